@@ -1,0 +1,395 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"bluegreen/internal/release"
+)
+
+// margin is how much longer than a gateway write the claim on an app must last.
+const margin = 5 * time.Second
+
+// act takes one bounded step towards making an effect true and returns what was seen.
+// What fails for a reason that may pass is seen as a stumble; an error ends the worker.
+func (w *worker) act(ctx context.Context, effect release.Effect) ([]release.Event, error) {
+	w.look, w.watching = false, false
+	seen, err := w.perform(ctx, effect)
+	if errors.Is(err, ErrFenced) || ctx.Err() != nil {
+		return nil, errors.Join(err, ctx.Err())
+	}
+	if err != nil {
+		w.stumbles++
+		w.watching = true
+		w.Log.Warn("a step could not be taken", "app", w.app.Name, "step", fmt.Sprintf("%T", effect), "error", err)
+		seen = append(seen, release.Stumbled{Detail: err.Error()})
+		if w.stumbles < patience {
+			return seen, w.Sleep(ctx, w.Look)
+		}
+		return seen, nil
+	}
+	w.stumbles = 0
+	return seen, nil
+}
+
+func (w *worker) perform(ctx context.Context, effect release.Effect) ([]release.Event, error) {
+	switch effect := effect.(type) {
+	case preflight:
+		return w.preflight(ctx)
+	case release.Look:
+		return w.lookAround(ctx)
+	case release.Deploy:
+		return w.deploy(ctx, effect)
+	case release.Verify:
+		return w.verify(ctx, effect)
+	case release.Route:
+		return w.route(ctx, effect)
+	case release.Restore:
+		return w.restore(ctx, effect)
+	case release.Probe:
+		return w.probe(ctx, effect)
+	case release.Retire:
+		return w.retire(ctx, effect)
+	}
+	return nil, fmt.Errorf("no worker knows how to do %T", effect)
+}
+
+// preflight checks once for each configuration that what it names exists and may be used.
+func (w *worker) preflight(ctx context.Context) ([]release.Event, error) {
+	var missing, warnings []string
+	for _, port := range []any{w.app.Gateway, w.app.Workloads, w.app.Registry} {
+		checker, ok := port.(Checker)
+		if !ok {
+			continue
+		}
+		found, err := checker.Check(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, sentence := range found {
+			if text, ok := strings.CutPrefix(sentence, "warning: "); ok {
+				warnings = append(warnings, text)
+			} else {
+				missing = append(missing, sentence)
+			}
+		}
+	}
+	if len(missing) > 0 {
+		return nil, errors.New(strings.Join(missing, "; "))
+	}
+	w.record.Checked, w.record.Warnings, w.dirty = w.app.Fingerprint, warnings, true
+	return nil, nil
+}
+
+// lookAround reads the gateway and, for an app not yet taken over, what its colors run.
+func (w *worker) lookAround(ctx context.Context) ([]release.Event, error) {
+	reading, err := w.app.Gateway.Live(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the gateway: %w", err)
+	}
+	looked := release.Looked{Live: reading.Live, Detail: reading.Detail}
+	if !w.record.State.Known {
+		if reading.Live == "" {
+			return nil, fmt.Errorf("the gateway points at neither color alone (%s): point it at one, the app is then taken over", reading.Detail)
+		}
+		if looked.Blue, err = w.slot(ctx, release.Blue); err != nil {
+			return nil, err
+		}
+		if looked.Green, err = w.slot(ctx, release.Green); err != nil {
+			return nil, err
+		}
+	}
+	return []release.Event{looked}, nil
+}
+
+func (w *worker) slot(ctx context.Context, c release.Color) (*release.Slot, error) {
+	o, err := w.app.Workloads.Observe(ctx, c, release.Image{}, 0)
+	if err != nil {
+		return nil, fmt.Errorf("look at %s: %w", c, err)
+	}
+	return &release.Slot{Image: o.Running, Replicas: o.Replicas}, nil
+}
+
+// unmoved reads the gateway before something is done to the idle color, and reports
+// whether that color really has no traffic.
+func (w *worker) unmoved(ctx context.Context) (release.Looked, bool, error) {
+	reading, err := w.app.Gateway.Live(ctx)
+	if err != nil {
+		return release.Looked{}, false, fmt.Errorf("read the gateway: %w", err)
+	}
+	live := w.record.State.Live
+	return release.Looked{Live: reading.Live, Detail: reading.Detail}, live == "" || reading.Live == live, nil
+}
+
+func (w *worker) deploy(ctx context.Context, e release.Deploy) ([]release.Event, error) {
+	if w.ordered != e.Release {
+		looked, unmoved, err := w.unmoved(ctx)
+		if err != nil || !unmoved {
+			return []release.Event{looked}, err
+		}
+		if err := w.order(ctx, e.Color, e.Image, e.Like, e.AtLeast); err != nil {
+			return nil, err
+		}
+		w.ordered = e.Release
+	}
+	o, err := w.app.Workloads.Observe(ctx, e.Color, e.Image, w.Look)
+	if err != nil {
+		return nil, fmt.Errorf("watch %s: %w", e.Color, err)
+	}
+	if !o.Matches {
+		w.ordered = 0 // somebody changed it: ask again
+		o.Status = release.Progressing
+	}
+	w.watching = o.Status != release.Complete
+	return []release.Event{release.RolloutObserved{
+		Release: e.Release, Color: e.Color, Status: o.Status, Ready: o.Ready, Replicas: o.Replicas, Detail: o.Detail,
+	}}, nil
+}
+
+func (w *worker) order(ctx context.Context, c release.Color, i release.Image, like release.Color, atLeast []int32) error {
+	return wrap(w.app.Workloads.Deploy(ctx, Order{
+		Color: c, Image: i, Like: like, AtLeast: atLeast, Fence: w.record.Lease.Fence,
+	}), "deploy %s to %s", i, c)
+}
+
+// verify runs all checks in one go, each as often in a row as it asks for.
+func (w *worker) verify(ctx context.Context, e release.Verify) ([]release.Event, error) {
+	verdict, detail, err := w.judge(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	seen := []release.Event{release.ChecksObserved{Release: e.Release, Color: e.Color, Verdict: verdict, Detail: detail}}
+	if verdict == release.Undecided {
+		w.watching = true
+		return seen, w.Sleep(ctx, w.Look)
+	}
+	return seen, nil
+}
+
+func (w *worker) judge(ctx context.Context, e release.Verify) (release.Verdict, string, error) {
+	o, err := w.app.Workloads.Observe(ctx, e.Color, e.Image, 0)
+	switch {
+	case err != nil:
+		return "", "", fmt.Errorf("look at %s: %w", e.Color, err)
+	case o.Status == release.Broken:
+		return release.Refuted, o.Detail, nil
+	case !o.Matches:
+		return release.Refuted, fmt.Sprintf("%s runs %s, which is not what was deployed: somebody changed it", e.Color, o.Running), nil
+	case o.Status != release.Complete:
+		return release.Undecided, o.Detail, nil
+	}
+	if w.app.Job != "" {
+		if runner, ok := w.app.Workloads.(JobRunner); ok {
+			verdict, detail, err := runner.RunJob(ctx, e.Color, w.app.Job, e.Release, e.Image)
+			if err != nil || verdict != release.Passed {
+				return verdict, detail, wrap(err, "run the check %s", w.app.Job)
+			}
+		}
+	}
+	for _, check := range w.app.Checks {
+		if err := w.inARow(ctx, check, e.Color, e.Image); err != nil {
+			return release.Undecided, err.Error(), nil
+		}
+	}
+	health, err := w.app.Gateway.Health(ctx, e.Color)
+	switch {
+	case err != nil:
+		return "", "", fmt.Errorf("ask the gateway for the health of %s: %w", e.Color, err)
+	case health.Unknown:
+		return release.Passed, "the gateway cannot tell the health of " + string(e.Color) + ": " + health.Detail, nil
+	case !health.Healthy:
+		return release.Undecided, "the gateway sees " + string(e.Color) + " as unhealthy: " + health.Detail, nil
+	}
+	return release.Passed, "", nil
+}
+
+// inARow makes a check as often as it wants to pass in a row, a look apart.
+func (w *worker) inARow(ctx context.Context, c Check, color release.Color, i release.Image) error {
+	c = c.expand(color, i)
+	for n := range max(1, c.Times) {
+		if n > 0 {
+			if err := w.Sleep(ctx, w.Look); err != nil {
+				return err
+			}
+		}
+		if err := w.app.Prober.Probe(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c Check) expand(color release.Color, i release.Image) Check {
+	r := strings.NewReplacer("{color}", string(color), "{digest}", i.Digest, "{tag}", i.Tag)
+	c.URL, c.Contains = r.Replace(c.URL), r.Replace(c.Contains)
+	headers := make(map[string]string, len(c.Headers))
+	for k, v := range c.Headers {
+		headers[k] = r.Replace(v)
+	}
+	c.Headers = headers
+	return c
+}
+
+// route begins or follows a gateway operation. Nobody's word is taken for its success:
+// it is confirmed by reading back and, towards a new color, on the data path.
+func (w *worker) route(ctx context.Context, e release.Route) ([]release.Event, error) {
+	op := Operation{Token: e.Operation}
+	var err error
+	if e.Operation == "" {
+		op, err = w.write(ctx, e.To)
+	} else if err = w.Sleep(ctx, w.Look); err == nil {
+		op, err = w.app.Gateway.Poll(ctx, e.Operation)
+		err = wrap(err, "follow the gateway's operation")
+	}
+	seen := release.RouteObserved{Release: e.Release, To: e.To, Operation: op.Token, Detail: op.Detail, Status: release.Underway}
+	switch {
+	case errors.Is(err, ErrDenied):
+		return w.denied(ctx, seen, err)
+	case errors.Is(err, ErrBusy):
+		w.watching = true
+		seen.Status, seen.Operation, seen.Detail = release.Lost, "", err.Error()
+		return []release.Event{seen}, w.Sleep(ctx, w.Look)
+	case err != nil:
+		return nil, err
+	case op.Lost:
+		w.watching = true
+		seen.Status, seen.Operation = release.Lost, ""
+		return []release.Event{seen}, w.Sleep(ctx, w.Look)
+	case !op.Done:
+		w.watching = true
+		return []release.Event{seen}, nil
+	}
+	return w.confirm(ctx, e, seen)
+}
+
+// write asks the gateway to move traffic, while this worker's claim surely lasts.
+func (w *worker) write(ctx context.Context, to release.Color) (Operation, error) {
+	ctx, cancel := context.WithDeadline(ctx, w.record.Lease.Until.Add(-margin))
+	defer cancel()
+	op, err := w.app.Gateway.Switch(ctx, to, w.record.Lease.Fence)
+	return op, wrap(err, "ask the gateway to send traffic to %s", to)
+}
+
+func (w *worker) denied(ctx context.Context, seen release.RouteObserved, why error) ([]release.Event, error) {
+	seen.Status, seen.Operation, seen.Detail = release.Denied, "", why.Error()
+	if reading, err := w.app.Gateway.Live(ctx); err == nil {
+		seen.Live = reading.Live
+	}
+	w.stumbles++
+	return []release.Event{seen}, w.Sleep(ctx, w.Look)
+}
+
+func (w *worker) confirm(ctx context.Context, e release.Route, seen release.RouteObserved) ([]release.Event, error) {
+	reading, err := w.app.Gateway.Live(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the gateway back: %w", err)
+	}
+	seen.Live = reading.Live
+	if reading.Live != e.To {
+		w.watching = true
+		seen.Status, seen.Operation = release.Lost, ""
+		seen.Detail = "another change won: " + reading.Detail
+		return []release.Event{seen}, w.Sleep(ctx, w.Look)
+	}
+	if w.record.State.Release.Phase == release.Switching {
+		for _, check := range w.app.Confirm {
+			if err := w.inARow(ctx, check, e.To, e.Image); err != nil {
+				w.watching = true
+				seen.Detail = "the gateway has moved, not yet seen on the data path: " + err.Error()
+				return []release.Event{seen}, w.Sleep(ctx, w.Look)
+			}
+		}
+	}
+	seen.Status, seen.Detail = release.Confirmed, ""
+	return []release.Event{seen}, nil
+}
+
+// restore finds out whether the way back can take traffic. It asks nothing of the color
+// that traffic is to leave: its pods, its cluster and its API may all be gone.
+func (w *worker) restore(ctx context.Context, e release.Restore) ([]release.Event, error) {
+	seen := release.WayBackObserved{Release: e.Release, Color: e.Color}
+	o, err := w.app.Workloads.Observe(ctx, e.Color, e.Image, 0)
+	if err != nil {
+		health, herr := w.app.Gateway.Health(ctx, e.Color)
+		if herr != nil || !health.Healthy {
+			return nil, fmt.Errorf("look at %s: %w", e.Color, err)
+		}
+		seen.Fit, seen.Detail = true, "its cluster cannot be asked, but the gateway sees it healthy"
+		return []release.Event{seen}, nil
+	}
+	small := sum(o.Replicas) < sum(e.AtLeast) || sum(o.Replicas) == 0
+	if small {
+		if err := w.order(ctx, e.Color, e.Image, "", e.AtLeast); err != nil {
+			return nil, err
+		}
+	}
+	seen.Detail = o.Detail
+	switch {
+	case !o.Matches && e.Image.Digest != "" && o.Running.Digest != e.Image.Digest:
+		seen.Detail = fmt.Sprintf("it runs %s, not %s, which it ran when it was live", o.Running, e.Image)
+	case o.Ready > 0 && (o.Ready >= sum(o.Replicas) || o.Ready > w.readyNow(ctx, e.Like)):
+		seen.Fit = true
+	}
+	if !seen.Fit {
+		w.watching = true
+		return []release.Event{seen}, w.Sleep(ctx, w.Look)
+	}
+	return []release.Event{seen}, nil
+}
+
+// readyNow is how many pods of a color are ready; 0 when it cannot be asked.
+func (w *worker) readyNow(ctx context.Context, c release.Color) int32 {
+	o, err := w.app.Workloads.Observe(ctx, c, release.Image{}, 0)
+	if err != nil {
+		return 0
+	}
+	return o.Ready
+}
+
+func sum(replicas []int32) (total int32) {
+	for _, n := range replicas {
+		total += n
+	}
+	return total
+}
+
+func (w *worker) probe(ctx context.Context, e release.Probe) ([]release.Event, error) {
+	seen := release.Probed{Release: e.Release, LiveOK: true, BackOK: true}
+	if reading, err := w.app.Gateway.Live(ctx); err == nil {
+		seen.Gateway = reading.Live
+	}
+	var found []string
+	live, err := w.app.Workloads.Observe(ctx, e.Live, e.Image, 0)
+	if err == nil && live.Ready == 0 {
+		seen.LiveOK = false
+		found = append(found, fmt.Sprintf("no pod of %s is ready: %s", e.Live, live.Detail))
+	}
+	for _, check := range w.app.Confirm {
+		if err := w.app.Prober.Probe(ctx, check.expand(e.Live, e.Image)); err != nil {
+			seen.LiveOK = false
+			found = append(found, err.Error())
+		}
+	}
+	if e.Back != "" {
+		if back, err := w.app.Workloads.Observe(ctx, e.Back, release.Image{}, 0); err == nil && (back.Ready == 0 || back.Ready < sum(back.Replicas)) {
+			seen.BackOK = false
+			found = append(found, fmt.Sprintf("%s: %s", e.Back, back.Detail))
+		}
+	}
+	seen.Detail = strings.Join(found, "; ")
+	return []release.Event{seen}, nil
+}
+
+func (w *worker) retire(ctx context.Context, e release.Retire) ([]release.Event, error) {
+	looked, unmoved, err := w.unmoved(ctx)
+	if err != nil || !unmoved {
+		return []release.Event{looked}, err
+	}
+	if err := w.app.Workloads.Scale(ctx, e.Color, e.Replicas, w.record.Lease.Fence); err != nil {
+		return nil, fmt.Errorf("scale %s down: %w", e.Color, err)
+	}
+	return []release.Event{release.Retired{Color: e.Color}}, nil
+}

@@ -1,0 +1,230 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"bluegreen/internal/release"
+)
+
+var (
+	// ErrChanged means that the record was changed by another worker since it was
+	// loaded: load again, decide again. Nothing of the commit was written.
+	ErrChanged = errors.New("the record was changed by another worker")
+	// ErrNotFound means that the thing asked for does not exist.
+	ErrNotFound = errors.New("not found")
+	// ErrFenced means that a newer worker has already acted: stop acting for this app.
+	ErrFenced = errors.New("a newer worker has acted for this app")
+	// ErrBusy means that the gateway is being changed by somebody: begin again soon, from a fresh read.
+	ErrBusy = errors.New("the gateway is being changed by another operation")
+	// ErrDenied means that trying again cannot help until a person mends something;
+	// the wrapping error says what.
+	ErrDenied = errors.New("denied")
+	// ErrNotAnImage means that a manifest is not a container image, for instance a Helm chart.
+	ErrNotAnImage = errors.New("not a container image")
+)
+
+// Store keeps records, inboxes and histories, one consistent partition per app.
+type Store interface {
+	// Load reads the record, the pending inbox (oldest first) and the unsent facts of an
+	// app in one consistent-enough view: the record's version decides any Commit. An app
+	// never seen yields a Snapshot with an empty Version and a zero Record.
+	Load(ctx context.Context, app string) (Snapshot, error)
+	// Commit replaces the record that from was loaded with, takes the consumed entries
+	// off the inbox with their decisions, appends the facts to the history and the
+	// published ones to the outbox: all or nothing, durable when it returns. It fails
+	// with ErrChanged when the record is not at from.Version any more. Any other error
+	// leaves open whether it was done: load again. The returned snapshot holds the new
+	// version; its inbox is from's without the consumed entries. At most 30 entries and
+	// 20 facts.
+	Commit(ctx context.Context, from Snapshot, c Change) (Snapshot, error)
+	// Accept puts an entry into the app's inbox, durably, unless an entry with its ID was
+	// ever accepted (within the last 30 days). It reports whether it was new.
+	Accept(ctx context.Context, app string, e Entry) (bool, error)
+	// Accepted returns an entry by ID with its decision; ErrNotFound when never accepted.
+	Accepted(ctx context.Context, app, id string) (Entry, error)
+	// History returns at most limit facts, newest first, with numbers below before
+	// (before 0: from the newest).
+	History(ctx context.Context, app string, limit, before int) ([]release.Fact, error)
+	// Sent takes facts off the outbox. Those already gone are no error.
+	Sent(ctx context.Context, app string, facts []release.Fact) error
+	// Sweep deletes accepted entries and history older than before.
+	Sweep(ctx context.Context, app string, before time.Time) error
+}
+
+// Snapshot is what Load saw. Only Stores fill Version.
+type Snapshot struct {
+	App     string
+	Version string
+	Record  Record
+	Inbox   []Entry
+	Outbox  []release.Fact
+}
+
+// Record is an app's saved state.
+type Record struct {
+	Schema int           `json:"schema"`
+	State  release.State `json:"state"`
+	Lease  Lease         `json:"lease,omitzero"`
+	// WakeAt is when the app is next to be looked at; a wake-up for it has been sent.
+	WakeAt time.Time `json:"wakeAt,omitzero"`
+	// Checked is the fingerprint of the configuration whose resources were found to exist,
+	// Warnings what was found wanting but not in the way.
+	Checked  string   `json:"checked,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Lease says who acts for the app. Fence grows with each claim.
+type Lease struct {
+	Owner string    `json:"owner,omitempty"`
+	Until time.Time `json:"until,omitzero"`
+	Fence int64     `json:"fence,omitempty"`
+}
+
+// Entry is an accepted event. ID is the event's own identity, printable, at most 400
+// bytes; Event is the encoded event.
+type Entry struct {
+	ID       string          `json:"id"`
+	Kind     string          `json:"kind"`
+	Event    json.RawMessage `json:"event"`
+	At       time.Time       `json:"at"`
+	Decision string          `json:"decision,omitempty"` // "" while pending
+}
+
+// Change is what one Commit writes. Consumed entries carry their decisions.
+type Change struct {
+	Record   Record
+	Consumed []Entry
+	Facts    []release.Fact
+}
+
+// Wakeups brings a worker to an app.
+type Wakeups interface {
+	// Wake makes the app be worked on at the given time or soon after, at least once in
+	// the ordinary case; the clock tick covers for one that is lost.
+	Wake(ctx context.Context, app string, at time.Time) error
+}
+
+// Gateway moves one app's traffic.
+type Gateway interface {
+	// Live reads what the gateway's configuration points at.
+	Live(ctx context.Context) (Reading, error)
+	// Switch begins to point every reference of the app at the color: it reads afresh,
+	// changes only those references and writes once, also when they already point there
+	// (a write is the only proof that no other write is still on its way). It returns the
+	// running operation, or one that is Done. Errors: ErrBusy, ErrDenied, ErrFenced; any other
+	// leaves open whether the write was done. The context's deadline is when the lease
+	// makes the write unsafe: nothing is sent after it.
+	Switch(ctx context.Context, to release.Color, fence int64) (Operation, error)
+	// Poll looks at a running operation by its token, from any process, without waiting.
+	// An operation that ended otherwise than well is Lost, with the reason in Detail.
+	Poll(ctx context.Context, token string) (Operation, error)
+	// Health is the gateway's own view of a color's backends.
+	Health(ctx context.Context, c release.Color) (Health, error)
+}
+
+// Reading is what a gateway points at. Live is "" when that is not exactly one color;
+// Detail then names each reference and what it points at.
+type Reading struct {
+	Live   release.Color
+	Detail string
+}
+
+// Operation is a gateway change. Token is opaque and at most 8 KiB.
+type Operation struct {
+	Token  string
+	Done   bool
+	Lost   bool
+	Detail string
+}
+
+// Health is a gateway's view of a color. Unknown is set when the gateway cannot tell.
+type Health struct {
+	Healthy bool
+	Unknown bool
+	Detail  string
+}
+
+// Workloads runs one app's colors. Several Deployments of a color count as one.
+type Workloads interface {
+	// Observe reports how far the color is towards running the image (a zero digest: whatever
+	// it runs) with every wanted replica ready. While the status is Progressing it waits up to
+	// wait for it to change. An unreachable cluster is an error.
+	Observe(ctx context.Context, c release.Color, i release.Image, wait time.Duration) (Workload, error)
+	// Deploy makes the color ask for the order's image and size; what already fits is left
+	// alone, so that repeating it changes nothing. Errors: ErrFenced, ErrDenied.
+	Deploy(ctx context.Context, o Order) error
+	// Scale sets the size of every Deployment of the color. Errors: ErrFenced, ErrDenied.
+	Scale(ctx context.Context, c release.Color, replicas int32, fence int64) error
+}
+
+// Workload is what a color runs. Running is the image of its pod templates: the digest
+// is empty when they name only a tag. Matches is set when that is the image asked for and
+// no Deployment is below the size that its color's order last asked for.
+type Workload struct {
+	Status   release.Rollout
+	Matches  bool
+	Running  release.Image
+	Replicas []int32 // wanted, per Deployment in configured order
+	Ready    int32
+	Detail   string // plain words, with the pods' own reasons
+}
+
+// Order asks for an image on a color. A zero digest keeps the image and only sets the size.
+// Each Deployment gets the largest of: its wanted size in the color Like (when set), the
+// minimum of its HorizontalPodAutoscaler, AtLeast (by position), and 1.
+type Order struct {
+	Color   release.Color
+	Image   release.Image
+	Like    release.Color
+	AtLeast []int32
+	Fence   int64
+}
+
+// JobRunner is the extra ability of Workloads to run a Kubernetes Job as a check.
+type JobRunner interface {
+	// RunJob creates the Job named for the release from the configured CronJob template if
+	// it is not there yet, and reports how it is doing.
+	RunJob(ctx context.Context, c release.Color, cronJob string, releaseID int, i release.Image) (release.Verdict, string, error)
+}
+
+// Registry knows the images of one app's repository.
+type Registry interface {
+	// Resolve returns the image that a tag or a digest ("sha256:…") names. Errors:
+	// ErrNotFound, ErrNotAnImage.
+	Resolve(ctx context.Context, ref string) (release.Image, error)
+	// Newest lists images that the app's tag policy admits, newest first, at most limit.
+	Newest(ctx context.Context, limit int) ([]release.Image, error)
+}
+
+// Check is one HTTP request and what its answer must be.
+type Check struct {
+	URL      string
+	Headers  map[string]string
+	Expect   int    // status; 0 means 200
+	Contains string // "" accepts any body
+	Times    int    // in a row; 0 means once
+	Timeout  time.Duration
+}
+
+// Prober makes HTTP checks.
+type Prober interface {
+	// Probe makes the request once. Its error says in words what was wrong with the answer.
+	Probe(ctx context.Context, c Check) error
+}
+
+// Notifier tells the outside what became of releases.
+type Notifier interface {
+	// Notify sends facts of an app; each keeps its identity however often it is sent.
+	Notify(ctx context.Context, app string, facts []release.Fact) error
+}
+
+// Checker is the extra ability of an adapter to say before its first use whether what the
+// configuration names exists and may be used.
+type Checker interface {
+	// Check returns one sentence for each thing that is missing, with the permission or
+	// setting that mends it; warnings begin with "warning: ". An error means it could not tell.
+	Check(ctx context.Context) ([]string, error)
+}

@@ -1,0 +1,111 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"bluegreen/internal/release"
+)
+
+// View is what is known of an app, for people.
+type View struct {
+	App      string
+	State    release.State
+	Policy   release.Policy
+	Sentence string
+	Problems []string
+	Pending  int  // accepted events not decided yet
+	Busy     bool // a worker holds the app
+	WakeAt   time.Time
+}
+
+// Apps returns the names of the configured apps, sorted.
+func (e *Engine) Apps() []string { return e.names }
+
+// View reads an app. Errors: ErrNotFound.
+func (e *Engine) View(ctx context.Context, name string) (View, error) {
+	app, ok := e.apps[name]
+	if !ok {
+		return View{}, fmt.Errorf("app %q: %w", name, ErrNotFound)
+	}
+	snap, err := e.Store.Load(ctx, name)
+	if err != nil {
+		return View{}, fmt.Errorf("load %s: %w", name, err)
+	}
+	r := snap.Record
+	v := View{
+		App: name, State: r.State, Policy: app.Policy, WakeAt: r.WakeAt, Pending: len(snap.Inbox),
+		Problems: append(append([]string(nil), app.Problems...), r.Warnings...),
+		Busy:     r.Lease.Owner != "" && e.Now().Before(r.Lease.Until),
+		Sentence: release.Explain(r.State, app.Policy, e.Now()),
+	}
+	v.State.App = name
+	if len(app.Problems) > 0 {
+		v.Sentence = "Not served because of its configuration: " + strings.Join(app.Problems, "; ")
+	}
+	return v, nil
+}
+
+// ConfigProblems returns the sentences that keep an app from being served.
+func (e *Engine) ConfigProblems(name string) []string {
+	if app, ok := e.apps[name]; ok {
+		return app.Problems
+	}
+	return nil
+}
+
+// History returns facts of an app, newest first. Errors: ErrNotFound.
+func (e *Engine) History(ctx context.Context, app string, limit, before int) ([]release.Fact, error) {
+	if _, ok := e.apps[app]; !ok {
+		return nil, fmt.Errorf("app %q: %w", app, ErrNotFound)
+	}
+	facts, err := e.Store.History(ctx, app, limit, before)
+	return facts, wrap(err, "read the history of %s", app)
+}
+
+// headStart is how long a command's caller may be kept for the first steps.
+const headStart = 2 * time.Second
+
+// Command accepts a person's command under its idempotency key, takes the first steps
+// where the app is free, and returns the entry, decided or pending. Errors: ErrNotFound.
+func (e *Engine) Command(ctx context.Context, app string, c release.Commanded, key string) (Entry, error) {
+	entry, err := CommandEntry(key, c, e.Now())
+	if err != nil {
+		return Entry{}, err
+	}
+	fresh, err := e.Accept(ctx, app, entry)
+	if err != nil {
+		return Entry{}, err
+	}
+	if fresh {
+		if err := e.HeadStart(context.WithoutCancel(ctx), app, headStart); err != nil {
+			e.Log.Warn("first steps not taken, the queue goes on", "app", app, "error", err)
+		}
+	}
+	return e.Accepted(ctx, app, entry.ID)
+}
+
+// Accepted returns an accepted entry with its decision. Errors: ErrNotFound.
+func (e *Engine) Accepted(ctx context.Context, app, id string) (Entry, error) {
+	if _, ok := e.apps[app]; !ok {
+		return Entry{}, fmt.Errorf("app %q: %w", app, ErrNotFound)
+	}
+	entry, err := e.Store.Accepted(ctx, app, id)
+	return entry, wrap(err, "read what became of %s", id)
+}
+
+// Resolve returns the image that a tag or digest names. Errors: ErrNotFound, ErrNotAnImage.
+func (e *Engine) Resolve(ctx context.Context, name, ref string) (release.Image, error) {
+	app, ok := e.apps[name]
+	if !ok {
+		return release.Image{}, fmt.Errorf("app %q: %w", name, ErrNotFound)
+	}
+	if app.Registry == nil {
+		return release.Image{}, errors.New("no registry can be asked for this app: name the image by its digest")
+	}
+	i, err := app.Registry.Resolve(ctx, ref)
+	return i, wrap(err, "look up %s in %s", ref, app.Repository)
+}

@@ -1,0 +1,342 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	"bluegreen/internal/release"
+)
+
+// errTaken means that another worker holds the app now.
+var errTaken = errors.New("another worker holds the app")
+
+const (
+	// batch and telling keep a commit within what one transaction of the store holds.
+	batch   = 20
+	telling = 12
+	// fresh is how old the view of the inbox may be.
+	fresh = 250 * time.Millisecond
+	// patience is how many steps in a row may fail before the app is left for a while.
+	patience = 3
+	rest     = 10 * time.Second
+)
+
+// worker holds one app for the time of one Step.
+type worker struct {
+	*Engine
+	app   *App
+	owner string
+	end   time.Time
+	look  bool
+
+	snap   Snapshot // as loaded or last committed
+	loaded time.Time
+	record Record // with what is decided, perhaps not saved yet
+	told   []release.Fact
+	done   []Entry
+	dirty  bool
+
+	stumbles int
+	watching bool // the last act saw nothing that ends its wait
+	ordered  int  // release whose deployment this worker has ordered
+	sent     sync.WaitGroup
+	sending  bool
+}
+
+func (w *worker) run(ctx context.Context) error {
+	for {
+		if err := w.reload(ctx); err != nil {
+			return err
+		}
+		if !w.worthClaiming() {
+			return w.schedule(ctx)
+		}
+		w.claim()
+		if err := w.work(ctx); err != nil {
+			return err
+		}
+		// An event whose wake-up met our lease is seen here, after the lease was freed.
+		if err := w.reload(ctx); err != nil {
+			return err
+		}
+		if len(w.snap.Inbox) == 0 || !w.record.State.Known || !w.Now().Before(w.end) {
+			return nil
+		}
+	}
+}
+
+// reload reads the app afresh and gives up what was not saved.
+func (w *worker) reload(ctx context.Context) error {
+	snap, err := w.Store.Load(ctx, w.app.Name)
+	if err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	w.adopt(snap)
+	w.loaded = w.Now()
+	if l := snap.Record.Lease; l.Owner != "" && l.Owner != w.owner && w.Now().Before(l.Until) {
+		if err := w.comeBack(ctx, w.app.Name, l.Until); err != nil {
+			return fmt.Errorf("come back later: %w", err)
+		}
+		return errTaken
+	}
+	return nil
+}
+
+func (w *worker) adopt(snap Snapshot) {
+	w.snap, w.record = snap, snap.Record
+	w.record.Schema = 1
+	w.record.State.App = w.app.Name
+	w.told, w.done, w.dirty = nil, nil, false
+}
+
+func (w *worker) worthClaiming() bool {
+	if w.look || len(w.snap.Inbox) > 0 || len(w.snap.Outbox) > 0 || w.record.Lease.Owner != "" || w.unchecked() {
+		return true
+	}
+	effect, at := w.record.State.Owed(w.app.Policy, w.Now())
+	return effect != nil || !at.IsZero() && !w.Now().Before(at)
+}
+
+func (w *worker) unchecked() bool { return w.record.Checked != w.app.Fingerprint }
+
+func (w *worker) claim() {
+	w.record.Lease = Lease{Owner: w.owner, Until: w.Now().Add(w.Lease), Fence: w.record.Lease.Fence + 1}
+	w.dirty = true
+}
+
+// work decides and acts until nothing is owed, the budget ends or nothing can be done for now.
+func (w *worker) work(ctx context.Context) error {
+	var seen []release.Event
+	for {
+		w.decide(seen)
+		if err := w.peek(ctx); err != nil {
+			return err
+		}
+		effect := w.owed()
+		if w.idle(effect) {
+			if len(w.pending()) > 0 && w.record.State.Known {
+				continue // more entries than one commit takes
+			}
+			return w.free(ctx)
+		}
+		if err := w.save(ctx, effect); err != nil {
+			return err
+		}
+		var err error
+		if seen, err = w.act(ctx, effect); err != nil {
+			return err
+		}
+	}
+}
+
+// peek looks for new entries when the last look is too long ago.
+func (w *worker) peek(ctx context.Context) error {
+	if w.Now().Sub(w.loaded) <= fresh {
+		return nil
+	}
+	if w.dirty {
+		if err := w.commit(ctx); err != nil {
+			return err
+		}
+	}
+	lease := w.record.Lease
+	if err := w.reload(ctx); err != nil {
+		return err
+	}
+	if w.record.Lease.Owner != lease.Owner || w.record.Lease.Fence != lease.Fence {
+		return errTaken
+	}
+	w.decide(nil)
+	return nil
+}
+
+func (w *worker) owed() release.Effect {
+	if w.look {
+		return release.Look{}
+	}
+	if w.unchecked() {
+		return preflight{}
+	}
+	effect, _ := w.record.State.Owed(w.app.Policy, w.Now())
+	return effect
+}
+
+// preflight is the engine's own effect: to check that what the configuration names exists.
+type preflight struct{ release.Effect }
+
+// idle reports whether the worker should leave the app.
+func (w *worker) idle(effect release.Effect) bool {
+	return effect == nil || !w.Now().Before(w.end) || w.stumbles >= patience
+}
+
+// decide lets the core think about what was seen and what arrived. Nothing is lost when
+// the worker dies here: what was seen can be seen again, what arrived is still there.
+func (w *worker) decide(seen []release.Event) {
+	for _, event := range append(seen, release.Ticked{}) {
+		w.next(event)
+	}
+	if !w.record.State.Known {
+		return
+	}
+	for _, e := range w.pending() {
+		if len(w.done) >= batch || len(w.told) >= telling {
+			return
+		}
+		w.answer(e)
+	}
+}
+
+func (w *worker) pending() []Entry {
+	return slices.DeleteFunc(slices.Clone(w.snap.Inbox), func(e Entry) bool {
+		return slices.ContainsFunc(w.done, func(d Entry) bool { return d.ID == e.ID })
+	})
+}
+
+func (w *worker) answer(e Entry) {
+	event, err := decode(e)
+	if err != nil {
+		e.Decision = "dropped: " + err.Error()
+	} else {
+		before := len(w.told)
+		w.next(event)
+		e.Decision = "noted"
+		if len(w.told) > before {
+			e.Decision = string(w.told[before].Kind) + ": " + w.told[before].Text
+		}
+	}
+	w.done = append(w.done, e)
+	w.dirty = true
+}
+
+func (w *worker) next(event release.Event) {
+	state, facts := release.Next(w.record.State, event, w.app.Policy, w.Now())
+	if !reflect.DeepEqual(state, w.record.State) {
+		w.record.State, w.dirty = state, true
+	}
+	w.told = append(w.told, facts...)
+	for _, f := range facts {
+		w.Log.Info(f.Text, "app", w.app.Name, "kind", f.Kind, "release", f.Release)
+	}
+}
+
+// acts reports whether an effect changes the world, so that its reason must be saved first.
+func acts(effect release.Effect) bool {
+	switch effect.(type) {
+	case release.Look, release.Verify, release.Probe, preflight:
+		return false
+	}
+	return true
+}
+
+// save commits what is decided when the effect acts or somebody may be waiting to see it,
+// and keeps the lease alive.
+func (w *worker) save(ctx context.Context, effect release.Effect) error {
+	left := w.record.Lease.Until.Sub(w.Now())
+	renew := left < w.Lease*2/3
+	if !renew && (!w.dirty || !acts(effect) && !w.watching && len(w.told) < telling) {
+		return nil
+	}
+	if renew {
+		w.record.Lease.Until = w.Now().Add(w.Lease)
+	}
+	return w.commit(ctx)
+}
+
+// commit saves what is decided. A commit whose outcome is not known is settled by
+// loading: either it was done, or it can be done again, or the app is somebody else's.
+func (w *worker) commit(ctx context.Context) error {
+	if held := w.snap.Record.Lease; held.Owner == w.owner && !w.Now().Before(held.Until) {
+		return errTaken // our claim ran out while we were not looking
+	}
+	var failed error
+	for try := range 4 {
+		snap, err := w.Store.Commit(ctx, w.snap, Change{Record: w.record, Consumed: w.done, Facts: w.told})
+		if err == nil {
+			w.adopt(snap)
+			w.publish(ctx)
+			return nil
+		}
+		failed = err
+		if snap, err = w.Store.Load(ctx, w.app.Name); err == nil && snap.Version != w.snap.Version {
+			if l := snap.Record.Lease; l.Owner != w.record.Lease.Owner || l.Fence != w.record.Lease.Fence {
+				return errTaken
+			}
+			w.adopt(snap)
+			return nil
+		}
+		if err := w.Sleep(ctx, time.Duration(try+1)*100*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("save: %w", failed)
+}
+
+// free gives the lease back, with the time at which the app is to be looked at again.
+func (w *worker) free(ctx context.Context) error {
+	w.look = false
+	w.record.Lease.Owner, w.record.Lease.Until = "", time.Time{}
+	at := w.wakeAt()
+	news := !at.IsZero() && !at.Equal(w.record.WakeAt)
+	w.record.WakeAt = at
+	if err := w.commit(ctx); err != nil {
+		return err
+	}
+	if news {
+		if err := w.Wakeups.Wake(ctx, w.app.Name, at); err != nil {
+			w.Log.Warn("wake-up not sent: the clock tick will notice", "app", w.app.Name, "at", at, "error", err)
+		}
+	}
+	return nil
+}
+
+func (w *worker) wakeAt() time.Time {
+	now := w.Now()
+	effect, at := w.record.State.Owed(w.app.Policy, now)
+	switch {
+	case w.unchecked() || !w.record.State.Known:
+		return now.Add(time.Minute)
+	case w.stumbles >= patience:
+		return now.Add(rest)
+	case effect != nil || len(w.pending()) > 0:
+		return now
+	}
+	return at
+}
+
+// schedule makes sure that a wake-up is under way for an app that needs nothing now.
+func (w *worker) schedule(ctx context.Context) error {
+	_, at := w.record.State.Owed(w.app.Policy, w.Now())
+	if at.IsZero() || at.Equal(w.record.WakeAt) {
+		return nil
+	}
+	w.claim()
+	return w.free(ctx)
+}
+
+// publish tells the outside what the outbox holds, beside the work and never in its way.
+func (w *worker) publish(ctx context.Context) {
+	if w.Notifier == nil || len(w.snap.Outbox) == 0 || w.sending {
+		return
+	}
+	w.sending = true
+	facts := slices.Clone(w.snap.Outbox)
+	w.sent.Go(func() { w.tell(ctx, w.app.Name, facts) })
+}
+
+// tell sends facts and takes them off the outbox; those that fail are sent by a later tick.
+func (e *Engine) tell(ctx context.Context, app string, facts []release.Fact) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := e.Notifier.Notify(ctx, app, facts); err != nil {
+		e.Log.Warn("events not published, they stay in the outbox", "app", app, "count", len(facts), "error", err)
+		return
+	}
+	if err := e.Store.Sent(ctx, app, facts); err != nil {
+		e.Log.Warn("published events not taken off the outbox: they will be sent again with the same ids", "app", app, "error", err)
+	}
+}

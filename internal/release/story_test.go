@@ -1,0 +1,223 @@
+package release_test
+
+import (
+	"bufio"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"bluegreen/internal/release"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write what the stories now tell into testdata")
+
+// TestStories tells each story of testdata and compares it with what is written there:
+// below each line what became of it, indented: facts, then the sentence, then what is owed.
+func TestStories(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no stories: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := tell(t, string(want))
+			if *rewrite {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			} else if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("the story goes differently now (-written +told); read it, then run with -rewrite:\n%s", diff)
+			}
+		})
+	}
+}
+
+type story struct {
+	state  release.State
+	policy release.Policy
+	now    time.Time
+}
+
+func tell(t *testing.T, text string) string {
+	s := &story{now: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC), policy: release.Policy{
+		First: release.Blue, RolloutTimeout: 10 * time.Minute, PullGrace: 5 * time.Minute,
+		VerifyTimeout: 5 * time.Minute, SwitchTimeout: 10 * time.Minute, Bake: 15 * time.Minute,
+		ProbeEvery: time.Minute, ProbeMisses: 3, RollbackWindow: 24 * time.Hour, RetireAfter: 30 * time.Minute,
+	}}
+	var out strings.Builder
+	lines := bufio.NewScanner(strings.NewReader(text))
+	for lines.Scan() {
+		line := lines.Text()
+		if strings.HasPrefix(line, "  ") {
+			continue
+		}
+		out.WriteString(line + "\n")
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		facts, err := s.do(line)
+		if err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		for _, f := range facts {
+			fmt.Fprintf(&out, "  %s: %s\n", f.Kind, f.Text)
+		}
+		fmt.Fprintf(&out, "  = %s\n", release.Explain(s.state, s.policy, s.now))
+		effect, at := s.state.Owed(s.policy, s.now)
+		switch {
+		case effect != nil:
+			fmt.Fprintf(&out, "  > %s\n", strings.TrimPrefix(fmt.Sprintf("%T", effect), "release."))
+		case !at.IsZero():
+			fmt.Fprintf(&out, "  > at %s\n", at.Format(time.TimeOnly))
+		}
+	}
+	return out.String()
+}
+
+func (s *story) do(line string) ([]release.Fact, error) {
+	words := strings.Fields(line)
+	verb, args, opts := words[0], []string{}, map[string]string{}
+	for _, w := range words[1:] {
+		if k, v, ok := strings.Cut(w, "="); ok {
+			opts[k] = v
+		} else {
+			args = append(args, w)
+		}
+	}
+	var event release.Event = release.Ticked{}
+	switch verb {
+	case "policy":
+		return nil, s.setPolicy(opts)
+	case "wait":
+		d, err := time.ParseDuration(args[0])
+		if err != nil {
+			return nil, err
+		}
+		s.now = s.now.Add(d)
+	default:
+		var err error
+		if event, err = s.event(verb, args, opts); err != nil {
+			return nil, err
+		}
+	}
+	var facts []release.Fact
+	s.state, facts = release.Next(s.state, event, s.policy, s.now)
+	return facts, nil
+}
+
+func (s *story) setPolicy(opts map[string]string) error {
+	for k, v := range opts {
+		switch k {
+		case "manual":
+			s.policy.Manual = true
+			s.policy.Default = v
+		case "first":
+			s.policy.First = release.Color(v)
+		case "deadline":
+			d, err := time.ParseDuration(v)
+			if err != nil {
+				return err
+			}
+			s.policy.Deadline = d
+		default:
+			return fmt.Errorf("no policy %q", k)
+		}
+	}
+	return nil
+}
+
+func (s *story) event(verb string, args []string, opts map[string]string) (release.Event, error) {
+	r := s.state.Release
+	rest := strings.Join(args[min(1, len(args)):], " ")
+	switch verb {
+	case "looked":
+		e := release.Looked{Live: release.Color(args[0]), Detail: "traffic goes to " + args[0]}
+		if args[0] == "neither" {
+			e.Live, e.Detail = "", "rule shop points at pool-old"
+		}
+		for name, slot := range map[string]**release.Slot{"blue": &e.Blue, "green": &e.Green} {
+			if tag, ok := opts[name]; ok {
+				*slot = running(tag)
+			}
+		}
+		return e, nil
+	case "push":
+		at := s.now
+		if ago, ok := opts["ago"]; ok {
+			d, err := time.ParseDuration(ago)
+			if err != nil {
+				return nil, err
+			}
+			at = at.Add(-d)
+		}
+		return release.ImagePushed{Image: image(args[0], at)}, nil
+	case "alert":
+		e := release.AlertFired{ID: "a1", Rule: args[0], Summary: rest, FiredAt: s.now, Color: release.Color(opts["color"])}
+		if ago, ok := opts["ago"]; ok {
+			d, err := time.ParseDuration(ago)
+			if err != nil {
+				return nil, err
+			}
+			e.FiredAt = s.now.Add(-d)
+		}
+		return e, nil
+	case "rollout":
+		n, err := strconv.Atoi(args[1])
+		return release.RolloutObserved{
+			Release: r.ID, Color: r.To, Status: release.Rollout(args[0]), Ready: int32(n),
+			Replicas: []int32{3}, Detail: strings.Join(args[2:], " "),
+		}, err
+	case "checks":
+		return release.ChecksObserved{Release: r.ID, Color: r.To, Verdict: release.Verdict(args[0]), Detail: rest}, nil
+	case "route":
+		to := r.To
+		if r.Phase == release.Returning {
+			to = r.From
+		}
+		return release.RouteObserved{
+			Release: r.ID, To: to, Status: release.Routing(args[0]), Operation: opts["operation"],
+			Live: release.Color(opts["live"]), Detail: rest,
+		}, nil
+	case "way-back":
+		return release.WayBackObserved{Release: r.ID, Color: r.From, Fit: args[0] == "fit", Detail: rest}, nil
+	case "probe":
+		return release.Probed{Release: r.ID, LiveOK: args[0] == "ok", BackOK: opts["back"] == "", Detail: rest, Gateway: release.Color(opts["gateway"])}, nil
+	case "retired":
+		return release.Retired{Color: s.state.Idle(s.policy.First)}, nil
+	case "stumble":
+		return release.Stumbled{Detail: strings.Join(args, " ")}, nil
+	}
+	c := release.Commanded{Command: release.Command(verb), By: "ana", Why: opts["why"], To: release.Color(opts["to"]), Force: opts["force"] != ""}
+	if len(args) > 0 {
+		c.Image = image(args[0], time.Time{})
+		c.Digest = c.Image.Digest
+	}
+	return c, nil
+}
+
+// image makes an image of a tag; "2.0@x" has the digest of x.
+func image(text string, at time.Time) release.Image {
+	tag, digest, ok := strings.Cut(text, "@")
+	if !ok {
+		digest = tag
+	}
+	return release.Image{Tag: tag, Digest: "sha256:" + digest, PushedAt: at}
+}
+
+func running(tag string) *release.Slot {
+	if tag == "nothing" {
+		return &release.Slot{Replicas: []int32{0}}
+	}
+	return &release.Slot{Image: image(tag, time.Time{}), Replicas: []int32{3}}
+}
