@@ -1,0 +1,114 @@
+// Package arch holds the drawing of who may import whom, as a test.
+package arch_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// may lists, for each part, the parts of this module that its product code may import. A
+// part that is not listed may import none.
+var may = map[string][]string{
+	"internal/release":   {},
+	"internal/engine":    {"internal/release"},
+	"internal/functions": {},
+	"internal/config":    {"internal/engine", "internal/release"},
+	"internal/api":       {"internal/release"},
+	"internal/console":   {"internal/api", "internal/engine", "internal/release"},
+	"internal/probe":     {"internal/engine"},
+	"internal/intake":    {"internal/engine", "internal/release", "internal/config", "internal/azure/acr", "internal/azure/monitor", "internal/azure/queue"},
+	"internal/azure":     {"internal/engine", "internal/release"},
+	"internal/kube":      {"internal/engine", "internal/release"},
+	"handler":            {"internal"},
+	"cmd/bluegreen":      {"internal"},
+	"internal/contract":  {"internal/engine", "internal/release"},
+	"internal/lab":       {"internal"},
+	"testbed":            {},
+}
+
+// outside lists parts that may import nothing from outside the standard library.
+var outside = []string{"internal/release", "internal/functions", "internal/api", "internal/probe"}
+
+func TestImportsFollowTheDrawing(t *testing.T) {
+	root := "../.."
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, _ := filepath.Rel(root, path)
+		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && rel != "." || d.Name() == "node_modules" || rel == "testbed/controlplane" || rel == "dist") {
+			return fs.SkipDir
+		}
+		if strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
+			check(t, path, filepath.ToSlash(filepath.Dir(rel)))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func check(t *testing.T, path, dir string) {
+	src, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), path, src, parser.ImportsOnly)
+	if err != nil {
+		t.Errorf("parse %s: %v", path, err)
+		return
+	}
+	for _, spec := range file.Imports {
+		imported, _ := strconv.Unquote(spec.Path.Value)
+		if inside, ok := strings.CutPrefix(imported, "bluegreen/"); ok {
+			if !allowed(dir, inside) {
+				t.Errorf("%s imports %s, which %s may not", path, imported, part(dir))
+			}
+		} else if strings.Contains(strings.SplitN(imported, "/", 2)[0], ".") && within(dir, outside) {
+			t.Errorf("%s imports %s: this part stays on the standard library", path, imported)
+		}
+	}
+}
+
+func allowed(dir, inside string) bool {
+	return dir == inside || within(inside, may[part(dir)]) || strings.HasPrefix(inside, sibling(dir)+"/")
+}
+
+// sibling returns the adapter that a folder belongs to: adapters never import each other,
+// but may share what lies beside them under the names below.
+func sibling(dir string) string {
+	switch {
+	case strings.HasPrefix(dir, "internal/azure/"):
+		return "internal/azure/identity"
+	case strings.HasPrefix(dir, "internal/kube/"):
+		return "internal/kube/access"
+	}
+	return dir
+}
+
+func part(dir string) string {
+	best := dir
+	longest := -1
+	for name := range may {
+		if within(dir, []string{name}) && len(name) > longest {
+			best, longest = name, len(name)
+		}
+	}
+	return best
+}
+
+func within(dir string, parts []string) bool {
+	for _, p := range parts {
+		if dir == p || strings.HasPrefix(dir, p+"/") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,85 @@
+package testbed
+
+import (
+	"strings"
+	"time"
+)
+
+// Behaviour is how the containers of an image act. The zero value is Healthy.
+// In a pod that ends by itself (of a Job), Healthy and Slow succeed, CrashLoop
+// and ServerErrors fail with exit code 1.
+type Behaviour struct {
+	kind  kind
+	after time.Duration
+}
+
+type kind int
+
+const (
+	healthy kind = iota
+	neverReady
+	pullError
+	invalidImageName
+	configError
+	crashLoop
+	serverErrors
+	slow
+)
+
+// Healthy is ready at once and answers 200.
+func Healthy() Behaviour { return Behaviour{} }
+
+// NeverReady runs, answers 503, and never becomes ready.
+func NeverReady() Behaviour { return Behaviour{kind: neverReady} }
+
+// PullError waits with reason ErrImagePull, then ImagePullBackOff, as for a
+// tag that the registry does not have ("manifest unknown").
+func PullError() Behaviour { return Behaviour{kind: pullError} }
+
+// InvalidImageName waits with the reason of that name, which never mends.
+func InvalidImageName() Behaviour { return Behaviour{kind: invalidImageName} }
+
+// CreateContainerConfigError waits with the reason of that name, as for a
+// ConfigMap that does not exist.
+func CreateContainerConfigError() Behaviour { return Behaviour{kind: configError} }
+
+// CrashLoop is healthy for the time given, then ends with exit code 1 and is
+// restarted again and again, about once a second, without ever becoming ready.
+func CrashLoop(after time.Duration) Behaviour { return Behaviour{kind: crashLoop, after: after} }
+
+// ServerErrors is ready and answers /healthz with 200, all else with 500.
+func ServerErrors() Behaviour { return Behaviour{kind: serverErrors} }
+
+// Slow is healthy, but ready only after the time given.
+func Slow(ready time.Duration) Behaviour { return Behaviour{kind: slow, after: ready} }
+
+type rule struct {
+	substring string
+	behaviour Behaviour
+}
+
+// Behave says how images whose reference contains the substring act, from now
+// on, in pods that already run as well. The latest match wins.
+func (c *Cluster) Behave(imageSubstring string, b Behaviour) {
+	a := c.actor
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.rules = append(a.rules, rule{imageSubstring, b})
+	for _, p := range a.pods {
+		select {
+		case p.changed <- struct{}{}:
+		default: // it will look anyway
+		}
+	}
+}
+
+func (a *podActor) behaviour(image string) Behaviour {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for i := len(a.rules) - 1; i >= 0; i-- {
+		if strings.Contains(image, a.rules[i].substring) {
+			return a.rules[i].behaviour
+		}
+	}
+	return Healthy()
+}
