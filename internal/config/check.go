@@ -1,0 +1,194 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// problem reports a mistake at a path, or at the nearest place above it that is in the file.
+func (r *reader) problem(app *App, path, format string, args ...any) Problem {
+	line, ok := 0, false
+	for p := path; p != "" && !ok; p = above(p) {
+		line, ok = r.lines[p]
+	}
+	if !ok {
+		line = app.Line
+	}
+	return Problem{line, path, fmt.Sprintf(format, args...)}
+}
+
+func above(path string) string {
+	return path[:max(0, strings.LastIndexAny(path, ".["))]
+}
+
+// check looks for mistakes that only several keys of one app make together.
+func (r *reader) check(path string, a *App) {
+	tell := func(key, format string, args ...any) {
+		r.problems = append(r.problems, r.problem(a, path+"."+key, format, args...))
+	}
+	blue, green := a.Colors.Blue, a.Colors.Green
+	r.checkColor(path, "colors.blue", a, blue, tell)
+	r.checkColor(path, "colors.green", a, green, tell)
+	for _, name := range blue.Names() {
+		if r.given(path+".colors.green") && blue.place(name) != "" && slices.Contains(green.Names(), name) && blue.place(name) == green.place(name) {
+			tell("colors.green", "runs in the same place as blue, %s: the colors must differ in cluster, namespace or deployment", name)
+		}
+	}
+	if b, g := len(blue.Names()), len(green.Names()); b > 0 && g > 0 && b != g {
+		tell("colors.green", "has %d Deployments, blue has %d: both need the same, in the same order", g, b)
+	}
+	if a.Promotion.Mode == "auto" && r.given(path+".promotion.deadline") {
+		tell("promotion.deadline", "is for mode: manual, which is not set")
+	}
+	r.checkGateway(path, a, tell)
+}
+
+func (r *reader) given(path string) bool { _, ok := r.lines[path]; return ok }
+
+type teller func(key, format string, args ...any)
+
+func (r *reader) checkColor(path, key string, a *App, c Color, tell teller) {
+	if !r.given(path + "." + key) {
+		return
+	}
+	one, many := r.given(path+"."+key+".deployment"), r.given(path+"."+key+".deployments")
+	switch {
+	case one && many:
+		tell(key+".deployments", "is given besides deployment: keep one of them")
+	case !one && !many:
+		tell(key+".deployment", "is missing: name the Deployment that is given the image, or several under deployments")
+	}
+	for i, name := range c.Deployments {
+		if slices.Contains(c.Deployments[:i], name) {
+			tell(at(key+".deployments", i), "is in the list already")
+		}
+	}
+	agw, service := r.given(path+".gateway.applicationGateway"), r.given(path+".gateway.service")
+	if agw && !service {
+		if !r.given(path + "." + key + ".backend") {
+			tell(key+".backend", "is missing: name the backend pool of this color")
+		}
+		if r.given(path + "." + key + ".selector") {
+			tell(key+".selector", "is for gateway.service, the gateway is an Application Gateway: leave it out")
+		}
+	}
+	if service && !agw {
+		if !r.given(path + "." + key + ".selector") {
+			tell(key+".selector", "is missing: name the labels that the Service selects for this color")
+		}
+		for _, other := range []string{"backend", "settings"} {
+			if r.given(path + "." + key + "." + other) {
+				tell(key+"."+other, "is for an Application Gateway, the gateway is a Service: leave it out")
+			}
+		}
+	}
+}
+
+func (r *reader) checkGateway(path string, a *App, tell teller) {
+	if !r.given(path + ".gateway") {
+		return
+	}
+	blue, green := a.Colors.Blue, a.Colors.Green
+	agw, service := r.given(path+".gateway.applicationGateway"), r.given(path+".gateway.service")
+	switch {
+	case agw && service:
+		tell("gateway.service", "is given besides applicationGateway: keep the one that moves the traffic")
+	case !agw && !service:
+		tell("gateway", "names nothing that moves traffic: give applicationGateway and rules, or service")
+	case agw:
+		if !r.given(path + ".gateway.rules") {
+			tell("gateway.rules", "is missing: name the routing rules that belong to the app")
+		}
+		if blue.Backend != "" && strings.EqualFold(blue.Backend, green.Backend) {
+			tell("colors.green.backend", "is the backend pool of blue too: each color needs its own")
+		}
+		if (blue.Settings == "") != (green.Settings == "") && r.given(path+".colors") {
+			tell("colors", "only one color has settings: give both, or neither to leave the HTTP settings alone")
+		}
+	case service:
+		if r.given(path + ".gateway.rules") {
+			tell("gateway.rules", "is for an Application Gateway, the gateway is a Service: leave it out")
+		}
+		if blue.Namespace != green.Namespace && green.Namespace != "" || !strings.EqualFold(blue.Cluster, green.Cluster) && green.Cluster != "" {
+			tell("colors.green", "is not in blue's cluster and namespace: a Service selects only among its own")
+		}
+		if len(blue.Selector) > 0 && maps.Equal(blue.Selector, green.Selector) {
+			tell("colors.green.selector", "is the selector of blue too: each color needs its own")
+		}
+	}
+}
+
+// place identifies a Deployment; "" when it is not fully named.
+func (c Color) place(deployment string) string {
+	if c.Cluster == "" || c.Namespace == "" || deployment == "" {
+		return ""
+	}
+	cluster := c.Cluster
+	if !strings.HasPrefix(cluster, "context:") {
+		cluster = strings.ToLower(cluster)
+	}
+	return cluster + " " + c.Namespace + " " + deployment
+}
+
+// compare finds what two apps may not share, and tells both: whose it is cannot be known.
+func (r *reader) compare(apps []App) {
+	owners := map[string]claim{}
+	for i := range apps {
+		for _, c := range claims(&apps[i], at("apps", i)) {
+			first, taken := owners[c.what]
+			if !taken {
+				owners[c.what] = c
+				continue
+			}
+			if first.app == c.app {
+				continue
+			}
+			c.app.Problems = append(c.app.Problems, r.problem(c.app, c.path, "%s belongs to the app in line %d too: only one of them can have it", c.say, first.app.Line))
+			first.app.Problems = append(first.app.Problems, r.problem(first.app, first.path, "%s belongs to the app in line %d too: only one of them can have it", c.say, c.app.Line))
+		}
+	}
+	unique(apps)
+}
+
+// claim is something that only one app may have.
+type claim struct {
+	what, say, path string
+	app             *App
+}
+
+func claims(a *App, path string) []claim {
+	list := []claim{{"name " + a.Name, "the name " + a.Name, path + ".name", a}}
+	for _, side := range []struct {
+		key   string
+		color Color
+	}{{"blue", a.Colors.Blue}, {"green", a.Colors.Green}} {
+		for _, name := range side.color.Names() {
+			if place := side.color.place(name); place != "" {
+				list = append(list, claim{"place " + place, "the Deployment " + name, path + ".colors." + side.key, a})
+			}
+		}
+	}
+	if g := a.Gateway; g.ApplicationGateway != "" {
+		for i, rule := range g.Rules {
+			list = append(list, claim{
+				"rule " + strings.ToLower(g.ApplicationGateway+" "+rule), "the rule " + rule, at(path+".gateway.rules", i), a,
+			})
+		}
+	} else if place := a.Colors.Blue.place(g.Service); place != "" {
+		list = append(list, claim{"service " + place, "the Service " + g.Service, path + ".gateway.service", a})
+	}
+	return list
+}
+
+// unique gives every app but the first of a name another one, so that each can be shown.
+func unique(apps []App) {
+	seen := map[string]bool{}
+	for i := range apps {
+		for seen[apps[i].Name] {
+			apps[i].Name = fmt.Sprintf("line-%d-%d", apps[i].Line, i)
+		}
+		seen[apps[i].Name] = true
+	}
+}

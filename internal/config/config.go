@@ -1,0 +1,237 @@
+// Package config reads bluegreen.yaml: what the apps are, where their colors run, what
+// moves their traffic, and how they are released. Every mistake is a Problem with its
+// line; a mistake inside one app keeps only that app from being used. The structs and
+// their tags are the one source of keys, defaults and limits: Load reads by them, and
+// docs/bluegreen.schema.json is written from them.
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"bluegreen/internal/engine"
+	"bluegreen/internal/release"
+)
+
+// Config is one bluegreen.yaml. Its apps have different names.
+type Config struct {
+	Defaults Behavior `key:"defaults" doc:"What holds for every app that does not say otherwise. Maps are merged key by key, lists are replaced."`
+	Notify   Notify   `key:"notify" doc:"Who is told what became of releases."`
+	Apps     []App    `key:"apps" least:"1" need:"yes" doc:"The apps that are released."`
+}
+
+// Notify says who is told. An empty Topic means nobody.
+type Notify struct {
+	Topic string `key:"topic" is:"topic" need:"yes" doc:"Endpoint of an Event Grid custom topic with the CloudEvents 1.0 schema; the managed identity needs the role EventGrid Data Sender on it."`
+}
+
+// App is one app. It must not be used when it has Problems.
+type App struct {
+	Name    string  `key:"name" is:"name" need:"yes" doc:"What the app is called, in the API too. Its state is kept under this name: renaming is starting afresh."`
+	Image   Image   `key:"image" need:"yes" doc:"Which pushed images are released."`
+	Colors  Colors  `key:"colors" need:"yes" doc:"The two production environments."`
+	Gateway Gateway `key:"gateway" need:"yes" doc:"What moves the traffic: an Application Gateway or a Kubernetes Service."`
+	Behavior
+
+	// Line is where the app begins in the file, from 1.
+	Line int
+	// Problems are what keeps the app from being used.
+	Problems []Problem
+}
+
+// Image names a repository and which of its tags are released.
+type Image struct {
+	Registry   string `key:"registry" is:"registry" need:"yes" doc:"Login server of the registry, without a scheme."`
+	Repository string `key:"repository" is:"repository" need:"yes" doc:"Repository in the registry, without tag or digest."`
+	Tags       string `key:"tags" is:"tags" need:"yes" doc:"Which tags are released. 'semver:CONSTRAINT' admits full versions (1.2.3 or v1.2.3, not 1 or 1.2) and never an older one than was seen; a pre-release such as 2.0.0-rc.1 is admitted only by a constraint that names one itself, such as '>=2-0'. 'glob:PATTERN' knows * and ?, 'regex:EXPRESSION' must match the whole tag, anything else is the tag itself."`
+}
+
+// Colors are the two production environments of an app.
+type Colors struct {
+	Blue  Color `key:"blue" need:"yes" doc:"The blue environment."`
+	Green Color `key:"green" need:"yes" doc:"The green environment."`
+}
+
+// Color is where one color runs and how the gateway refers to it.
+type Color struct {
+	Cluster     string            `key:"cluster" is:"cluster" need:"yes" doc:"Resource id of the AKS cluster, or context:NAME for a context of the kubeconfig that the setting BLUEGREEN_KUBECONFIG names."`
+	Namespace   string            `key:"namespace" is:"label" need:"yes" doc:"Namespace of the Deployments."`
+	Deployment  string            `key:"deployment" is:"object" doc:"The Deployment that is given the image."`
+	Deployments []string          `key:"deployments" is:"object" least:"1" doc:"The Deployments that are released as one, instead of deployment; the same number and order in both colors."`
+	Container   string            `key:"container" is:"label" doc:"The container that is given the image; the only one by default."`
+	Backend     string            `key:"backend" is:"resource" doc:"With an Application Gateway: the backend pool of the color."`
+	Settings    string            `key:"settings" is:"resource" doc:"With an Application Gateway: the backend HTTP settings of the color, where they differ by color."`
+	Selector    map[string]string `key:"selector" keys:"labelKey" is:"labelValue" least:"1" doc:"With a Service: the labels that the Service selects when the color is live."`
+}
+
+// Gateway is what moves an app's traffic: exactly one of ApplicationGateway and Service is set.
+type Gateway struct {
+	ApplicationGateway string   `key:"applicationGateway" is:"gateway" doc:"Resource id of the Application Gateway."`
+	Rules              []string `key:"rules" is:"resource" least:"1" doc:"With an Application Gateway: the routing rules that belong to the app, with the path maps that they use."`
+	Service            string   `key:"service" is:"label" doc:"The Kubernetes Service whose selector is switched, in the namespace that both colors share."`
+}
+
+// Behavior is how an app is released.
+type Behavior struct {
+	First          release.Color `key:"first" default:"blue" one:"blue,green" doc:"Color of the first release when nothing is live."`
+	Verify         Verify        `key:"verify" doc:"What must hold on the idle color before it gets traffic."`
+	Confirm        Confirm       `key:"confirm" doc:"What must hold through the public address: confirms a switch, and is probed during the bake."`
+	Promotion      Promotion     `key:"promotion" doc:"Whether a person lets releases go live."`
+	Bake           time.Duration `key:"bake" default:"15m" least:"0s" most:"30d" doc:"How long a new live color is watched while the other stays as the way back."`
+	RollbackWindow time.Duration `key:"rollbackWindow" default:"24h" least:"0s" most:"90d" doc:"From the switch; an alert later than that returns nothing."`
+	RolloutTimeout time.Duration `key:"rolloutTimeout" default:"10m" least:"1s" most:"1d" doc:"How long a rollout may go without progress."`
+	PullGrace      time.Duration `key:"pullGrace" default:"5m" least:"0s" most:"1d" doc:"How long an image may fail to be pulled: replication between registries lags."`
+	SwitchTimeout  time.Duration `key:"switchTimeout" default:"10m" least:"1s" most:"1d" doc:"How long a switch may go without being confirmed before traffic is put back."`
+	Probe          Probe         `key:"probe" doc:"How live traffic is looked at during the bake."`
+	Retire         Retire        `key:"retire" doc:"What becomes of the color without traffic after a release: 'never', or when it is scaled down and to what."`
+	Alerts         []Alert       `key:"alerts" doc:"The Azure Monitor alerts that return traffic."`
+}
+
+// Verify is what must hold on the idle color before it gets traffic.
+type Verify struct {
+	HTTP    []Check       `key:"http" doc:"HTTP checks, each must pass."`
+	Job     string        `key:"job" is:"object" doc:"A CronJob, suspended as a rule, that is run once on the idle color and must succeed."`
+	Timeout time.Duration `key:"timeout" default:"5m" least:"1s" most:"1d" doc:"How long the checks may take to pass."`
+}
+
+// Confirm is what must hold through the public address.
+type Confirm struct {
+	HTTP []Check `key:"http" doc:"HTTP checks through the public address, each must pass."`
+}
+
+// Check is one HTTP request and what its answer must be.
+type Check struct {
+	URL      string            `key:"url" is:"url" need:"yes" doc:"What is asked for with GET. {color}, {digest} and {tag} stand for those of the release, here and in contains and header values."`
+	Expect   int               `key:"expect" default:"200" least:"100" most:"599" doc:"Status of the answer. Redirects are not followed."`
+	Contains string            `key:"contains" is:"template" doc:"Text that the answer must contain."`
+	Headers  map[string]string `key:"headers" keys:"header" is:"template" doc:"Headers of the request."`
+	Times    int               `key:"times" default:"1" least:"1" most:"100" doc:"How often in a row it must pass."`
+	Timeout  time.Duration     `key:"timeout" default:"5s" least:"1ms" most:"1m" doc:"How long an answer may take."`
+}
+
+// Promotion says whether a person lets releases go live.
+type Promotion struct {
+	Mode     string        `key:"mode" default:"auto" one:"auto,manual" doc:"auto, or manual: each release waits for a person's promote."`
+	Deadline time.Duration `key:"deadline" least:"1s" most:"90d" doc:"How long a release waits for a person; without it, for ever."`
+	Default  string        `key:"default" default:"cancel" one:"cancel,promote" doc:"What is done at the deadline."`
+}
+
+// Probe says how live traffic is looked at during the bake.
+type Probe struct {
+	Every  time.Duration `key:"every" default:"15s" least:"1s" most:"1h" doc:"From one look to the next."`
+	Misses int           `key:"misses" default:"3" least:"1" most:"100" doc:"Failed looks in a row that return traffic."`
+}
+
+// Retire says what becomes of the color without traffic after a release.
+type Retire struct {
+	After    time.Duration `key:"after" default:"30m" least:"0s" most:"90d" doc:"From the end of the release."`
+	Replicas int           `key:"replicas" default:"0" least:"0" most:"1000" doc:"Size of each Deployment that is scaled down."`
+	// Never is set by the word never in place of the map.
+	Never bool
+}
+
+// Alert names Azure Monitor alerts that return traffic.
+type Alert struct {
+	Rule     string `key:"rule" is:"pattern" need:"yes" doc:"Name of the alert rule; * and ? are wildcards, case does not matter."`
+	Severity string `key:"severity" is:"severity" doc:"Sev0 (worst) to Sev4, alone or with an operator: '<=Sev2' is Sev0, Sev1 and Sev2. Any by default."`
+}
+
+// Repository is "registry/repository", the identity of what is pushed for the app.
+func (a App) Repository() string { return a.Image.Registry + "/" + a.Image.Repository }
+
+// Color returns where a color runs.
+func (a App) Color(c release.Color) Color {
+	if c == release.Green {
+		return a.Colors.Green
+	}
+	return a.Colors.Blue
+}
+
+// Names returns the color's Deployments in configured order.
+func (c Color) Names() []string {
+	if c.Deployment != "" {
+		return []string{c.Deployment}
+	}
+	return c.Deployments
+}
+
+// Backend returns the backend pool of a color; "" behind a Service.
+func (a App) Backend(c release.Color) string { return a.Color(c).Backend }
+
+// Policy returns what the app's decisions depend on.
+func (a App) Policy() release.Policy {
+	return release.Policy{
+		Newer: a.newer(), First: a.First,
+		Manual: a.Promotion.Mode == "manual", Deadline: a.Promotion.Deadline, Default: a.Promotion.Default,
+		RolloutTimeout: a.RolloutTimeout, PullGrace: a.PullGrace, VerifyTimeout: a.Verify.Timeout, SwitchTimeout: a.SwitchTimeout,
+		Bake: a.Bake, ProbeEvery: a.Probe.Every, ProbeMisses: a.Probe.Misses, RollbackWindow: a.RollbackWindow,
+		RetireAfter: a.Retire.After, RetireReplicas: int32(a.Retire.Replicas), KeepIdle: a.Retire.Never,
+	}
+}
+
+// Checks returns what is asked of the idle color before a switch.
+func (a App) Checks() []engine.Check { return checks(a.Verify.HTTP) }
+
+// Confirms returns what is asked through the public address after a switch and during the bake.
+func (a App) Confirms() []engine.Check { return checks(a.Behavior.Confirm.HTTP) }
+
+func checks(from []Check) []engine.Check {
+	var list []engine.Check
+	for _, c := range from {
+		list = append(list, engine.Check{
+			URL: c.URL, Headers: c.Headers, Expect: c.Expect, Contains: c.Contains, Times: c.Times, Timeout: c.Timeout,
+		})
+	}
+	return list
+}
+
+// Fingerprint changes exactly when the app's configuration does, its place in the file aside.
+func (a App) Fingerprint() string {
+	a.Line, a.Problems = 0, nil
+	data, _ := json.Marshal(a) // only strings, numbers, lists and maps of them: cannot fail
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:8])
+}
+
+// Problem is one mistake: where it is, what is wrong, and what would be right.
+type Problem struct {
+	Line    int    // from 1
+	Path    string // for instance apps[0].colors.blue.cluster
+	Message string
+}
+
+// String is the whole problem in one line.
+func (p Problem) String() string { return fmt.Sprintf("line %d: %s", p.Line, p.Text()) }
+
+// Text is the problem without its line.
+func (p Problem) Text() string {
+	if p.Path == "" {
+		return p.Message
+	}
+	return p.Path + ": " + p.Message
+}
+
+// Problems are mistakes that keep the whole file from being used.
+type Problems []Problem
+
+// Error names each mistake on a line of its own.
+func (p Problems) Error() string {
+	lines := make([]string, len(p))
+	for i, problem := range p {
+		lines[i] = problem.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Sentences returns the app's problems as engine.App wants them.
+func (a App) Sentences() []string {
+	var list []string
+	for _, p := range a.Problems {
+		list = append(list, p.String())
+	}
+	return list
+}

@@ -1,0 +1,216 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/Masterminds/semver/v3"
+)
+
+// rule is what a text must be. Pattern is for the JSON Schema and holds for every text
+// that is right; Check says what is wrong with the rest of it.
+type rule struct {
+	pattern string
+	say     string
+	most    int // characters, 0 for any number
+	check   func(string) string
+}
+
+const (
+	label      = `^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`
+	host       = `^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$`
+	repository = `^[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*$`
+	tag        = `[A-Za-z0-9_][A-Za-z0-9._-]{0,127}`
+)
+
+// ruleOf returns what the tag `is` of a field asks for. The sources of the limits: OCI
+// distribution specification (repository, tag), Kubernetes object names (label, object),
+// Azure resource naming rules (resource).
+func ruleOf(is string) rule {
+	switch is {
+	case "name":
+		return rule{pattern: `^[a-z0-9][a-z0-9-]{0,38}[a-z0-9]$`, say: "2 to 40 lower-case letters, digits and inner dashes"}
+	case "label":
+		return rule{pattern: label, most: 63, say: "at most 63 lower-case letters, digits and inner dashes"}
+	case "object":
+		return rule{pattern: `^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`, most: 253, say: "a Kubernetes name: lower-case letters, digits, inner dashes and dots"}
+	case "resource":
+		return rule{pattern: `^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$`, most: 80, say: "the name (not the id) of a part of the gateway: letters, digits, and inside it . _ -"}
+	case "registry":
+		return rule{pattern: host, most: 255, say: "a login server such as shopacr.azurecr.io, without https:// or a path"}
+	case "repository":
+		return rule{pattern: repository, most: 255, say: "a repository such as team/shop, lower case, without tag or digest"}
+	case "cluster":
+		return rule{pattern: `^(context:.|/[sS]ubscriptions/.)`, say: "a resource id /subscriptions/…/managedClusters/NAME, or context:NAME", check: clusterID}
+	case "gateway":
+		return rule{pattern: `^/[sS]ubscriptions/.`, say: "a resource id /subscriptions/…/applicationGateways/NAME", check: gatewayID}
+	case "topic":
+		return rule{pattern: `^https?://.`, say: "an address such as https://NAME.REGION.eventgrid.azure.net/api/events", check: topic}
+	case "url":
+		return rule{pattern: `^https?://.`, say: "an http:// or https:// address", check: address}
+	case "template":
+		return rule{check: placeholders}
+	case "header":
+		return rule{pattern: "^[A-Za-z0-9!#$%&'*+.^_|~-]+$", say: "the name of a header"}
+	case "labelKey":
+		return rule{pattern: `^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$`, say: "the key of a label"}
+	case "labelValue":
+		return rule{pattern: `^([A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?)?$`, most: 63, say: "the value of a label"}
+	case "tags":
+		return rule{pattern: `.`, say: "semver:CONSTRAINT, glob:PATTERN, regex:EXPRESSION or a tag", check: tagRule}
+	case "severity":
+		return rule{pattern: `^(<=|>=|<|>|=)? ?[sS]ev[0-4]$`, say: "Sev0 to Sev4, alone or with an operator, such as <=Sev2"}
+	case "pattern":
+		return rule{pattern: `.`, say: "the name of an alert rule, * and ? are wildcards"}
+	}
+	return rule{}
+}
+
+// broken says what is wrong with a text; "" when nothing is.
+func (r rule) broken(text string) string {
+	if r.pattern != "" && !regexp.MustCompile(r.pattern).MatchString(text) || r.most > 0 && len(text) > r.most {
+		return fmt.Sprintf("%q is not %s", shorten(text), r.say)
+	}
+	if r.check != nil {
+		return r.check(text)
+	}
+	return ""
+}
+
+func shorten(text string) string {
+	if runes := []rune(text); len(runes) > 120 {
+		return string(runes[:120]) + "…"
+	}
+	return text
+}
+
+func clusterID(text string) string {
+	if strings.HasPrefix(text, "context:") {
+		return ""
+	}
+	return resourceID(text, "Microsoft.ContainerService/managedClusters")
+}
+
+func gatewayID(text string) string {
+	return resourceID(text, "Microsoft.Network/applicationGateways")
+}
+
+// resourceID says how a text differs from the id of a resource of a kind. Azure compares
+// ids without case.
+func resourceID(text, kind string) string {
+	want := "/subscriptions/SUBSCRIPTION/resourceGroups/GROUP/providers/" + kind + "/NAME"
+	got, form := strings.Split(text, "/"), strings.Split(want, "/")
+	for i, part := range form {
+		free := part == "SUBSCRIPTION" || part == "GROUP" || part == "NAME"
+		if len(got) != len(form) || got[i] == "" && free || !free && !strings.EqualFold(got[i], part) {
+			return fmt.Sprintf("%q is not a resource id of the form %s", shorten(text), want)
+		}
+	}
+	return ""
+}
+
+func topic(text string) string {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "":
+		return fmt.Sprintf("%q is not an address such as https://NAME.REGION.eventgrid.azure.net/api/events", shorten(text))
+	case u.Scheme == "http" && u.Hostname() != "127.0.0.1" && u.Hostname() != "localhost":
+		return "must begin with https://: what is sent there carries a token"
+	case u.User != nil || u.RawQuery != "":
+		return "holds a user or a query: give the plain endpoint, the managed identity is what signs"
+	}
+	return ""
+}
+
+func address(text string) string {
+	if wrong := placeholders(text); wrong != "" {
+		return wrong
+	}
+	u, err := url.Parse(strings.NewReplacer("{color}", "blue", "{digest}", "sha256:0", "{tag}", "1").Replace(text))
+	if err != nil || u.Host == "" {
+		return fmt.Sprintf("%q is not an http:// or https:// address", shorten(text))
+	}
+	return ""
+}
+
+// placeholders says which {word} is not known, so that no check asks for a literal one.
+func placeholders(text string) string {
+	if strings.ContainsFunc(text, unicode.IsControl) {
+		return "holds a line break or another control character: keep it on one line"
+	}
+	for _, found := range regexp.MustCompile(`\{([A-Za-z]*)\}`).FindAllStringSubmatch(text, -1) {
+		known := []string{"color", "digest", "tag"}
+		if !slices.Contains(known, found[1]) {
+			return fmt.Sprintf("%s is not known%s; known are {color}, {digest} and {tag}", found[0], meant(found[1], known))
+		}
+	}
+	return ""
+}
+
+// tagRule says what is wrong with a tag policy.
+func tagRule(text string) string {
+	kind, value, found := strings.Cut(text, ":")
+	switch {
+	case found && value == "":
+		return fmt.Sprintf("%q says nothing after the colon", text)
+	case kind == "semver" && found:
+		if _, err := semver.NewConstraint(value); err != nil {
+			return fmt.Sprintf("%q is not a version constraint such as >=6, ~1.4 or >=1.2 <2: %v", shorten(value), err)
+		}
+	case kind == "regex" && found:
+		if _, err := regexp.Compile(`^(?:` + value + `)$`); err != nil {
+			return fmt.Sprintf("%q is not a regular expression: %v", shorten(value), err)
+		}
+	case kind == "glob" && found:
+		if strings.ContainsAny(value, "[]{}\\") {
+			return fmt.Sprintf("%q is not a pattern: only * and ? are wildcards, regex: can do more", shorten(value))
+		}
+	case found:
+		return fmt.Sprintf("%q is not a kind of tag policy%s; known are semver:, glob: and regex:, anything without a colon is the tag itself", kind, meant(kind, []string{"semver", "glob", "regex"}))
+	case !regexp.MustCompile(`^` + tag + `$`).MatchString(text):
+		return fmt.Sprintf("%q is not a tag; a policy begins with semver:, glob: or regex:", shorten(text))
+	}
+	return ""
+}
+
+// meant is the question after a word that is not known, "" when nothing known is near.
+func meant(word string, known []string) string {
+	best, distance := "", 3
+	for _, k := range known {
+		if d := edits(strings.ToLower(word), strings.ToLower(k)); d < distance && d < len(k) {
+			best, distance = k, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (did you mean %q?)", best)
+}
+
+// edits counts the letters to add, drop or change (Levenshtein) between two short words.
+func edits(a, b string) int {
+	if len(a) > 40 {
+		return len(a)
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		before := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := before
+			if a[i] != b[j] {
+				cost++
+			}
+			before = row[j+1]
+			row[j+1] = min(cost, row[j]+1, before+1)
+		}
+	}
+	return row[len(b)]
+}
