@@ -1,0 +1,64 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"bluegreen/internal/config"
+)
+
+func newConfig(s *shell) *cobra.Command {
+	cmd := &cobra.Command{Use: "config", Short: "Check a configuration, or print its JSON Schema", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	cmd.AddCommand(
+		&cobra.Command{
+			Use: "check FILE", Short: "Name every mistake of a bluegreen.yaml by line", Args: cobra.ExactArgs(1),
+			RunE: does(func(_ *cobra.Command, args []string) error { return s.check(args[0]) }),
+		},
+		&cobra.Command{
+			Use: "schema", Short: "Print the JSON Schema of bluegreen.yaml", Args: cobra.NoArgs,
+			RunE: does(func(*cobra.Command, []string) error {
+				_, err := s.stdout.Write(config.Schema())
+				return err
+			}),
+		})
+	return cmd
+}
+
+// check prints the problems of a file as file:line: message, the form that editors follow.
+func (s *shell) check(file string) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("read the configuration: %w", err)
+	}
+	c, err := config.Load(data)
+	var whole config.Problems
+	if errors.As(err, &whole) {
+		s.list(file, whole)
+		return errors.New("no app of the file can be used")
+	}
+	if err != nil {
+		return err
+	}
+	out := 0
+	for _, a := range c.Apps {
+		if len(a.Problems) > 0 {
+			out++
+		}
+		s.list(file, a.Problems)
+	}
+	if out > 0 {
+		return fmt.Errorf("%d of %d apps cannot be used", out, len(c.Apps))
+	}
+	say(s.stdout, "%s: %d apps, no mistake found; what it names is checked by the running app before its first use", file, len(c.Apps))
+	return nil
+}
+
+func (s *shell) list(file string, problems []config.Problem) {
+	for _, p := range problems {
+		say(s.stdout, "%s:%d: %s", file, p.Line, p.Text())
+	}
+}

@@ -1,0 +1,183 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"bluegreen/internal/release"
+)
+
+// Client calls the API. Only Base is required.
+type Client struct {
+	// Base is the address of the Functions app, with or without /api.
+	Base string
+	// Key is a function key; Token returns a bearer token instead.
+	Key   string
+	Token func(context.Context) (string, error)
+	HTTP  *http.Client
+	// Pause is waited before a failed request is repeated; 1 s by default.
+	Pause time.Duration
+}
+
+// tries is how often a request is sent while nobody answers. A changing request is
+// repeated with the same idempotency key, so that it is done once.
+const tries = 3
+
+// NewKey makes an idempotency key.
+func NewKey() string { return rand.Text() }
+
+// Apps returns all apps.
+func (c *Client) Apps(ctx context.Context) ([]App, error) {
+	var a Apps
+	err := c.call(ctx, http.MethodGet, "apps", "", nil, &a)
+	return a.Apps, err
+}
+
+// App returns one app.
+func (c *Client) App(ctx context.Context, name string) (App, error) {
+	var a App
+	err := c.call(ctx, http.MethodGet, "apps/"+url.PathEscape(name), "", nil, &a)
+	return a, err
+}
+
+// History returns at most limit facts with numbers below before; 0 means as many as the
+// server likes, from the newest.
+func (c *Client) History(ctx context.Context, name string, limit, before int) (History, error) {
+	q := url.Values{}
+	for key, n := range map[string]int{"limit": limit, "before": before} {
+		if n > 0 {
+			q.Set(key, strconv.Itoa(n))
+		}
+	}
+	path := "apps/" + url.PathEscape(name) + "/history"
+	if len(q) > 0 {
+		path += "?" + q.Encode()
+	}
+	var h History
+	err := c.call(ctx, http.MethodGet, path, "", nil, &h)
+	return h, err
+}
+
+// Health returns which apps are served.
+func (c *Client) Health(ctx context.Context) (Health, error) {
+	var h Health
+	err := c.call(ctx, http.MethodGet, "health", "", nil, &h)
+	return h, err
+}
+
+// Command sends a changing request under an idempotency key. Sending it again with the
+// same key tells how far it is.
+func (c *Client) Command(ctx context.Context, app string, command release.Command, r Request, key string) (Answer, error) {
+	body, err := json.Marshal(r)
+	if err != nil {
+		return Answer{}, fmt.Errorf("encode the request: %w", err)
+	}
+	var a Answer
+	err = c.call(ctx, http.MethodPost, "apps/"+url.PathEscape(app)+"/"+string(command), key, body, &a)
+	return a, err
+}
+
+func (c *Client) call(ctx context.Context, method, path, key string, body []byte, into any) error {
+	at, err := c.address(path)
+	if err != nil {
+		return err
+	}
+	for try := 1; ; try++ {
+		again, err := c.once(ctx, method, at, key, body, into)
+		if err == nil || !again || try == tries {
+			return err
+		}
+		pause := c.Pause
+		if pause == 0 {
+			pause = time.Second
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return errors.Join(err, ctx.Err())
+		}
+	}
+}
+
+func (c *Client) address(path string) (string, error) {
+	base, err := url.Parse(strings.TrimRight(c.Base, "/"))
+	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
+		return "", fmt.Errorf("%q is not the address of a Functions app, such as https://NAME.azurewebsites.net", c.Base)
+	}
+	ip := net.ParseIP(base.Hostname())
+	if local := base.Hostname() == "localhost" || ip != nil && ip.IsLoopback(); base.Scheme == "http" && !local && (c.Key != "" || c.Token != nil) {
+		return "", fmt.Errorf("%s would carry the key in the clear: use https", c.Base)
+	}
+	return strings.TrimSuffix(base.String(), "/api") + "/api/" + path, nil
+}
+
+// once sends a request once, and reports whether sending it again may help.
+func (c *Client) once(ctx context.Context, method, at, key string, body []byte, into any) (again bool, err error) {
+	req, err := http.NewRequestWithContext(ctx, method, at, bytes.NewReader(body))
+	if err != nil {
+		return false, fmt.Errorf("make the request: %w", err)
+	}
+	req.Header.Set("Accept", "application/json")
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set(KeyHeader, key)
+	}
+	if c.Key != "" {
+		req.Header.Set("x-functions-key", c.Key)
+	}
+	if c.Token != nil {
+		token, err := c.Token(ctx)
+		if err != nil {
+			return false, fmt.Errorf("get a token: %w", err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	client := c.HTTP
+	if client == nil {
+		client = http.DefaultClient
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return ctx.Err() == nil, fmt.Errorf("call bluegreen: %w", err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
+	if err != nil {
+		return ctx.Err() == nil, fmt.Errorf("read the answer: %w", err)
+	}
+	if resp.StatusCode >= 300 {
+		return resp.StatusCode == 429 || resp.StatusCode >= 502 && resp.StatusCode <= 504, failure(resp.StatusCode, data)
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return false, fmt.Errorf("the answer of %s is not bluegreen's: %w", c.Base, err)
+	}
+	return false, nil
+}
+
+// failure reads an error answer; the host itself answers without a body we know.
+func failure(status int, data []byte) error {
+	body := ErrorBody{}
+	if json.Unmarshal(data, &body) == nil && body.Error != nil && body.Error.Message != "" {
+		body.Error.Status = status
+		return body.Error
+	}
+	e := &Error{Status: status, Code: "host", Message: fmt.Sprintf("the host answered %d %s", status, http.StatusText(status))}
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		e.Message += ": give a function key (BLUEGREEN_KEY) that this app accepts"
+	case http.StatusNotFound:
+		e.Message += ": is this the address of bluegreen?"
+	}
+	return e
+}

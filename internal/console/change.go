@@ -1,0 +1,283 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"bluegreen/internal/api"
+	"bluegreen/internal/engine"
+	"bluegreen/internal/release"
+)
+
+var (
+	keyForm    = regexp.MustCompile(`^[A-Za-z0-9._:~-]{1,128}$`)
+	digestForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+	tagForm    = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
+)
+
+// mostWhy is how long a reason may be, in characters.
+const mostWhy = 1000
+
+// change accepts a person's command once for each idempotency key and tells how far it is.
+func (c *console) change(r *call) (answer, error) {
+	key, err := c.admit(r)
+	if err != nil {
+		return answer{}, err
+	}
+	asked, err := decode(r)
+	if err != nil {
+		return answer{}, err
+	}
+	if r.who, err = c.identity(r.Request, asked.By); err != nil {
+		return answer{}, err
+	}
+	if problems := c.Engine.ConfigProblems(r.app); len(problems) > 0 {
+		return answer{}, problem(http.StatusConflict, "not-served", "%s is not served because of its configuration; mend it and deploy again: %s", r.app, strings.Join(problems, "; "))
+	}
+	r.id = "command|" + key
+	entry, err := c.accept(r, asked, key)
+	if err != nil {
+		return answer{}, err
+	}
+	return c.follow(r, asked, entry)
+}
+
+// admit checks what a changing request must carry, and returns its idempotency key.
+func (c *console) admit(r *call) (string, error) {
+	if err := c.origins.Check(r.Request); err != nil {
+		return "", problem(http.StatusForbidden, "origin", "the request comes from a web page of another site: call the API from a shell, a script or the command line")
+	}
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || media != "application/json" {
+		return "", problem(http.StatusUnsupportedMediaType, "content-type", "send Content-Type: application/json, and a JSON object as the body")
+	}
+	key := r.Header.Get(api.KeyHeader)
+	if key == "" {
+		return "", invalid(api.KeyHeader, "the header is missing: send one that is new for each thing you ask for, and the same when you repeat it")
+	}
+	if !keyForm.MatchString(key) {
+		return "", invalid(api.KeyHeader, "must be 1 to 128 letters, digits and . _ : ~ -")
+	}
+	return key, nil
+}
+
+// decode reads the body strictly: what is not understood is refused, not ignored.
+func decode(r *call) (api.Request, error) {
+	data, err := io.ReadAll(http.MaxBytesReader(r.w, r.Body, api.MaxBody))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return api.Request{}, problem(http.StatusRequestEntityTooLarge, "too-large", "the body has more than %d bytes", api.MaxBody)
+	case err != nil:
+		return api.Request{}, invalid("", "the body cannot be read: %v", err)
+	case len(bytes.TrimSpace(data)) == 0:
+		return api.Request{}, invalid("", "the body is empty: send a JSON object, at least {}, with its Content-Length (a chunked body may be lost on the way)")
+	}
+	asked, err := Decode(data, r.command)
+	if err != nil {
+		return api.Request{}, err
+	}
+	if text := r.URL.Query().Get("wait"); text != "" {
+		wait, err := strconv.ParseBool(text)
+		if err != nil {
+			return api.Request{}, invalid("wait", "%q is neither true nor false", cut(text, 40))
+		}
+		asked.Wait = wait
+	}
+	return asked, nil
+}
+
+// fieldsOf are the fields of a command's body besides why, by and wait.
+func fieldsOf(c release.Command) []string {
+	switch c {
+	case release.Switch:
+		return []string{"to", "force"}
+	case release.DeployImage:
+		return []string{"image"}
+	case release.Promote, release.ReleaseQuarantine:
+		return []string{"digest"}
+	}
+	return nil
+}
+
+// Decode reads the body of a command's request. Its errors are of type *api.Error.
+func Decode(data []byte, command release.Command) (api.Request, error) {
+	var r api.Request
+	known := append(fieldsOf(command), "why", "by", "wait")
+	var given map[string]json.RawMessage
+	if err := json.Unmarshal(data, &given); err != nil || given == nil {
+		return r, unreadable(err)
+	}
+	for _, field := range sorted(given) {
+		if !slices.Contains(known, field) {
+			return api.Request{}, invalid(cut(field, 60), "%s has no such field; it has %s", command, strings.Join(known, ", "))
+		}
+	}
+	if err := json.Unmarshal(data, &r); err != nil {
+		return api.Request{}, unreadable(err)
+	}
+	if err := check(r, command); err != nil {
+		return api.Request{}, err
+	}
+	return r, nil
+}
+
+func sorted(given map[string]json.RawMessage) []string {
+	var names []string
+	for name := range given {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func unreadable(err error) error {
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) && wrong.Field != "" {
+		return invalid(wrong.Field, "is a %s, should be a %s", wrong.Value, wrong.Type)
+	}
+	if err == nil || wrong != nil {
+		return invalid("", "the body is not a JSON object such as {\"why\": \"…\"}")
+	}
+	return invalid("", "the body is not JSON: %v", err)
+}
+
+func check(r api.Request, command release.Command) error {
+	if err := legible("why", r.Why, mostWhy); err != nil {
+		return err
+	}
+	if err := legible("by", r.By, mostName); err != nil {
+		return err
+	}
+	switch {
+	case command == release.DeployImage && r.Image == "":
+		return invalid("image", "is missing: name a tag, or a digest sha256:…")
+	case r.Image != "" && !tagForm.MatchString(r.Image) && !digestForm.MatchString(r.Image):
+		return invalid("image", "%q is neither a tag nor a digest sha256:… with 64 hexadecimal digits; registry and repository come from the configuration", cut(r.Image, 160))
+	case command == release.ReleaseQuarantine && r.Digest == "":
+		return invalid("digest", "is missing: name the quarantined digest")
+	case r.Digest != "" && !digestForm.MatchString(r.Digest):
+		return invalid("digest", "%q is not sha256: and 64 hexadecimal digits in lower case", cut(r.Digest, 160))
+	case r.To != "" && r.To.Other() == "":
+		return invalid("to", "%q is neither blue nor green", cut(string(r.To), 40))
+	}
+	return nil
+}
+
+// accept hands a command to the engine, unless its key was used before: then it must have
+// been for the same, and a tag still means what it meant then.
+func (c *console) accept(r *call, asked api.Request, key string) (engine.Entry, error) {
+	before, err := c.Engine.Accepted(r.Context(), r.app, r.id)
+	if err == nil {
+		return before, same(before, asked, r.command)
+	}
+	if !errors.Is(err, engine.ErrNotFound) {
+		return engine.Entry{}, err
+	}
+	word := release.Commanded{Command: r.command, By: r.who, Why: asked.Why, Digest: asked.Digest, To: asked.To, Force: asked.Force}
+	if r.command == release.DeployImage {
+		if word.Image, err = c.resolve(r, asked.Image); err != nil {
+			return engine.Entry{}, err
+		}
+	}
+	entry, err := c.Engine.Command(r.Context(), r.app, word, key)
+	if err != nil {
+		return engine.Entry{}, err
+	}
+	return entry, same(entry, asked, r.command) // another request with this key may have been quicker
+}
+
+func same(e engine.Entry, asked api.Request, command release.Command) error {
+	var was release.Commanded
+	if err := json.Unmarshal(e.Event, &was); err != nil {
+		return fmt.Errorf("read what was asked with this key: %w", err)
+	}
+	image := asked.Image == "" || asked.Image == was.Image.Tag || asked.Image == was.Image.Digest
+	if was.Command == command && image && was.Digest == asked.Digest && was.To == asked.To && was.Force == asked.Force {
+		return nil
+	}
+	return &api.Error{
+		Status: http.StatusConflict, Code: "key-reused", Field: api.KeyHeader,
+		Message: fmt.Sprintf("this key was used for another request (%s): use a new one", was.Command),
+	}
+}
+
+// resolve asks the registry what is meant. A digest says that by itself: when the registry
+// cannot be asked, it is taken as it is, so that a person can act all the same.
+func (c *console) resolve(r *call, ref string) (release.Image, error) {
+	i, err := c.Engine.Resolve(r.Context(), r.app, ref)
+	switch {
+	case errors.Is(err, engine.ErrNotFound):
+		return i, &api.Error{Status: http.StatusNotFound, Code: "image-not-found", Field: "image", Message: fmt.Sprintf("the app's repository has no %s: push it, or name another", ref)}
+	case errors.Is(err, engine.ErrNotAnImage):
+		return i, invalid("image", "%s is not a container image but another kind of artifact: %v", ref, err)
+	case err != nil && digestForm.MatchString(ref):
+		c.Log.Warn("the registry cannot be asked, the digest is taken as it is", "app", r.app, "image", ref, "error", err)
+		return release.Image{Digest: ref}, nil
+	case err != nil:
+		return i, err
+	case i.Tag == "" && !digestForm.MatchString(ref):
+		i.Tag = ref
+	}
+	return i, nil
+}
+
+// follow tells how far a command is; for those who wait, when it is final or time is up.
+func (c *console) follow(r *call, asked api.Request, entry engine.Entry) (answer, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), c.Wait)
+	defer cancel()
+	for {
+		told, err := c.tell(r.Context(), r.app, entry)
+		if err != nil {
+			return answer{}, err
+		}
+		status := http.StatusAccepted
+		if told.Outcome.Final() {
+			status = http.StatusOK
+		}
+		done := answer{status, told, line(r.app, told.Sentence)}
+		if !asked.Wait || told.Outcome.Final() {
+			return done, nil
+		}
+		select {
+		case <-ctx.Done():
+			return done, nil
+		case <-time.After(c.Poll):
+		}
+		if entry.Decision != "" {
+			continue
+		}
+		if entry, err = c.Engine.Accepted(r.Context(), r.app, entry.ID); err != nil {
+			return answer{}, err
+		}
+	}
+}
+
+// tell reads the app and says how far the command is. A refusal is an error.
+func (c *console) tell(ctx context.Context, app string, entry engine.Entry) (api.Answer, error) {
+	v, err := c.Engine.View(ctx, app)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	for _, kind := range []release.FactKind{release.Refused, release.Dropped} {
+		if why, no := strings.CutPrefix(entry.Decision, string(kind)+": "); no {
+			return api.Answer{}, &api.Error{Status: http.StatusConflict, Code: "refused", Message: why, Sentence: v.Sentence}
+		}
+	}
+	outcome, err := c.outcome(ctx, v, entry)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	return api.Answer{ID: entry.ID, Outcome: outcome, Decision: entry.Decision, Sentence: v.Sentence, App: appOf(v)}, nil
+}

@@ -1,0 +1,256 @@
+// Package console answers people and their scripts: the HTTP API below /api. Every
+// request comes through one door that decodes, finds out who asks, calls, turns errors
+// into answers that say what to do, and logs once. A GET changes nothing.
+package console
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"bluegreen/internal/api"
+	"bluegreen/internal/engine"
+	"bluegreen/internal/release"
+)
+
+// Engine is what the console needs of the engine.
+type Engine interface {
+	// Apps returns the names of the configured apps, sorted.
+	Apps() []string
+	// ConfigProblems returns the sentences that keep an app from being served.
+	ConfigProblems(app string) []string
+	// View reads an app. Errors: engine.ErrNotFound.
+	View(ctx context.Context, app string) (engine.View, error)
+	// History returns at most limit facts with numbers below before (0: from the newest),
+	// newest first. Errors: engine.ErrNotFound.
+	History(ctx context.Context, app string, limit, before int) ([]release.Fact, error)
+	// Command accepts a command once for each key, and returns its entry, whose ID is
+	// "command|" and the key; decided or pending. Errors: engine.ErrNotFound.
+	Command(ctx context.Context, app string, c release.Commanded, key string) (engine.Entry, error)
+	// Accepted returns an entry with its decision, "" while pending. Errors: engine.ErrNotFound.
+	Accepted(ctx context.Context, app, id string) (engine.Entry, error)
+	// Resolve returns the image that a tag or digest names. Errors: engine.ErrNotFound,
+	// engine.ErrNotAnImage.
+	Resolve(ctx context.Context, app, ref string) (release.Image, error)
+}
+
+// Options are what a console needs. Engine is required.
+type Options struct {
+	Engine Engine
+	Log    *slog.Logger
+	// SignIn says that the platform signs people in (App Service authentication is on, which
+	// sets WEBSITE_AUTH_ENABLED). Without it anybody can send X-MS-CLIENT-PRINCIPAL, and the
+	// name in it is recorded as claimed.
+	SignIn bool
+	// Wait bounds how long a caller is kept waiting for an outcome; 200 s by default, since
+	// the front end of Azure Functions gives up after 230 s.
+	Wait time.Duration
+	// Poll is the time between two looks while waiting; 500 ms by default.
+	Poll time.Duration
+}
+
+type console struct {
+	Options
+	origins *http.CrossOriginProtection
+}
+
+// New makes the handler of everything below /api.
+func New(o Options) http.Handler {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Wait == 0 {
+		o.Wait = 200 * time.Second
+	}
+	if o.Poll == 0 {
+		o.Poll = 500 * time.Millisecond
+	}
+	return &console{Options: o, origins: http.NewCrossOriginProtection()}
+}
+
+// call is one request on its way through the door.
+type call struct {
+	*http.Request
+	w       http.ResponseWriter
+	app     string
+	command release.Command
+	who     string
+	id      string
+}
+
+// answer is what a request gets: body as JSON, or text for those who ask for plain text.
+type answer struct {
+	status int
+	body   any
+	text   string
+}
+
+type action func(*call) (answer, error)
+
+// ServeHTTP is the door.
+func (c *console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	began := time.Now()
+	req := &call{Request: r, w: w}
+	a, err := c.serve(req)
+	if err != nil {
+		e := explain(err)
+		if e.Status == http.StatusServiceUnavailable {
+			w.Header().Set("Retry-After", "5")
+		}
+		a = answer{status: e.Status, body: api.ErrorBody{Error: e}}
+	}
+	c.log(req, a.status, time.Since(began), err)
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if a.text != "" && strings.Contains(r.Header.Get("Accept"), "text/plain") {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.WriteHeader(a.status)
+		_, _ = w.Write([]byte(a.text)) // a caller that went away needs no answer
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(a.status)
+	_, _ = w.Write(pretty(a.body))
+}
+
+func pretty(body any) []byte {
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false) // people read it
+	if err := e.Encode(body); err != nil {
+		return []byte(`{"error":{"code":"internal","message":"the answer cannot be written as JSON"}}`)
+	}
+	return out.Bytes()
+}
+
+// log tells of a request once: changes always, looks only when they went wrong on our side.
+func (c *console) log(r *call, status int, took time.Duration, err error) {
+	level := slog.LevelInfo
+	switch {
+	case status >= 500:
+		level = slog.LevelError
+	case r.Method == http.MethodGet || r.Method == http.MethodHead:
+		level = slog.LevelDebug
+	}
+	args := []any{"method", r.Method, "url", redacted(r.URL), "status", status, "took", took.Round(time.Millisecond).String()}
+	if r.app != "" {
+		args = append(args, "app", r.app)
+	}
+	if r.who != "" {
+		args = append(args, "who", r.who, "id", r.id)
+	}
+	if err != nil {
+		args = append(args, "error", err)
+	}
+	c.Log.Log(r.Context(), level, "request answered", args...)
+}
+
+// redacted is a URL without the function key that its query may hold.
+func redacted(u *url.URL) string {
+	q := u.Query()
+	if !q.Has("code") {
+		return u.RequestURI()
+	}
+	q.Set("code", "REDACTED")
+	return u.EscapedPath() + "?" + q.Encode()
+}
+
+// serve finds what a request is for. Routing is by hand, since a mux would redirect, and
+// the host follows redirects itself.
+func (c *console) serve(r *call) (answer, error) {
+	methods, err := c.route(r)
+	if err != nil {
+		return answer{}, err
+	}
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	do, ok := methods[method]
+	if !ok {
+		for allowed := range methods {
+			r.w.Header().Set("Allow", allowed)
+			return answer{}, problem(http.StatusMethodNotAllowed, "method", "%s is not answered here: use %s", r.Method, allowed)
+		}
+	}
+	return do(r)
+}
+
+func (c *console) route(r *call) (map[string]action, error) {
+	parts := strings.Split(strings.Trim(strings.TrimPrefix(r.URL.Path, "/api"), "/"), "/")
+	get := func(do action) map[string]action { return map[string]action{http.MethodGet: do} }
+	switch {
+	case len(parts) == 1 && parts[0] == "":
+		return get(c.index), nil
+	case len(parts) == 1 && parts[0] == "health":
+		return get(c.health), nil
+	case parts[0] != "apps" || len(parts) > 3:
+		return nil, problem(http.StatusNotFound, "path", "nothing is at %s: GET /api/ lists what is", r.URL.Path)
+	case len(parts) == 1:
+		return get(c.apps), nil
+	}
+	r.app = parts[1]
+	if !slices.Contains(c.Engine.Apps(), r.app) {
+		r.app = ""
+		return nil, problem(http.StatusNotFound, "app", "no app is called %q; the configuration names %s", cut(parts[1], 60), list(c.Engine.Apps()))
+	}
+	switch {
+	case len(parts) == 2:
+		return get(c.view), nil
+	case parts[2] == "history":
+		return get(c.history), nil
+	case slices.Contains(api.Commands(), release.Command(parts[2])):
+		r.command = release.Command(parts[2])
+		return map[string]action{http.MethodPost: c.change}, nil
+	}
+	return nil, problem(http.StatusNotFound, "command", "%q is not known; known are history, %s", cut(parts[2], 60), list(api.Commands()))
+}
+
+func list[T ~string](names []T) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	var out []string
+	for _, n := range names {
+		out = append(out, string(n))
+	}
+	return strings.Join(out, ", ")
+}
+
+func cut(text string, most int) string {
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return text
+}
+
+func problem(status int, code, format string, args ...any) *api.Error {
+	return &api.Error{Status: status, Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+func invalid(field, format string, args ...any) *api.Error {
+	return &api.Error{Status: http.StatusBadRequest, Code: "invalid", Field: field, Message: fmt.Sprintf(format, args...)}
+}
+
+// explain turns any error into an answer.
+func explain(err error) *api.Error {
+	var known *api.Error
+	if errors.As(err, &known) {
+		return known
+	}
+	text := cut(strings.Join(strings.Fields(err.Error()), " "), 400)
+	if errors.Is(err, engine.ErrNotFound) {
+		return problem(http.StatusNotFound, "not-found", "%s", text)
+	}
+	return problem(http.StatusServiceUnavailable, "unavailable",
+		"it cannot be told now: %s; ask again in a moment, a change with the same %s", text, api.KeyHeader)
+}

@@ -1,0 +1,456 @@
+package console_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/google/go-cmp/cmp"
+
+	"bluegreen/internal/api"
+	"bluegreen/internal/console"
+	"bluegreen/internal/engine"
+	"bluegreen/internal/release"
+)
+
+var _ console.Engine = (*engine.Engine)(nil)
+
+func TestLooksTellTheStateInOneSentence(t *testing.T) {
+	s := newSite(t)
+	s.engine.does("shop", release.ImagePushed{Image: s.engine.images["2.0"]})
+	a := read[api.App](t, s.ask("GET", "/api/apps/shop", ""), 200)
+	if a.Name != "shop" || a.Phase != release.Deploying || a.Live != release.Blue || a.Release.ID != 1 || a.Release.Image.Tag != "2.0" {
+		t.Errorf("%+v", a)
+	}
+	if a.Colors.Blue.Role != api.Live || a.Colors.Green.Role != api.Idle || a.Colors.Blue.Image.Tag != "1.0" || a.Colors.Blue.Replicas[0] != 3 {
+		t.Errorf("%+v", a.Colors)
+	}
+	if !a.UpdatedAt.Equal(noon) || !strings.HasPrefix(a.Sentence, "Deploying 2.0") {
+		t.Errorf("%s %s", a.UpdatedAt, a.Sentence)
+	}
+	s.engine.arrives("shop")
+	a = read[api.App](t, s.ask("GET", "/api/apps/shop/", ""), 200)
+	if a.Colors.Green.Role != api.Live || a.Colors.Blue.Role != api.WayBack {
+		t.Errorf("%+v", a.Colors)
+	}
+}
+
+func TestTheGatewaysTokenStaysInside(t *testing.T) {
+	s := newSite(t)
+	s.post("/api/apps/shop/switch", `{"force": true}`)
+	s.engine.does("shop", release.RouteObserved{Release: 1, To: release.Green, Status: release.Underway, Operation: "https://arm/operations/1?s=SIGNATURE"})
+	if s.engine.state("shop").Release.Operation == "" {
+		t.Fatal("no operation runs")
+	}
+	if body := s.ask("GET", "/api/apps/shop", "").Body.String(); strings.Contains(body, "SIGNATURE") {
+		t.Error(body)
+	}
+}
+
+func TestOneAppThatCannotBeReadHidesNoOther(t *testing.T) {
+	s := newSite(t)
+	s.engine.down = errors.New("the table\nis away")
+	apps := read[api.Apps](t, s.ask("GET", "/api/apps", ""), 200).Apps
+	if len(apps) != 3 || apps[1].Name != "pay" || !strings.Contains(apps[1].Sentence, "the table is away") || !strings.HasPrefix(apps[2].Sentence, "Live on blue") {
+		t.Errorf("%+v", apps)
+	}
+	e := s.fails(503, "unavailable", "GET", "/api/apps/pay", "")
+	if !strings.Contains(e.Message, "the table is away") {
+		t.Error(e)
+	}
+}
+
+func TestHealthNamesWhatKeepsAppsFromBeingServed(t *testing.T) {
+	s := newSite(t)
+	s.engine.down = errors.New("away")
+	h := read[api.Health](t, s.ask("GET", "/api/health", ""), 200)
+	want := api.Health{Status: "problems", Apps: []api.AppHealth{{Name: "broken", Problems: []string{"line 3: apps[2].bake: is wrong"}}, {Name: "pay"}, {Name: "shop"}}}
+	if diff := cmp.Diff(want, h); diff != "" {
+		t.Error(diff)
+	}
+	delete(s.engine.states, "broken")
+	if h := read[api.Health](t, s.ask("GET", "/api/health", ""), 200); h.Status != "ok" {
+		t.Errorf("%+v", h)
+	}
+}
+
+func TestHistoryComesInPagesNewestFirst(t *testing.T) {
+	s := newSite(t)
+	for range 3 {
+		s.post("/api/apps/shop/pause", `{"why": "lunch"}`)
+	}
+	h := read[api.History](t, s.ask("GET", "/api/apps/shop/history?limit=3", ""), 200)
+	if len(h.Facts) != 3 || h.Facts[0].Number != 4 || h.Before != 2 || h.Sentence == "" {
+		t.Errorf("%+v", h)
+	}
+	h = read[api.History](t, s.ask("GET", "/api/apps/shop/history?limit=3&before=2", ""), 200)
+	if len(h.Facts) != 1 || h.Facts[0].Number != 1 || h.Before != 0 {
+		t.Errorf("%+v", h)
+	}
+	for _, q := range []string{"limit=0", "limit=501", "limit=x", "before=-1"} {
+		if e := s.fails(400, "invalid", "GET", "/api/apps/shop/history?"+q, ""); !strings.HasPrefix(q, e.Field+"=") {
+			t.Errorf("%s: %+v", q, e)
+		}
+	}
+}
+
+func TestPlainTextIsSentencesOnePerLine(t *testing.T) {
+	s := newSite(t)
+	for path, want := range map[string]string{
+		"/api/apps/shop":         "shop: Live on blue with 1.0 (111111111111), no release so far; the next image goes to green\n",
+		"/api/apps/shop/history": "2026-11-24 12:00:00 UTC  decided           taken over: blue is live with 1.0 (111111111111)\n",
+		"/api/apps": "broken: Not taken over yet: the gateway is read with the first event or tick\n" +
+			"pay: Live on blue with 1.0 (111111111111), no release so far; the next image goes to green\n" +
+			"shop: Live on blue with 1.0 (111111111111), no release so far; the next image goes to green\n",
+	} {
+		w := s.ask("GET", path, "", "Accept", "text/plain")
+		if diff := cmp.Diff(want, w.Body.String()); diff != "" || w.Header().Get("Content-Type") != "text/plain; charset=utf-8" {
+			t.Errorf("%s %s:\n%s", path, w.Header(), diff)
+		}
+		if w := s.ask("GET", path, "", "Accept", "*/*"); !strings.HasPrefix(w.Body.String(), "{\n  \"") {
+			t.Errorf("%s is not indented JSON: %s", path, w.Body)
+		}
+	}
+}
+
+func TestTheIndexListsEveryEndpoint(t *testing.T) {
+	s := newSite(t)
+	for _, path := range []string{"/api", "/api/"} {
+		index := read[struct{ Endpoints []string }](t, s.ask("GET", path, ""), 200)
+		if len(index.Endpoints) != 4+len(api.Commands()) {
+			t.Errorf("%v", index.Endpoints)
+		}
+	}
+}
+
+func TestEveryCommandReachesTheCore(t *testing.T) {
+	s := newSite(t)
+	for _, step := range []struct {
+		command, body string
+		outcome       api.Outcome
+		phase         release.Phase
+	}{
+		{"pause", `{"why": "lunch"}`, api.Done, ""},
+		{"resume", `{}`, api.Done, ""},
+		{"deploy", `{"image": "2.0", "why": "ready"}`, api.Underway, release.Deploying},
+		{"cancel", `{}`, api.Done, release.Canceled},
+		{"deploy", `{"image": "` + digest("2") + `"}`, api.Underway, release.Deploying},
+		{"promote", `{"digest": "` + digest("2") + `"}`, api.Done, release.Deploying},
+	} {
+		a := s.post("/api/apps/shop/"+step.command, step.body)
+		if a.Outcome != step.outcome || a.App.Phase != step.phase || a.Decision == "" {
+			t.Fatalf("%s: %+v", step.command, a)
+		}
+	}
+	s.engine.arrives("shop")
+	if a := s.post("/api/apps/shop/rollback", `{"why": "slow"}`); a.Outcome != api.Underway || a.App.Phase != release.Returning {
+		t.Fatalf("%+v", a)
+	}
+	s.engine.does("shop", release.RouteObserved{Release: 2, To: release.Blue, Status: release.Confirmed, Live: release.Blue})
+	a := s.post("/api/apps/shop/release-quarantine", `{"digest": "`+digest("2")+`"}`)
+	if a.Outcome != api.Done || len(a.App.Quarantined) != 0 || a.App.Hold == nil {
+		t.Fatalf("%+v", a)
+	}
+	if a = s.post("/api/apps/shop/switch", `{"to": "green", "force": true}`); a.Outcome != api.Underway || !a.App.Release.Force {
+		t.Fatalf("%+v", a)
+	}
+	facts := s.engine.facts["shop"]
+	if last := facts[len(facts)-1]; last.By != "function key" {
+		t.Errorf("%+v", last)
+	}
+}
+
+func TestARefusalSaysWhyAndWhatTheAppDoes(t *testing.T) {
+	s := newSite(t)
+	e := s.fails(409, "refused", "POST", "/api/apps/shop/switch", `{"to": "blue"}`)
+	if e.Message != "blue is already live" || !strings.HasPrefix(e.Sentence, "Live on blue") {
+		t.Errorf("%+v", e)
+	}
+	e = s.fails(409, "not-served", "POST", "/api/apps/broken/switch", `{}`)
+	if !strings.Contains(e.Message, "line 3") || len(s.engine.entries) != 1 {
+		t.Errorf("%+v, accepted: %v", e, s.engine.entries)
+	}
+}
+
+func TestADigestIsDeployedEvenWhenTheRegistryCannotBeAsked(t *testing.T) {
+	s := newSite(t)
+	if a := s.post("/api/apps/shop/deploy", `{"image": "`+digest("e")+`"}`); a.App.Release.Image.Digest != digest("e") {
+		t.Errorf("%+v", a)
+	}
+	s.fails(404, "image-not-found", "POST", "/api/apps/pay/deploy", `{"image": "`+digest("f")+`"}`)
+}
+
+func TestRepeatingWithTheSameKeyDoesNothingTwice(t *testing.T) {
+	s := newSite(t)
+	body := `{"image": "2.0"}`
+	first := s.post("/api/apps/shop/deploy", body, api.KeyHeader, "k1")
+	s.engine.images["2.0"] = release.Image{Tag: "2.0", Digest: digest("3")} // the tag moved
+	again := s.post("/api/apps/shop/deploy", body, api.KeyHeader, "k1")
+	if first.ID != "command|k1" || again.ID != first.ID || again.Decision != first.Decision || s.engine.state("shop").Release.ID != 1 || s.engine.resolved != 1 {
+		t.Errorf("%+v\n%+v", first, again)
+	}
+	s.engine.arrives("shop")
+	if a := s.post("/api/apps/shop/deploy", body, api.KeyHeader, "k1"); a.Outcome != api.Done {
+		t.Errorf("%+v", a)
+	}
+	for _, other := range [][2]string{{"deploy", `{"image": "1.0"}`}, {"switch", `{}`}} {
+		if e := s.fails(409, "key-reused", "POST", "/api/apps/shop/"+other[0], other[1], api.KeyHeader, "k1"); e.Field != api.KeyHeader {
+			t.Errorf("%+v", e)
+		}
+	}
+	s.fails(409, "refused", "POST", "/api/apps/shop/switch", `{"to": "blue"}`, api.KeyHeader, "k3")
+	s.fails(409, "key-reused", "POST", "/api/apps/shop/switch", `{"to": "green"}`, api.KeyHeader, "k3")
+	// The same key for another app is another request.
+	s.post("/api/apps/pay/pause", `{}`, api.KeyHeader, "k1")
+}
+
+func TestWhatBecameOfACommandIsToldLongAfter(t *testing.T) {
+	s := newSite(t)
+	s.post("/api/apps/shop/switch", `{}`, api.KeyHeader, "good")
+	s.engine.arrives("shop")
+	s.post("/api/apps/shop/promote", `{}`)
+	s.post("/api/apps/shop/deploy", `{"image": "2.0"}`, api.KeyHeader, "bad")
+	s.engine.does("shop", release.RolloutObserved{Release: 2, Color: release.Blue, Status: release.Broken, Detail: "crash"})
+	if a := s.post("/api/apps/shop/deploy", `{"image": "2.0"}`, api.KeyHeader, "bad"); a.Outcome != api.Failed {
+		t.Errorf("the failed release: %+v", a)
+	}
+	s.post("/api/apps/shop/deploy", `{"image": "1.0"}`)
+	for key, c := range map[string]struct {
+		command, body string
+		want          api.Outcome
+	}{"good": {"switch", `{}`, api.Done}, "bad": {"deploy", `{"image": "2.0"}`, api.Failed}} {
+		if a := s.post("/api/apps/shop/"+c.command, c.body, api.KeyHeader, key); a.Outcome != c.want {
+			t.Errorf("%s: %+v", key, a)
+		}
+	}
+}
+
+func TestAnEarlierSwitchIsNotTakenForALaterOne(t *testing.T) {
+	s := newSite(t)
+	three := release.Image{Tag: "3.0", Digest: digest("3"), PushedAt: noon.Add(24 * time.Hour)}
+	s.post("/api/apps/shop/deploy", `{"image": "2.0"}`)
+	s.engine.arrives("shop")
+	s.post("/api/apps/shop/promote", `{}`)
+	s.engine.images["3.0"], s.engine.now = three, noon.Add(24*time.Hour)
+	s.post("/api/apps/shop/deploy", `{"image": "3.0"}`)
+	s.engine.arrives("shop")
+	s.post("/api/apps/shop/promote", `{}`)
+	s.post("/api/apps/shop/deploy", `{"image": "2.0"}`, api.KeyHeader, "again")
+	s.engine.does("shop", release.ImagePushed{Image: release.Image{Tag: "4.0", Digest: digest("4"), PushedAt: noon.Add(25 * time.Hour)}})
+	if a := s.post("/api/apps/shop/deploy", `{"image": "2.0"}`, api.KeyHeader, "again"); a.Outcome != api.Failed {
+		t.Errorf("superseded, and told as %s", a.Outcome)
+	}
+}
+
+func TestWaitingEndsWithTheOutcome(t *testing.T) {
+	for name, c := range map[string]struct {
+		command, body string
+		then          func(s *site)
+		want          api.Outcome
+	}{
+		"switched": {"switch", `{"wait": true}`, func(s *site) { s.engine.arrives("shop") }, api.Done},
+		"failed": {"deploy", `{"wait": true, "image": "2.0"}`, func(s *site) {
+			s.engine.does("shop", release.RolloutObserved{Release: 1, Color: release.Green, Status: release.Broken, Detail: "crash"})
+		}, api.Failed},
+		"superseded": {"deploy", `{"wait": true, "image": "2.0"}`, func(s *site) {
+			s.engine.does("shop", release.ImagePushed{Image: release.Image{Tag: "3.0", Digest: digest("3"), PushedAt: noon.Add(time.Hour)}})
+		}, api.Failed},
+		"gate": {"deploy", `{"wait": true, "image": "2.0"}`, func(s *site) {
+			s.engine.does("shop", release.Commanded{Command: release.PauseReleases})
+			s.engine.arrives("shop")
+		}, api.NeedsPromote},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			s.engine.held = true
+			answered := make(chan *httptest.ResponseRecorder)
+			go func() { answered <- s.ask("POST", "/api/apps/shop/"+c.command, c.body) }()
+			for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+				if _, err := s.engine.Accepted(t.Context(), "shop", "command|key-1"); err == nil {
+					break
+				} else if time.Now().After(deadline) {
+					t.Fatal("never accepted")
+				}
+			}
+			select {
+			case w := <-answered:
+				t.Fatalf("answered while pending: %s", w.Body)
+			case <-time.After(20 * time.Millisecond):
+			}
+			s.engine.catchUp()
+			c.then(s)
+			if a := read[api.Answer](t, <-answered, 200); a.Outcome != c.want {
+				t.Errorf("%+v", a)
+			}
+		})
+	}
+}
+
+func TestWaitingIsBounded(t *testing.T) {
+	e := newTwin()
+	e.held = true
+	s := &site{T: t, engine: e, handler: console.New(console.Options{Engine: e, Wait: 10 * time.Millisecond, Poll: time.Millisecond})}
+	if a := read[api.Answer](t, s.ask("POST", "/api/apps/shop/pause?wait=true", `{}`), 202); a.Outcome != api.Pending {
+		t.Errorf("%+v", a)
+	}
+	s.fails(400, "invalid", "POST", "/api/apps/shop/pause?wait=maybe", `{}`)
+}
+
+func TestBadInputIsNamedAndChangesNothing(t *testing.T) {
+	long := strings.Repeat("x", 1001)
+	for name, c := range map[string]struct {
+		path, body string
+		headers    []string
+		status     int
+		code       string
+		field      string
+	}{
+		"not JSON":               {"shop/pause", `{`, nil, 400, "invalid", ""},
+		"two values":             {"shop/pause", `{} {}`, nil, 400, "invalid", ""},
+		"a list":                 {"shop/pause", `[]`, nil, 400, "invalid", ""},
+		"null":                   {"shop/pause", `null`, nil, 400, "invalid", ""},
+		"empty":                  {"shop/pause", ``, nil, 400, "invalid", ""},
+		"unknown field":          {"shop/pause", `{"wy": "x"}`, nil, 400, "invalid", "wy"},
+		"field of another":       {"shop/pause", `{"to": "green"}`, nil, 400, "invalid", "to"},
+		"wrong type":             {"shop/pause", `{"why": 1}`, nil, 400, "invalid", "why"},
+		"wrong flag":             {"shop/switch", `{"force": "yes"}`, nil, 400, "invalid", "force"},
+		"color":                  {"shop/switch", `{"to": "red"}`, nil, 400, "invalid", "to"},
+		"long why":               {"shop/pause", `{"why": "` + long + `"}`, nil, 400, "invalid", "why"},
+		"why with a line break":  {"shop/pause", `{"why": "a\nb"}`, nil, 400, "invalid", "why"},
+		"by with an escape":      {"shop/pause", `{"by": "\u001b[2J"}`, nil, 400, "invalid", "by"},
+		"no image":               {"shop/deploy", `{}`, nil, 400, "invalid", "image"},
+		"image with repository":  {"shop/deploy", `{"image": "evil.io/shop:1"}`, nil, 400, "invalid", "image"},
+		"short digest":           {"shop/deploy", `{"image": "sha256:abc"}`, nil, 400, "invalid", "image"},
+		"unknown tag":            {"shop/deploy", `{"image": "9.9"}`, nil, 404, "image-not-found", "image"},
+		"a chart":                {"shop/deploy", `{"image": "chart"}`, nil, 400, "invalid", "image"},
+		"registry in trouble":    {"shop/deploy", `{"image": "secret"}`, nil, 503, "unavailable", ""},
+		"bad digest":             {"shop/promote", `{"digest": "sha256:XYZ"}`, nil, 400, "invalid", "digest"},
+		"no digest":              {"shop/release-quarantine", `{}`, nil, 400, "invalid", "digest"},
+		"64 KiB":                 {"shop/pause", `{"why": "` + strings.Repeat("x", 64<<10) + `"}`, nil, 413, "too-large", ""},
+		"1 MiB":                  {"shop/pause", strings.Repeat(" ", 1<<20), nil, 413, "too-large", ""},
+		"no content type":        {"shop/pause", `{}`, []string{"Content-Type", ""}, 415, "content-type", ""},
+		"a form":                 {"shop/pause", `{}`, []string{"Content-Type", "application/x-www-form-urlencoded"}, 415, "content-type", ""},
+		"plain text":             {"shop/pause", `{}`, []string{"Content-Type", "text/plain"}, 415, "content-type", ""},
+		"no key":                 {"shop/pause", `{}`, []string{api.KeyHeader, ""}, 400, "invalid", api.KeyHeader},
+		"bad key":                {"shop/pause", `{}`, []string{api.KeyHeader, "a/b"}, 400, "invalid", api.KeyHeader},
+		"long key":               {"shop/pause", `{}`, []string{api.KeyHeader, strings.Repeat("k", 129)}, 400, "invalid", api.KeyHeader},
+		"nobody":                 {"shop/pause", `{}`, []string{"x-functions-key", ""}, 401, "identity", ""},
+		"principal not base64":   {"shop/pause", `{}`, []string{"X-MS-CLIENT-PRINCIPAL", "%%"}, 400, "invalid", "X-MS-CLIENT-PRINCIPAL"},
+		"principal not JSON":     {"shop/pause", `{}`, []string{"X-MS-CLIENT-PRINCIPAL", "eA=="}, 400, "invalid", "X-MS-CLIENT-PRINCIPAL"},
+		"principal without name": {"shop/pause", `{}`, []string{"X-MS-CLIENT-PRINCIPAL", "e30="}, 400, "invalid", "X-MS-CLIENT-PRINCIPAL"},
+		"another site":           {"shop/pause", `{}`, []string{"Sec-Fetch-Site", "cross-site"}, 403, "origin", ""},
+		"another origin":         {"shop/pause", `{}`, []string{"Origin", "https://evil.example"}, 403, "origin", ""},
+		"unknown app":            {"nope/pause", `{}`, nil, 404, "app", ""},
+		"unknown command":        {"shop/stop", `{}`, nil, 404, "command", ""},
+		"history by POST":        {"shop/history", `{}`, nil, 405, "method", ""},
+		"too deep":               {"shop/pause/now", `{}`, nil, 404, "path", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			if e := s.fails(c.status, c.code, "POST", "/api/apps/"+c.path, c.body, c.headers...); e.Field != c.field {
+				t.Errorf("%+v", e)
+			}
+			if len(s.engine.entries) > 0 {
+				t.Errorf("accepted all the same: %v", s.engine.entries)
+			}
+		})
+	}
+}
+
+func TestOtherMethodsAndPathsAreAnswered(t *testing.T) {
+	s := newSite(t)
+	for _, c := range []struct {
+		method, path string
+		status       int
+		code, allow  string
+	}{
+		{"GET", "/api/apps/shop/switch", 405, "method", "POST"}, {"DELETE", "/api/apps/shop", 405, "method", "GET"},
+		{"POST", "/api/apps", 405, "method", "GET"}, {"PUT", "/api/health", 405, "method", "GET"},
+		{"GET", "/api/apps/nope", 404, "app", ""}, {"GET", "/api/x", 404, "path", ""},
+		{"GET", "/api/apps/..%2f", 404, "app", ""}, {"GET", "/api/apps/" + strings.Repeat("x", 9000), 404, "app", ""},
+	} {
+		w := s.ask(c.method, c.path, "")
+		if e := read[api.ErrorBody](t, w, c.status).Error; e.Code != c.code || w.Header().Get("Allow") != c.allow || len(e.Message) > 1000 {
+			t.Errorf("%s %.60s: %+v, Allow %q", c.method, c.path, e, w.Header().Get("Allow"))
+		}
+	}
+	if w := s.ask("HEAD", "/api/apps/shop", ""); w.Code != 200 {
+		t.Errorf("HEAD: %d", w.Code)
+	}
+}
+
+func TestWhoAsksIsRecordedAndClaimsAreMarked(t *testing.T) {
+	ana := func(typ string) string {
+		data, _ := json.Marshal(map[string]any{"auth_typ": "aad", "claims": []map[string]string{{"typ": "iss", "val": "x"}, {"typ": typ, "val": "ana@example.com"}}})
+		return base64.StdEncoding.EncodeToString(data)
+	}
+	for name, c := range map[string]struct {
+		signIn  bool
+		body    string
+		headers []string
+		want    string
+	}{
+		"key":                {false, `{}`, nil, "function key"},
+		"key in the query":   {false, `{}`, []string{"x-functions-key", "", "query", "code=s3cr3t"}, "function key"},
+		"claimed":            {false, `{"by": "ana"}`, nil, "ana (claimed), function key"},
+		"signed in":          {true, `{}`, []string{"X-MS-CLIENT-PRINCIPAL", ana("preferred_username"), "x-functions-key", ""}, "ana@example.com"},
+		"signed in, by oid":  {true, `{}`, []string{"X-MS-CLIENT-PRINCIPAL", ana("oid")}, "ana@example.com"},
+		"signed in, by name": {true, `{}`, []string{"X-MS-CLIENT-PRINCIPAL-NAME", "ana"}, "ana"},
+		"nobody signs in":    {false, `{}`, []string{"X-MS-CLIENT-PRINCIPAL", ana("name")}, "ana@example.com (claimed), function key"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			s.handler = console.New(console.Options{Engine: s.engine, SignIn: c.signIn})
+			path := "/api/apps/shop/pause"
+			if len(c.headers) > 2 && c.headers[2] == "query" {
+				path += "?" + c.headers[3]
+			}
+			s.post(path, c.body, c.headers...)
+			if got := s.engine.state("shop").Pause.By; got != c.want {
+				t.Errorf("%q, not %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestKeysAreNotLogged(t *testing.T) {
+	s := newSite(t)
+	s.post("/api/apps/shop/pause?code=s3cr3t&wait=false", `{"why": "lunch"}`)
+	s.ask("GET", "/api/apps?code=s3cr3t", "")
+	s.fails(404, "app", "GET", "/api/apps/nope?code=s3cr3t", "")
+	log := s.logged.String()
+	if strings.Contains(log, "s3cr3t") || strings.Count(log, "\n") != 3 || !strings.Contains(log, "who=\"function key\"") || !strings.Contains(log, "REDACTED") {
+		t.Error(log)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, body := range []string{`{}`, `{"why":"x","by":"y","wait":true}`, `{"image":"1.0"}`, `{"digest":"` + digest("a") + `"}`, `{"to":"green","force":true}`, `[`, `{"why":{}}`, "{\"why\":\"\\u0007\"}"} {
+		for i := range api.Commands() {
+			f.Add([]byte(body), i)
+		}
+	}
+	f.Fuzz(func(t *testing.T, body []byte, i int) {
+		command := api.Commands()[uint(i)%uint(len(api.Commands()))]
+		r, err := console.Decode(body, command)
+		if err != nil {
+			var e *api.Error
+			if !errors.As(err, &e) || e.Status != http.StatusBadRequest || e.Message == "" {
+				t.Fatalf("%T %v", err, err)
+			}
+			return
+		}
+		if r.To != "" && r.To.Other() == "" || strings.ContainsFunc(r.Why+r.By+r.Image+r.Digest, unicode.IsControl) {
+			t.Errorf("%+v", r)
+		}
+		if (command == release.DeployImage) != (r.Image != "") {
+			t.Errorf("%s with image %q", command, r.Image)
+		}
+	})
+}

@@ -1,0 +1,186 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"bluegreen/internal/api"
+	"bluegreen/internal/engine"
+	"bluegreen/internal/release"
+)
+
+func (c *console) index(*call) (answer, error) {
+	endpoints := []string{
+		"GET /api/health", "GET /api/apps", "GET /api/apps/{app}", "GET /api/apps/{app}/history?limit=&before=",
+	}
+	for _, command := range api.Commands() {
+		endpoints = append(endpoints, "POST /api/apps/{app}/"+string(command))
+	}
+	body := map[string]any{
+		"name": "bluegreen", "endpoints": endpoints, "apps": c.Engine.Apps(),
+		"post": "a POST needs Content-Type: application/json, an " + api.KeyHeader + " and a body, at least {}; ?wait=true waits for the outcome",
+	}
+	return answer{http.StatusOK, body, strings.Join(endpoints, "\n") + "\n"}, nil
+}
+
+// health tells what is known without asking anybody, so that it is cheap and always answers.
+func (c *console) health(*call) (answer, error) {
+	h := api.Health{Status: "ok", Apps: []api.AppHealth{}}
+	for _, name := range c.Engine.Apps() {
+		problems := c.Engine.ConfigProblems(name)
+		if len(problems) > 0 {
+			h.Status = "problems"
+		}
+		h.Apps = append(h.Apps, api.AppHealth{Name: name, Problems: problems})
+	}
+	return answer{status: http.StatusOK, body: h}, nil
+}
+
+func (c *console) view(r *call) (answer, error) {
+	v, err := c.Engine.View(r.Context(), r.app)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, appOf(v), line(v.App, v.Sentence)}, nil
+}
+
+// abreast is how many apps are read at once.
+const abreast = 8
+
+// apps reads all apps. One that cannot be read says so and hides no other.
+func (c *console) apps(r *call) (answer, error) {
+	names := c.Engine.Apps()
+	apps := make([]api.App, len(names))
+	var group sync.WaitGroup
+	free := make(chan struct{}, abreast)
+	for i, name := range names {
+		free <- struct{}{}
+		group.Go(func() {
+			apps[i] = c.look(r.Context(), name)
+			<-free
+		})
+	}
+	group.Wait()
+	var text strings.Builder
+	for _, a := range apps {
+		text.WriteString(line(a.Name, a.Sentence))
+	}
+	if len(apps) == 0 {
+		text.WriteString("no app is configured\n")
+	}
+	return answer{http.StatusOK, api.Apps{Apps: apps}, text.String()}, nil
+}
+
+func (c *console) look(ctx context.Context, name string) api.App {
+	v, err := c.Engine.View(ctx, name)
+	if err != nil {
+		sentence := "Cannot be read now: " + explain(err).Message
+		return api.App{Name: name, Sentence: sentence, Problems: []string{sentence}}
+	}
+	return appOf(v)
+}
+
+func line(name, text string) string { return name + ": " + text + "\n" }
+
+const (
+	usualFacts = 50
+	mostFacts  = 500
+)
+
+func (c *console) history(r *call) (answer, error) {
+	limit, err := number(r, "limit", usualFacts, 1, mostFacts)
+	if err != nil {
+		return answer{}, err
+	}
+	before, err := number(r, "before", 0, 0, 1<<31-1)
+	if err != nil {
+		return answer{}, err
+	}
+	facts, err := c.Engine.History(r.Context(), r.app, limit, before)
+	if err != nil {
+		return answer{}, err
+	}
+	h := api.History{App: r.app, Sentence: c.look(r.Context(), r.app).Sentence, Facts: append([]release.Fact{}, facts...)}
+	if n := len(facts); n == limit && facts[n-1].Number > 1 {
+		h.Before = facts[n-1].Number
+	}
+	var text strings.Builder
+	for _, f := range facts {
+		fmt.Fprintf(&text, "%s  %-17s %s\n", f.At.UTC().Format("2006-01-02 15:04:05 UTC"), f.Kind, f.Text)
+	}
+	if len(facts) == 0 {
+		text.WriteString("nothing has happened yet\n")
+	}
+	return answer{http.StatusOK, h, text.String()}, nil
+}
+
+func number(r *call, name string, otherwise, least, most int) (int, error) {
+	text := r.URL.Query().Get(name)
+	if text == "" {
+		return otherwise, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < least || n > most {
+		return 0, invalid(name, "%q is not a whole number from %d to %d", cut(text, 40), least, most)
+	}
+	return n, nil
+}
+
+// appOf is an app as callers see it. The gateway's operation token stays inside.
+func appOf(v engine.View) api.App {
+	s := v.State
+	a := api.App{
+		Name: v.App, Phase: s.Release.Phase, Sentence: v.Sentence, Live: s.Live,
+		Colors:  api.Colors{Blue: colorOf(s, release.Blue), Green: colorOf(s, release.Green)},
+		Waiting: unlessZero(s.Waiting, s.Waiting.IsZero()), Hold: unlessZero(s.Hold, s.Hold.IsZero()),
+		Pause: unlessZero(s.Pause, s.Pause.IsZero()), Drift: unlessZero(s.Drift, s.Drift.IsZero()),
+		Trouble: unlessZero(s.Trouble, s.Trouble.IsZero()), Quarantined: s.Quarantined,
+		Problems: v.Problems, Pending: v.Pending, Busy: v.Busy, UpdatedAt: updated(s), WakeAt: v.WakeAt,
+	}
+	if r := s.Release; r.ID > 0 {
+		a.Release = &api.Release{
+			ID: r.ID, Phase: r.Phase, Image: r.Image, To: r.To, From: r.From, By: r.By, Why: r.Why, Force: r.Force,
+			Approved: r.Approved, Began: r.Began, Since: r.Since, SwitchedAt: r.SwitchedAt, EndedAt: r.EndedAt,
+			Cause: r.Cause, Detail: r.Detail,
+		}
+	}
+	return a
+}
+
+func unlessZero[T any](v T, zero bool) *T {
+	if zero {
+		return nil
+	}
+	return &v
+}
+
+func colorOf(s release.State, c release.Color) api.Color {
+	slot := s.Slot(c)
+	role := api.Idle
+	switch c {
+	case s.Live:
+		role = api.Live
+	case s.WayBack():
+		role = api.WayBack
+	}
+	return api.Color{Role: role, Image: slot.Image, Replicas: slot.Replicas, Verified: slot.Verified, Retired: slot.Retired}
+}
+
+// updated is the last moment that the state speaks of.
+func updated(s release.State) (last time.Time) {
+	r := s.Release
+	for _, t := range []time.Time{
+		r.Began, r.Since, r.Progress, r.RoutedAt, r.SwitchedAt, r.ProbedAt, r.EndedAt,
+		s.Hold.Since, s.Pause.Since, s.Drift.Since, s.Trouble.Since,
+	} {
+		if t.After(last) {
+			last = t
+		}
+	}
+	return last
+}
