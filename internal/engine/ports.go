@@ -150,8 +150,8 @@ type Health struct {
 // Workloads runs one app's colors. Several Deployments of a color count as one.
 type Workloads interface {
 	// Observe reports how far the color is towards running the image (a zero digest: whatever
-	// it runs) with every wanted replica ready. While the status is Progressing it waits up to
-	// wait for it to change. An unreachable cluster is an error.
+	// it runs) with every wanted replica ready. While the status is Progressing or PullFailing
+	// it waits up to wait for it to change. An unreachable cluster is an error.
 	Observe(ctx context.Context, c release.Color, i release.Image, wait time.Duration) (Workload, error)
 	// Deploy makes the color ask for the order's image and size; what already fits is left
 	// alone, so that repeating it changes nothing. Errors: ErrFenced, ErrDenied.

@@ -1,0 +1,178 @@
+// Package arm stands in for the parts of Azure that a release talks to: Application
+// Gateway with a data plane that really proxies, AKS credentials, alert rules, managed
+// identity and Event Grid topics. It speaks the real wire protocol over TLS on loopback,
+// so that clients are the real SDKs, and it can misbehave in the ways that the real
+// services do. What a gateway is told becomes true for requests only when its
+// long-running operation ends.
+package arm
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	azarm "github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+)
+
+// TenantID is the Entra tenant that every identity of the emulator belongs to.
+const TenantID = "5f1d6a0e-9a2b-4c58-8a3e-1b7c0d2e4f60"
+
+// Options says how fast the emulator is and whom it knows. The zero value is fit for use.
+type Options struct {
+	OperationTime time.Duration // how long a gateway write takes, default 2 s; about 20 s on Azure
+	HealthTime    time.Duration // how long a backend health request takes at least, default 100 ms
+	ProbeSecond   time.Duration // how long one second of a probe's interval lasts, default 20 ms
+	ClientIDs     []string      // user-assigned identities that the identity endpoint knows
+	Addr          string        // where ARM listens, default 127.0.0.1 on a free port
+}
+
+// Emulator is a running stand-in for Azure Resource Manager and its neighbours.
+type Emulator struct {
+	opts      Options
+	url       string
+	authority *authority
+	identity  *identity
+	rights    *rights
+	ctx       context.Context
+	cancel    context.CancelFunc
+	server    *http.Server
+
+	mu         sync.Mutex
+	gateways   map[string]*Gateway
+	clusters   map[string]Cluster
+	rules      []AlertRule
+	topics     []*Topic
+	operations map[string]*operation
+	results    map[string]*result
+	requests   []Request
+}
+
+// Start runs an emulator until ctx ends or Close is called.
+func Start(ctx context.Context, opts Options) (*Emulator, error) {
+	setDefaults(&opts)
+	ca, err := newAuthority()
+	if err != nil {
+		return nil, err
+	}
+	e := &Emulator{
+		opts: opts, authority: ca, rights: newRights(),
+		gateways: map[string]*Gateway{}, clusters: map[string]Cluster{},
+		operations: map[string]*operation{}, results: map[string]*result{},
+	}
+	e.ctx, e.cancel = context.WithCancel(ctx)
+	if err := e.listen(); err != nil {
+		e.cancel()
+		return nil, err
+	}
+	context.AfterFunc(e.ctx, e.shut)
+	return e, nil
+}
+
+func setDefaults(o *Options) {
+	if o.OperationTime == 0 {
+		o.OperationTime = 2 * time.Second
+	}
+	if o.HealthTime == 0 {
+		o.HealthTime = 100 * time.Millisecond
+	}
+	if o.ProbeSecond == 0 {
+		o.ProbeSecond = 20 * time.Millisecond
+	}
+	if o.Addr == "" {
+		o.Addr = "127.0.0.1:0"
+	}
+}
+
+func (e *Emulator) listen() error {
+	l, err := net.Listen("tcp", e.opts.Addr)
+	if err != nil {
+		return fmt.Errorf("listen for ARM: %w", err)
+	}
+	if e.identity, err = newIdentity(e.opts.ClientIDs); err != nil {
+		l.Close()
+		return err
+	}
+	e.url = "https://" + l.Addr().String()
+	e.server = &http.Server{Handler: http.HandlerFunc(e.serve), TLSConfig: e.authority.serverConfig(), ErrorLog: silent}
+	go e.server.ServeTLS(l, "", "")
+	return nil
+}
+
+// Close stops everything that the emulator started, open connections included.
+func (e *Emulator) Close() { e.cancel(); e.shut() }
+
+func (e *Emulator) shut() {
+	e.server.Close()
+	e.identity.server.Close()
+	e.mu.Lock()
+	gateways, topics := e.gateways, e.topics
+	e.gateways, e.topics = map[string]*Gateway{}, nil
+	e.mu.Unlock()
+	for _, g := range gateways {
+		g.close()
+	}
+	for _, t := range topics {
+		t.Set(TopicRefuses)
+	}
+}
+
+// URL is the endpoint of Azure Resource Manager, without a slash at its end.
+func (e *Emulator) URL() string { return e.url }
+
+// CAPEM is the certificate authority that signs every TLS endpoint of the emulator. A
+// separate process trusts it when SSL_CERT_FILE names a file that holds it.
+func (e *Emulator) CAPEM() []byte { return e.authority.pem }
+
+// HTTPClient trusts the emulator. Its connections are its own.
+func (e *Emulator) HTTPClient() *http.Client { return e.authority.client() }
+
+// Cloud is the configuration for Azure SDK clients that shall talk to the emulator.
+func (e *Emulator) Cloud() cloud.Configuration {
+	return cloud.Configuration{
+		ActiveDirectoryAuthorityHost: "https://login.microsoftonline.com/",
+		Services: map[cloud.ServiceName]cloud.ServiceConfiguration{
+			cloud.ResourceManager: {Endpoint: e.url, Audience: managementAudience},
+		},
+	}
+}
+
+// ClientOptions are options for ARM clients in the same process as the emulator.
+func (e *Emulator) ClientOptions() *azarm.ClientOptions {
+	return &azarm.ClientOptions{
+		ClientOptions:         policy.ClientOptions{Cloud: e.Cloud(), Transport: e.HTTPClient()},
+		DisableRPRegistration: true,
+	}
+}
+
+// Credential gives the tokens that the identity endpoint would give, for tests that
+// cannot set the process's environment. "" is the system-assigned identity.
+func (e *Emulator) Credential(clientID string) azcore.TokenCredential {
+	return credential{e.identity, clientID}
+}
+
+type credential struct {
+	identity *identity
+	clientID string
+}
+
+// GetToken implements azcore.TokenCredential.
+func (c credential) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	resource := strings.TrimSuffix(o.Scopes[0], "/.default")
+	return azcore.AccessToken{Token: c.identity.issue(resource, c.clientID), ExpiresOn: time.Now().Add(tokenLife)}, nil
+}
+
+// newGUID makes an identifier like those that Azure hands out.
+func newGUID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}

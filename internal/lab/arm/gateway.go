@@ -1,0 +1,247 @@
+package arm
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Gateway is one application gateway: what it was told, what runs, and what is in effect.
+type Gateway struct {
+	id       string
+	location string // as in URLs
+	emulator *Emulator
+	plane    *plane
+
+	mu        sync.Mutex
+	doc       document // as told last
+	effective document // what requests meet
+	running   *operation
+	held      bool
+	behaviour Behaviour
+	faults    []*injected
+}
+
+// AddGateway makes an application gateway from its JSON, which must carry its id, and
+// starts its data plane.
+func (e *Emulator) AddGateway(json []byte) (*Gateway, error) {
+	m, err := decode(json)
+	if err != nil {
+		return nil, fmt.Errorf("read gateway: %w", err)
+	}
+	doc := document(m)
+	if c := (call{raw: doc.string("id")}); !c.parse() || c.kind != "microsoft.network/applicationgateways" || c.name == "" {
+		return nil, fmt.Errorf("read gateway: id %q is not that of an application gateway", doc.string("id"))
+	}
+	location := strings.ToLower(strings.ReplaceAll(doc.string("location"), " ", ""))
+	if e.Gateway(doc.string("id")) != nil {
+		return nil, fmt.Errorf("add gateway %s: there is one with this id", doc.string("id"))
+	}
+	g := &Gateway{id: doc.string("id"), location: location, emulator: e, behaviour: Behaviour{Takes: e.opts.OperationTime, RetryAfter: 14 * time.Second}}
+	if err := g.prepare(doc, document{}); err != nil {
+		return nil, fmt.Errorf("add gateway %s: %w", g.id, err)
+	}
+	doc.properties()["operationalState"] = "Running"
+	doc.properties()["resourceGuid"] = newGUID()
+	doc.stamp(newETag(), "Succeeded")
+	g.doc, g.effective = doc, doc.copy()
+	g.plane = newPlane(e.ctx, e.opts.ProbeSecond)
+	if err := g.plane.apply(g.effective); err != nil {
+		g.plane.close()
+		return nil, fmt.Errorf("start data plane of %s: %w", g.id, err)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.gateways[strings.ToLower(g.id)] = g
+	return g, nil
+}
+
+// Gateway returns a gateway by its id, in any case, or nil.
+func (e *Emulator) Gateway(id string) *Gateway {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.gateways[strings.ToLower(id)]
+}
+
+// RemoveGateway deletes a gateway, as if someone had done so in the portal.
+func (e *Emulator) RemoveGateway(id string) {
+	e.mu.Lock()
+	g := e.gateways[strings.ToLower(id)]
+	delete(e.gateways, strings.ToLower(id))
+	e.mu.Unlock()
+	if g != nil {
+		g.close()
+	}
+}
+
+func (g *Gateway) close() {
+	g.mu.Lock()
+	if g.running != nil {
+		g.running.timer.Stop()
+	}
+	g.mu.Unlock()
+	g.plane.close()
+}
+
+// ID is the gateway's resource id.
+func (g *Gateway) ID() string { return g.id }
+
+// Document is a copy of what GET returns now: what the gateway was told last.
+func (g *Gateway) Document() map[string]any {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.shown()
+}
+
+// Effective is a copy of the configuration that requests meet now.
+func (g *Gateway) Effective() map[string]any {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.effective.copy()
+}
+
+// shown is the document as GET returns it.
+func (g *Gateway) shown() document {
+	d := g.doc.copy()
+	if g.behaviour.EarlySucceeded && g.running != nil {
+		d.stamp(d.string("etag"), "Succeeded")
+	}
+	return d
+}
+
+func newETag() string { return `W/"` + newGUID() + `"` }
+
+func (e *Emulator) serveGateway(c call) answer {
+	g := e.Gateway(c.scope())
+	if g == nil {
+		return c.notFound()
+	}
+	return g.meet(c, func() answer {
+		switch strings.ToLower(c.method + " " + c.rest) {
+		case "get ":
+			doc := document(g.Document())
+			return ok(doc).with("ETag", doc.string("etag"))
+		case "put ":
+			return g.put(c)
+		case "patch ":
+			return g.patch(c)
+		case "post backendhealth":
+			return g.backendHealth()
+		case "post getbackendhealthondemand":
+			return g.healthOnDemand(c)
+		case "post start":
+			return g.power(true)
+		case "post stop":
+			return g.power(false)
+		}
+		return c.notAllowed()
+	})
+}
+
+func (g *Gateway) put(c call) answer {
+	m, err := decode(c.body)
+	if err != nil {
+		return failure(http.StatusBadRequest, "InvalidRequestContent", "The request content was invalid and could not be deserialized: "+err.Error())
+	}
+	doc := document(m)
+	if doc.string("location") == "" {
+		return failure(http.StatusBadRequest, "LocationRequired", "The location property is required for this definition.")
+	}
+	if a, denied := g.emulator.rights.missingLink(c.principal, g.id, doc.links()); denied {
+		return a
+	}
+	return g.accept("PutApplicationGatewayOperation", c.ifMatch, doc)
+}
+
+func (g *Gateway) patch(c call) answer {
+	m, err := decode(c.body)
+	if err != nil {
+		return failure(http.StatusBadRequest, "InvalidRequestContent", "The request content was invalid and could not be deserialized: "+err.Error())
+	}
+	g.mu.Lock()
+	doc := g.doc.copy()
+	g.mu.Unlock()
+	doc["tags"] = object(m, "tags")
+	a := g.accept("PatchApplicationGatewayOperation", c.ifMatch, doc)
+	delete(a.header, "Azure-AsyncOperation") // tags are not a long-running operation to the caller
+	return a
+}
+
+// accept takes a whole gateway as the new goal, if the running operation and the etag let
+// it, and begins the operation that makes it true.
+func (g *Gateway) accept(kind, ifMatch string, doc document) answer {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if a, busy := g.busy(kind); busy {
+		return a
+	}
+	if etag := g.doc.string("etag"); ifMatch != "" && ifMatch != "*" && ifMatch != etag && !g.behaviour.IgnoreIfMatch {
+		return failure(http.StatusPreconditionFailed, "PreconditionFailed", "Precondition failed.", detail{"PreconditionFailedEtagMismatch",
+			fmt.Sprintf("Etag provided in if-match header %s does not match etag %s of resource %s in NRP data store.", ifMatch, etag, g.id)})
+	}
+	if err := g.prepare(doc, g.doc); err != nil {
+		var r refusal
+		errors.As(err, &r)
+		return failure(http.StatusBadRequest, r.code, r.message)
+	}
+	doc.properties()["operationalState"] = "Running" // a write starts a stopped gateway
+	doc.properties()["resourceGuid"] = g.doc.properties()["resourceGuid"]
+	doc.stamp(newETag(), "Updating")
+	g.doc = doc
+	op := g.begin(kind)
+	return ok(doc.copy()).with("Azure-AsyncOperation", op.url).with("azure-asyncnotification", "Enabled")
+}
+
+func (g *Gateway) prepare(doc, before document) error {
+	doc.identify(g.id)
+	doc.keepSecrets(before)
+	if err := doc.validate(before); err != nil {
+		return err
+	}
+	return doc.link(g.id)
+}
+
+// Rival edits the gateway as another client does that has just read it.
+func (g *Gateway) Rival(edit func(doc map[string]any)) error {
+	doc := g.Document()
+	edit(doc)
+	return g.RivalPut(doc)
+}
+
+// RivalPut writes a whole gateway as another client does, perhaps one that read it long
+// ago. It fails when the service would refuse the write.
+func (g *Gateway) RivalPut(doc map[string]any) error {
+	a := g.accept("PutApplicationGatewayOperation", "", document(doc).copy())
+	if a.status >= 300 {
+		return fmt.Errorf("write of the rival: refused with status %d: %v", a.status, a.body)
+	}
+	return nil
+}
+
+// power starts or stops the gateway. It takes no time: who meets a gateway on its way
+// sees the same as one that has arrived.
+func (g *Gateway) power(on bool) answer {
+	if on {
+		g.Start()
+	} else {
+		g.Stop()
+	}
+	return answer{status: http.StatusAccepted}.with("Location", g.emulator.result(g.location, func() any { return map[string]any{} }))
+}
+
+// Stop stops the data plane: connections to it are closed without an answer.
+func (g *Gateway) Stop() { g.setPower("Stopped", true) }
+
+// Start starts the data plane.
+func (g *Gateway) Start() { g.setPower("Running", false) }
+
+func (g *Gateway) setPower(state string, stopped bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.doc.properties()["operationalState"] = state
+	g.doc["etag"] = newETag()
+	g.plane.stopped.Store(stopped)
+}
