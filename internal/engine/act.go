@@ -10,6 +10,9 @@ import (
 	"bluegreen/internal/release"
 )
 
+// hurry is for how long a color that cannot take traffic back is watched without a rest.
+const hurry = 2 * time.Minute
+
 // margin is how much longer than a gateway write the claim on an app must last.
 const margin = 5 * time.Second
 
@@ -17,21 +20,24 @@ const margin = 5 * time.Second
 // What fails for a reason that may pass is seen as a stumble; an error ends the worker.
 func (w *worker) act(ctx context.Context, effect release.Effect) ([]release.Event, error) {
 	w.look, w.watching = false, false
+	before := w.stumbles
 	seen, err := w.perform(ctx, effect)
-	if errors.Is(err, ErrFenced) || ctx.Err() != nil {
+	if errors.Is(err, ErrFenced) || errors.Is(err, errTaken) || ctx.Err() != nil {
 		return nil, errors.Join(err, ctx.Err())
 	}
 	if err != nil {
 		w.stumbles++
 		w.watching = true
 		w.Log.Warn("a step could not be taken", "app", w.app.Name, "step", fmt.Sprintf("%T", effect), "error", err)
-		seen = append(seen, release.Stumbled{Detail: err.Error()})
+		seen = []release.Event{release.Stumbled{Detail: err.Error()}}
 		if w.stumbles < patience {
 			return seen, w.Sleep(ctx, w.Look)
 		}
 		return seen, nil
 	}
-	w.stumbles = 0
+	if w.stumbles == before {
+		w.stumbles = 0
+	}
 	return seen, nil
 }
 
@@ -125,31 +131,49 @@ func (w *worker) unmoved(ctx context.Context) (release.Looked, bool, error) {
 }
 
 func (w *worker) deploy(ctx context.Context, e release.Deploy) ([]release.Event, error) {
-	if w.ordered != e.Release {
+	if w.ordered != (order{e.Release, e.Color}) {
 		looked, unmoved, err := w.unmoved(ctx)
-		if err != nil || !unmoved {
-			return []release.Event{looked}, err
-		}
-		if err := w.order(ctx, e.Color, e.Image, e.Like, e.AtLeast); err != nil {
+		if err != nil {
 			return nil, err
 		}
-		w.ordered = e.Release
+		if !unmoved {
+			return []release.Event{looked}, nil
+		}
+		if err := w.tellColor(ctx, e.Color, e.Image, e.Like, e.AtLeast); err != nil {
+			return nil, err
+		}
+		w.ordered = order{e.Release, e.Color}
 	}
 	o, err := w.app.Workloads.Observe(ctx, e.Color, e.Image, w.Look)
 	if err != nil {
 		return nil, fmt.Errorf("watch %s: %w", e.Color, err)
 	}
 	if !o.Matches {
-		w.ordered = 0 // somebody changed it: ask again
+		w.ordered = order{} // somebody changed it: ask again, but not in a rage
 		o.Status = release.Progressing
+		err = w.Sleep(ctx, w.Look)
 	}
 	w.watching = o.Status != release.Complete
 	return []release.Event{release.RolloutObserved{
 		Release: e.Release, Color: e.Color, Status: o.Status, Ready: o.Ready, Replicas: o.Replicas, Detail: o.Detail,
-	}}, nil
+	}}, err
 }
 
-func (w *worker) order(ctx context.Context, c release.Color, i release.Image, like release.Color, atLeast []int32) error {
+// claimed bounds what changes the world by this worker's claim: a worker that slept past
+// its end sends nothing, and what it has sent is done before another worker acts.
+func (w *worker) claimed(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithDeadline(ctx, w.record.Lease.Until.Add(-margin))
+}
+
+// order is what a worker has told a color.
+type order struct {
+	release int
+	color   release.Color
+}
+
+func (w *worker) tellColor(ctx context.Context, c release.Color, i release.Image, like release.Color, atLeast []int32) error {
+	ctx, cancel := w.claimed(ctx)
+	defer cancel()
 	return wrap(w.app.Workloads.Deploy(ctx, Order{
 		Color: c, Image: i, Like: like, AtLeast: atLeast, Fence: w.record.Lease.Fence,
 	}), "deploy %s to %s", i, c)
@@ -189,10 +213,8 @@ func (w *worker) judge(ctx context.Context, e release.Verify) (release.Verdict, 
 			}
 		}
 	}
-	for _, check := range w.app.Checks {
-		if err := w.inARow(ctx, check, e.Color, e.Image); err != nil {
-			return release.Undecided, err.Error(), nil
-		}
+	if failure, err := w.inARow(ctx, w.app.Checks, e.Color, e.Image); failure != "" || err != nil {
+		return release.Undecided, failure, err
 	}
 	health, err := w.app.Gateway.Health(ctx, e.Color)
 	switch {
@@ -206,20 +228,26 @@ func (w *worker) judge(ctx context.Context, e release.Verify) (release.Verdict, 
 	return release.Passed, "", nil
 }
 
-// inARow makes a check as often as it wants to pass in a row, a look apart.
-func (w *worker) inARow(ctx context.Context, c Check, color release.Color, i release.Image) error {
-	c = c.expand(color, i)
-	for n := range max(1, c.Times) {
-		if n > 0 {
-			if err := w.Sleep(ctx, w.Look); err != nil {
-				return err
+// inARow makes checks as often as they want to pass in a row, a look apart. It returns
+// what was wrong with the answer, and an error when it could not go on.
+func (w *worker) inARow(ctx context.Context, checks []Check, color release.Color, i release.Image) (string, error) {
+	for _, c := range checks {
+		c = c.expand(color, i)
+		for n := range max(1, c.Times) {
+			if n > 0 {
+				if err := w.Sleep(ctx, w.Look); err != nil {
+					return "", err
+				}
+			}
+			if err := w.keep(ctx); err != nil { // a hundred checks take longer than a claim lasts
+				return "", err
+			}
+			if err := w.app.Prober.Probe(ctx, c); err != nil {
+				return err.Error(), nil
 			}
 		}
-		if err := w.app.Prober.Probe(ctx, c); err != nil {
-			return err
-		}
 	}
-	return nil
+	return "", nil
 }
 
 func (c Check) expand(color release.Color, i release.Image) Check {
@@ -233,80 +261,6 @@ func (c Check) expand(color release.Color, i release.Image) Check {
 	return c
 }
 
-// route begins or follows a gateway operation. Nobody's word is taken for its success:
-// it is confirmed by reading back and, towards a new color, on the data path.
-func (w *worker) route(ctx context.Context, e release.Route) ([]release.Event, error) {
-	op := Operation{Token: e.Operation}
-	var err error
-	if e.Operation == "" {
-		op, err = w.write(ctx, e.To)
-	} else if err = w.Sleep(ctx, w.Look); err == nil {
-		op, err = w.app.Gateway.Poll(ctx, e.Operation)
-		err = wrap(err, "follow the gateway's operation")
-	}
-	seen := release.RouteObserved{Release: e.Release, To: e.To, Operation: op.Token, Detail: op.Detail, Status: release.Underway}
-	switch {
-	case errors.Is(err, ErrDenied):
-		return w.denied(ctx, seen, err)
-	case errors.Is(err, ErrBusy):
-		w.watching = true
-		seen.Status, seen.Operation, seen.Detail = release.Lost, "", err.Error()
-		return []release.Event{seen}, w.Sleep(ctx, w.Look)
-	case err != nil:
-		return nil, err
-	case op.Lost:
-		w.watching = true
-		seen.Status, seen.Operation = release.Lost, ""
-		return []release.Event{seen}, w.Sleep(ctx, w.Look)
-	case !op.Done:
-		w.watching = true
-		return []release.Event{seen}, nil
-	}
-	return w.confirm(ctx, e, seen)
-}
-
-// write asks the gateway to move traffic, while this worker's claim surely lasts.
-func (w *worker) write(ctx context.Context, to release.Color) (Operation, error) {
-	ctx, cancel := context.WithDeadline(ctx, w.record.Lease.Until.Add(-margin))
-	defer cancel()
-	op, err := w.app.Gateway.Switch(ctx, to, w.record.Lease.Fence)
-	return op, wrap(err, "ask the gateway to send traffic to %s", to)
-}
-
-func (w *worker) denied(ctx context.Context, seen release.RouteObserved, why error) ([]release.Event, error) {
-	seen.Status, seen.Operation, seen.Detail = release.Denied, "", why.Error()
-	if reading, err := w.app.Gateway.Live(ctx); err == nil {
-		seen.Live = reading.Live
-	}
-	w.stumbles++
-	return []release.Event{seen}, w.Sleep(ctx, w.Look)
-}
-
-func (w *worker) confirm(ctx context.Context, e release.Route, seen release.RouteObserved) ([]release.Event, error) {
-	reading, err := w.app.Gateway.Live(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read the gateway back: %w", err)
-	}
-	seen.Live = reading.Live
-	if reading.Live != e.To {
-		w.watching = true
-		seen.Status, seen.Operation = release.Lost, ""
-		seen.Detail = "another change won: " + reading.Detail
-		return []release.Event{seen}, w.Sleep(ctx, w.Look)
-	}
-	if w.record.State.Release.Phase == release.Switching {
-		for _, check := range w.app.Confirm {
-			if err := w.inARow(ctx, check, e.To, e.Image); err != nil {
-				w.watching = true
-				seen.Detail = "the gateway has moved, not yet seen on the data path: " + err.Error()
-				return []release.Event{seen}, w.Sleep(ctx, w.Look)
-			}
-		}
-	}
-	seen.Status, seen.Detail = release.Confirmed, ""
-	return []release.Event{seen}, nil
-}
-
 // restore finds out whether the way back can take traffic. It asks nothing of the color
 // that traffic is to leave: its pods, its cluster and its API may all be gone.
 func (w *worker) restore(ctx context.Context, e release.Restore) ([]release.Event, error) {
@@ -314,7 +268,7 @@ func (w *worker) restore(ctx context.Context, e release.Restore) ([]release.Even
 	o, err := w.app.Workloads.Observe(ctx, e.Color, e.Image, 0)
 	if err != nil {
 		health, herr := w.app.Gateway.Health(ctx, e.Color)
-		if herr != nil || !health.Healthy {
+		if herr != nil || !health.Healthy || w.stumbles == 0 || w.changed {
 			return nil, fmt.Errorf("look at %s: %w", e.Color, err)
 		}
 		seen.Fit, seen.Detail = true, "its cluster cannot be asked, but the gateway sees it healthy"
@@ -322,22 +276,32 @@ func (w *worker) restore(ctx context.Context, e release.Restore) ([]release.Even
 	}
 	small := sum(o.Replicas) < sum(e.AtLeast) || sum(o.Replicas) == 0
 	if small {
-		if err := w.order(ctx, e.Color, e.Image, "", e.AtLeast); err != nil {
+		if err := w.tellColor(ctx, e.Color, e.Image, "", e.AtLeast); err != nil {
 			return nil, err
 		}
+	} else if err := w.take(ctx, e.Release, e.Color); err != nil {
+		return nil, err
 	}
 	seen.Detail = o.Detail
 	switch {
 	case !o.Matches && e.Image.Digest != "" && o.Running.Digest != e.Image.Digest:
+		w.changed = true
 		seen.Detail = fmt.Sprintf("it runs %s, not %s, which it ran when it was live", o.Running, e.Image)
 	case o.Ready > 0 && (o.Ready >= sum(o.Replicas) || o.Ready > w.readyNow(ctx, e.Like)):
 		seen.Fit = true
 	}
-	if !seen.Fit {
-		w.watching = true
-		return []release.Event{seen}, w.Sleep(ctx, w.Look)
+	if seen.Fit {
+		return []release.Event{seen}, nil
 	}
-	return []release.Event{seen}, nil
+	if reading, err := w.app.Gateway.Live(ctx); err == nil && reading.Live == e.Color {
+		seen.Fit, seen.Detail = true, "somebody has sent traffic there already"
+		return []release.Event{seen}, nil
+	}
+	w.watching = true
+	if w.Now().Sub(w.record.State.Release.Since) > hurry {
+		w.stumbles++
+	}
+	return []release.Event{seen}, w.Sleep(ctx, w.Look)
 }
 
 // readyNow is how many pods of a color are ready; 0 when it cannot be asked.
@@ -358,8 +322,9 @@ func sum(replicas []int32) (total int32) {
 
 func (w *worker) probe(ctx context.Context, e release.Probe) ([]release.Event, error) {
 	seen := release.Probed{Release: e.Release, LiveOK: true, BackOK: true}
+	var events []release.Event
 	if reading, err := w.app.Gateway.Live(ctx); err == nil {
-		seen.Gateway = reading.Live
+		events = append(events, release.Looked{Live: reading.Live, Detail: reading.Detail})
 	}
 	var found []string
 	live, err := w.app.Workloads.Observe(ctx, e.Live, e.Image, 0)
@@ -380,14 +345,28 @@ func (w *worker) probe(ctx context.Context, e release.Probe) ([]release.Event, e
 		}
 	}
 	seen.Detail = strings.Join(found, "; ")
-	return []release.Event{seen}, nil
+	return append(events, seen), nil
 }
 
 func (w *worker) retire(ctx context.Context, e release.Retire) ([]release.Event, error) {
 	looked, unmoved, err := w.unmoved(ctx)
-	if err != nil || !unmoved {
-		return []release.Event{looked}, err
+	if err != nil {
+		return nil, err
 	}
+	if !unmoved {
+		return []release.Event{looked}, nil
+	}
+	if live := w.record.State.Live; live != "" {
+		o, err := w.app.Workloads.Observe(ctx, live, noImage, 0)
+		if err == nil && o.Ready == 0 {
+			err = fmt.Errorf("%s is live and has no ready pod, %s is kept", live, e.Color)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("look at %s before %s is scaled down: %w", live, e.Color, err)
+		}
+	}
+	ctx, cancel := w.claimed(ctx)
+	defer cancel()
 	if err := w.app.Workloads.Scale(ctx, e.Color, e.Replicas, w.record.Lease.Fence); err != nil {
 		return nil, fmt.Errorf("scale %s down: %w", e.Color, err)
 	}

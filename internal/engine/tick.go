@@ -31,7 +31,7 @@ func (e *Engine) Tick(ctx context.Context) error {
 	g.SetLimit(8)
 	for _, name := range e.names {
 		g.Go(func() error {
-			if err := e.tick(ctx, name); err != nil {
+			if err := e.TickApp(ctx, name); err != nil {
 				e.Log.Error("tick", "app", name, "error", err)
 			}
 			return nil // one app's trouble must not keep the others waiting
@@ -40,9 +40,10 @@ func (e *Engine) Tick(ctx context.Context) error {
 	return g.Wait()
 }
 
-func (e *Engine) tick(ctx context.Context, name string) error {
-	app := e.apps[name]
-	if len(app.Problems) > 0 {
+// TickApp does for one app what Tick does for all.
+func (e *Engine) TickApp(ctx context.Context, name string) error {
+	app, ok := e.apps[name]
+	if !ok || len(app.Problems) > 0 {
 		return nil
 	}
 	snap, err := e.Store.Load(ctx, name)
@@ -51,7 +52,7 @@ func (e *Engine) tick(ctx context.Context, name string) error {
 	}
 	now := e.Now()
 	r := snap.Record
-	if len(snap.Outbox) > 0 && e.Notifier != nil {
+	if len(snap.Outbox) > 0 {
 		e.tell(ctx, name, snap.Outbox)
 	}
 	if r.Lease.Owner != "" && now.Before(r.Lease.Until) {
@@ -71,7 +72,7 @@ func (e *Engine) tick(ctx context.Context, name string) error {
 			e.Log.Warn("missed pushes not looked for", "app", name, "error", err)
 		}
 	}
-	if r.State.Known && !r.State.Release.Phase.Active() && (minute%lookEvery == 0 || !r.State.Drift.IsZero()) {
+	if quiet := !r.State.Release.Phase.Active() || r.State.Release.Phase == release.Awaiting; r.State.Known && quiet && (minute%lookEvery == 0 || !r.State.Drift.IsZero()) {
 		return e.step(ctx, name, time.Minute, true)
 	}
 	return nil

@@ -21,6 +21,8 @@ const (
 	telling = 12
 	// fresh is how old the view of the inbox may be.
 	fresh = 250 * time.Millisecond
+	// early is how much too early, by its clock, a worker may be woken and then waits.
+	early = 5 * time.Second
 	// patience is how many steps in a row may fail before the app is left for a while.
 	patience = 3
 	rest     = 10 * time.Second
@@ -42,8 +44,12 @@ type worker struct {
 	dirty  bool
 
 	stumbles int
-	watching bool // the last act saw nothing that ends its wait
-	ordered  int  // release whose deployment this worker has ordered
+	watching bool      // the last act saw nothing that ends its wait
+	ordered  order     // what this worker has told a color last
+	again    time.Time // not before this time is the gateway told to go to againTo again
+	againTo  release.Color
+	changed  bool // the way back was seen to run something else than it did
+	losses   int  // of operations to againTo in a row
 	sent     sync.WaitGroup
 	sending  bool
 }
@@ -54,6 +60,12 @@ func (w *worker) run(ctx context.Context) error {
 			return err
 		}
 		if !w.worthClaiming() {
+			if wait := w.soon(); wait > 0 {
+				if err := w.Sleep(ctx, wait); err != nil {
+					return err
+				}
+				continue
+			}
 			return w.schedule(ctx)
 		}
 		w.claim()
@@ -102,6 +114,18 @@ func (w *worker) worthClaiming() bool {
 	return effect != nil || !at.IsZero() && !w.Now().Before(at)
 }
 
+// soon returns how long it is until something is owed; 0 when that is not worth waiting
+// for. The queue's clock and ours differ: without this wait a wake-up that comes a little
+// early would be spent for nothing.
+func (w *worker) soon() time.Duration {
+	_, at := w.record.State.Owed(w.app.Policy, w.Now())
+	wait := at.Sub(w.Now())
+	if at.IsZero() || wait > early || at.After(w.end) {
+		return 0
+	}
+	return wait
+}
+
 func (w *worker) unchecked() bool { return w.record.Checked != w.app.Fingerprint }
 
 func (w *worker) claim() {
@@ -119,10 +143,14 @@ func (w *worker) work(ctx context.Context) error {
 		}
 		effect := w.owed()
 		if w.idle(effect) {
-			if len(w.pending()) > 0 && w.record.State.Known {
-				continue // more entries than one commit takes
+			if len(w.pending()) == 0 || !w.record.State.Known || !w.Now().Before(w.end) {
+				return w.free(ctx)
 			}
-			return w.free(ctx)
+			if err := w.commit(ctx); err != nil { // more entries than one commit takes
+				return err
+			}
+			seen = nil
+			continue
 		}
 		if err := w.save(ctx, effect); err != nil {
 			return err
@@ -198,7 +226,7 @@ func (w *worker) pending() []Entry {
 }
 
 func (w *worker) answer(e Entry) {
-	event, err := decode(e)
+	event, err := Decode(e)
 	if err != nil {
 		e.Decision = "dropped: " + err.Error()
 	} else {
@@ -236,23 +264,34 @@ func acts(effect release.Effect) bool {
 // save commits what is decided when the effect acts or somebody may be waiting to see it,
 // and keeps the lease alive.
 func (w *worker) save(ctx context.Context, effect release.Effect) error {
-	left := w.record.Lease.Until.Sub(w.Now())
-	renew := left < w.Lease*2/3
-	if !renew && (!w.dirty || !acts(effect) && !w.watching && len(w.told) < telling) {
-		return nil
+	if w.dirty && (acts(effect) || w.watching || len(w.told) >= telling) {
+		w.renew()
+		return w.commit(ctx)
 	}
-	if renew {
-		w.record.Lease.Until = w.Now().Add(w.Lease)
+	return w.keep(ctx)
+}
+
+// keep renews the claim on the app when a good part of it is used up.
+func (w *worker) keep(ctx context.Context) error {
+	if !w.renew() {
+		return nil
 	}
 	return w.commit(ctx)
 }
 
+func (w *worker) renew() bool {
+	if w.record.Lease.Until.Sub(w.Now()) >= w.Lease*2/3 {
+		return false
+	}
+	w.record.Lease.Until = w.Now().Add(w.Lease)
+	return true
+}
+
 // commit saves what is decided. A commit whose outcome is not known is settled by
 // loading: either it was done, or it can be done again, or the app is somebody else's.
+// A claim that ran out unnoticed does no harm here: nobody has taken the app when the
+// record is still as we know it.
 func (w *worker) commit(ctx context.Context) error {
-	if held := w.snap.Record.Lease; held.Owner == w.owner && !w.Now().Before(held.Until) {
-		return errTaken // our claim ran out while we were not looking
-	}
 	var failed error
 	for try := range 4 {
 		snap, err := w.Store.Commit(ctx, w.snap, Change{Record: w.record, Consumed: w.done, Facts: w.told})
@@ -300,6 +339,8 @@ func (w *worker) wakeAt() time.Time {
 	switch {
 	case w.unchecked() || !w.record.State.Known:
 		return now.Add(time.Minute)
+	case w.stumbles >= patience && !w.record.State.Release.Phase.Active():
+		return now.Add(time.Minute) // nobody waits for it
 	case w.stumbles >= patience:
 		return now.Add(rest)
 	case effect != nil || len(w.pending()) > 0:
@@ -320,7 +361,7 @@ func (w *worker) schedule(ctx context.Context) error {
 
 // publish tells the outside what the outbox holds, beside the work and never in its way.
 func (w *worker) publish(ctx context.Context) {
-	if w.Notifier == nil || len(w.snap.Outbox) == 0 || w.sending {
+	if len(w.snap.Outbox) == 0 || w.sending {
 		return
 	}
 	w.sending = true

@@ -50,6 +50,7 @@ type deployment struct {
 	replicas int32
 	fence    int64
 	since    time.Time // when the pods of this image were started
+	lost     bool
 }
 
 // NewCluster makes a cluster with two empty colors.
@@ -86,12 +87,38 @@ func (c *Cluster) Away(away bool) {
 	c.away = away
 }
 
+// Lose takes the nodes away that a color's pods run on, or brings them back: its pods
+// then start anew.
+func (c *Cluster) Lose(color release.Color, lost bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.colors[color].lost == lost {
+		return
+	}
+	c.colors[color].lost = lost
+	c.colors[color].since = c.now()
+}
+
+// Edit changes what a color runs as somebody with kubectl does.
+func (c *Cluster) Edit(color release.Color, i release.Image) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.colors[color].image, c.colors[color].since = i, c.now()
+}
+
 // Running returns what a color runs and how many of its pods are ready.
 func (c *Cluster) Running(color release.Color) (release.Image, int32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	d := c.colors[color]
 	return d.image, c.ready(d)
+}
+
+// Fails reports whether the instances of a color answer users with errors.
+func (c *Cluster) Fails(color release.Color) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.behaviour(c.colors[color].image).Errors
 }
 
 // Wanted returns the size that a color is asked to have.
@@ -120,7 +147,7 @@ func (c *Cluster) behaviour(i release.Image) Behaviour {
 func (c *Cluster) ready(d *deployment) int32 {
 	b := c.behaviour(d.image)
 	age := c.now().Sub(d.since)
-	if d.image.IsZero() || b.Never != "" || age < b.Ready || b.CrashAfter > 0 && age >= b.Ready+b.CrashAfter {
+	if d.lost || d.image.IsZero() || b.Never != "" || age < b.Ready || b.CrashAfter > 0 && age >= b.Ready+b.CrashAfter {
 		return 0
 	}
 	return d.replicas
@@ -162,6 +189,9 @@ func (c *Cluster) observe(d *deployment, i release.Image) engine.Workload {
 	}
 	if ready < d.replicas {
 		o.Status = release.Progressing
+		if d.lost {
+			o.Detail += ": their nodes are gone"
+		}
 		if b.Never != "" {
 			o.Detail += ": " + b.Never
 			if b.Status != "" {

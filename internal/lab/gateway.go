@@ -37,6 +37,8 @@ const (
 	Fails         // ends as failed, nothing changed
 	Busy          // refused because another operation runs
 	Denied        // refused for want of a permission
+	Slow          // takes three times as long
+	Hollow        // ends as succeeded although nothing changed
 )
 
 // Move is a change of where users' requests go.
@@ -83,6 +85,25 @@ func (g *Gateway) Rival(to release.Color) {
 	g.begin(to, Succeeds)
 }
 
+// Neighbour writes as a client that changes other rules does: it cancels a running
+// operation, whose change it has read and therefore applies.
+func (g *Gateway) Neighbour() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.settle()
+	if op := g.operations[g.running]; op != nil && op.state == "running" {
+		g.begin(g.configured, Succeeds)
+	}
+}
+
+// Configured is what the gateway's configuration points at, perhaps not in effect yet.
+func (g *Gateway) Configured() release.Color {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.settle()
+	return g.configured
+}
+
 // Effective is where users' requests go now.
 func (g *Gateway) Effective() release.Color {
 	g.mu.Lock()
@@ -111,6 +132,10 @@ func (g *Gateway) settle() {
 		return
 	}
 	op.state = "succeeded"
+	if op.fate == Hollow {
+		g.configured = g.effective
+		return
+	}
 	if g.effective != op.to {
 		g.effective = op.to
 		g.moves = append(g.moves, Move{To: op.to, At: op.ends})
@@ -123,7 +148,11 @@ func (g *Gateway) begin(to release.Color, fate Fate) string {
 	}
 	g.count++
 	g.running = fmt.Sprintf("operation-%d", g.count)
-	g.operations[g.running] = &operation{to: to, ends: g.now().Add(g.takes), fate: fate, state: "running"}
+	takes := g.takes
+	if fate == Slow {
+		takes *= 3
+	}
+	g.operations[g.running] = &operation{to: to, ends: g.now().Add(takes), fate: fate, state: "running"}
 	g.configured = to
 	g.settle()
 	return g.running

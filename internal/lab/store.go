@@ -36,14 +36,16 @@ func (h Hook) around(call string, do func() error) error {
 
 // Store is the twin of engine.Store: in memory, serializable, and gone with the process.
 type Store struct {
-	mu   sync.Mutex
-	hook Hook
-	apps map[string]*partition
+	mu     sync.Mutex
+	hook   Hook
+	apps   map[string]*partition
+	values bool
 }
 
 type partition struct {
 	version int
 	record  []byte
+	value   *engine.Record // instead of record, see KeepValues
 	events  map[string]engine.Entry
 	inbox   []string
 	outbox  []release.Fact
@@ -52,6 +54,10 @@ type partition struct {
 
 // NewStore makes an empty store; hook may be nil.
 func NewStore(hook Hook) *Store { return &Store{hook: hook, apps: map[string]*partition{}} }
+
+// KeepValues makes the store keep records as they are instead of encoded: for
+// simulations that make very many commits.
+func (s *Store) KeepValues() { s.values = true }
 
 func (s *Store) app(name string) *partition {
 	p, ok := s.apps[name]
@@ -84,7 +90,9 @@ func (p *partition) snapshot(app string) (engine.Snapshot, error) {
 	snap := engine.Snapshot{App: app, Outbox: slices.Clone(p.outbox)}
 	if p.version > 0 {
 		snap.Version = strconv.Itoa(p.version)
-		if err := json.Unmarshal(p.record, &snap.Record); err != nil {
+		if p.value != nil {
+			snap.Record = *p.value
+		} else if err := json.Unmarshal(p.record, &snap.Record); err != nil {
 			return snap, fmt.Errorf("decode the record of %s: %w", app, err)
 		}
 	}
@@ -107,12 +115,10 @@ func (s *Store) Commit(ctx context.Context, from engine.Snapshot, c engine.Chang
 				return engine.ErrChanged
 			}
 		}
-		record, err := json.Marshal(c.Record)
-		if err != nil {
+		if err := s.keep(p, c.Record); err != nil {
 			return fmt.Errorf("encode the record of %s: %w", from.App, err)
 		}
 		p.version++
-		p.record = record
 		p.consume(c)
 		snap = from
 		snap.Version, snap.Record = p.present(), c.Record
@@ -123,6 +129,15 @@ func (s *Store) Commit(ctx context.Context, from engine.Snapshot, c engine.Chang
 		return nil
 	})
 	return snap, err
+}
+
+func (s *Store) keep(p *partition, r engine.Record) (err error) {
+	if s.values {
+		p.value = &r
+		return nil
+	}
+	p.record, err = json.Marshal(r)
+	return err
 }
 
 func (p *partition) present() string {

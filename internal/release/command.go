@@ -52,7 +52,7 @@ func (d *decision) switchTo(c Commanded) {
 	case c.Force && slot.Retired:
 		d.tell(Refused, "%s is scaled down: switch without force, which brings it up first", to)
 	default:
-		d.start(slot.Image, c.By, c.Why)
+		d.start(slot.Image, to, c.By, c.Why)
 		if c.Force {
 			d.s.Release.Force = true
 			d.beginSwitch("forced, without checks")
@@ -78,7 +78,7 @@ func (d *decision) deploy(c Commanded) {
 		d.wait(c.Image, fmt.Sprintf("release %d is %s", r.ID, r.Phase))
 	default:
 		d.supersede(c.Image)
-		d.start(c.Image, c.By, c.Why)
+		d.start(c.Image, s.Idle(d.p.First), c.By, c.Why)
 	}
 }
 
@@ -126,10 +126,21 @@ func (d *decision) resume(c Commanded) {
 			d.tell(Refused, "the gateway points at neither color alone (%s): mend it, then resume", s.Drift.Detail)
 			return
 		}
-		s.Live = s.Drift.Live
+		d.accept()
 	}
 	s.Pause, s.Hold, s.Drift = Note{}, Note{}, Drift{}
 	d.tell(Decided, "resumed%s: %s", said(c.By, c.Why), s.rest())
+}
+
+// accept takes the app over anew, as the gateway has it now: what the colors run may be
+// changed as well. The idle color was live a moment ago; it is kept for as long as after
+// a release.
+func (d *decision) accept() {
+	s := &d.s
+	s.Live, s.Known = s.Drift.Live, false
+	if s.Release.Phase.ended() {
+		s.Release.EndedAt = d.now
+	}
 }
 
 func (d *decision) cancel(c Commanded) {

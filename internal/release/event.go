@@ -130,8 +130,6 @@ type Probed struct {
 	LiveOK  bool
 	BackOK  bool
 	Detail  string
-	// Gateway is what the gateway pointed at, "" when it could not be read.
-	Gateway Color
 }
 
 // Retired says that the idle color has been scaled down.

@@ -78,10 +78,15 @@ func (d *decision) settle() {
 		}
 	}
 	w := d.s.Waiting
-	if d.s.Known && !w.IsZero() && !r.Phase.Active() && d.heldBack(w) == "" {
-		d.s.Waiting = Image{}
-		d.start(w, "", "")
+	if !d.s.Known || w.IsZero() || r.Phase.Active() || d.heldBack(w) != "" {
+		return
 	}
+	d.s.Waiting = Image{}
+	if q, bad := d.s.quarantined(w.Digest); bad {
+		d.tell(Dropped, "%s, which waited, stays out: quarantined since %s, %s", w, clock(q.Since), q.Why)
+		return
+	}
+	d.start(w, d.s.Idle(d.p.First), "", "")
 }
 
 func (d *decision) gateDefault() {
@@ -136,7 +141,7 @@ func (d *decision) pushed(i Image) {
 		d.wait(i, fmt.Sprintf("release %d is let finish after %d were superseded", r.ID, s.Overtaken))
 	default:
 		d.supersede(i)
-		d.start(i, "", "")
+		d.start(i, s.Idle(d.p.First), "", "")
 	}
 }
 
@@ -158,9 +163,8 @@ func (d *decision) supersede(by Image) {
 	d.s.Overtaken = overtaken
 }
 
-func (d *decision) start(i Image, by, why string) {
+func (d *decision) start(i Image, to Color, by, why string) {
 	s := &d.s
-	to := s.Idle(d.p.First)
 	s.Hold = Note{}
 	s.Release = Release{
 		ID: s.Release.ID + 1, Phase: Deploying, Image: i, To: to, From: s.Live,
@@ -211,7 +215,7 @@ func (d *decision) alerted(e AlertFired) {
 		d.tell(Decided, "%s: traffic is already on its way back to %s", name, r.From)
 	case r.Phase.Preparing():
 		d.tell(NeedsHelp, "%s: nothing to return to, %s is being prepared for release %d; roll forward, or cancel and switch by hand", name, r.To, r.ID)
-	case !r.Phase.Moving() && r.Phase != Completed:
+	case !r.Phase.Moving() && (r.Phase != Completed || r.To != s.Live):
 		d.tell(Dropped, "%s: no release is in its bake or rollback window", name)
 	case !e.FiredAt.IsZero() && e.FiredAt.Before(r.RoutedAt.Add(-skew)):
 		d.tell(Dropped, "%s fired at %s, before release %d got traffic", name, clock(e.FiredAt), r.ID)
@@ -237,7 +241,7 @@ func (d *decision) looked(e Looked) {
 		d.adopt(e)
 		return
 	}
-	if s.Live == "" || s.Release.Phase.Moving() {
+	if s.Live == "" || s.Release.Phase == Switching || s.Release.Phase == Returning {
 		return
 	}
 	if e.Live == s.Live {
@@ -279,7 +283,7 @@ func (d *decision) drifted(live Color, detail string) {
 	s.Drift = Drift{Live: live, Detail: detail, Since: d.now}
 	d.tell(DriftFound, "the gateway was changed by somebody else: %s, not %s as recorded; nothing is overwritten until a person resumes or moves it back", detail, s.Live)
 	if s.Release.Phase.Active() {
-		if s.Release.Phase.Preparing() && s.Release.By == "" {
+		if s.Release.Phase.Preparing() && s.Release.By == "" && s.Waiting.IsZero() {
 			s.Waiting = s.Release.Image
 		}
 		d.end(Canceled, Advanced, "the gateway was changed by somebody else")
@@ -365,6 +369,9 @@ func (d *decision) route(e RouteObserved) {
 		return
 	}
 	r.Detail, r.Operation = e.Detail, e.Operation
+	if e.Status == Lost || e.Status == Denied {
+		r.Fit = false // before traffic is sent there again, it is to be fit again
+	}
 	if e.Status != Denied {
 		d.s.Trouble = Note{}
 	}
@@ -395,7 +402,7 @@ func (d *decision) returned() {
 	s, r := &d.s, &d.s.Release
 	cause := r.Cause
 	s.Live = r.From
-	s.slot(r.To).Verified = false
+	s.slot(r.To).Verified, s.slot(r.From).Retired = false, false
 	if r.Outcome != RolledBack {
 		d.fail(fmt.Sprintf("traffic is back on %s: %s", r.From, cause))
 		return
@@ -428,10 +435,6 @@ func (d *decision) probed(e Probed) {
 		return
 	}
 	d.s.Trouble, r.ProbedAt, r.Detail = Note{}, d.now, e.Detail
-	if e.Gateway != "" && e.Gateway != r.To {
-		d.drifted(e.Gateway, "traffic goes to "+string(e.Gateway))
-		return
-	}
 	if e.LiveOK {
 		r.Misses = 0
 	} else {

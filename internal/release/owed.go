@@ -110,7 +110,7 @@ func (s State) bake(p Policy, now time.Time) (Effect, time.Time) {
 func (s State) retire(p Policy, now time.Time) (Effect, time.Time) {
 	r := s.Release
 	idle := s.Idle(p.First)
-	if r.EndedAt.IsZero() || p.KeepIdle || s.Slot(idle).Retired || !s.Pause.IsZero() || !s.Drift.IsZero() {
+	if s.Live == "" || r.EndedAt.IsZero() || p.KeepIdle || s.Slot(idle).Retired || !s.Pause.IsZero() || !s.Drift.IsZero() {
 		return nil, time.Time{}
 	}
 	if at := r.EndedAt.Add(p.RetireAfter); now.Before(at) {

@@ -209,7 +209,7 @@ func (s *State) slot(c Color) *Slot {
 // present one, and nothing else has been deployed to it since. "" when there is none.
 func (s State) WayBack() Color {
 	r := s.Release
-	if r.From == "" || (r.Phase != Switching && r.Phase != Baking && r.Phase != Returning && r.Phase != Completed) {
+	if r.From == "" || !r.Phase.Moving() && (r.Phase != Completed || r.To != s.Live) {
 		return ""
 	}
 	return r.From

@@ -192,7 +192,7 @@ func (s *story) event(verb string, args []string, opts map[string]string) (relea
 	case "way-back":
 		return release.WayBackObserved{Release: r.ID, Color: r.From, Fit: args[0] == "fit", Detail: rest}, nil
 	case "probe":
-		return release.Probed{Release: r.ID, LiveOK: args[0] == "ok", BackOK: opts["back"] == "", Detail: rest, Gateway: release.Color(opts["gateway"])}, nil
+		return release.Probed{Release: r.ID, LiveOK: args[0] == "ok", BackOK: opts["back"] == "", Detail: rest}, nil
 	case "retired":
 		return release.Retired{Color: s.state.Idle(s.policy.First)}, nil
 	case "stumble":
