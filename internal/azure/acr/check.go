@@ -1,0 +1,36 @@
+package acr
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	"bluegreen/internal/engine"
+)
+
+// Check implements engine.Checker.
+func (r *Registry) Check(ctx context.Context) ([]string, error) {
+	where := r.o.Repository + " in " + r.o.LoginServer
+	var list struct {
+		Tags []tag `json:"tags"`
+	}
+	err := r.ask(ctx, "/_tags?n=1&orderby=timedesc", &list)
+	if err == nil && len(list.Tags) > 0 {
+		if _, err = r.inspect(ctx, list.Tags[0].Digest); errors.Is(err, engine.ErrNotAnImage) {
+			err = nil // only the right to read it was in question
+		}
+	}
+	var unresolved *net.DNSError
+	var denied *denial
+	switch {
+	case errors.Is(err, engine.ErrNotFound):
+		return []string{"warning: the repository " + where + " does not exist yet: its first push makes it"}, nil
+	case errors.As(err, &unresolved) && unresolved.IsNotFound:
+		return []string{"no host is called " + r.o.LoginServer + ": set image.registry to the login server of the registry"}, nil
+	case errors.As(err, &denied) && denied.firewall():
+		return []string{"the firewall of " + r.o.LoginServer + " refuses this address: allow the Function app's network in the registry, or join the app to it"}, nil
+	case errors.As(err, &denied):
+		return []string{"the identity may not read " + where + ": give it the role AcrPull on the registry (Container Registry Repository Reader where the registry uses ABAC repository permissions)"}, nil
+	}
+	return nil, err
+}

@@ -1,0 +1,254 @@
+// Package acr reads what Azure Container Registry tells of pushes, and asks it for tags
+// and manifests. One release makes a registry raise several events (each tag, the
+// children of a multi-arch image, signatures, replicas), so most events are dropped, each
+// with its reason.
+package acr
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"bluegreen/internal/release"
+)
+
+// Push is an image that a registry received under a tag.
+type Push struct {
+	Event      string // the id of the event
+	Registry   string // login server, lower case
+	RegistryID string // resource id, as the event writes it: Azure compares ids without case
+	Repository string
+	Image      release.Image
+	Location   string // region of the replica that raised the event
+	MediaType  string
+	// Ambiguous is set when the event alone cannot tell an image from a Helm chart or
+	// another artifact: its manifest does.
+	Ambiguous bool
+}
+
+// Dropped is the error of an event that can never lead to a release. Reason is a sentence.
+type Dropped struct{ Reason string }
+
+func (d *Dropped) Error() string { return d.Reason }
+
+func dropped(format string, args ...any) error {
+	return &Dropped{Reason: fmt.Sprintf(format, args...)}
+}
+
+// maxEvent is the size limit of Event Grid for one event.
+const maxEvent = 1 << 20
+
+const (
+	dockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
+	dockerList     = "application/vnd.docker.distribution.manifest.list.v2+json"
+	ociManifest    = "application/vnd.oci.image.manifest.v1+json"
+	ociIndex       = "application/vnd.oci.image.index.v1+json"
+	legacyChart    = "application/vnd.acr.helm.chart"
+)
+
+var (
+	digestForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+	tagForm    = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
+	// attached is how signatures, attestations and other referrers are tagged (cosign's
+	// convention and the OCI referrers tag schema).
+	attached     = regexp.MustCompile(`^sha256-[0-9a-f]{64}(\..*)?$`)
+	registryName = regexp.MustCompile(`(?i)/providers/Microsoft\.ContainerRegistry/registries/([a-z0-9-]{1,63})(/|$)`)
+	hostForm     = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$`)
+)
+
+// event holds what is read of both schemas. encoding/json matches the keys without case,
+// which the registry's writers do not agree on.
+type event struct {
+	ID        string `json:"id"`
+	Topic     string `json:"topic"`
+	Source    string `json:"source"`
+	EventType string `json:"eventType"`
+	Type      string `json:"type"`
+	EventTime string `json:"eventTime"`
+	Time      string `json:"time"`
+	Data      *data  `json:"data"`
+}
+
+type data struct {
+	Timestamp string `json:"timestamp"`
+	Action    string `json:"action"`
+	Location  string `json:"location"`
+	Target    struct {
+		MediaType  string `json:"mediaType"`
+		Digest     string `json:"digest"`
+		Repository string `json:"repository"`
+		Tag        string `json:"tag"`
+	} `json:"target"`
+	Request struct {
+		Host string `json:"host"`
+	} `json:"request"`
+}
+
+// DecodePush reads one ImagePushed event in the Event Grid schema or as a CloudEvent 1.0,
+// alone or as the only element of a list. The error is a *Dropped. Whether repository and
+// tag are wanted is for the caller to say.
+func DecodePush(payload []byte) (Push, error) {
+	e, err := parse(payload)
+	if err != nil {
+		return Push{}, err
+	}
+	if err := e.isPush(); err != nil {
+		return Push{}, err
+	}
+	if err := e.Data.admissible(); err != nil {
+		return Push{}, err
+	}
+	p := Push{
+		Event: e.ID, RegistryID: e.Topic + e.Source, Location: e.Data.Location,
+		Repository: e.Data.Target.Repository, MediaType: e.Data.Target.MediaType,
+		Image:     release.Image{Digest: e.Data.Target.Digest, Tag: e.Data.Target.Tag},
+		Ambiguous: strings.EqualFold(e.Data.Target.MediaType, ociManifest),
+	}
+	if p.Registry = e.loginServer(); p.Registry == "" {
+		return Push{}, dropped("the event names no registry, neither in data.request.host nor in its topic or source")
+	}
+	if p.Image.PushedAt = instant(e.Data.Timestamp, e.EventTime, e.Time); p.Image.PushedAt.IsZero() {
+		return Push{}, dropped("the event has no time that can be read (data.timestamp, eventTime, time), so nobody can tell whether the image is newer")
+	}
+	return p, nil
+}
+
+func parse(payload []byte) (event, error) {
+	var e event
+	if len(payload) > maxEvent {
+		return e, dropped("the event has %d bytes, Event Grid sends at most %d", len(payload), maxEvent)
+	}
+	payload = bytes.TrimSpace(payload)
+	if bytes.HasPrefix(payload, []byte("[")) {
+		var list []json.RawMessage
+		if err := json.Unmarshal(payload, &list); err != nil {
+			return e, dropped("the event is not JSON: %v", err)
+		}
+		if len(list) != 1 {
+			return e, dropped("the payload is a list of %d events: one at a time is read", len(list))
+		}
+		payload = bytes.TrimSpace(list[0])
+	}
+	err := json.Unmarshal(payload, &e)
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &wrong) && wrong.Field != "":
+		return e, dropped("the event's %s is %s: that is not an event of a container registry", wrong.Field, kind(wrong.Value))
+	case errors.As(err, &wrong):
+		return e, dropped("the event is %s, not a JSON object", kind(wrong.Value))
+	case err != nil:
+		return e, dropped("the event is not JSON: %v", err)
+	case !bytes.HasPrefix(payload, []byte("{")):
+		return e, dropped("the event is null, not a JSON object")
+	}
+	return e, nil
+}
+
+func kind(value string) string {
+	word, _, _ := strings.Cut(value, " ") // the decoder adds the literal of some numbers
+	switch word {
+	case "array":
+		return "a list"
+	case "object":
+		return "an object"
+	case "bool":
+		return "true or false"
+	}
+	return "a " + word
+}
+
+// isPush refuses every event that is not of a push. Older registries leave out the prefix
+// of the type.
+func (e event) isPush() error {
+	typ := e.EventType
+	if typ == "" {
+		typ = e.Type
+	}
+	last := strings.ToLower(typ[strings.LastIndex(typ, ".")+1:])
+	switch {
+	case typ == "":
+		return dropped("the event has neither an eventType nor a type: it is no event of Event Grid")
+	case last == "imagedeleted":
+		return dropped("an image was deleted, which releases nothing")
+	case last == "chartpushed" || last == "chartdeleted":
+		return dropped("the event is about a Helm chart, not an image")
+	case last != "imagepushed":
+		return dropped("the event's type is %s, not Microsoft.ContainerRegistry.ImagePushed", quote(typ))
+	case e.Data == nil:
+		return dropped("the event has no data")
+	case e.Data.Action == "":
+		return dropped("the event has no data.action")
+	case !strings.EqualFold(e.Data.Action, "push"):
+		return dropped("the event's action is %s, not push", quote(e.Data.Action))
+	}
+	return nil
+}
+
+// admissible refuses every push that is not of a tagged image.
+func (d data) admissible() error {
+	t := d.Target
+	known := false
+	for _, m := range []string{dockerManifest, dockerList, ociManifest, ociIndex} {
+		known = known || strings.EqualFold(t.MediaType, m)
+	}
+	switch {
+	case t.Repository == "":
+		return dropped("the event has no data.target.repository")
+	case strings.EqualFold(t.MediaType, legacyChart):
+		return dropped("%s is a Helm chart, not an image", quote(t.Repository+":"+t.Tag))
+	case t.Digest == "":
+		return dropped("the event has no data.target.digest: without it, nobody can tell which image %s was", quote(t.Repository+":"+t.Tag))
+	case !digestForm.MatchString(t.Digest):
+		return dropped("the digest %s is not sha256: and 64 hexadecimal digits", quote(t.Digest))
+	case t.Tag == "":
+		return dropped("%s was pushed without a tag: a part of a multi-arch image, or what belongs to another image", quote(t.Repository+"@"+t.Digest))
+	case attached.MatchString(t.Tag):
+		return dropped("%s is a signature or attestation of an image, not an image", quote(t.Repository+":"+t.Tag))
+	case !tagForm.MatchString(t.Tag):
+		return dropped("%s is not a tag", quote(t.Tag))
+	case t.MediaType == "":
+		return dropped("the event has no data.target.mediaType")
+	case !known:
+		return dropped("the media type %s is not that of a container image", quote(t.MediaType))
+	}
+	return nil
+}
+
+// quote shows text of unknown origin on one line of bounded length.
+func quote(text string) string {
+	if runes := []rune(text); len(runes) > 150 {
+		text = string(runes[:150]) + "…"
+	}
+	return fmt.Sprintf("%q", text)
+}
+
+// loginServer is lower case; "" when the event names none.
+func (e event) loginServer() string {
+	if host := strings.ToLower(e.Data.Request.Host); hostForm.MatchString(host) {
+		return host
+	}
+	for _, id := range []string{e.Topic, e.Source} {
+		if found := registryName.FindStringSubmatch(id); found != nil {
+			return strings.ToLower(found[1]) + ".azurecr.io"
+		}
+	}
+	return ""
+}
+
+// instant returns the first text that is a time, in UTC. The Functions host rewrites what
+// looks like a date, and may lose the zone, which is then UTC.
+func instant(texts ...string) time.Time {
+	for _, text := range texts {
+		for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999"} {
+			// Years outside this range could not be saved as JSON, and no registry is that old.
+			if at, err := time.Parse(layout, text); err == nil && at.Year() >= 2000 && at.Year() < 9999 {
+				return at.UTC()
+			}
+		}
+	}
+	return time.Time{}
+}

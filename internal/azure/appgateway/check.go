@@ -1,0 +1,76 @@
+package appgateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"bluegreen/internal/engine"
+	"bluegreen/internal/release"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
+)
+
+// Check implements engine.Checker. Rights to write, and to join what the gateway is linked
+// to, show only at the first write.
+func (g *Gateway) Check(ctx context.Context) ([]string, error) {
+	d, err := g.get(ctx)
+	if errors.Is(err, engine.ErrDenied) {
+		return []string{err.Error()}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := g.survey(d)
+	found := append(d.unfit(), s.problems...)
+	for _, p := range s.elsewhere {
+		found = append(found, fmt.Sprintf("%s, which is of neither color: point it at the pool of the color that is live", p))
+	}
+	warnings, err := d.warnings(s)
+	return append(found, warnings...), err
+}
+
+// warnings are about what does not keep traffic from moving, but makes it rougher.
+func (d document) warnings(s survey) ([]string, error) {
+	var found []string
+	warn := func(format string, args ...any) {
+		found = append(found, "warning: "+fmt.Sprintf(format, args...))
+	}
+	var seen []string
+	for _, c := range []release.Color{release.Blue, release.Green} {
+		if pool := s.pools[c]; pool != nil && len(withID(d.section("backendAddressPools"), pool.text).list("properties", "backendAddresses")) == 0 {
+			warn("backend pool %s of %s has no servers: nothing can answer there", last(pool.text), c)
+		}
+		for _, id := range s.settingsFor(c) {
+			if contains(seen, id) {
+				continue
+			}
+			seen = append(seen, id)
+			var use armnetwork.ApplicationGatewayBackendHTTPSettings
+			if err := d.model(withID(d.section("backendHttpSettingsCollection"), id), &use); err != nil {
+				return nil, fmt.Errorf("read settings %s: %w", last(id), err)
+			}
+			if p := use.Properties; p != nil {
+				rough(*p, last(id), warn)
+			}
+		}
+	}
+	for _, p := range s.places {
+		if len(s.settings) > 0 && p.settings != nil && p.settingsColor == "" {
+			warn("%s uses the HTTP settings %s, which are of neither color: a switch leaves them as they are", p.where, last(p.settings.text))
+		}
+	}
+	return found, nil
+}
+
+func rough(p armnetwork.ApplicationGatewayBackendHTTPSettingsPropertiesFormat, name string, warn func(string, ...any)) {
+	if d := p.ConnectionDraining; d == nil || d.Enabled == nil || !*d.Enabled {
+		warn("HTTP settings %s have no connection draining: turn it on, with a time longer than the slowest request takes", name)
+	}
+	if p.Probe == nil {
+		warn("HTTP settings %s have no probe: the gateway asks for / and takes 200 to 399 for healthy", name)
+	}
+	if p.CookieBasedAffinity != nil && *p.CookieBasedAffinity == armnetwork.ApplicationGatewayCookieBasedAffinityEnabled {
+		warn("HTTP settings %s have cookie affinity on: clients may be held to a server of the color that has lost the traffic", name)
+	}
+}

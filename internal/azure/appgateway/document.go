@@ -1,0 +1,270 @@
+package appgateway
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"bluegreen/internal/release"
+)
+
+// document is a gateway as GET returned it.
+type document struct {
+	raw  []byte
+	root *node
+	etag string
+}
+
+func (d document) section(name string) []*node { return d.root.list("properties", name) }
+
+// place is where a routing rule names a backend pool, and the HTTP settings beside it.
+// Both nodes are ids; color and settingsColor are "" for what belongs to neither color.
+type place struct {
+	where                string
+	pool, settings       *node
+	color, settingsColor release.Color
+}
+
+func (p place) String() string {
+	s := fmt.Sprintf("%s points at pool %s", p.where, last(p.pool.text))
+	if p.settingsColor != "" {
+		s += " with settings " + last(p.settings.text)
+	}
+	return s
+}
+
+// places returns where a rule names backend pools, in words where it names none.
+func (d document) places(rule *node) ([]place, string) {
+	where := "rule " + rule.string("name")
+	p := rule.at("properties")
+	switch kind := p.string("ruleType"); {
+	case p.string("redirectConfiguration", "id") != "":
+		return nil, where + " redirects: list the rule that serves the app instead"
+	case strings.EqualFold(kind, "PathBasedRouting"):
+		m := withID(d.section("urlPathMaps"), p.string("urlPathMap", "id"))
+		if m == nil {
+			return nil, where + " has no path map"
+		}
+		return d.mapPlaces(m), ""
+	case !strings.EqualFold(kind, "Basic"):
+		return nil, fmt.Sprintf("%s is of type %q, which is not known here: Basic and PathBasedRouting are", where, kind)
+	case p.at("backendAddressPool", "id") == nil:
+		return nil, where + " names no backend pool"
+	}
+	return []place{{where: where, pool: p.at("backendAddressPool", "id"), settings: p.at("backendHttpSettings", "id")}}, ""
+}
+
+func (d document) mapPlaces(m *node) []place {
+	where := "path map " + m.string("name")
+	p := m.at("properties")
+	all := []place{{where: where, pool: p.at("defaultBackendAddressPool", "id"), settings: p.at("defaultBackendHttpSettings", "id")}}
+	for _, rule := range p.list("pathRules") {
+		p := rule.at("properties")
+		all = append(all, place{
+			where: where + ", path rule " + rule.string("name"),
+			pool:  p.at("backendAddressPool", "id"), settings: p.at("backendHttpSettings", "id"),
+		})
+	}
+	var found []place
+	for _, p := range all {
+		if p.pool != nil { // a redirect has none
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+// routed reports whether a rule of the gateway, the app's or not, leads to a pool: only
+// such a pool is probed by itself.
+func (d document) routed(pool string) bool {
+	for _, rule := range d.section("requestRoutingRules") {
+		places, _ := d.places(rule)
+		for _, p := range places {
+			if strings.EqualFold(p.pool.text, pool) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// survey is what the app has in a gateway.
+type survey struct {
+	pools, settings map[release.Color]*node // the ids; without those that are missing
+	places          []place                 // the app's references
+	elsewhere       []place                 // of rules of the app that have none
+	problems        []string                // why nothing may be changed
+}
+
+func (g *Gateway) survey(d document) survey {
+	s := survey{pools: map[release.Color]*node{}, settings: map[release.Color]*node{}}
+	for _, c := range []release.Color{release.Blue, release.Green} {
+		s.find(s.pools, c, d.section("backendAddressPools"), "backend pool", g.backends[c].Pool)
+		if name := g.backends[c].Settings; name != "" {
+			s.find(s.settings, c, d.section("backendHttpSettingsCollection"), "backend HTTP settings", name)
+		}
+	}
+	maps := map[*node]bool{}
+	for _, name := range g.rules {
+		rule := named(d.section("requestRoutingRules"), name)
+		if rule == nil {
+			s.problem("rule %s does not exist: the gateway has %s", name, names(d.section("requestRoutingRules")))
+			continue
+		}
+		m := withID(d.section("urlPathMaps"), rule.string("properties", "urlPathMap", "id"))
+		if m != nil && maps[m] {
+			continue
+		}
+		maps[m] = true
+		s.sharing(d, m, g.rules)
+		places, problem := d.places(rule)
+		if problem == "" && len(places) == 0 {
+			problem = "rule " + name + " leads to no backend pool"
+		}
+		if problem != "" {
+			s.problem("%s", problem)
+		}
+		s.sort(places)
+	}
+	return s
+}
+
+func (s *survey) problem(format string, args ...any) {
+	s.problems = append(s.problems, fmt.Sprintf(format, args...))
+}
+
+func (s *survey) find(into map[release.Color]*node, c release.Color, list []*node, what, name string) {
+	id := named(list, name).at("id")
+	if id == nil || id.text == "" {
+		s.problem("%s %s of %s does not exist: the gateway has %s", what, name, c, names(list))
+		return
+	}
+	into[c] = id
+}
+
+// sharing refuses a path map that also serves rules of others: they would move too.
+func (s *survey) sharing(d document, m *node, own []string) {
+	if m == nil {
+		return
+	}
+	for _, rule := range d.section("requestRoutingRules") {
+		name := rule.string("name")
+		if strings.EqualFold(rule.string("properties", "urlPathMap", "id"), m.string("id")) && !contains(own, name) {
+			s.problem("path map %s also serves rule %s, which would move too: list that rule as well, or give the app a path map of its own", m.string("name"), name)
+		}
+	}
+}
+
+// sort keeps the references of a rule that lead to either color. Others stay as they are,
+// but a rule with nothing but others is not where the app left it.
+func (s *survey) sort(places []place) {
+	var owned []place
+	for _, p := range places {
+		if p.color = colorOf(s.pools, p.pool); p.color != "" {
+			p.settingsColor = colorOf(s.settings, p.settings)
+			owned = append(owned, p)
+		}
+	}
+	if len(owned) == 0 {
+		s.elsewhere = append(s.elsewhere, places...)
+	}
+	s.places = append(s.places, owned...)
+}
+
+func colorOf(ids map[release.Color]*node, id *node) release.Color {
+	if id == nil {
+		return ""
+	}
+	for _, c := range []release.Color{release.Blue, release.Green} {
+		if ids[c] != nil && strings.EqualFold(ids[c].text, id.text) {
+			return c
+		}
+	}
+	return ""
+}
+
+// live is the color that every reference of the app leads to, or "".
+func (s survey) live() release.Color {
+	if len(s.problems) > 0 || len(s.elsewhere) > 0 || len(s.places) == 0 {
+		return ""
+	}
+	live := s.places[0].color
+	for _, p := range s.places {
+		if p.color != live || p.settingsColor != "" && p.settingsColor != live {
+			return ""
+		}
+	}
+	return live
+}
+
+func (s survey) describe() string {
+	var all []string
+	for _, p := range s.places {
+		all = append(all, p.String())
+	}
+	for _, p := range s.elsewhere {
+		all = append(all, p.String()+", which is of neither color")
+	}
+	return strings.Join(append(all, s.problems...), "; ")
+}
+
+// repoint returns the document with every reference of the app leading to a color.
+func (s survey) repoint(raw []byte, to release.Color) []byte {
+	changes := map[*node]*node{}
+	for _, p := range s.places {
+		if p.color != to {
+			changes[p.pool] = s.pools[to]
+		}
+		if p.settingsColor == to.Other() {
+			changes[p.settings] = s.settings[to]
+		}
+	}
+	return replace(raw, changes)
+}
+
+// agicRule is how the ingress controller names its rules.
+var agicRule = regexp.MustCompile(`^rr-[0-9a-f]{32}$`)
+
+// unfit says why a gateway must not be written to, whatever the app has in it.
+func (d document) unfit() []string {
+	var why []string
+	if state := d.root.string("properties", "operationalState"); !strings.EqualFold(state, "Running") {
+		why = append(why, fmt.Sprintf("the gateway is %s, not Running: start it first, because a write would start it as a side effect", orUnknown(state)))
+	}
+	managed := ""
+	if tags := d.root.at("tags"); tags != nil {
+		for key := range tags.members {
+			if strings.EqualFold(key, "managed-by-k8s-ingress") {
+				managed = "it has the tag " + key
+			}
+		}
+	}
+	for _, rule := range d.section("requestRoutingRules") {
+		if managed == "" && agicRule.MatchString(rule.string("name")) {
+			managed = "its rule " + rule.string("name") + " is named as by one"
+		}
+	}
+	if managed != "" {
+		why = append(why, "the gateway belongs to an ingress controller (AGIC), which would undo every change: "+managed+". Use a gateway of its own for bluegreen")
+	}
+	return why
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return "in an unknown state"
+	}
+	return s
+}
+
+func contains(list []string, name string) bool {
+	for _, s := range list {
+		if strings.EqualFold(s, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// last is the name at the end of a resource id.
+func last(id string) string { return id[strings.LastIndex(id, "/")+1:] }

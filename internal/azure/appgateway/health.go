@@ -1,0 +1,261 @@
+package appgateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"bluegreen/internal/engine"
+	"bluegreen/internal/release"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
+)
+
+// healthTime is how long the gateway may take to tell the health of a color.
+const healthTime = 10 * time.Second
+
+var errTooLong = fmt.Errorf("no answer within %s", healthTime)
+
+// Health implements engine.Gateway. A color counts as healthy when every server of its pool
+// is. The gateway probes only pools that a rule leads to; any other is probed on demand.
+func (g *Gateway) Health(ctx context.Context, c release.Color) (engine.Health, error) {
+	d, err := g.get(ctx)
+	if err != nil {
+		return engine.Health{}, err
+	}
+	s := g.survey(d)
+	pool := s.pools[c]
+	if pool == nil {
+		return engine.Health{Detail: strings.Join(s.problems, "; ")}, nil
+	}
+	if len(withID(d.section("backendAddressPools"), pool.text).list("properties", "backendAddresses")) == 0 {
+		return engine.Health{Detail: fmt.Sprintf("pool %s has no servers", last(pool.text))}, nil
+	}
+	settings := s.settingsFor(c)
+	if len(settings) == 0 {
+		return engine.Health{Unknown: true, Detail: "no rule of the app tells with which HTTP settings pool " + last(pool.text) + " is reached: " + s.describe()}, nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, healthTime, errTooLong)
+	defer cancel()
+	servers, err := g.servers(ctx, d, pool.text, settings)
+	if err != nil {
+		return unknown(ctx, err)
+	}
+	return judge(last(pool.text), servers), nil
+}
+
+// settingsFor are the ids of the HTTP settings that a color is reached with when it is live.
+func (s survey) settingsFor(c release.Color) []string {
+	var ids []string
+	for _, p := range s.places {
+		id := p.settings
+		if p.settingsColor != "" {
+			id = s.settings[c]
+		}
+		if id != nil && !contains(ids, id.text) {
+			ids = append(ids, id.text)
+		}
+	}
+	return ids
+}
+
+type server = armnetwork.ApplicationGatewayBackendHealthServer
+
+// servers asks for what the gateway knows already and, where that is nothing about the
+// settings that count, lets it probe.
+func (g *Gateway) servers(ctx context.Context, d document, pool string, settings []string) ([]*server, error) {
+	if d.routed(pool) {
+		found, err := g.probed(ctx, pool, settings)
+		if err != nil || len(found) > 0 {
+			return found, err
+		}
+	}
+	var all []*server
+	for _, id := range settings {
+		found, err := g.probe(ctx, d, pool, id)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
+// probed returns what the gateway's own probes found.
+func (g *Gateway) probed(ctx context.Context, pool string, settings []string) ([]*server, error) {
+	p, err := g.client.BeginBackendHealth(ctx, g.id.ResourceGroupName, g.id.Name, nil)
+	if err != nil {
+		return nil, err
+	}
+	health, err := await(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	var found []*server
+	for _, p := range health.BackendAddressPools {
+		if p == nil || p.BackendAddressPool == nil || !strings.EqualFold(text(p.BackendAddressPool.ID), pool) {
+			continue
+		}
+		for _, s := range p.BackendHTTPSettingsCollection {
+			if s != nil && s.BackendHTTPSettings != nil && contains(settings, text(s.BackendHTTPSettings.ID)) {
+				found = append(found, s.Servers...)
+			}
+		}
+	}
+	return found, nil
+}
+
+// probe lets the gateway probe a pool now, as it would if a rule led there.
+func (g *Gateway) probe(ctx context.Context, d document, pool, settings string) ([]*server, error) {
+	check, err := d.check(settings)
+	if err != nil {
+		return nil, err
+	}
+	check.BackendAddressPool = &armnetwork.SubResource{ID: &pool}
+	check.BackendHTTPSettings = &armnetwork.SubResource{ID: &settings}
+	p, err := g.client.BeginBackendHealthOnDemand(ctx, g.id.ResourceGroupName, g.id.Name, check, nil)
+	if err != nil {
+		return nil, err
+	}
+	health, err := await(ctx, p)
+	if err != nil || health.BackendHealthHTTPSettings == nil {
+		return nil, err
+	}
+	return health.BackendHealthHTTPSettings.Servers, nil
+}
+
+// errCannotProbe means that a probe on demand would ask for something else than the probe
+// of the settings does.
+type errCannotProbe string
+
+func (e errCannotProbe) Error() string { return string(e) }
+
+// check is the probe of some settings; without one, it is what the service does by itself:
+// https://learn.microsoft.com/azure/application-gateway/application-gateway-probe-overview
+func (d document) check(settings string) (check armnetwork.ApplicationGatewayOnDemandProbe, err error) {
+	var use armnetwork.ApplicationGatewayBackendHTTPSettings
+	if err := d.model(withID(d.section("backendHttpSettingsCollection"), settings), &use); err != nil {
+		return check, fmt.Errorf("read settings %s: %w", last(settings), err)
+	}
+	if use.Properties == nil {
+		return check, errCannotProbe("settings " + last(settings) + " do not exist")
+	}
+	if use.Properties.Probe == nil {
+		check = armnetwork.ApplicationGatewayOnDemandProbe{Protocol: use.Properties.Protocol, Host: use.Properties.HostName, Path: to.Ptr("/"), Timeout: to.Ptr[int32](30)}
+		if text(check.Host) == "" {
+			check.Host = to.Ptr("127.0.0.1")
+		}
+		return check, nil
+	}
+	var probe armnetwork.ApplicationGatewayProbe
+	id := text(use.Properties.Probe.ID)
+	if err := d.model(withID(d.section("probes"), id), &probe); err != nil {
+		return check, fmt.Errorf("read probe %s: %w", last(id), err)
+	}
+	p := probe.Properties
+	if p == nil {
+		return check, errCannotProbe("probe " + last(id) + " does not exist")
+	}
+	if p.Port != nil && use.Properties.Port != nil && *p.Port != 0 && *p.Port != *use.Properties.Port {
+		return check, errCannotProbe(fmt.Sprintf("probe %s has a port of its own, which cannot be asked for on demand", last(id)))
+	}
+	return armnetwork.ApplicationGatewayOnDemandProbe{
+		Protocol: p.Protocol, Host: p.Host, Path: p.Path, Timeout: p.Timeout, Match: p.Match,
+		PickHostNameFromBackendHTTPSettings: p.PickHostNameFromBackendHTTPSettings,
+		EnableProbeProxyProtocolHeader:      p.EnableProbeProxyProtocolHeader,
+	}, nil
+}
+
+// model reads a part of the gateway into the SDK's type for it; nothing when there is none.
+func (d document) model(n *node, into any) error {
+	if n == nil {
+		return nil
+	}
+	return json.Unmarshal(d.raw[n.start:n.end], into)
+}
+
+// await follows an asynchronous answer more closely than PollUntilDone, whose least step
+// is a second.
+func await[T any](ctx context.Context, p *runtime.Poller[T]) (result T, err error) {
+	for step := 50 * time.Millisecond; !p.Done(); step = min(2*step, time.Second) {
+		select {
+		case <-time.After(step):
+		case <-ctx.Done():
+			return result, ctx.Err()
+		}
+		if _, err := p.Poll(ctx); err != nil {
+			return result, err
+		}
+	}
+	return p.Result(ctx)
+}
+
+// unknown tells a gateway that cannot tell from a request that went wrong for a while.
+func unknown(ctx context.Context, err error) (engine.Health, error) {
+	var failed *azcore.ResponseError
+	var cannot errCannotProbe
+	switch {
+	case context.Cause(ctx) == errTooLong:
+		return engine.Health{Unknown: true, Detail: errTooLong.Error()}, nil
+	case errors.As(err, &cannot):
+		return engine.Health{Unknown: true, Detail: cannot.Error()}, nil
+	case !errors.As(err, &failed) || failed.RawResponse == nil:
+		return engine.Health{}, fmt.Errorf("ask for backend health: %w", err)
+	}
+	f := read(failed.RawResponse)
+	switch {
+	case f.status == http.StatusUnauthorized, f.status == http.StatusForbidden:
+		return engine.Health{Unknown: true, Detail: f.lacking()}, nil
+	case f.status >= 400 && f.status < 500 && f.status != http.StatusTooManyRequests && f.status != http.StatusRequestTimeout:
+		return engine.Health{Unknown: true, Detail: f.words()}, nil
+	}
+	return engine.Health{}, fmt.Errorf("ask for backend health: the service answered %d: %s", f.status, f.words())
+}
+
+// judge sums servers up. The real words are Healthy, Unhealthy and Unknown, which the SDK's
+// list of them lacks. No server at all is what the gateway tells when the ports that it is
+// managed through are closed to it.
+func judge(pool string, servers []*server) engine.Health {
+	var ill, unseen, well []string
+	for _, s := range servers {
+		if s == nil {
+			continue
+		}
+		health := "Unknown"
+		if s.Health != nil {
+			health = string(*s.Health)
+		}
+		line := strings.TrimSuffix(fmt.Sprintf("%s is %s: %s", text(s.Address), health, text(s.HealthProbeLog)), ": ")
+		switch health {
+		case "Healthy", string(armnetwork.ApplicationGatewayBackendHealthServerHealthUp):
+			well = append(well, line)
+		case string(armnetwork.ApplicationGatewayBackendHealthServerHealthUnknown):
+			unseen = append(unseen, line)
+		default:
+			ill = append(ill, line)
+		}
+	}
+	told := slices.Concat(ill, unseen, well)
+	if more := len(told) - 5; more > 0 {
+		told = append(told[:5], fmt.Sprintf("and %d more", more))
+	}
+	if len(told) == 0 {
+		return engine.Health{Unknown: true, Detail: "the gateway tells nothing of the servers of pool " + pool + ": see whether a network security group or route blocks its ports 65200-65535"}
+	}
+	return engine.Health{Healthy: len(ill)+len(unseen) == 0, Unknown: len(ill) == 0 && len(unseen) > 0, Detail: "pool " + pool + ": " + strings.Join(told, "; ")}
+}
+
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}

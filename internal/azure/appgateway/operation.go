@@ -1,0 +1,124 @@
+package appgateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"bluegreen/internal/engine"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+)
+
+// maxToken is the port's bound. The service's URLs have some 4 kB, most of it signature.
+const maxToken = 8 << 10
+
+// operation reads from the answer to a write how to follow it. The token is what comes
+// after the host of the operation's URL, byte for byte, because the URL is signed. A host
+// is never stored, so a token leads nowhere but to our own Azure Resource Manager.
+func (g *Gateway) operation(resp *http.Response) (engine.Operation, error) {
+	at := resp.Header.Get("Azure-AsyncOperation")
+	if at == "" {
+		return finished(resp)
+	}
+	if len(at) < len(g.endpoint) || !strings.EqualFold(at[:len(g.endpoint)], g.endpoint) {
+		return engine.Operation{}, fmt.Errorf("follow the write: its operation is not at %s: %.200s", g.endpoint, at)
+	}
+	token := at[len(g.endpoint):]
+	if !followable(token) {
+		return engine.Operation{}, fmt.Errorf("follow the write: its operation cannot be used: %.200s", at)
+	}
+	return engine.Operation{Token: token}, nil
+}
+
+// finished takes a write without an operation as done only when its answer says so.
+func finished(resp *http.Response) (engine.Operation, error) {
+	raw, err := runtime.Payload(resp)
+	if err != nil {
+		return engine.Operation{}, fmt.Errorf("read the answer to the write: %w", err)
+	}
+	root, err := parse(raw)
+	if err != nil {
+		return engine.Operation{}, fmt.Errorf("read the answer to the write: %w", err)
+	}
+	if state := root.string("properties", "provisioningState"); state != "Succeeded" {
+		return engine.Operation{}, fmt.Errorf("follow the write: it names no operation and the gateway is %s", orUnknown(state))
+	}
+	return engine.Operation{Done: true}, nil
+}
+
+func followable(token string) bool {
+	u, err := url.Parse(token)
+	return err == nil && len(token) <= maxToken && strings.HasPrefix(token, "/subscriptions/") && u.Fragment == "" &&
+		!strings.Contains(u.Path, "/..")
+}
+
+// Poll implements engine.Gateway.
+func (g *Gateway) Poll(ctx context.Context, token string) (engine.Operation, error) {
+	if !followable(token) {
+		return engine.Operation{Token: token, Lost: true, Detail: "what was saved of the operation does not lead to one"}, nil
+	}
+	req, err := runtime.NewRequest(once(ctx), http.MethodGet, g.endpoint+token)
+	if err != nil {
+		return engine.Operation{}, fmt.Errorf("ask for the operation: %w", err)
+	}
+	resp, err := g.pipeline.Do(req)
+	if told := (*url.Error)(nil); errors.As(err, &told) {
+		err = told.Err // without the URL and its signature
+	}
+	if err != nil {
+		return engine.Operation{}, fmt.Errorf("ask for the operation: %w", err)
+	}
+	if runtime.HasStatusCode(resp, http.StatusOK, http.StatusAccepted) {
+		return progress(token, resp)
+	}
+	return g.untold(token, resp)
+}
+
+// untold sorts answers that do not tell of the operation. What may pass is an error, and
+// so is a missing right: the operation is not lost, only out of sight.
+func (g *Gateway) untold(token string, resp *http.Response) (engine.Operation, error) {
+	f := read(resp)
+	_, _, unseen := f.missing()
+	switch {
+	case f.status == http.StatusUnauthorized, unseen:
+		return engine.Operation{}, refuse("ask for the operation: %s", f.lacking())
+	case f.status == http.StatusTooManyRequests, f.status == http.StatusRequestTimeout, f.status >= 500, f.status < 400:
+		return engine.Operation{}, fmt.Errorf("ask for the operation: the service answered %d: %s", f.status, f.words())
+	case f.status == http.StatusNotFound:
+		return engine.Operation{Token: token, Lost: true, Detail: "Azure does not know the gateway's operation any more"}, nil
+	}
+	return engine.Operation{Token: token, Lost: true, Detail: "Azure does not tell of the gateway's operation: " + f.words()}, nil
+}
+
+// progress reads how far an operation is. One that ended badly is told with HTTP 200 too.
+func progress(token string, resp *http.Response) (engine.Operation, error) {
+	raw, err := runtime.Payload(resp)
+	if err != nil {
+		return engine.Operation{}, fmt.Errorf("ask for the operation: %w", err)
+	}
+	var status struct{ Status string }
+	if err := json.Unmarshal(raw, &status); err != nil {
+		return engine.Operation{}, fmt.Errorf("ask for the operation: its answer is not JSON: %w", err)
+	}
+	op := engine.Operation{Token: token}
+	switch strings.ToLower(status.Status) {
+	case "":
+		return op, errors.New("ask for the operation: its answer tells no status")
+	case "succeeded", "completed":
+		op.Done = true
+	case "failed":
+		op.Lost, op.Detail = true, "the gateway's operation failed: "+read(resp).words()
+	case "canceled", "cancelled":
+		f := read(resp)
+		op.Lost, op.Detail = true, "the gateway's operation was canceled: "+f.words()
+		if f.has("CanceledAndSupersededDueToAnotherOperation") {
+			op.Detail = "another write to the gateway took this one's place: " + f.words()
+		}
+	}
+	return op, nil
+}

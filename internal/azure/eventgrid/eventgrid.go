@@ -1,0 +1,92 @@
+// Package eventgrid tells an Event Grid custom topic what became of releases, as
+// CloudEvents 1.0. A fact has the same source and id however often it is sent, so that
+// those who listen can tell a repetition.
+package eventgrid
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/messaging"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/eventgrid/azeventgrid"
+
+	"bluegreen/internal/engine"
+	"bluegreen/internal/release"
+)
+
+// Notifier publishes facts to one topic.
+type Notifier struct {
+	client   *azeventgrid.Client
+	endpoint string
+}
+
+var _ engine.Notifier = (*Notifier)(nil)
+
+// Event is the data of a published event; what does not apply is left out.
+//
+//	id       "<app>-<number>"
+//	source   "/bluegreen/<app>"
+//	type     "bluegreen.<kind>", for instance bluegreen.release-switched
+//	subject  "releases/<release>", or the app when the fact is about no release
+//	time     when it happened
+type Event struct {
+	App string `json:"app"`
+	release.Fact
+}
+
+// New makes a Notifier. endpoint is the topic's, https://NAME.REGION.eventgrid.azure.net/api/events;
+// the credential needs the role EventGrid Data Sender on it. Without options, a call is
+// tried twice: what fails stays in the outbox.
+func New(endpoint string, cred azcore.TokenCredential, options *azeventgrid.ClientOptions) (*Notifier, error) {
+	if options == nil {
+		options = &azeventgrid.ClientOptions{}
+		options.Retry = policy.RetryOptions{MaxRetries: 1, RetryDelay: 200 * time.Millisecond, TryTimeout: 3 * time.Second}
+	}
+	client, err := azeventgrid.NewClient(endpoint, cred, options)
+	if err != nil {
+		return nil, fmt.Errorf("make a client for the topic %s: %w", endpoint, err)
+	}
+	return &Notifier{client, endpoint}, nil
+}
+
+// Notify implements engine.Notifier: all of the facts are published, or an error is returned.
+func (n *Notifier) Notify(ctx context.Context, app string, facts []release.Fact) error {
+	if len(facts) == 0 {
+		return nil
+	}
+	events := make([]messaging.CloudEvent, 0, len(facts))
+	for _, f := range facts {
+		event, err := cloudEvent(app, f)
+		if err != nil {
+			return fmt.Errorf("write fact %d of %s as an event: %w", f.Number, app, err)
+		}
+		events = append(events, event)
+	}
+	_, err := n.client.PublishCloudEvents(ctx, events, nil)
+	var refused *azcore.ResponseError
+	if errors.As(err, &refused) && (refused.StatusCode == http.StatusUnauthorized || refused.StatusCode == http.StatusForbidden) {
+		return fmt.Errorf("publish to %s: %w: the identity needs the role EventGrid Data Sender on the topic: %w", n.endpoint, engine.ErrDenied, err)
+	}
+	if err != nil {
+		return fmt.Errorf("publish to %s: %w", n.endpoint, err)
+	}
+	return nil
+}
+
+func cloudEvent(app string, f release.Fact) (messaging.CloudEvent, error) {
+	subject := app
+	if f.Release > 0 {
+		subject = fmt.Sprintf("releases/%d", f.Release)
+	}
+	at := f.At.UTC()
+	event, err := messaging.NewCloudEvent("/bluegreen/"+app, "bluegreen."+string(f.Kind), Event{app, f}, &messaging.CloudEventOptions{
+		Subject: &subject, Time: &at,
+	})
+	event.ID = fmt.Sprintf("%s-%d", app, f.Number)
+	return event, err
+}

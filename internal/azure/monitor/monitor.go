@@ -1,0 +1,199 @@
+// Package monitor reads what an Azure Monitor action group posts: alerts in the common
+// alert schema, of every kind. What identifies an alert must be right; what only
+// describes it is read as far as it can be, because an alert must not be lost to an odd
+// field (https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-common-schema).
+package monitor
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Alert is one call of an action group.
+type Alert struct {
+	// ID is the alertId, lower case: the same in each call about the alert, Fired or Resolved.
+	ID string
+	// Names are what the alert's rule is called: alertRule, and where they differ the rule
+	// without its Prometheus group, the Prometheus alertname, and the last part of RuleID.
+	Names    []string
+	RuleID   string // "" in older payloads
+	Severity string // "Sev0" to "Sev4"
+	// Fired is false when the alert was resolved.
+	Fired   bool
+	FiredAt time.Time // zero when it cannot be read
+	Service string    // monitoringService, such as Platform or Prometheus
+	// Summary says on one line what was measured.
+	Summary    string
+	Dimensions []Dimension
+	Custom     map[string]string
+	Targets    []string // resource ids, usually lower case
+	// Test is set for the sample alerts that the portal sends to test an action group.
+	Test bool
+}
+
+// Rule is the name of the alert's rule.
+func (a Alert) Rule() string { return a.Names[0] }
+
+// Dimension is what a metric or log alert was split by, or a label of a Prometheus alert.
+// An alert with several conditions may have one name more than once.
+type Dimension struct{ Name, Value string }
+
+// LegacySchema is the error of an alert that is not in the common alert schema.
+type LegacySchema struct{ SchemaID string }
+
+func (l *LegacySchema) Error() string {
+	return fmt.Sprintf("the alert came in the schema %q: turn the common alert schema on for this receiver of the action group", cut(l.SchemaID, 100))
+}
+
+// word reads text, a number or a truth value as text, and anything else as none: which
+// of them a field is differs between the monitoring services.
+type word string
+
+// UnmarshalJSON implements json.Unmarshaler; it never fails.
+func (w *word) UnmarshalJSON(data []byte) error {
+	var text string
+	switch {
+	case json.Unmarshal(data, &text) == nil:
+		*w = word(text)
+	case len(data) > 0 && strings.IndexByte("{[", data[0]) < 0:
+		*w = word(data)
+	}
+	return nil
+}
+
+type payload struct {
+	SchemaID word `json:"schemaId"`
+	Data     struct {
+		Essentials essentials      `json:"essentials"`
+		Context    json.RawMessage `json:"alertContext"`
+		Custom     json.RawMessage `json:"customProperties"`
+	} `json:"data"`
+}
+
+type essentials struct {
+	AlertID     word   `json:"alertId"`
+	Rule        word   `json:"alertRule"`
+	RuleID      word   `json:"alertRuleID"`
+	Severity    word   `json:"severity"`
+	Condition   word   `json:"monitorCondition"`
+	Service     word   `json:"monitoringService"`
+	Targets     []word `json:"alertTargetIDs"`
+	Fired       word   `json:"firedDateTime"`
+	Description word   `json:"description"`
+}
+
+// maxID keeps an alert's id usable as a key.
+const maxID = 300
+
+// Decode reads the body of a call. Every error means that the same bytes can never be
+// read: *LegacySchema, or one that says what is missing.
+func Decode(body []byte) (Alert, error) {
+	var p payload
+	var wrong *json.UnmarshalTypeError
+	if err := lenient(body, &p); errors.As(err, &wrong) {
+		return Alert{}, errors.New("the body is not a JSON object: it is not an alert of Azure Monitor")
+	} else if err != nil {
+		return Alert{}, fmt.Errorf("the body is not JSON: %w", err)
+	}
+	e := p.Data.Essentials
+	switch {
+	case p.SchemaID == "":
+		return Alert{}, errors.New("the body has no schemaId: it is not an alert in the common alert schema of Azure Monitor; turn that schema on for this receiver of the action group")
+	case !strings.EqualFold(string(p.SchemaID), "azureMonitorCommonAlertSchema"):
+		return Alert{}, &LegacySchema{string(p.SchemaID)}
+	case e.AlertID == "":
+		return Alert{}, errors.New("data.essentials.alertId is missing: without it, nobody can tell a new alert from a repeated one")
+	case len(e.AlertID) > maxID || strings.ContainsFunc(string(e.AlertID), unprintable):
+		return Alert{}, fmt.Errorf("data.essentials.alertId is not the id of an alert: at most %d printable ASCII characters", maxID)
+	case e.Rule == "":
+		return Alert{}, errors.New("data.essentials.alertRule is missing: without it, nobody can tell which app the alert is about")
+	case !strings.EqualFold(string(e.Condition), "Fired") && !strings.EqualFold(string(e.Condition), "Resolved"):
+		return Alert{}, fmt.Errorf("data.essentials.monitorCondition is %q, should be Fired or Resolved", cut(string(e.Condition), 50))
+	}
+	return p.alert(), nil
+}
+
+func unprintable(r rune) bool { return r <= ' ' || r > '~' }
+
+// lenient decodes what has the expected type and leaves out the rest. Its error means
+// that the text is not a JSON object.
+func lenient(text []byte, into any) error {
+	err := json.Unmarshal(text, into)
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) && wrong.Field != "" {
+		return nil
+	}
+	return err
+}
+
+func (p payload) alert() Alert {
+	e := p.Data.Essentials
+	a := Alert{
+		ID: strings.ToLower(string(e.AlertID)), RuleID: string(e.RuleID), Severity: string(e.Severity), Service: string(e.Service),
+		Fired: strings.EqualFold(string(e.Condition), "Fired"), Custom: map[string]string{},
+	}
+	for _, t := range e.Targets {
+		a.Targets = append(a.Targets, string(t))
+	}
+	// A year outside this range could not be saved as JSON.
+	if at, err := time.Parse(time.RFC3339Nano, string(e.Fired)); err == nil && at.Year() >= 2000 && at.Year() < 9999 {
+		a.FiredAt = at.UTC()
+	}
+	var c context
+	_ = lenient(p.Data.Context, &c) // it only describes: what cannot be read is left out
+	a.Dimensions = c.dimensions()
+	if c.Condition != nil {
+		properties(c.Properties, a.Custom)
+	}
+	properties(p.Data.Custom, a.Custom)
+	a.Names = names(e, c)
+	a.Summary = summary(e, c)
+	a.Test = isTest(a)
+	return a
+}
+
+// properties adds the custom properties of a rule to a map; null and lists have none.
+func properties(text json.RawMessage, into map[string]string) {
+	var found map[string]word
+	if json.Unmarshal(text, &found) != nil {
+		return
+	}
+	for name, value := range found {
+		into[name] = string(value)
+	}
+}
+
+func names(e essentials, c context) []string {
+	list := []string{string(e.Rule)}
+	add := func(name string) {
+		if name != "" && !slices.ContainsFunc(list, func(known string) bool { return strings.EqualFold(known, name) }) {
+			list = append(list, name)
+		}
+	}
+	last := func(path string) string { return path[strings.LastIndex(path, "/")+1:] }
+	if c.prometheus() {
+		add(last(string(e.Rule)))
+		add(string(c.Labels["alertname"]))
+	} else {
+		add(last(string(e.RuleID)))
+	}
+	return list
+}
+
+// dummy is the subscription of the portal's samples: one digit, repeated.
+var dummy = regexp.MustCompile(`(?i)/subscriptions/(1{8}-1{4}-1{4}-1{4}-1{12}|0{8}-0{4}-0{4}-0{4}-0{12})/|/resourcegroups/test-rg/`)
+
+// isTest recognizes the samples of "Test action group" in the portal. Their name alone
+// would not do: a rule of one's own may be called test-something.
+func isTest(a Alert) bool {
+	if !strings.HasPrefix(strings.ToLower(a.Rule()), "test-") {
+		return false
+	}
+	_, sample := a.Custom["Key1"]
+	return sample || slices.ContainsFunc(append([]string{a.ID, a.RuleID}, a.Targets...), dummy.MatchString)
+}

@@ -1,0 +1,302 @@
+package tables_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"bluegreen/internal/azure/tables"
+	"bluegreen/internal/engine"
+	"bluegreen/internal/release"
+)
+
+// line is the way to the service. It counts requests, and what is put into next happens to
+// the following transactions, one each.
+type line struct {
+	mu       sync.Mutex
+	next     []trouble
+	requests int
+}
+
+// trouble does as it likes with a request; send takes it to the service.
+type trouble func(req *http.Request, send func() (*http.Response, error)) (*http.Response, error)
+
+func (l *line) Do(req *http.Request) (*http.Response, error) {
+	var body []byte
+	if req.Body != nil {
+		var err error
+		if body, err = io.ReadAll(req.Body); err != nil {
+			return nil, err
+		}
+	}
+	send := func() (*http.Response, error) { // a copy: its body may still be written while the SDK sends it again
+		c := req.Clone(req.Context())
+		c.Body = io.NopCloser(bytes.NewReader(body))
+		return http.DefaultClient.Do(c)
+	}
+	l.mu.Lock()
+	l.requests++
+	var now trouble
+	if len(l.next) > 0 && (l.next[0] != nil || req.Method == http.MethodPost) {
+		now, l.next = l.next[0], l.next[1:]
+	}
+	l.mu.Unlock()
+	if now == nil {
+		return send()
+	}
+	return now(req, send)
+}
+
+func (l *line) brings(next ...trouble) { l.next = next }
+
+var errLine = errors.New("the line went dead")
+
+// refused never reaches the service.
+func refused(*http.Request, func() (*http.Response, error)) (*http.Response, error) {
+	return nil, errLine
+}
+
+// unheard reaches the service, but its answer gets lost.
+func unheard(_ *http.Request, send func() (*http.Response, error)) (*http.Response, error) {
+	resp, err := send()
+	if err != nil {
+		return nil, err
+	}
+	resp.Body.Close()
+	return nil, errLine
+}
+
+// busy is done by the service, which says that it was not.
+func busy(req *http.Request, send func() (*http.Response, error)) (*http.Response, error) {
+	resp, err := send()
+	if err != nil {
+		return nil, err
+	}
+	resp.Body.Close()
+	return answer(req, http.StatusServiceUnavailable, ""), nil
+}
+
+func answer(req *http.Request, status int, body string) *http.Response {
+	return &http.Response{StatusCode: status, Status: http.StatusText(status), Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: req}
+}
+
+const (
+	once    = -1 // the SDK's way to ask for no retries
+	retried = 3
+)
+
+// open makes a store whose table exists, on a line that can have trouble.
+func open(t *testing.T, retries int32) (*tables.Store, *line) {
+	l := &line{}
+	s := tables.New(client(t, l, retries))
+	if _, err := s.Accept(t.Context(), "other", entry("first")); err != nil {
+		t.Fatal(err)
+	}
+	return s, l
+}
+
+func entry(id string) engine.Entry {
+	return engine.Entry{ID: id, Kind: "command", Event: []byte(`{}`), At: time.Date(2026, 11, 24, 9, 15, 0, 0, time.UTC)}
+}
+
+func record(fence int64) engine.Record {
+	return engine.Record{Schema: 1, Lease: engine.Lease{Fence: fence}}
+}
+
+func load(t *testing.T, s engine.Store) engine.Snapshot {
+	t.Helper()
+	snap, err := s.Load(t.Context(), "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return snap
+}
+
+func inboxHas(t *testing.T, s engine.Store, want int) {
+	t.Helper()
+	if snap := load(t, s); len(snap.Inbox) != want {
+		t.Errorf("the inbox has %d entries, not %d", len(snap.Inbox), want)
+	}
+}
+
+func TestARefusedAcceptLeavesNothing(t *testing.T) {
+	s, l := open(t, once)
+	l.brings(refused)
+	if fresh, err := s.Accept(t.Context(), "shop", entry("a")); !errors.Is(err, errLine) || fresh {
+		t.Errorf("a refused accept answers %v, %v", fresh, err)
+	}
+	inboxHas(t, s, 0)
+	if fresh, err := s.Accept(t.Context(), "shop", entry("a")); err != nil || !fresh {
+		t.Errorf("the next one answers %v, %v", fresh, err)
+	}
+	inboxHas(t, s, 1)
+}
+
+func TestAnAcceptReportedFailedButDoneIsADuplicateTheNextTime(t *testing.T) {
+	s, l := open(t, once)
+	l.brings(unheard)
+	if _, err := s.Accept(t.Context(), "shop", entry("a")); !errors.Is(err, errLine) {
+		t.Errorf("an accept that nobody heard of answers %v", err)
+	}
+	inboxHas(t, s, 1)
+	if fresh, err := s.Accept(t.Context(), "shop", entry("a")); err != nil || fresh {
+		t.Errorf("the next one answers %v, %v", fresh, err)
+	}
+	inboxHas(t, s, 1)
+}
+
+func TestAnAcceptSentTwiceByTheSDKIsStillNew(t *testing.T) {
+	for name, trouble := range map[string]trouble{"unheard": unheard, "busy": busy} {
+		t.Run(name, func(t *testing.T) {
+			s, l := open(t, retried)
+			l.brings(trouble, trouble)
+			if fresh, err := s.Accept(t.Context(), "shop", entry("a")); err != nil || !fresh {
+				t.Errorf("answers %v, %v", fresh, err)
+			}
+			l.brings(trouble)
+			if fresh, err := s.Accept(t.Context(), "shop", entry("a")); err != nil || fresh {
+				t.Errorf("a true duplicate answers %v, %v", fresh, err)
+			}
+			inboxHas(t, s, 1)
+		})
+	}
+}
+
+func TestARefusedCommitLeavesNothing(t *testing.T) {
+	s, l := open(t, once)
+	for fence := range int64(2) { // an insert, then a replacement
+		from := load(t, s)
+		l.brings(refused)
+		if _, err := s.Commit(t.Context(), from, engine.Change{Record: record(fence + 1)}); !errors.Is(err, errLine) {
+			t.Errorf("a refused commit answers %v", err)
+		}
+		if now := load(t, s); now.Version != from.Version {
+			t.Error("a refused commit changed the record")
+		}
+		if _, err := s.Commit(t.Context(), from, engine.Change{Record: record(fence + 1)}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestACommitReportedFailedButDoneIsSeenByLoading(t *testing.T) {
+	s, l := open(t, once)
+	for fence := range int64(2) {
+		from := load(t, s)
+		l.brings(unheard)
+		_, err := s.Commit(t.Context(), from, engine.Change{Record: record(fence + 1)})
+		if !errors.Is(err, errLine) || errors.Is(err, engine.ErrChanged) {
+			t.Errorf("a commit that nobody heard of answers %v", err)
+		}
+		if now := load(t, s); now.Version == from.Version || now.Record.Lease.Fence != fence+1 {
+			t.Errorf("the record is %v", now)
+		}
+	}
+}
+
+func TestACommitSentTwiceByTheSDKIsDoneOnce(t *testing.T) {
+	for name, trouble := range map[string]trouble{"unheard": unheard, "busy": busy} {
+		t.Run(name, func(t *testing.T) {
+			s, l := open(t, retried)
+			if _, err := s.Accept(t.Context(), "shop", entry("a")); err != nil {
+				t.Fatal(err)
+			}
+			snap := load(t, s)
+			for n := 1; n <= 3; n++ {
+				l.brings(trouble, trouble)
+				var err error
+				snap, err = s.Commit(t.Context(), snap, engine.Change{Record: record(int64(n)), Consumed: snap.Inbox,
+					Facts: []release.Fact{{Number: n, Kind: release.HoldSet}}})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if now := load(t, s); now.Version != snap.Version || len(now.Inbox) != 0 || len(now.Outbox) != 3 {
+				t.Errorf("loaded is %v, committed was %v", now, snap)
+			}
+		})
+	}
+}
+
+func TestACommitOvertakenBeforeItWasSentAgainIsChanged(t *testing.T) {
+	s, l := open(t, retried)
+	from := load(t, s)
+	l.brings(func(req *http.Request, send func() (*http.Response, error)) (*http.Response, error) {
+		if _, err := s.Commit(req.Context(), from, engine.Change{Record: record(7)}); err != nil {
+			t.Error(err)
+		}
+		return nil, errLine
+	})
+	_, err := s.Commit(t.Context(), from, engine.Change{Record: record(1)})
+	if !errors.Is(err, engine.ErrChanged) {
+		t.Errorf("answers %v", err)
+	}
+	if now := load(t, s); now.Record.Lease.Fence != 7 {
+		t.Errorf("the record is %v", now.Record)
+	}
+}
+
+func TestACommitThatCannotBeSettledIsNeitherDoneNorChanged(t *testing.T) {
+	s, l := open(t, once)
+	from := load(t, s)
+	if _, err := s.Commit(t.Context(), from, engine.Change{Record: record(1)}); err != nil {
+		t.Fatal(err)
+	}
+	l.brings(nil, refused) // the transaction meets a conflict, the look at the row fails
+	_, err := s.Commit(t.Context(), from, engine.Change{Record: record(2)})
+	if !errors.Is(err, errLine) || errors.Is(err, engine.ErrChanged) {
+		t.Errorf("answers %v", err)
+	}
+}
+
+func TestAnAnswerThatCannotBeReadLeavesOpenWhatWasDone(t *testing.T) {
+	const odd = "--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n\r\n--c--\r\n--b--\r\n"
+	for name, body := range map[string]string{"empty": "", "not multipart": "--b\r\n\r\nhello\r\n--b--\r\n", "without an ETag": odd} {
+		t.Run(name, func(t *testing.T) {
+			s, l := open(t, once)
+			from := load(t, s)
+			l.brings(func(req *http.Request, _ func() (*http.Response, error)) (*http.Response, error) {
+				resp := answer(req, http.StatusAccepted, body)
+				resp.Header.Set("Content-Type", "multipart/mixed; boundary=b")
+				return resp, nil
+			})
+			_, err := s.Commit(t.Context(), from, engine.Change{Record: record(1)})
+			if err == nil || errors.Is(err, engine.ErrChanged) {
+				t.Errorf("answers %v", err)
+			}
+		})
+	}
+}
+
+func TestAMissingPermissionIsNamed(t *testing.T) {
+	s, l := open(t, once)
+	denied := func(req *http.Request, _ func() (*http.Response, error)) (*http.Response, error) {
+		return answer(req, http.StatusForbidden, `{"odata.error":{"code":"AuthorizationPermissionMismatch","message":{"lang":"en-US","value":"This request is not authorized to perform this operation using this permission.\nRequestId:1"}}}`), nil
+	}
+	l.brings(denied, denied)
+	_, accepting := s.Accept(t.Context(), "shop", entry("a"))
+	_, loading := s.Load(t.Context(), "shop")
+	for _, err := range []error{accepting, loading} {
+		if err == nil || !strings.Contains(err.Error(), "Storage Table Data Contributor") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("answers %v", err)
+		}
+	}
+}
+
+func TestACanceledCallSaysSo(t *testing.T) {
+	s, _ := open(t, retried)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Load(ctx, "shop"); !errors.Is(err, context.Canceled) {
+		t.Errorf("load answers %v", err)
+	}
+	if _, err := s.Accept(ctx, "shop", entry("a")); !errors.Is(err, context.Canceled) {
+		t.Errorf("accept answers %v", err)
+	}
+}

@@ -1,0 +1,209 @@
+// Package tables keeps records, inboxes and histories in Azure Table storage: one table,
+// one partition per app. What must change together is one entity-group transaction, and
+// the ETag of the record's row decides between two writers. See docs/decisions/0002.
+package tables
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"bluegreen/internal/engine"
+	"bluegreen/internal/release"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
+)
+
+const (
+	// A commit writes two rows for an entry, one for a fact, the record and the outbox: 82.
+	mostEntries = 30
+	mostFacts   = 20
+)
+
+// Store is an engine.Store.
+type Store struct{ table *aztables.Client }
+
+// New makes a store on a table. A table that does not exist is made by the first write.
+func New(client *aztables.Client) *Store { return &Store{table: client} }
+
+// Load implements engine.Store: one query over neighbouring rows. A long inbox takes several
+// pages, and the record comes last: what another commit consumed meanwhile is then in this
+// inbox, but consuming it again fails, because its row is gone.
+func (s *Store) Load(ctx context.Context, app string) (engine.Snapshot, error) {
+	snap := engine.Snapshot{App: app}
+	for r, err := range s.rows(ctx, between(app, inboxRows, stateRow+"|"), everything) {
+		if err == nil {
+			err = r.into(&snap)
+		}
+		if err != nil {
+			return engine.Snapshot{}, fmt.Errorf("load %s: %w", app, err)
+		}
+	}
+	return snap, nil
+}
+
+func (r row) into(snap *engine.Snapshot) error {
+	switch {
+	case r.key == stateRow:
+		snap.Version = string(r.etag)
+		return r.decode(&snap.Record)
+	case strings.HasPrefix(r.key, inboxRows):
+		var e engine.Entry
+		err := r.decode(&e)
+		snap.Inbox = append(snap.Inbox, e)
+		return err
+	case strings.HasPrefix(r.key, outboxRows):
+		var facts []release.Fact
+		err := r.decode(&facts)
+		snap.Outbox = append(snap.Outbox, facts...)
+		return err
+	}
+	return nil
+}
+
+// Commit implements engine.Store. The SDK sends a transaction again when its answer was
+// lost, and the second one then meets the row that the first one wrote: a stamp in the row
+// tells that from another worker's commit. Left untold is only a commit of ours that was
+// done, whose answer was lost, and that another worker's overtook before it was sent again:
+// it is reported as ErrChanged, and the lease keeps others from committing meanwhile.
+func (s *Store) Commit(ctx context.Context, from engine.Snapshot, c engine.Change) (engine.Snapshot, error) {
+	if len(c.Consumed) > mostEntries || len(c.Facts) > mostFacts {
+		return engine.Snapshot{}, fmt.Errorf("save %s: %d entries and %d facts in one commit, at most %d and %d fit",
+			from.App, len(c.Consumed), len(c.Facts), mostEntries, mostFacts)
+	}
+	stamp := rand.Text()
+	actions, err := changes(from, c, stamp)
+	if err != nil {
+		return engine.Snapshot{}, fmt.Errorf("save %s: %w", from.App, err)
+	}
+	etag, err := s.submit(ctx, actions...)
+	if refusedWith(err, aztables.UpdateConditionNotSatisfied, aztables.EntityAlreadyExists, aztables.ResourceNotFound, aztables.EntityNotFound) {
+		etag, err = s.settle(ctx, from.App, stamp)
+	}
+	if err == nil && etag == "" {
+		err = errors.New("the table service tells no ETag: saved or not, load again")
+	}
+	if err != nil {
+		return engine.Snapshot{}, fmt.Errorf("save %s: %w", from.App, err)
+	}
+	next := engine.Snapshot{App: from.App, Version: string(etag), Record: c.Record}
+	next.Inbox = slices.DeleteFunc(slices.Clone(from.Inbox), func(e engine.Entry) bool {
+		return slices.ContainsFunc(c.Consumed, func(d engine.Entry) bool { return d.ID == e.ID })
+	})
+	next.Outbox = append(slices.Clone(from.Outbox), published(c.Facts)...)
+	return next, nil
+}
+
+// settle finds out whose the record is after a refused commit.
+func (s *Store) settle(ctx context.Context, app, stamp string) (azcore.ETag, error) {
+	r, err := s.get(ctx, app, stateRow)
+	if err != nil && !errors.Is(err, engine.ErrNotFound) {
+		return "", fmt.Errorf("see whether it was done: %w", err)
+	}
+	if r.stamp != stamp {
+		return "", engine.ErrChanged
+	}
+	return r.etag, nil
+}
+
+// changes are the actions of a commit, the record's first.
+func changes(from engine.Snapshot, c engine.Change, stamp string) ([]aztables.TransactionAction, error) {
+	var actions []aztables.TransactionAction
+	var failed error
+	write := func(kind aztables.TransactionType, rowKey string, value any, more properties, etag string) {
+		entity, err := encode(from.App, rowKey, value, more)
+		failed = errors.Join(failed, err)
+		actions = append(actions, action(kind, entity, azcore.ETag(etag)))
+	}
+	kind := aztables.TransactionTypeUpdateReplace
+	if from.Version == "" {
+		kind = aztables.TransactionTypeAdd
+	}
+	write(kind, stateRow, c.Record, properties{propStamp: stamp}, from.Version)
+	for _, e := range c.Consumed {
+		actions = append(actions, remove(from.App, inboxKey(e), ""))
+		// Merged, so that the stamp stays; a decision only makes the JSON longer.
+		write(aztables.TransactionTypeInsertMerge, eventKey(e.ID), e, properties{propAt: sortable(e.At), propDecided: true}, "")
+	}
+	for _, f := range c.Facts {
+		write(aztables.TransactionTypeInsertReplace, historyKey(f.Number), f, properties{propAt: sortable(f.At)}, "")
+	}
+	if facts := published(c.Facts); len(facts) > 0 {
+		write(aztables.TransactionTypeInsertReplace, outboxKey(facts[0].Number), facts, nil, "")
+	}
+	return actions, failed
+}
+
+func published(facts []release.Fact) []release.Fact {
+	return slices.DeleteFunc(slices.Clone(facts), func(f release.Fact) bool { return !f.Kind.Published() })
+}
+
+// Accept implements engine.Store. When the SDK had to send the rows twice, their stamp
+// tells that they are ours. A caller that comes again after an error finds a duplicate.
+func (s *Store) Accept(ctx context.Context, app string, e engine.Entry) (bool, error) {
+	stamp := rand.Text()
+	remembered, err := encode(app, eventKey(e.ID), e, properties{propStamp: stamp, propAt: sortable(e.At), propDecided: false})
+	if err != nil {
+		return false, fmt.Errorf("accept %s: %w", e.ID, err)
+	}
+	waiting, err := encode(app, inboxKey(e), e, nil)
+	if err != nil {
+		return false, fmt.Errorf("accept %s: %w", e.ID, err)
+	}
+	_, err = s.submit(ctx,
+		action(aztables.TransactionTypeAdd, remembered, ""),
+		action(aztables.TransactionTypeInsertReplace, waiting, ""))
+	if refusedWith(err, aztables.EntityAlreadyExists) {
+		var r row
+		if r, err = s.get(ctx, app, eventKey(e.ID)); err == nil {
+			return r.stamp == stamp, nil
+		}
+	}
+	if err != nil {
+		return false, fmt.Errorf("accept %s: %w", e.ID, err)
+	}
+	return true, nil
+}
+
+// Accepted implements engine.Store.
+func (s *Store) Accepted(ctx context.Context, app, id string) (engine.Entry, error) {
+	var e engine.Entry
+	r, err := s.get(ctx, app, eventKey(id))
+	if err == nil {
+		err = r.decode(&e)
+	}
+	if err != nil {
+		return engine.Entry{}, fmt.Errorf("entry %s: %w", id, err)
+	}
+	return e, nil
+}
+
+// History implements engine.Store.
+func (s *Store) History(ctx context.Context, app string, limit, before int) ([]release.Fact, error) {
+	if limit <= 0 {
+		return nil, nil
+	}
+	filter := within(app, historyRows)
+	if before > 0 {
+		filter += fmt.Sprintf(" and RowKey gt '%s'", historyKey(before))
+	}
+	page := int32(min(limit, 1000)) // which is the most that the service takes
+	var facts []release.Fact
+	for r, err := range s.rows(ctx, filter, aztables.ListEntitiesOptions{Top: &page}) {
+		var f release.Fact
+		if err == nil {
+			err = r.decode(&f)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the history of %s: %w", app, err)
+		}
+		if facts = append(facts, f); len(facts) == limit {
+			break
+		}
+	}
+	return facts, nil
+}

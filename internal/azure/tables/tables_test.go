@@ -1,0 +1,201 @@
+package tables_test
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"bluegreen/internal/azure/tables"
+	"bluegreen/internal/contract"
+	"bluegreen/internal/engine"
+	"bluegreen/internal/release"
+	"bluegreen/testbed"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
+)
+
+func TestMain(m *testing.M) { testbed.Main(m) }
+
+// client is on a new table's name; the table itself is not made.
+func client(t testing.TB, transport policy.Transporter, retries int32) *aztables.Client {
+	service, err := aztables.NewServiceClientFromConnectionString(testbed.SharedAzurite(t).ConnectionString(), &aztables.ClientOptions{
+		ClientOptions: azcore.ClientOptions{
+			Transport: transport,
+			Retry:     policy.RetryOptions{MaxRetries: retries, RetryDelay: time.Millisecond},
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return service.NewClient("t" + rand.Text())
+}
+
+func TestStoreKeepsItsContract(t *testing.T) {
+	contract.Store(t, func(t *testing.T) engine.Store { return tables.New(client(t, nil, retried)) })
+}
+
+func TestTheTableIsMadeByTheFirstWrites(t *testing.T) {
+	s := tables.New(client(t, nil, retried))
+	load(t, s) // reading finds nothing, and makes nothing
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			if fresh, err := s.Accept(t.Context(), "shop", entry(fmt.Sprint(i))); err != nil || !fresh {
+				t.Errorf("a first write answers %v, %v", fresh, err)
+			}
+		})
+	}
+	all.Wait()
+	inboxHas(t, s, 8)
+}
+
+func TestLoadIsOneRequest(t *testing.T) {
+	s, l := open(t, retried)
+	snap, err := s.Commit(t.Context(), load(t, s), engine.Change{Record: record(1), Facts: []release.Fact{{Number: 1, Kind: release.HoldSet}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20 {
+		if _, err := s.Accept(t.Context(), "shop", entry(fmt.Sprint(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := l.requests
+	now := load(t, s)
+	if now.Version != snap.Version || len(now.Inbox) != 20 || len(now.Outbox) != 1 {
+		t.Errorf("loaded is %v", now)
+	}
+	if l.requests != before+1 {
+		t.Errorf("loading took %d requests", l.requests-before)
+	}
+}
+
+func TestWhatIsTooLargeForARowIsDenied(t *testing.T) {
+	s, _ := open(t, retried)
+	huge := record(1)
+	huge.State.Release.Detail = strings.Repeat("x", 500<<10)
+	_, err := s.Commit(t.Context(), load(t, s), engine.Change{Record: huge})
+	if !errors.Is(err, engine.ErrDenied) || !strings.Contains(err.Error(), "row state would take") {
+		t.Errorf("a record of 500 KiB answers %v", err)
+	}
+	e := entry("huge")
+	e.Event = json.RawMessage(`"` + strings.Repeat("x", 500<<10) + `"`)
+	if _, err = s.Accept(t.Context(), "shop", e); !errors.Is(err, engine.ErrDenied) {
+		t.Errorf("an event of 500 KiB answers %v", err)
+	}
+	huge.State.Release.Detail = strings.Repeat("x", 479<<10)
+	if _, err = s.Commit(t.Context(), load(t, s), engine.Change{Record: huge}); err != nil {
+		t.Errorf("a record of 479 KiB answers %v", err)
+	}
+	if now := load(t, s); now.Record.State.Release.Detail != huge.State.Release.Detail {
+		t.Error("a record of 479 KiB is not loaded as it was")
+	}
+}
+
+func TestACommitThatIsTooLongIsToldSo(t *testing.T) {
+	s, _ := open(t, retried)
+	for _, c := range []engine.Change{{Consumed: make([]engine.Entry, 31)}, {Facts: make([]release.Fact, 21)}} {
+		if _, err := s.Commit(t.Context(), load(t, s), c); err == nil || !strings.Contains(err.Error(), "at most 30 and 20") {
+			t.Errorf("answers %v", err)
+		}
+	}
+}
+
+func TestSweepDeletesAllThatIsOldHoweverMuch(t *testing.T) {
+	s, l := open(t, retried)
+	const commits = 13
+	for n := range commits {
+		for i := range 10 {
+			if _, err := s.Accept(t.Context(), "shop", entry(fmt.Sprint(n, i))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		snap := load(t, s)
+		told := make([]release.Fact, 20)
+		for i := range told {
+			told[i] = release.Fact{Number: n*len(told) + i + 1, Kind: release.Advanced, At: entry("").At}
+		}
+		if _, err := s.Commit(t.Context(), snap, engine.Change{Record: record(1), Consumed: snap.Inbox, Facts: told}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := l.requests
+	var all sync.WaitGroup
+	for range 3 { // sweepers in each other's way
+		all.Go(func() {
+			if err := s.Sweep(t.Context(), "shop", entry("").At.Add(time.Second)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if asked := l.requests - before; asked > 3*(2+4) {
+		t.Errorf("three sweeps of %d rows took %d requests", commits*30, asked)
+	}
+	if err := s.Sweep(t.Context(), "shop", entry("").At.Add(time.Second)); err != nil {
+		t.Error(err)
+	}
+	if facts, err := s.History(t.Context(), "shop", 1, 0); err != nil || len(facts) != 0 {
+		t.Errorf("the history has %v, %v", facts, err)
+	}
+	if _, err := s.Accepted(t.Context(), "shop", "0 0"); !errors.Is(err, engine.ErrNotFound) {
+		t.Errorf("an old entry is answered with %v", err)
+	}
+}
+
+// The bare insert writes the same rows with nothing around it: the floor of Accept.
+func BenchmarkAccept(b *testing.B) {
+	numbered := func(i int) engine.Entry {
+		e := entry(fmt.Sprint(i))
+		e.Event = json.RawMessage(`{"Image":{"digest":"sha256:` + strings.Repeat("0", 64) + `","tag":"6.7.1"}}`)
+		return e
+	}
+	b.Run("bare", func(b *testing.B) {
+		table := client(b, nil, retried)
+		if _, err := table.CreateTable(b.Context(), nil); err != nil {
+			b.Fatal(err)
+		}
+		for i := 0; b.Loop(); i++ {
+			if err := insert(b.Context(), table, numbered(i)); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("accept", func(b *testing.B) {
+		s := tables.New(client(b, nil, retried))
+		for i := 0; b.Loop(); i++ {
+			if fresh, err := s.Accept(b.Context(), "shop", numbered(i)); err != nil || !fresh {
+				b.Fatal(fresh, err)
+			}
+		}
+	})
+}
+
+func insert(ctx context.Context, table *aztables.Client, e engine.Entry) error {
+	data, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	const at = "2026-11-24T09:15:00.000000000Z"
+	var actions []aztables.TransactionAction
+	for _, row := range []map[string]any{
+		{"RowKey": "event|" + e.ID, "Stamp": "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "At": at, "Decided": false},
+		{"RowKey": "inbox|" + at + "|" + e.ID},
+	} {
+		row["PartitionKey"], row["Data00"] = "shop", string(data)
+		entity, err := json.Marshal(row)
+		if err != nil {
+			return err
+		}
+		actions = append(actions, aztables.TransactionAction{ActionType: aztables.TransactionTypeAdd, Entity: entity})
+	}
+	_, err = table.SubmitTransaction(ctx, actions, nil)
+	return err
+}

@@ -1,0 +1,61 @@
+// Package access gives a client of a Kubernetes cluster that everybody may share and that
+// never has to be made again: how to reach the cluster is asked for at the first request,
+// and again when its address or its certificate authority turns out to have changed.
+package access
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// Config says how to reach a cluster now. It is asked rarely, and may take some seconds.
+type Config func(ctx context.Context) (*rest.Config, error)
+
+// Kubeconfig reads a context of a kubeconfig file, afresh each time; name "" is the
+// file's current one.
+func Kubeconfig(path, name string) Config {
+	return func(context.Context) (*rest.Config, error) {
+		rules := &clientcmd.ClientConfigLoadingRules{ExplicitPath: path}
+		config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules,
+			&clientcmd.ConfigOverrides{CurrentContext: name}).ClientConfig()
+		if err != nil {
+			return nil, fmt.Errorf("read context %q of the kubeconfig %s: %w", name, path, err)
+		}
+		return config, nil
+	}
+}
+
+// Cluster is a cluster as its clients know it.
+type Cluster struct {
+	name   string
+	client kubernetes.Interface
+}
+
+// New makes a cluster. name is what messages call it. Nothing is asked of it yet.
+func New(name string, config Config) *Cluster {
+	d := &door{config: config}
+	// The host stands for whatever the door leads to. The number of requests is bounded by
+	// the number of workers, and the server's own fairness is a better judge than a limit here.
+	client, err := kubernetes.NewForConfigAndClient(&rest.Config{
+		Host: "https://cluster", QPS: -1,
+		ContentConfig: rest.ContentConfig{
+			ContentType:        "application/vnd.kubernetes.protobuf",
+			AcceptContentTypes: "application/vnd.kubernetes.protobuf,application/json",
+		},
+	}, &http.Client{Transport: d})
+	if err != nil {
+		panic(fmt.Sprintf("make a Kubernetes client: %v", err)) // all its input is above
+	}
+	return &Cluster{name: name, client: client}
+}
+
+// Name is what messages call the cluster.
+func (c *Cluster) Name() string { return c.name }
+
+// Client acts in the cluster. No request of it, other than a watch, takes longer than 10 s.
+func (c *Cluster) Client() kubernetes.Interface { return c.client }

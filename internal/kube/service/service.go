@@ -1,0 +1,209 @@
+// Package service moves traffic by the selector of a Kubernetes Service: the labels of one
+// color are put in the place of the other's, and every other label that it selects by
+// stays. The change is one write, which the cluster's proxies follow within seconds.
+package service
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"bluegreen/internal/engine"
+	"bluegreen/internal/kube/access"
+	"bluegreen/internal/release"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+const (
+	annotationApp   = "bluegreen.dev/app"
+	annotationFence = "bluegreen.dev/fence"
+	// annotationMoved makes each write a change, so that an older one that is still on its
+	// way finds another version than it was decided on.
+	annotationMoved = "bluegreen.dev/switched-at"
+	manager         = "bluegreen"
+	// tries bounds how often a switch is decided anew because somebody else wrote meanwhile.
+	tries = 5
+	token = "service/"
+)
+
+// Options of an app's gateway. Blue and Green are the labels that the Service selects while
+// the color is live.
+type Options struct {
+	App         string
+	Cluster     *access.Cluster
+	Namespace   string
+	Service     string
+	Blue, Green map[string]string
+}
+
+// Gateway is a Service as engine.Gateway; it is an engine.Checker too.
+type Gateway struct{ Options }
+
+// New makes an app's gateway. Nothing is asked of the cluster yet.
+func New(o Options) *Gateway { return &Gateway{o} }
+
+func (g *Gateway) labels(c release.Color) map[string]string {
+	if c == release.Green {
+		return g.Green
+	}
+	return g.Blue
+}
+
+func (g *Gateway) get(ctx context.Context) (*corev1.Service, error) {
+	s, err := g.Cluster.Client().CoreV1().Services(g.Namespace).Get(ctx, g.Service, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, fmt.Errorf("%w: there is no Service %s in namespace %s of cluster %s: create it, with the labels of one color in its selector",
+			engine.ErrDenied, g.Service, g.Namespace, g.Cluster.Name())
+	}
+	return s, g.Cluster.Explain(err)
+}
+
+// Live implements engine.Gateway.
+func (g *Gateway) Live(ctx context.Context) (engine.Reading, error) {
+	s, err := g.get(ctx)
+	if err != nil {
+		return engine.Reading{}, err
+	}
+	return g.read(s), nil
+}
+
+func (g *Gateway) read(s *corev1.Service) engine.Reading {
+	r := engine.Reading{Detail: fmt.Sprintf("Service %s selects %s", g.Service, text(s.Spec.Selector))}
+	blue, green := contains(s.Spec.Selector, g.Blue), contains(s.Spec.Selector, g.Green)
+	switch {
+	case blue && !green:
+		r.Live = release.Blue
+	case green && !blue:
+		r.Live = release.Green
+	}
+	return r
+}
+
+func contains(selector, labels map[string]string) bool {
+	for k, v := range labels {
+		if have, ok := selector[k]; !ok || have != v {
+			return false
+		}
+	}
+	return true
+}
+
+func text(selector map[string]string) string {
+	if len(selector) == 0 {
+		return "nothing"
+	}
+	return labels.FormatLabels(selector)
+}
+
+// Switch implements engine.Gateway. It is done when it returns without an error.
+func (g *Gateway) Switch(ctx context.Context, to release.Color, fence int64) (engine.Operation, error) {
+	for range tries {
+		s, err := g.get(ctx)
+		if err != nil {
+			return engine.Operation{}, err
+		}
+		if held := g.fence(s); held > fence {
+			return engine.Operation{}, fmt.Errorf("switch Service %s: %w", g.Service, engine.ErrFenced)
+		}
+		if r := g.read(s); r.Live == "" {
+			return engine.Operation{}, fmt.Errorf("%w: %s, which is neither color: point it at %s or %s",
+				engine.ErrDenied, r.Detail, text(g.Blue), text(g.Green))
+		}
+		s, err = g.Cluster.Client().CoreV1().Services(g.Namespace).Patch(ctx, g.Service, types.MergePatchType,
+			g.patch(s, to, fence), metav1.PatchOptions{FieldManager: manager})
+		if err == nil {
+			return engine.Operation{Token: token + s.ResourceVersion, Done: true}, nil
+		}
+		if !apierrors.IsConflict(err) {
+			return engine.Operation{}, g.Cluster.Explain(err)
+		}
+	}
+	return engine.Operation{}, fmt.Errorf("switch Service %s, which others changed at each of the tries: %w", g.Service, engine.ErrBusy)
+}
+
+func (g *Gateway) fence(s *corev1.Service) int64 {
+	if s.Annotations[annotationApp] != g.App {
+		return 0
+	}
+	n, err := strconv.ParseInt(s.Annotations[annotationFence], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// patch exchanges the labels of one color for the other's, in the version that was read.
+func (g *Gateway) patch(s *corev1.Service, to release.Color, fence int64) []byte {
+	selector := map[string]any{}
+	for k := range g.labels(to.Other()) {
+		selector[k] = nil
+	}
+	for k, v := range g.labels(to) {
+		selector[k] = v
+	}
+	body, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{
+			"resourceVersion": s.ResourceVersion,
+			"annotations": map[string]string{
+				annotationApp: g.App, annotationFence: strconv.FormatInt(fence, 10),
+				annotationMoved: time.Now().UTC().Format(time.RFC3339Nano),
+			},
+		},
+		"spec": map[string]any{"selector": selector},
+	})
+	if err != nil {
+		panic(err) // maps of text
+	}
+	return body
+}
+
+// Poll implements engine.Gateway. Only operations that are done were ever begun here.
+func (g *Gateway) Poll(_ context.Context, id string) (engine.Operation, error) {
+	if strings.HasPrefix(id, token) {
+		return engine.Operation{Token: id, Done: true}, nil
+	}
+	return engine.Operation{Token: id, Lost: true, Detail: "a Service has no such operation"}, nil
+}
+
+// Health implements engine.Gateway: a color is healthy if the Service would find a ready pod
+// by its labels. The color without traffic has no endpoints yet, so pods are what is counted.
+func (g *Gateway) Health(ctx context.Context, c release.Color) (engine.Health, error) {
+	s, err := g.get(ctx)
+	if err != nil {
+		return engine.Health{}, err
+	}
+	selector := maps.Clone(s.Spec.Selector)
+	if selector == nil {
+		selector = map[string]string{}
+	}
+	for k := range g.labels(c.Other()) {
+		delete(selector, k)
+	}
+	maps.Copy(selector, g.labels(c))
+	list, err := g.Cluster.Client().CoreV1().Pods(g.Namespace).List(ctx, metav1.ListOptions{LabelSelector: labels.FormatLabels(selector)})
+	if err != nil {
+		return engine.Health{}, g.Cluster.Explain(err)
+	}
+	ready := 0
+	for _, p := range list.Items {
+		if p.DeletionTimestamp == nil && slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
+			return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+		}) {
+			ready++
+		}
+	}
+	return engine.Health{
+		Healthy: ready > 0,
+		Detail:  fmt.Sprintf("%d of %d pods with the labels %s are ready", ready, len(list.Items), text(selector)),
+	}, nil
+}

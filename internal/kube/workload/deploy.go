@@ -1,0 +1,228 @@
+package workload
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"bluegreen/internal/engine"
+	"bluegreen/internal/release"
+
+	"golang.org/x/sync/errgroup"
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	applyapps "k8s.io/client-go/applyconfigurations/apps/v1"
+	applycore "k8s.io/client-go/applyconfigurations/core/v1"
+)
+
+// The annotations say who acted last, and what was asked for. Fences of another app, or of
+// one that was renamed, are not ours to compare with.
+const (
+	annotationApp      = "bluegreen.dev/app"
+	annotationFence    = "bluegreen.dev/fence"
+	annotationImage    = "bluegreen.dev/image" // tag@digest
+	annotationReplicas = "bluegreen.dev/replicas"
+)
+
+// tries bounds how often a write is decided anew because somebody else wrote meanwhile; a
+// Deployment that is rolled out changes several times a second.
+const tries = 10
+
+// Deploy implements engine.Workloads. A size that a HorizontalPodAutoscaler chose after an
+// order was carried out is left alone.
+func (w *Workloads) Deploy(ctx context.Context, o engine.Order) error {
+	t, err := w.target(o.Color)
+	if err != nil {
+		return err
+	}
+	var seen []*sight
+	var scalers []autoscalingv2.HorizontalPodAutoscaler
+	like := make([]int32, len(t.Deployments))
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) { seen, err = t.list(gctx); return err })
+	g.Go(func() (err error) { scalers, err = t.scalers(gctx); return err })
+	if o.Like != "" {
+		g.Go(func() error { return w.sizes(gctx, o.Like, like) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for n, s := range seen {
+		least := minimum(scalers, t.Deployments[n])
+		size := max(like[n], least, 1)
+		if n < len(o.AtLeast) {
+			size = max(size, o.AtLeast[n])
+		}
+		err := w.write(ctx, t, s, o.Fence, func(s *sight) wish {
+			return w.decide(s, o.Image, size, least)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Scale implements engine.Workloads. At size 0 Kubernetes suspends an autoscaler.
+func (w *Workloads) Scale(ctx context.Context, c release.Color, replicas int32, fence int64) error {
+	t, err := w.target(c)
+	if err != nil {
+		return err
+	}
+	seen, err := t.list(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range seen {
+		err := w.write(ctx, t, s, fence, func(s *sight) wish {
+			return wish{image: s.running(w.App), reference: s.container.Image, replicas: replicas, fits: wanted(s.deployment) == replicas}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// list reads the color's Deployments without their pods.
+func (t Target) list(ctx context.Context) ([]*sight, error) {
+	seen := make([]*sight, len(t.Deployments))
+	g, gctx := errgroup.WithContext(ctx)
+	for n, name := range t.Deployments {
+		g.Go(func() (err error) { seen[n], err = t.deployment(gctx, name); return err })
+	}
+	return seen, g.Wait()
+}
+
+func (w *Workloads) sizes(ctx context.Context, c release.Color, into []int32) error {
+	t, err := w.target(c)
+	if err != nil {
+		return err
+	}
+	seen, err := t.list(ctx)
+	for n := range min(len(seen), len(into)) {
+		if err == nil {
+			into[n] = wanted(seen[n].deployment)
+		}
+	}
+	return err
+}
+
+func (t Target) scalers(ctx context.Context) ([]autoscalingv2.HorizontalPodAutoscaler, error) {
+	list, err := t.Cluster.Client().AutoscalingV2().HorizontalPodAutoscalers(t.Namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, t.Cluster.Explain(err)
+	}
+	return list.Items, nil
+}
+
+// minimum is the least size that an autoscaler lets a Deployment have; 0 without one.
+func minimum(scalers []autoscalingv2.HorizontalPodAutoscaler, deployment string) int32 {
+	for _, s := range scalers {
+		if ref := s.Spec.ScaleTargetRef; ref.Kind == "Deployment" && ref.Name == deployment {
+			if s.Spec.MinReplicas == nil {
+				return 1 // as the API server's default
+			}
+			return max(1, *s.Spec.MinReplicas)
+		}
+	}
+	return 0
+}
+
+// wish is what a Deployment is to be asked for, and whether it is so already.
+type wish struct {
+	image     release.Image
+	reference string
+	replicas  int32
+	fits      bool
+}
+
+// decide compares a Deployment with an order. least is its autoscaler's minimum, 0 without one.
+func (w *Workloads) decide(s *sight, i release.Image, size, least int32) wish {
+	running, have := s.running(w.App), wanted(s.deployment)
+	if i.Digest == "" || i.Digest == running.Digest {
+		scaled := least > 0 && have >= least && w.asked(s.deployment) >= size
+		return wish{image: running, reference: s.container.Image, replicas: max(size, have), fits: have >= size || scaled}
+	}
+	return wish{image: i, reference: w.Repository + "@" + i.Digest, replicas: size}
+}
+
+// asked is the size that this app last asked a Deployment to have; 0 if it never did.
+func (w *Workloads) asked(d *appsv1.Deployment) int32 {
+	if d.Annotations[annotationApp] != w.App {
+		return 0
+	}
+	n, err := strconv.ParseInt(d.Annotations[annotationReplicas], 10, 32)
+	if err != nil {
+		return 0
+	}
+	return int32(n)
+}
+
+// holds reports whether a Deployment has at least the size that was asked for, or one that
+// its autoscaler has chosen since.
+func (w *Workloads) holds(ctx context.Context, t Target, d *appsv1.Deployment) (bool, error) {
+	if wanted(d) >= w.asked(d) {
+		return true, nil
+	}
+	scalers, err := t.scalers(ctx)
+	if err != nil {
+		return false, err
+	}
+	least := minimum(scalers, d.Name)
+	return least > 0 && wanted(d) >= least, nil
+}
+
+// write makes a Deployment ask for what decide says, from what was seen, or from a fresh
+// look whenever somebody else wrote meanwhile.
+func (w *Workloads) write(ctx context.Context, t Target, s *sight, fence int64, decide func(*sight) wish) error {
+	for range tries {
+		if held := w.fence(s.deployment); held > fence {
+			return fmt.Errorf("%s of namespace %s: %w", s.deployment.Name, t.Namespace, engine.ErrFenced)
+		}
+		ask := decide(s)
+		if ask.fits {
+			return nil
+		}
+		_, err := t.Cluster.Client().AppsV1().Deployments(t.Namespace).Apply(ctx, w.configuration(t, s, ask, fence),
+			metav1.ApplyOptions{FieldManager: manager, Force: true})
+		if !apierrors.IsConflict(err) {
+			return t.Cluster.Explain(err)
+		}
+		if s, err = t.deployment(ctx, s.deployment.Name); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("deployment %s of namespace %s in cluster %s is changed by others too often: nothing could be written in %d tries",
+		s.deployment.Name, t.Namespace, t.Cluster.Name(), tries)
+}
+
+func (w *Workloads) fence(d *appsv1.Deployment) int64 {
+	if d.Annotations[annotationApp] != w.App {
+		return 0
+	}
+	n, err := strconv.ParseInt(d.Annotations[annotationFence], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// configuration is everything that this field manager wants, each time: what an apply does
+// not name any more is taken away. Image and size are therefore named even when they stay.
+func (w *Workloads) configuration(t Target, s *sight, ask wish, fence int64) *applyapps.DeploymentApplyConfiguration {
+	return applyapps.Deployment(s.deployment.Name, t.Namespace).
+		WithResourceVersion(s.deployment.ResourceVersion).
+		WithAnnotations(map[string]string{
+			annotationApp:      w.App,
+			annotationFence:    strconv.FormatInt(fence, 10),
+			annotationImage:    ask.image.Tag + "@" + ask.image.Digest,
+			annotationReplicas: strconv.Itoa(int(ask.replicas)),
+		}).
+		WithSpec(applyapps.DeploymentSpec().
+			WithReplicas(ask.replicas).
+			WithTemplate(applycore.PodTemplateSpec().WithSpec(applycore.PodSpec().
+				WithContainers(applycore.Container().WithName(s.container.Name).WithImage(ask.reference)))))
+}

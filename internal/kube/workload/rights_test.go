@@ -1,0 +1,167 @@
+package workload_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"bluegreen/internal/engine"
+	"bluegreen/internal/kube/access"
+	"bluegreen/internal/kube/service"
+	"bluegreen/internal/kube/workload"
+	"bluegreen/internal/release"
+	"bluegreen/testbed"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/yaml"
+)
+
+// documented reads the Role that users are told to apply.
+func documented(t *testing.T) []rbacv1.PolicyRule {
+	t.Helper()
+	file, err := os.ReadFile("../../../" + access.RoleFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, document := range strings.Split(string(file), "\n---\n") {
+		var role rbacv1.Role
+		if err := yaml.UnmarshalStrict([]byte(document), &role); err == nil && role.Kind == "Role" {
+			return role.Rules
+		}
+	}
+	t.Fatal("there is no Role in the file")
+	return nil
+}
+
+// podinfo is the app that the documented Role is for.
+func podinfo(c *access.Cluster, namespace string) (*workload.Workloads, *service.Gateway) {
+	at := func(name string) workload.Target {
+		return workload.Target{Cluster: c, Namespace: namespace, Deployments: []string{name}}
+	}
+	w := workload.New(workload.Options{App: "podinfo", Repository: repository, CronJob: "podinfo-smoke", Blue: at("podinfo-blue"), Green: at("podinfo-green")})
+	g := service.New(service.Options{
+		App: "podinfo", Cluster: c, Namespace: namespace, Service: "podinfo",
+		Blue: map[string]string{"color": "blue"}, Green: map[string]string{"color": "green"},
+	})
+	return w, g
+}
+
+func TestTheDocumentedRoleIsWhatTheCodeAsksFor(t *testing.T) {
+	w, g := podinfo(nil, "podinfo")
+	got := merged(slices.Concat(w.Rights(release.Blue), w.Rights(release.Green), g.Rights()))
+	if diff := gocmp.Diff(merged(documented(t)), got); diff != "" {
+		t.Errorf("%s (-) and the code (+) differ:\n%s", access.RoleFile, diff)
+	}
+}
+
+// merged maps each right to the names that it is for; "" is all.
+func merged(rules []rbacv1.PolicyRule) map[string][]string {
+	rights := map[string][]string{}
+	for _, r := range rules {
+		names := r.ResourceNames
+		if len(names) == 0 {
+			names = []string{""}
+		}
+		for _, verb := range r.Verbs {
+			key := r.APIGroups[0] + "/" + r.Resources[0] + " " + verb
+			rights[key] = append(rights[key], names...)
+			slices.SortFunc(rights[key], cmp.Compare[string])
+			rights[key] = slices.Compact(rights[key])
+		}
+	}
+	return rights
+}
+
+func TestTheDocumentedRoleIsEnoughForAWholeRelease(t *testing.T) {
+	c := testbed.Shared(t)
+	w := newWorld(t, c)
+	for color, replicas := range map[string]int32{"blue": 2, "green": 0} {
+		c.Deploy(t, testbed.DeploymentSpec{
+			Namespace: w.namespace, Name: "podinfo-" + color, Image: reference(w.images[0]), Replicas: replicas, Labels: map[string]string{"color": color},
+		})
+	}
+	w.template("podinfo-smoke", "shop.example/check:1")
+	c.Service(t, w.namespace, "podinfo", map[string]string{"color": "blue"})
+	c.WaitAvailable(t, w.namespace, "podinfo-blue", 2)
+	cluster := access.New("testbed", func(context.Context) (*rest.Config, error) { return c.UserConfig(testbed.DefaultUser), nil })
+	work, gateway := podinfo(cluster, w.namespace)
+	ctx := t.Context()
+
+	refused(t, work, gateway)
+	c.Grant(t, w.namespace, testbed.DefaultUser, documented(t)...)
+	for _, checker := range []engine.Checker{work, gateway} {
+		testbed.Eventually(t, 30*time.Second, func() bool { // the authorizer learns of Roles by a watch
+			found, err := checker.Check(ctx)
+			return err == nil && len(found) == 0
+		}, func() string { found, err := checker.Check(ctx); return strings.Join(found, "\n") + errorText(err) })
+	}
+	if err := work.Deploy(ctx, engine.Order{Color: release.Green, Image: w.images[1], Like: release.Blue, Fence: 1}); err != nil {
+		t.Fatal(err)
+	}
+	w.Workloads = work
+	w.until(release.Green, w.images[1], release.Complete)
+	if v, detail := w.verdict(work, "podinfo-smoke"); v != release.Passed {
+		t.Errorf("the check: %s", detail)
+	}
+	if h, err := gateway.Health(ctx, release.Green); err != nil || !h.Healthy {
+		t.Errorf("health %+v, error %v", h, err)
+	}
+	if op, err := gateway.Switch(ctx, release.Green, 1); err != nil || !op.Done {
+		t.Errorf("switch %+v, error %v", op, err)
+	}
+	if r, err := gateway.Live(ctx); err != nil || r.Live != release.Green {
+		t.Errorf("live %+v, error %v", r, err)
+	}
+	if err := work.Scale(ctx, release.Blue, 0, 1); err != nil {
+		t.Error(err)
+	}
+	if o, err := work.Observe(ctx, release.Blue, release.Image{}, 0); err != nil || o.Replicas[0] != 0 {
+		t.Errorf("blue has %v, error %v", o.Replicas, err)
+	}
+}
+
+// refused checks that without rights each part names what is missing, and changes nothing.
+func refused(t *testing.T, work *workload.Workloads, gateway *service.Gateway) {
+	t.Helper()
+	var all []string
+	for _, checker := range []engine.Checker{work, gateway} {
+		found, err := checker.Check(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, found...)
+	}
+	text := strings.Join(all, "\n")
+	for _, want := range []string{
+		`blue: the identity may not list, watch, patch deployments in namespace`,
+		`{apiGroups: ["apps"], resources: [deployments], resourceNames: [podinfo-blue], verbs: [list, watch, patch]}`,
+		`green: the identity may not get, create jobs`,
+		`{apiGroups: [""], resources: [services], resourceNames: [podinfo], verbs: [get, patch]}`,
+		access.RoleFile,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not among\n%s", want, text)
+		}
+	}
+	err := work.Deploy(t.Context(), engine.Order{Color: release.Green, Image: release.Image{Digest: "sha256:1"}, Fence: 1})
+	if !errors.Is(err, engine.ErrDenied) || !strings.Contains(err.Error(), access.RoleFile) {
+		t.Errorf("deploying without rights: %v", err)
+	}
+	if _, err := gateway.Switch(t.Context(), release.Green, 1); !errors.Is(err, engine.ErrDenied) {
+		t.Errorf("switching without rights: %v", err)
+	}
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}

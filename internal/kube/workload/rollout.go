@@ -1,0 +1,133 @@
+package workload
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"bluegreen/internal/release"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// finding is what is to be said of one Deployment.
+type finding struct {
+	status release.Rollout
+	ready  int32 // pods of the present template
+	detail string
+}
+
+// rolledOut reports whether all wanted pods are of the present template and available, and
+// no others are left.
+func (s *sight) rolledOut() bool {
+	d, n := s.deployment, wanted(s.deployment)
+	return s.begun() && d.Status.Replicas == n && d.Status.UpdatedReplicas == n &&
+		d.Status.AvailableReplicas == n
+}
+
+// begun reports whether the cluster acts by the present specification.
+func (s *sight) begun() bool {
+	return s.deployment.Status.ObservedGeneration >= s.deployment.Generation
+}
+
+func (s *sight) judge() finding {
+	n, status := wanted(s.deployment), s.deployment.Status
+	if s.rolledOut() {
+		return finding{release.Complete, status.ReadyReplicas, fmt.Sprintf("%d of %d pods ready", status.ReadyReplicas, n)}
+	}
+	present := s.present()
+	f := finding{status: release.Progressing, ready: s.ready(present)}
+	troubles := s.troubles(present)
+	if f.ready == 0 {
+		f.status = fate(present, troubles)
+	}
+	f.detail = fmt.Sprintf("%d of %d pods ready", f.ready, n)
+	if reasons := append(words(troubles), s.hindrances(f.ready)...); len(reasons) > 0 {
+		f.detail += ": " + strings.Join(reasons, "; ")
+	}
+	return f
+}
+
+// present are the pods of the present template that have not ended, oldest first. They are
+// told from older ones by their image.
+func (s *sight) present() []*corev1.Pod {
+	var list []*corev1.Pod
+	for _, p := range s.pods {
+		if p.DeletionTimestamp == nil && p.Status.Phase != corev1.PodFailed && p.Status.Phase != corev1.PodSucceeded && s.runs(p) {
+			list = append(list, p)
+		}
+	}
+	slices.SortFunc(list, func(a, b *corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
+
+func (s *sight) runs(p *corev1.Pod) bool {
+	return slices.ContainsFunc(p.Spec.Containers, func(c corev1.Container) bool {
+		return c.Name == s.container.Name && c.Image == s.container.Image
+	})
+}
+
+// ready counts ready pods of the present template. The Deployment's own number counts older
+// pods too: it is an upper bound, for as long as nobody has looked at the pods.
+func (s *sight) ready(present []*corev1.Pod) (n int32) {
+	status := s.deployment.Status
+	if s.pods == nil {
+		if !s.begun() {
+			return 0
+		}
+		return min(status.ReadyReplicas, status.UpdatedReplicas)
+	}
+	for _, p := range present {
+		if isTrue(p, corev1.PodReady) {
+			n++
+		}
+	}
+	return n
+}
+
+func isTrue(p *corev1.Pod, condition corev1.PodConditionType) bool {
+	return slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == condition && c.Status == corev1.ConditionTrue
+	})
+}
+
+// fate is the status of a rollout that has no ready pod. One pod that cannot start, while
+// another does, may be its node's fault; so may be what is not seen of every pod.
+func fate(present []*corev1.Pod, troubles []trouble) release.Rollout {
+	status := release.Progressing
+	started := slices.ContainsFunc(present, func(p *corev1.Pod) bool {
+		return slices.ContainsFunc(p.Status.ContainerStatuses, func(c corev1.ContainerStatus) bool { return c.State.Running != nil })
+	})
+	for _, t := range troubles {
+		switch {
+		case t.kind == hopeless:
+			return release.Broken
+		case t.kind == unpullable && !started:
+			status = release.PullFailing
+		}
+	}
+	return status
+}
+
+// hindrances are what the Deployment itself says is in the way.
+func (s *sight) hindrances(ready int32) (list []string) {
+	d := s.deployment
+	switch {
+	case d.Spec.Paused:
+		list = append(list, "the Deployment is paused: resume it with kubectl rollout resume")
+	case !s.begun():
+		list = append(list, "the cluster has not begun")
+	case ready >= wanted(d) && d.Status.Replicas > d.Status.UpdatedReplicas:
+		list = append(list, fmt.Sprintf("%d of the version before are still to go", d.Status.Replicas-d.Status.UpdatedReplicas))
+	}
+	for _, c := range d.Status.Conditions {
+		switch {
+		case c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue:
+			list = append(list, "no pod can be made: "+short(c.Message))
+		case c.Type == appsv1.DeploymentProgressing && c.Reason == "ProgressDeadlineExceeded":
+			list = append(list, "no progress within the Deployment's own deadline")
+		}
+	}
+	return list
+}

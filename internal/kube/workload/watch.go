@@ -1,0 +1,150 @@
+package workload
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"bluegreen/internal/engine"
+	"bluegreen/internal/release"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	apiwatch "k8s.io/apimachinery/pkg/watch"
+)
+
+const (
+	// calm is how long a rollout may take before its pods are looked at: most starts that go
+	// well are over by then, and need half the requests.
+	calm = 250 * time.Millisecond
+	// reopen keeps a server that closes watches at once from being asked without end.
+	reopen = 100 * time.Millisecond
+)
+
+// errEnded means that a watch ended before its time.
+var errEnded = errors.New("the watch ended")
+
+// change is something that a watch saw; apply is called by the one who waits.
+type change struct {
+	apply func() error
+	err   error
+}
+
+// watch follows the color from what was seen until its status is no longer that of first,
+// or end. It reports over false when a watch ended early.
+func (w *Workloads) watch(ctx context.Context, t Target, seen []*sight, i release.Image, first engine.Workload, end time.Time) (o engine.Workload, over bool, err error) {
+	wctx, cancel := context.WithDeadline(ctx, end)
+	defer cancel()
+	changes := t.follow(wctx, seen)
+	for {
+		var c change
+		select {
+		case c = <-changes:
+		case <-wctx.Done():
+		}
+		if ctx.Err() != nil {
+			return o, true, ctx.Err()
+		}
+		if wctx.Err() != nil {
+			o, err = w.report(ctx, t, seen, i)
+			return o, true, err
+		}
+		if c.apply != nil {
+			c.err = c.apply()
+		}
+		if c.err != nil {
+			return o, !errors.Is(c.err, errEnded), c.err
+		}
+		if o, err = w.report(ctx, t, seen, i); err != nil || settled(first, o) {
+			return o, true, err
+		}
+	}
+}
+
+// follow watches each Deployment and its pods until ctx ends.
+func (t Target) follow(ctx context.Context, seen []*sight) <-chan change {
+	changes := make(chan change)
+	for _, s := range seen {
+		name, version := s.deployment.Name, s.version
+		go func() { send(ctx, changes, change{err: t.followDeployment(ctx, s, name, version, changes)}) }()
+		selector, podVersion := s.selector(), s.podVersion
+		go func() { send(ctx, changes, change{err: t.followPods(ctx, s, selector, podVersion, changes)}) }()
+	}
+	return changes
+}
+
+func send(ctx context.Context, to chan<- change, c change) bool {
+	select {
+	case to <- c:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (t Target) followDeployment(ctx context.Context, s *sight, name, version string, changes chan<- change) error {
+	options := only(name)
+	options.ResourceVersion = version
+	events, err := t.Cluster.Client().AppsV1().Deployments(t.Namespace).Watch(ctx, options)
+	if err != nil {
+		return t.Cluster.Explain(err)
+	}
+	return pass(ctx, events, func(e apiwatch.Event) bool {
+		d, ok := e.Object.(*appsv1.Deployment)
+		if !ok || e.Type == apiwatch.Deleted {
+			return false
+		}
+		return send(ctx, changes, change{apply: func() error { return t.see(s, d) }})
+	})
+}
+
+// followPods begins at version, or with a list when there is none yet.
+func (t Target) followPods(ctx context.Context, s *sight, selector, version string, changes chan<- change) error {
+	pods := t.Cluster.Client().CoreV1().Pods(t.Namespace)
+	options := metav1.ListOptions{LabelSelector: selector, ResourceVersion: version}
+	if version == "" {
+		if err := pause(ctx, calm); err != nil {
+			return err
+		}
+		list, err := pods.List(ctx, options)
+		if err != nil {
+			return t.Cluster.Explain(err)
+		}
+		if !send(ctx, changes, change{apply: func() error { s.setPods(list); return nil }}) {
+			return ctx.Err()
+		}
+		options.ResourceVersion = list.ResourceVersion
+	}
+	events, err := pods.Watch(ctx, options)
+	if err != nil {
+		return t.Cluster.Explain(err)
+	}
+	return pass(ctx, events, func(e apiwatch.Event) bool {
+		p, ok := e.Object.(*corev1.Pod)
+		return ok && send(ctx, changes, change{apply: func() error { s.seePod(p, e.Type == apiwatch.Deleted); return nil }})
+	})
+}
+
+func (s *sight) seePod(p *corev1.Pod, gone bool) {
+	if gone {
+		delete(s.pods, p.UID)
+		return
+	}
+	s.pods[p.UID] = p
+}
+
+// pass hands events on until one is not taken or there are no more.
+func pass(ctx context.Context, events apiwatch.Interface, take func(apiwatch.Event) bool) error {
+	defer events.Stop()
+	for {
+		select {
+		case e, open := <-events.ResultChan():
+			if !open || !take(e) {
+				return errEnded
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,16 @@
+package host
+
+import (
+	"os"
+	"syscall"
+)
+
+// dieWithParent has the kernel kill the handler when the thread that started it ends,
+// which is also what happens when this process is killed.
+func dieWithParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
+
+func freeze(p *os.Process) error { return p.Signal(syscall.SIGSTOP) }
+
+func thaw(p *os.Process) error { return p.Signal(syscall.SIGCONT) }
+
+func signalOf(s *os.ProcessState) int { return int(s.Sys().(syscall.WaitStatus).Signal()) }

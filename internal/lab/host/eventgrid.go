@@ -1,0 +1,106 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+)
+
+// serveEventGrid is the webhook of the Event Grid extension.
+func (h *Host) serveEventGrid(w http.ResponseWriter, r *http.Request) {
+	if k := key(r); k != h.o.Keys.EventGrid && k != h.o.Keys.Master {
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	name := r.URL.Query().Get("functionName")
+	f := h.function(name)
+	if f == nil || f.trigger.Type != eventGridTrigger {
+		http.Error(w, fmt.Sprintf("cannot find function: '%s'", name), http.StatusNotFound)
+		return
+	}
+	if r.Method == http.MethodOptions {
+		w.Header().Set("WebHook-Allowed-Origin", r.Header.Get("WebHook-Request-Origin"))
+		w.Header().Set("WebHook-Allowed-Rate", "120")
+		return
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	switch r.Header.Get("aeg-event-type") {
+	case "SubscriptionValidation":
+		h.validate(w, body)
+	case "Notification":
+		h.notify(w, r, f, body)
+	case "Unsubscribe":
+		w.WriteHeader(http.StatusAccepted)
+	default:
+		http.Error(w, "aeg-event-type is missing or unknown", http.StatusBadRequest)
+	}
+}
+
+// validate answers the handshake, which the handler never sees.
+func (h *Host) validate(w http.ResponseWriter, body []byte) {
+	events, err := eventsOf(body)
+	var code any
+	if err == nil {
+		data, _ := events[0]["data"].(object)
+		code = data["validationCode"]
+	}
+	if code == nil {
+		http.Error(w, "the validation event holds no data.validationCode", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(toJSON(object{"validationResponse": code})) // a caller that went away needs no answer
+}
+
+// eventsOf reads an array of events or a single one.
+func eventsOf(body []byte) ([]object, error) {
+	var events []object
+	if decodeJSON(body, &events) == nil && len(events) > 0 {
+		return events, nil
+	}
+	var event object
+	if err := decodeJSON(body, &event); err != nil {
+		return nil, fmt.Errorf("the body is no JSON object or array of objects: %w", err)
+	}
+	return []object{event}, nil
+}
+
+// notify calls the function once for each event, all at the same time, and answers when
+// all are done. One failure fails the delivery as a whole.
+func (h *Host) notify(w http.ResponseWriter, r *http.Request, f *function, body []byte) {
+	events, err := eventsOf(body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	errs := make([]error, len(events))
+	done := h.inBackground(r.Context(), func() {
+		var group sync.WaitGroup
+		for i, event := range events {
+			group.Go(func() { _, errs[i] = h.invoke(f, redate(event), eventMetadata(event)) })
+		}
+		group.Wait()
+	})
+	if !done {
+		return
+	}
+	if err := errors.Join(errs...); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.WriteHeader(http.StatusAccepted)
+}
+
+func eventMetadata(event object) metadata {
+	meta := metadata{}
+	if data := redate(event["data"]); data != nil {
+		meta.set("data", data)
+	}
+	return meta
+}

@@ -1,0 +1,279 @@
+// Package host stands in for the Azure Functions host on one machine: it reads host.json
+// and the function.json files, runs the custom handler and calls it for HTTP requests,
+// Event Grid deliveries, queue messages and timers, in the encodings and with the limits
+// of the real one. Where the real host would hang or lose something silently, it says so.
+package host
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// version is a number of the real host; handlers must treat it as opaque.
+const version = "4.1052.200.0"
+
+// errClosed is the cause of an end that was asked for.
+var errClosed = errors.New("the host was closed")
+
+// Options say what a host runs. Only Root is required.
+type Options struct {
+	// Root is the folder with host.json and one folder for each function.
+	Root string
+	// Env holds the app settings as KEY=value, on top of this process's own environment.
+	Env []string
+	// Handler runs in this process in place of the executable of host.json: nothing can
+	// kill, freeze or restart it.
+	Handler http.Handler
+	// Queues serve the queue triggers. When nil, each trigger's connection setting says
+	// where its queue is.
+	Queues Queues
+	// TimerStatus is a folder that keeps when timers last ran, so that a later host can see
+	// what was missed. When empty, every timer is new.
+	TimerStatus string
+	// Addr is where to listen; a free loopback port by default.
+	Addr string
+	// Keys that are empty are made at random.
+	Keys Keys
+	// Log hears what host and handler say; nobody by default.
+	Log *slog.Logger
+	// Times are for tests that cannot wait.
+	Times Times
+}
+
+// Keys open the host's doors.
+type Keys struct {
+	Function  string // the default host key, good for every function
+	Master    string // good for everything
+	EventGrid string // the system key eventgrid_extension
+}
+
+// Times are the real host's own where they are zero. Other times are settings: for
+// instance AzureFunctionsJobHost__functionTimeout in Env overrides host.json.
+type Times struct {
+	Lease    time.Duration // of a queue message, renewed while it is worked on; 10 min
+	FrontEnd time.Duration // without a byte of an HTTP answer; 230 s
+	// Strikes is how long a crash of the handler counts: 30 min. The third one that
+	// counts stops the host; a nanosecond makes every crash the first.
+	Strikes time.Duration
+}
+
+// Host is a running stand-in.
+type Host struct {
+	journal
+	o         Options
+	env       environment
+	settings  settings
+	functions []*function
+	timers    []*timer
+	log       *slog.Logger
+	worker    worker
+	base      string // where the handler listens
+	client    *http.Client
+	url       string
+	server    *http.Server
+	started   time.Time
+
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	ended  chan struct{}
+
+	group   sync.WaitGroup // all that must be over before the host has ended
+	gate    sync.Mutex
+	leaving bool // the group only shrinks
+}
+
+// worker is the handler, as a process or in this one.
+type worker interface {
+	// await returns when the handler can be called; an error when it never will.
+	await(ctx context.Context) error
+	// recycle kills the handler and starts it anew, which does not count as a crash.
+	recycle()
+	// run keeps the handler running until ctx ends, and leaves nothing behind.
+	run(ctx context.Context)
+}
+
+// Start reads the folder and begins to serve. It does not wait for the handler (Ready
+// does). The host ends with ctx, Close, or the handler's third crash.
+func Start(ctx context.Context, o Options) (*Host, error) {
+	h := &Host{o: o, env: newEnvironment(o.Env), log: o.Log, started: time.Now(), ended: make(chan struct{})}
+	if err := h.open(ctx); err != nil {
+		return nil, fmt.Errorf("start the Functions host on %s: %w", o.Root, err)
+	}
+	return h, nil
+}
+
+// Check reports what in the folder the host would refuse to run.
+func Check(root string, env []string) error {
+	_, _, err := load(root, newEnvironment(env))
+	return err
+}
+
+func (h *Host) open(ctx context.Context) error {
+	h.defaults()
+	var err error
+	if h.o.Root, err = filepath.Abs(h.o.Root); err != nil { // the handler runs in another folder
+		return err
+	}
+	if h.settings, h.functions, err = load(h.o.Root, h.env); err != nil {
+		return err
+	}
+	listeners, err := h.listeners()
+	if err != nil {
+		return err
+	}
+	front, err := net.Listen("tcp", h.o.Addr)
+	if err != nil {
+		return fmt.Errorf("listen for requests: %w", err)
+	}
+	if err := h.startWorker(); err != nil {
+		front.Close()
+		return err
+	}
+	h.ctx, h.cancel = context.WithCancelCause(ctx)
+	h.url = "http://" + front.Addr().String()
+	h.server = &http.Server{Handler: h.frontEnd(http.HandlerFunc(h.serve)), ReadHeaderTimeout: time.Minute}
+	h.group.Go(func() { h.worker.run(h.ctx) })
+	h.group.Go(func() { _ = h.server.Serve(front) }) // it ends by Close only
+	for _, listen := range listeners {
+		h.group.Go(func() { listen(h.ctx) })
+	}
+	go h.end()
+	return nil
+}
+
+func (h *Host) defaults() {
+	if h.log == nil {
+		h.log = slog.New(slog.DiscardHandler)
+	}
+	if h.o.Addr == "" {
+		h.o.Addr = "127.0.0.1:0"
+	}
+	for _, key := range []*string{&h.o.Keys.Function, &h.o.Keys.Master, &h.o.Keys.EventGrid} {
+		if *key == "" {
+			*key = random(20)
+		}
+	}
+	for _, t := range []struct {
+		value *time.Duration
+		real  time.Duration
+	}{{&h.o.Times.Lease, 10 * time.Minute}, {&h.o.Times.FrontEnd, 230 * time.Second}, {&h.o.Times.Strikes, 30 * time.Minute}} {
+		if *t.value == 0 {
+			*t.value = t.real
+		}
+	}
+}
+
+// listeners makes what waits for messages and for the time.
+func (h *Host) listeners() ([]func(context.Context), error) {
+	var all []func(context.Context)
+	for _, f := range h.functions {
+		switch {
+		case f.disabled:
+		case f.trigger.Type == queueTrigger:
+			l, err := h.queueListener(f)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, l.listen)
+		case f.trigger.Type == timerTrigger:
+			all = append(all, h.timer(f).listen)
+		}
+	}
+	return all, nil
+}
+
+// end stops what the host started once it is to end.
+func (h *Host) end() {
+	<-h.ctx.Done()
+	h.server.Close()
+	h.gate.Lock()
+	h.leaving = true
+	h.gate.Unlock()
+	h.group.Wait()
+	h.client.CloseIdleConnections()
+	if err := h.cause(); err != nil {
+		h.log.Error("the host stopped", "error", err)
+	}
+	close(h.ended)
+}
+
+// enter counts one more piece of work, unless the host is ending.
+func (h *Host) enter() bool {
+	h.gate.Lock()
+	defer h.gate.Unlock()
+	if !h.leaving {
+		h.group.Add(1)
+	}
+	return !h.leaving
+}
+
+// Close kills the handler, without a word to it, and ends the host. Messages that are
+// being worked on stay leased, as they do when a real instance dies.
+func (h *Host) Close() {
+	h.cancel(errClosed)
+	<-h.ended
+}
+
+// Wait returns when the host has ended, with the reason when nobody asked for it.
+func (h *Host) Wait() error {
+	<-h.ended
+	return h.cause()
+}
+
+func (h *Host) cause() error {
+	if err := context.Cause(h.ctx); err != nil && !errors.Is(err, errClosed) && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// Ready returns when the handler answers; an error when the host ends before.
+func (h *Host) Ready(ctx context.Context) error { return h.worker.await(ctx) }
+
+// URL is where callers reach the host, without a path.
+func (h *Host) URL() string { return h.url }
+
+// EventGridURL is the webhook of a function, with its key.
+func (h *Host) EventGridURL(function string) string {
+	q := url.Values{"functionName": {function}, "code": {h.o.Keys.EventGrid}}
+	return h.url + "/runtime/webhooks/eventgrid?" + q.Encode()
+}
+
+// FunctionKey opens functions of level function.
+func (h *Host) FunctionKey() string { return h.o.Keys.Function }
+
+// MasterKey opens everything.
+func (h *Host) MasterKey() string { return h.o.Keys.Master }
+
+func (h *Host) function(name string) *function {
+	for _, f := range h.functions {
+		if f.name == name && !f.disabled {
+			return f
+		}
+	}
+	return nil
+}
+
+func random(bytes int) string {
+	b := make([]byte, bytes)
+	_, _ = rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}
+
+// guid is a random UUID, version 4.
+func guid() string {
+	b := make([]byte, 16)
+	_, _ = rand.Read(b)
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
