@@ -87,19 +87,22 @@ func newStatus(s *shell) *cobra.Command {
 			if watch {
 				return r.watch(cmd.Context(), args)
 			}
-			apps, err := r.apps(cmd.Context(), args)
+			found, err := r.apps(cmd.Context(), args)
 			switch {
 			case err != nil:
 				return err
 			case r.output == "json" && len(args) == 1:
-				return r.json(apps[0])
+				return r.json(found.Apps[0])
 			case r.output == "json":
-				return r.json(api.Apps{Apps: apps})
-			case len(apps) == 0:
+				return r.json(found)
+			case len(found.Apps) == 0:
 				say(s.stdout, "no app is configured")
 			}
-			for _, a := range apps {
+			for _, a := range found.Apps {
 				describe(s.stdout, a)
+			}
+			for _, p := range found.Problems {
+				say(s.stdout, "the configuration cannot be used: %s", p)
 			}
 			return nil
 		}),
@@ -109,12 +112,12 @@ func newStatus(s *shell) *cobra.Command {
 	return cmd
 }
 
-func (r *remote) apps(ctx context.Context, args []string) ([]api.App, error) {
+func (r *remote) apps(ctx context.Context, args []string) (api.Apps, error) {
 	if len(args) == 0 {
 		return r.client().Apps(ctx)
 	}
 	a, err := r.client().App(ctx, args[0])
-	return []api.App{a}, err
+	return api.Apps{Apps: []api.App{a}}, err
 }
 
 // watch prints changes until it is stopped; trouble on the way is told and outlived.
@@ -126,7 +129,7 @@ func (r *remote) watch(ctx context.Context, args []string) error {
 		return changed
 	}
 	for {
-		apps, err := r.apps(ctx, args)
+		found, err := r.apps(ctx, args)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -137,7 +140,7 @@ func (r *remote) watch(ctx context.Context, args []string) error {
 		if err != nil && news("", err.Error()) {
 			say(r.stderr, "%s  cannot look: %v", clock(), err)
 		}
-		for _, a := range apps {
+		for _, a := range found.Apps {
 			if err != nil || !news(a.Name, a.Sentence) {
 				continue
 			}

@@ -97,6 +97,8 @@ type Release struct {
 // Apps answers GET apps.
 type Apps struct {
 	Apps []App `json:"apps"`
+	// Problems keep the whole configuration from being used; there are no apps then.
+	Problems []string `json:"problems,omitempty"`
 }
 
 // History answers GET apps/{app}/history, newest first. Before, where it is not 0, asks
@@ -112,6 +114,8 @@ type History struct {
 type Health struct {
 	Status string      `json:"status"` // "ok", or "problems" when an app is not served
 	Apps   []AppHealth `json:"apps"`
+	// Problems keep the whole configuration from being used; there are no apps then.
+	Problems []string `json:"problems,omitempty"`
 }
 
 // AppHealth says what keeps an app from being served; nothing when it is.

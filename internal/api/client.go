@@ -38,10 +38,10 @@ const tries = 3
 func NewKey() string { return rand.Text() }
 
 // Apps returns all apps.
-func (c *Client) Apps(ctx context.Context) ([]App, error) {
+func (c *Client) Apps(ctx context.Context) (Apps, error) {
 	var a Apps
 	err := c.call(ctx, http.MethodGet, "apps", "", nil, &a)
-	return a.Apps, err
+	return a, err
 }
 
 // App returns one app.

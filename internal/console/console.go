@@ -46,6 +46,8 @@ type Engine interface {
 type Options struct {
 	Engine Engine
 	Log    *slog.Logger
+	// Problems are sentences that keep the whole configuration from being used.
+	Problems []string
 	// SignIn says that the platform signs people in (App Service authentication is on, which
 	// sets WEBSITE_AUTH_ENABLED). Without it anybody can send X-MS-CLIENT-PRINCIPAL, and the
 	// name in it is recorded as claimed.

@@ -30,7 +30,10 @@ func (c *console) index(*call) (answer, error) {
 
 // health tells what is known without asking anybody, so that it is cheap and always answers.
 func (c *console) health(*call) (answer, error) {
-	h := api.Health{Status: "ok", Apps: []api.AppHealth{}}
+	h := api.Health{Status: "ok", Apps: []api.AppHealth{}, Problems: c.Problems}
+	if len(c.Problems) > 0 {
+		h.Status = "problems"
+	}
 	for _, name := range c.Engine.Apps() {
 		problems := c.Engine.ConfigProblems(name)
 		if len(problems) > 0 {
@@ -73,7 +76,10 @@ func (c *console) apps(r *call) (answer, error) {
 	if len(apps) == 0 {
 		text.WriteString("no app is configured\n")
 	}
-	return answer{http.StatusOK, api.Apps{Apps: apps}, text.String()}, nil
+	for _, p := range c.Problems {
+		text.WriteString(line("configuration", p))
+	}
+	return answer{http.StatusOK, api.Apps{Apps: apps, Problems: c.Problems}, text.String()}, nil
 }
 
 func (c *console) look(ctx context.Context, name string) api.App {

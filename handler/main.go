@@ -1,0 +1,49 @@
+// Command handler is the Functions app's custom handler: it reads its settings once,
+// picks the adapters, and answers the Functions host on loopback.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"time"
+)
+
+// version is set by the build.
+var version = "dev"
+
+func main() {
+	if err := run(context.Background(), os.Getenv, os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "bluegreen cannot start:", err)
+		os.Exit(1) // never 0: the host does not restart a handler that ended well
+	}
+}
+
+// run serves until ctx ends; the host ends it by SIGKILL. It listens before anything slow
+// is done, since the host gives a handler 30 s, and asks nobody before the first event.
+func run(ctx context.Context, getenv func(string) string, stdout, stderr io.Writer) error {
+	s, err := readSettings(getenv)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", s.Port))
+	if err != nil {
+		return fmt.Errorf("listen where the host expects it: %w", err)
+	}
+	log := newLog(stdout, stderr)
+	handler, err := wire(s, log)
+	if err != nil {
+		listener.Close()
+		return err
+	}
+	log.Info("listening", "version", version, "address", listener.Addr().String())
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 30 * time.Second}
+	context.AfterFunc(ctx, func() { server.Close() })
+	if err := server.Serve(listener); ctx.Err() == nil {
+		return fmt.Errorf("serve: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,39 @@
+// Package app puts the Functions app together from its parts, whatever adapters they
+// use: the engine, what triggers call, and what people call.
+package app
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"bluegreen/internal/config"
+	"bluegreen/internal/console"
+	"bluegreen/internal/engine"
+	"bluegreen/internal/functions"
+	"bluegreen/internal/intake"
+)
+
+// Options are what the app is made of. Engine and Log are required.
+type Options struct {
+	Engine *engine.Engine
+	Apps   []config.App
+	// Problems keep the whole configuration from being used.
+	Problems []string
+	SignIn   bool // App Service authentication is on
+	Log      *slog.Logger
+}
+
+// Handler answers the Functions host. The names of functions and bindings are those of
+// the function.json files.
+func Handler(o Options) http.Handler {
+	in := intake.New(intake.Options{Engine: o.Engine, Apps: o.Apps, Log: o.Log, Now: time.Now})
+	api := http.NewServeMux()
+	api.Handle("/api/alert-fired", in.AlertFired())
+	api.Handle("/api/", console.New(console.Options{Engine: o.Engine, Log: o.Log, SignIn: o.SignIn, Problems: o.Problems}))
+	return functions.Handler([]functions.Binding{
+		{Name: "image-pushed", Data: "event", Run: in.ImagePushed},
+		{Name: "release-step", Data: "message", Queue: true, Run: in.ReleaseStep},
+		{Name: "clock-tick", Data: "tick", Run: in.ClockTick},
+	}, api, o.Log)
+}

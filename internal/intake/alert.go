@@ -1,0 +1,264 @@
+package intake
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"bluegreen/internal/azure/monitor"
+	"bluegreen/internal/engine"
+	"bluegreen/internal/release"
+)
+
+const (
+	// maxAlert is Azure Monitor's own limit of an alert's payload.
+	maxAlert = 256 << 10
+	// maxDrained is how much of a body that is too large is read away, so that its sender
+	// reads the answer instead of a broken connection.
+	maxDrained = 8 << 20
+	// An action group may give up after 5 s, and 15 minutes without alerts follow. So the
+	// body must have come by bodyTime, be kept by keepTime, and all be answered by answerTime.
+	bodyTime   = 2 * time.Second
+	keepTime   = 3500 * time.Millisecond
+	answerTime = 4500 * time.Millisecond
+	// firstSteps is how long the return may be worked on before the answer.
+	firstSteps = 4 * time.Second
+	// stepTime bounds the first steps, which go on after the answer when one of them hangs.
+	stepTime = 30 * time.Second
+)
+
+// Answer is what an action group is told; people read it in its log.
+type Answer struct {
+	// Result is "accepted", "known already", "ignored: " and why, or "not kept: " and why.
+	Result string      `json:"result"`
+	Alert  string      `json:"alert,omitempty"`
+	Rule   string      `json:"rule,omitempty"`
+	Apps   []AppAnswer `json:"apps,omitempty"`
+}
+
+// AppAnswer is what became of an alert for one app. Decision is what the app has decided
+// about it; "" as long as it has not.
+type AppAnswer struct {
+	App      string        `json:"app"`
+	Result   string        `json:"result"`
+	Color    release.Color `json:"color,omitempty"`
+	Decision string        `json:"decision,omitempty"`
+	Note     string        `json:"note,omitempty"`
+
+	entry  string
+	fresh  bool
+	failed error
+}
+
+// refusal is the answer to a request that can never work.
+type refusal struct {
+	status        int
+	code, message string
+}
+
+func (r *refusal) Error() string { return r.message }
+
+// AlertFired answers the calls of action groups, POST /api/alert-fired. Trouble that may
+// pass is answered 503 and nothing else, since an action group repeats no other call.
+func (i *Intake) AlertFired() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), answerTime)
+		defer cancel()
+		a, err := i.alert(ctx, w, r)
+		status := http.StatusOK
+		var refused *refusal
+		switch {
+		case errors.As(err, &refused):
+			status = refused.status
+		case err != nil:
+			status = http.StatusServiceUnavailable
+			w.Header().Set("Retry-After", "5")
+		case a.Result == "accepted":
+			status = http.StatusAccepted
+		}
+		i.tell(a, err, status, time.Since(began))
+		if refused != nil {
+			write(w, status, map[string]any{"error": map[string]string{"code": refused.code, "message": refused.message}})
+			return
+		}
+		write(w, status, a)
+	})
+}
+
+// tell logs a request once.
+func (i *Intake) tell(a Answer, err error, status int, took time.Duration) {
+	args := []any{"status", status, "took", took.Round(time.Millisecond).String()}
+	if a.Alert != "" {
+		args = append(args, "result", a.Result, "rule", a.Rule, "alert", a.Alert)
+	}
+	for _, app := range a.Apps {
+		args = append(args, "app."+app.App, strings.TrimSuffix(app.Result+": "+app.Decision, ": "))
+	}
+	switch {
+	case status >= http.StatusInternalServerError:
+		i.Log.Error("alert not kept, it is to be sent again", append(args, "error", err)...)
+	case err != nil:
+		i.Log.Warn("alert refused", append(args, "error", err)...)
+	default:
+		i.Log.Info("alert answered", args...)
+	}
+}
+
+func write(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false) // people read it
+	e.SetIndent("", "  ")
+	_ = e.Encode(body) // a caller that went away needs no answer
+}
+
+func (i *Intake) alert(ctx context.Context, w http.ResponseWriter, r *http.Request) (Answer, error) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return Answer{}, &refusal{http.StatusMethodNotAllowed, "method", r.Method + " is not answered here: action groups POST their alerts"}
+	}
+	body, err := read(w, r)
+	if err != nil {
+		return Answer{}, err
+	}
+	alert, err := monitor.Decode(body)
+	if err != nil {
+		return Answer{}, &refusal{http.StatusBadRequest, "invalid", err.Error()}
+	}
+	answer := Answer{Alert: alert.ID, Rule: alert.Rule()}
+	apps, others := i.concerned(alert)
+	switch {
+	case alert.Test:
+		answer.Result = "ignored: this is a test from the portal, and it has arrived"
+	case !alert.Fired:
+		answer.Result = "ignored: the alert was resolved, which moves no traffic"
+	case len(apps)+len(others) == 0:
+		answer.Result = fmt.Sprintf("ignored: no app watches the rule %q with severity %q", alert.Rule(), alert.Severity)
+	case len(apps) == 0:
+		answer.Result, answer.Apps = "ignored: the alert is about none of the apps that watch its rule", others
+	default:
+		answer.Apps = i.accept(ctx, apps, alert)
+		err = conclude(&answer)
+		answer.Apps = append(answer.Apps, others...)
+	}
+	return answer, err
+}
+
+// read returns the body of a request, if it is small enough and comes in time.
+func read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	// A server that cannot set a deadline is one of tests.
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(bodyTime))
+	defer control.SetReadDeadline(time.Time{})
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxAlert+1))
+	if err != nil {
+		return nil, &refusal{http.StatusRequestTimeout, "body", fmt.Sprintf("the body did not arrive within %s: %v", bodyTime, err)}
+	}
+	if len(body) > maxAlert {
+		_, _ = io.CopyN(io.Discard, r.Body, maxDrained)
+		return nil, &refusal{http.StatusRequestEntityTooLarge, "size", fmt.Sprintf("the body has more than %d bytes, the most that an alert has", maxAlert)}
+	}
+	return body, nil
+}
+
+// accept keeps the alert for every app, and then takes the first steps of those that did
+// not know it.
+func (i *Intake) accept(ctx context.Context, apps []concern, a monitor.Alert) []AppAnswer {
+	answers := make([]AppAnswer, len(apps))
+	keep, cancel := context.WithTimeout(ctx, keepTime)
+	defer cancel()
+	var g errgroup.Group
+	g.SetLimit(together)
+	for n, c := range apps {
+		g.Go(func() error {
+			answers[n] = i.keep(keep, c, a)
+			return nil
+		})
+	}
+	_ = g.Wait() // every app is tried: what failed is in the answers
+	g = errgroup.Group{}
+	for n := range answers {
+		if answers[n].fresh && answers[n].Note == "" {
+			g.Go(func() error {
+				answers[n].Decision = i.headStart(ctx, answers[n].App, answers[n].entry)
+				return nil
+			})
+		}
+	}
+	_ = g.Wait()
+	return answers
+}
+
+func (i *Intake) keep(ctx context.Context, c concern, a monitor.Alert) AppAnswer {
+	out := AppAnswer{App: c.app.Name, Color: c.color, Note: i.unserved(c.app.Name)}
+	entry, err := engine.AlertEntry(a.ID+"|fired", release.AlertFired{
+		ID: a.ID, Rule: a.Rule(), Severity: a.Severity, Summary: a.Summary, FiredAt: a.FiredAt, Color: c.color,
+	}, i.Now())
+	if err == nil {
+		out.entry = entry.ID
+		out.fresh, err = i.Engine.Accept(ctx, c.app.Name, entry)
+	}
+	switch out.failed = err; {
+	case err != nil:
+		out.Result = "not kept: the storage does not answer as it should"
+	case out.fresh:
+		out.Result = "accepted"
+	default:
+		out.Result = "known already"
+	}
+	return out
+}
+
+// headStart works on the app until the answer is due, and returns what it has decided
+// about the entry. A step that hangs goes on without the caller: to break it off in the
+// middle of a gateway's change would delay the return.
+func (i *Intake) headStart(ctx context.Context, app, id string) string {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTime)
+		defer cancel()
+		if err := i.Engine.HeadStart(own, app, firstSteps); err != nil {
+			i.Log.Warn("first steps not taken, the queue goes on", "app", app, "error", err)
+		}
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		return ""
+	}
+	entry, err := i.Engine.Accepted(ctx, app, id)
+	if err != nil {
+		return "" // it only serves to be shown
+	}
+	return entry.Decision
+}
+
+// conclude says what became of the alert as a whole. Its error means that an app could not
+// keep it.
+func conclude(a *Answer) error {
+	var failures []error
+	a.Result = "known already"
+	for _, app := range a.Apps {
+		if app.fresh {
+			a.Result = "accepted"
+		}
+		failures = append(failures, app.failed)
+	}
+	if err := errors.Join(failures...); err != nil {
+		a.Result = "not kept: the storage does not answer as it should; it is asked for again"
+		return err
+	}
+	return nil
+}

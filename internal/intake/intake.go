@@ -1,0 +1,154 @@
+// Package intake is where the triggers' events come in: pushes, alerts, queue messages
+// and the clock. Each is read, given to every app that it concerns, and put into their
+// inboxes. What can never work is dropped with its reason, and what may work later is
+// answered so that the sender delivers it again.
+package intake
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"bluegreen/internal/azure/acr"
+	"bluegreen/internal/azure/queue"
+	"bluegreen/internal/config"
+	"bluegreen/internal/engine"
+	"bluegreen/internal/functions"
+)
+
+// Options are what an Intake needs. Apps are those that the engine serves.
+type Options struct {
+	Engine *engine.Engine
+	Apps   []config.App
+	Log    *slog.Logger
+	Now    func() time.Time
+}
+
+// Intake takes the events of all triggers.
+type Intake struct{ Options }
+
+var (
+	_ functions.Trigger = (*Intake)(nil).ImagePushed
+	_ functions.Trigger = (*Intake)(nil).ReleaseStep
+	_ functions.Trigger = (*Intake)(nil).ClockTick
+)
+
+// New makes an Intake.
+func New(o Options) *Intake {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Intake{o}
+}
+
+const (
+	// pushTime bounds one event: Event Grid waits 30 s for the answer.
+	pushTime = 25 * time.Second
+	// together is how many apps are served at once.
+	together = 16
+)
+
+// ImagePushed gives a pushed image to every app that is released from its repository and
+// admits its tag. Its error means that at least one of them could not keep it; the others
+// know it already when it comes again.
+func (i *Intake) ImagePushed(ctx context.Context, payload json.RawMessage) ([]string, error) {
+	push, err := acr.DecodePush(payload)
+	if err != nil {
+		i.Log.Info("push dropped", "reason", err.Error())
+		return []string{"dropped: " + err.Error()}, nil
+	}
+	where := push.Registry + "/" + push.Repository
+	var apps []config.App
+	var lines []string
+	for _, app := range i.Apps {
+		switch {
+		case !strings.EqualFold(app.Repository(), where):
+		case !app.Admits(push.Image.Tag):
+			lines = append(lines, fmt.Sprintf("%s: dropped: its tag policy %q does not admit %s", app.Name, app.Image.Tags, push.Image))
+		default:
+			apps = append(apps, app)
+		}
+	}
+	if len(apps)+len(lines) == 0 {
+		lines = append(lines, fmt.Sprintf("dropped: no app is released from %q", where))
+	}
+	found, err := i.pushed(ctx, apps, push)
+	lines = append(lines, found...)
+	if err != nil {
+		return nil, fmt.Errorf("keep the push of %s to %s (%s): %w", push.Image, where, strings.Join(lines, "; "), err)
+	}
+	i.Log.Info("push taken", "event", push.Event, "repository", where, "image", push.Image.String(), "region", push.Location, "outcome", lines)
+	return lines, nil
+}
+
+// pushed gives the image to the apps at once, since each may ask the registry about it.
+func (i *Intake) pushed(ctx context.Context, apps []config.App, push acr.Push) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, pushTime)
+	defer cancel()
+	lines, failures := make([]string, len(apps)), make([]error, len(apps))
+	var g errgroup.Group
+	g.SetLimit(together)
+	for n, app := range apps {
+		g.Go(func() error {
+			lines[n], failures[n] = i.pushedTo(ctx, app, push)
+			return nil
+		})
+	}
+	_ = g.Wait() // every app is tried: their errors are in failures
+	return lines, errors.Join(failures...)
+}
+
+func (i *Intake) pushedTo(ctx context.Context, app config.App, push acr.Push) (string, error) {
+	fresh, err := i.Engine.Pushed(ctx, app.Name, push.Image, push.Ambiguous)
+	outcome := "accepted"
+	switch {
+	case errors.Is(err, engine.ErrNotAnImage):
+		return fmt.Sprintf("%s: dropped: %v", app.Name, err), nil
+	case err != nil:
+		return app.Name + ": not kept, to be delivered again", err
+	case !fresh:
+		outcome = "known already"
+	}
+	line := fmt.Sprintf("%s: %s: %s", app.Name, outcome, push.Image)
+	if note := i.unserved(app.Name); note != "" {
+		line += "; " + note
+	}
+	return line, nil
+}
+
+// unserved says why an app's events wait; "" when they do not.
+func (i *Intake) unserved(app string) string {
+	if problems := i.Engine.ConfigProblems(app); len(problems) > 0 {
+		return "it waits until the configuration of the app is mended: " + strings.Join(problems, "; ")
+	}
+	return ""
+}
+
+// ReleaseStep works on the app that a queue message names. Its error makes the message
+// come again.
+func (i *Intake) ReleaseStep(ctx context.Context, payload json.RawMessage) ([]string, error) {
+	text, err := functions.Text(payload)
+	app := ""
+	if err == nil {
+		app, err = queue.Parse(text)
+	}
+	if err != nil {
+		i.Log.Warn("queue message dropped", "reason", err)
+		return []string{"dropped: " + err.Error()}, nil
+	}
+	return nil, i.Engine.Step(ctx, app)
+}
+
+// ClockTick looks after every app. The payload only says what time it is.
+func (i *Intake) ClockTick(ctx context.Context, _ json.RawMessage) ([]string, error) {
+	return nil, i.Engine.Tick(ctx)
+}
