@@ -65,7 +65,7 @@ func newRoot(s *shell) *cobra.Command {
 	}
 	root.SetOut(s.stdout)
 	root.SetErr(s.stderr)
-	root.AddCommand(newStatus(s), newHistory(s), newConfig(s))
+	root.AddCommand(newStatus(s), newHistory(s), newConfig(s), newLab(s))
 	for _, c := range changes() {
 		root.AddCommand(newChange(s, c))
 	}

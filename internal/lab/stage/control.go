@@ -1,0 +1,140 @@
+package stage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/Masterminds/semver/v3"
+
+	"bluegreen/internal/lab"
+	"bluegreen/internal/lab/actiongroup"
+	"bluegreen/internal/lab/arm"
+	"bluegreen/internal/release"
+)
+
+// Flaws are what can be wrong with an image that is pushed.
+var Flaws = map[string]lab.Behaviour{
+	"":       {Ready: time.Second},
+	"errors": {Ready: time.Second, Errors: true},
+	"never":  {Never: "readiness probe failed: HTTP probe failed with statuscode: 503"},
+	"pull":   {Never: "manifest unknown", Status: release.PullFailing},
+	"name":   {Never: "InvalidImageName", Status: release.Broken},
+}
+
+// Push pushes an image under a tag, with a flaw or "".
+func (s *Stage) Push(ctx context.Context, tag, flaw string) error {
+	behaviour, ok := Flaws[flaw]
+	if !ok {
+		return fmt.Errorf("bad=%s is not known: errors, never, pull or name", flaw)
+	}
+	if _, err := semver.StrictNewVersion(tag); err != nil {
+		return fmt.Errorf("tag %q is not a version such as 2.0.0, and nothing else is released here", tag)
+	}
+	s.cluster.Behave(tag, behaviour)
+	_, err := s.registry.Push(ctx, repository, tag)
+	return err
+}
+
+// Alert fires the alert about errors of a pool, as Azure Monitor does through an action group.
+func (s *Stage) Alert(ctx context.Context, pool string, errors int) error {
+	alert := actiongroup.Alert{Rule: "podinfo-5xx", Severity: "Sev1", Target: s.gateway.ID()}
+	outcome, err := s.alerts.Send(ctx, alert.Metric(pool, float64(errors), limit))
+	if err == nil && !outcome.Delivered() {
+		err = fmt.Errorf("the alert was not taken: %d %s", outcome.Status, outcome.Answer)
+	}
+	return err
+}
+
+// limit is how many errors of a pool within a second make the monitor fire.
+const limit = 5
+
+// monitor stands for an alert rule on the 5xx answers of each pool. Azure Monitor needs
+// minutes for what it does here in a second.
+func (s *Stage) monitor(ctx context.Context) {
+	before := map[string]int{}
+	for sleep(ctx, time.Second) == nil {
+		now := failed(s.gateway.Served())
+		for pool, n := range now {
+			if n-before[pool] < limit {
+				continue
+			}
+			if err := s.Alert(ctx, pool, n-before[pool]); err != nil && ctx.Err() == nil {
+				s.Log.Error("alert not sent", "error", err)
+			}
+		}
+		before = now
+	}
+}
+
+func failed(served map[arm.Answer]int) map[string]int {
+	byPool := map[string]int{}
+	for a, n := range served {
+		if a.Status >= 500 && a.Pool != "" {
+			byPool[a.Pool] += n
+		}
+	}
+	return byPool
+}
+
+// startControl opens the lab's own buttons: what in real life other people's systems do.
+func (s *Stage) startControl(ctx context.Context) error {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("open the lab's buttons: %w", err)
+	}
+	s.control = "http://" + listener.Addr().String()
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /push", func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		press(w, s.Push(r.Context(), q.Get("tag"), q.Get("bad")), "pushed "+q.Get("tag"))
+	})
+	mux.HandleFunc("POST /alert", func(w http.ResponseWriter, r *http.Request) {
+		pool := s.gateway.RulePool(rule)
+		press(w, s.Alert(r.Context(), pool, 4*limit), "alert podinfo-5xx fired for "+pool)
+	})
+	server := &http.Server{Handler: mux, ErrorLog: log.New(io.Discard, "", 0)}
+	go server.Serve(listener)
+	s.onClose(func() { server.Close() })
+	return nil
+}
+
+func press(w http.ResponseWriter, err error, done string) {
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	fmt.Fprintln(w, done)
+}
+
+// Guide says where everything is and what to try.
+func (s *Stage) Guide() string {
+	post := fmt.Sprintf("curl -X POST -H 'x-functions-key: %s' -H 'Content-Type: application/json' -H \"Idempotency-Key: $RANDOM\"", s.host.FunctionKey())
+	app := s.host.URL() + "/api/apps/" + App
+	return strings.Join([]string{
+		"  users ask        " + s.Address(),
+		"  API              " + s.host.URL() + "/api   (x-functions-key: " + s.host.FunctionKey() + ")",
+		"  registry         " + s.registry.Host() + "/" + repository,
+		"  Azure            " + s.azure.URL(),
+		"",
+		"Try in another terminal:",
+		"  who answers users     curl -s " + s.Address(),
+		"  what the app does     curl -s -H 'x-functions-key: " + s.host.FunctionKey() + "' -H 'Accept: text/plain' " + app,
+		"  what happened         curl -s -H 'x-functions-key: " + s.host.FunctionKey() + "' -H 'Accept: text/plain' " + app + "/history",
+		"  push an image         curl -X POST '" + s.control + "/push?tag=2.1.0'",
+		"  push a broken one     curl -X POST '" + s.control + "/push?tag=2.2.0&bad=errors'   (or bad=never, bad=pull, bad=name)",
+		"  fire the alert        curl -X POST " + s.control + "/alert",
+		"  switch by hand        " + post + " -d '{\"why\":\"trying\"}' '" + app + "/switch?wait=true'",
+		"  roll back             " + post + " -d '{\"why\":\"trying\"}' " + app + "/rollback",
+		"  the same by CLI       export BLUEGREEN_URL=" + s.host.URL() + " BLUEGREEN_KEY=" + s.host.FunctionKey() + "; dist/bluegreen status",
+	}, "\n")
+}
+
+// errStopped means that the lab was ended from outside.
+var errStopped = errors.New("stopped")
