@@ -206,9 +206,14 @@ func (w *world) showAll(name string) {
 	for _, f := range h.Facts {
 		w.t.Logf("%s %s %s", f.At.Format("15:04:05.000"), f.Kind, f.Text)
 	}
-	text, _ := os.ReadFile(filepath.Join(w.dir, "host.log"))
-	lines := strings.Split(string(text), "\n")
+	lines := strings.Split(string(w.log()), "\n")
 	w.t.Logf("the end of the log:\n%s", strings.Join(lines[max(0, len(lines)-40):], "\n"))
+}
+
+// log is what hosts and handlers have said.
+func (w *world) log() []byte {
+	text, _ := os.ReadFile(filepath.Join(w.dir, "host.log"))
+	return text
 }
 
 // fire sends an alert about a pool and fails the test when it is not taken.
