@@ -85,7 +85,7 @@ func (c *Cluster) StartAPIServer(ctx context.Context) (err error) {
 		"--service-account-key-file", key, "--service-account-signing-key-file", key,
 		"--service-account-issuer", "https://kubernetes.default.svc",
 		"--token-auth-file", c.path("tokens.csv"), "--authorization-mode", "RBAC",
-		"--service-cluster-ip-range", "10.0.0.0/24",
+		"--service-cluster-ip-range", "10.0.0.0/16",
 		"--disable-admission-plugins", "ServiceAccount,TaintNodesByCondition")
 	if err != nil {
 		return err
