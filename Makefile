@@ -7,6 +7,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 HANDLER := dist/handler
 ZIP := dist/bluegreen.zip
 FUNCTIONS := $(patsubst %/function.json,%,$(wildcard */function.json))
+FUZZ = $(shell grep -rhoE --include='*_test.go' '^func Fuzz[A-Za-z]+' internal -H | sed -E 's,/[^/]*\.go:func ,:,')
 GO_SOURCES := $(shell find handler internal cmd -name '*.go' -not -name '*_test.go' 2>/dev/null) go.mod go.sum
 
 .PHONY: help
@@ -17,7 +18,7 @@ help: ## list the targets
 run: ## bring up the lab, release an image in it, and stay up
 	@[ -x dist/bluegreen ] || echo "building: about two minutes the first time, seconds later"
 	@go build -o dist/bluegreen ./cmd/bluegreen
-	@exec dist/bluegreen lab $(if $(GATEWAY),--gateway $(GATEWAY))
+	@exec dist/bluegreen lab
 
 .PHONY: demo
 demo: ## the same as a script that ends by itself: good release, bad release, manual switch
@@ -54,6 +55,17 @@ test: testbed $(ZIP) ## everything, on real parts
 	@[ -z "$$(gofmt -l $$(git ls-files '*.go'))" ] || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	go vet ./...
 	go test -timeout 25m ./...
+
+.PHONY: check
+check: ## fuzz every decoder of bytes from outside, 30 s each
+	@for target in $(FUZZ); do \
+		echo "fuzzing $${target#*:} of $${target%:*}"; \
+		go test -run '^$$' -fuzz "^$${target#*:}\$$" -fuzztime 30s -fuzzminimizetime 20x ./$${target%:*}; \
+	done
+
+.PHONY: soak
+soak: ## more histories than the tests run: make soak SEEDS=1000000
+	go test -count=1 -timeout 24h -run TestNoHistoryBreaksAPromise -v ./internal/proof -seeds $(or $(SEEDS),1000000) -seed $(or $(SEED),100000)
 
 .PHONY: bench
 bench: testbed $(ZIP) ## measure: ratios to a bare loop, taken in the same run
