@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
 
@@ -25,8 +26,9 @@ func (w *worker) act(ctx context.Context, effect release.Effect) ([]release.Even
 	if errors.Is(err, ErrFenced) || errors.Is(err, errTaken) || ctx.Err() != nil {
 		return nil, errors.Join(err, ctx.Err())
 	}
+	kind := reflect.TypeOf(effect)
 	if err != nil {
-		w.stumbles++
+		w.stumbles, w.stuck = w.stumbles+1, kind
 		w.watching = true
 		w.Log.Warn("a step could not be taken", "app", w.app.Name, "step", fmt.Sprintf("%T", effect), "error", err)
 		seen = []release.Event{release.Stumbled{Detail: err.Error()}}
@@ -35,7 +37,10 @@ func (w *worker) act(ctx context.Context, effect release.Effect) ([]release.Even
 		}
 		return seen, nil
 	}
-	if w.stumbles == before {
+	switch {
+	case w.stumbles > before:
+		w.stuck = kind
+	case w.stuck == kind: // what succeeds beside it mends nothing
 		w.stumbles = 0
 	}
 	return seen, nil
@@ -90,7 +95,8 @@ func (w *worker) preflight(ctx context.Context) ([]release.Event, error) {
 	return nil, nil
 }
 
-// lookAround reads the gateway and, for an app not yet taken over, what its colors run.
+// lookAround reads the gateway and what the live color runs; for an app not yet taken
+// over, what both run.
 func (w *worker) lookAround(ctx context.Context) ([]release.Event, error) {
 	reading, err := w.app.Gateway.Live(ctx)
 	if err != nil {
@@ -107,6 +113,15 @@ func (w *worker) lookAround(ctx context.Context) ([]release.Event, error) {
 		if looked.Green, err = w.slot(ctx, release.Green); err != nil {
 			return nil, err
 		}
+		return []release.Event{looked}, nil
+	}
+	if w.record.State.Live == release.Blue {
+		looked.Blue, err = w.slot(ctx, release.Blue)
+	} else if w.record.State.Live == release.Green {
+		looked.Green, err = w.slot(ctx, release.Green)
+	}
+	if err != nil {
+		w.Log.Warn("what the live color runs could not be compared", "app", w.app.Name, "error", err)
 	}
 	return []release.Event{looked}, nil
 }
@@ -271,8 +286,7 @@ func (w *worker) restore(ctx context.Context, e release.Restore) ([]release.Even
 		if herr != nil || !health.Healthy || w.stumbles == 0 || w.changed {
 			return nil, fmt.Errorf("look at %s: %w", e.Color, err)
 		}
-		seen.Fit, seen.Detail = true, "its cluster cannot be asked, but the gateway sees it healthy"
-		return []release.Event{seen}, nil
+		return w.fitFor(seen, "its cluster cannot be asked, but the gateway sees it healthy")
 	}
 	small := sum(o.Replicas) < sum(e.AtLeast) || sum(o.Replicas) == 0
 	if small {
@@ -288,20 +302,21 @@ func (w *worker) restore(ctx context.Context, e release.Restore) ([]release.Even
 		w.changed = true
 		seen.Detail = fmt.Sprintf("it runs %s, not %s, which it ran when it was live", o.Running, e.Image)
 	case o.Ready > 0 && (o.Ready >= sum(o.Replicas) || o.Ready > w.readyNow(ctx, e.Like)):
-		seen.Fit = true
+		return w.fitFor(seen, o.Detail)
 	}
-	if seen.Fit {
-		return []release.Event{seen}, nil
+	if reading, err := w.app.Gateway.Live(ctx); err == nil && reading.Live == e.Color && o.Ready > 0 {
+		return w.fitFor(seen, "somebody has sent traffic there already")
 	}
-	if reading, err := w.app.Gateway.Live(ctx); err == nil && reading.Live == e.Color {
-		seen.Fit, seen.Detail = true, "somebody has sent traffic there already"
-		return []release.Event{seen}, nil
-	}
-	w.watching = true
+	w.fit, w.watching = false, true
 	if w.Now().Sub(w.record.State.Release.Since) > hurry {
 		w.stumbles++
 	}
 	return []release.Event{seen}, w.Sleep(ctx, w.Look)
+}
+
+func (w *worker) fitFor(seen release.WayBackObserved, why string) ([]release.Event, error) {
+	w.fit, seen.Fit, seen.Detail = true, true, why
+	return []release.Event{seen}, nil
 }
 
 // readyNow is how many pods of a color are ready; 0 when it cannot be asked.

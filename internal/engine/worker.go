@@ -43,11 +43,13 @@ type worker struct {
 	done   []Entry
 	dirty  bool
 
-	stumbles int
-	watching bool      // the last act saw nothing that ends its wait
-	ordered  order     // what this worker has told a color last
-	again    time.Time // not before this time is the gateway told to go to againTo again
+	stumbles int          // in a row
+	stuck    reflect.Type // the effect that stumbled
+	watching bool         // the last act saw nothing that ends its wait
+	ordered  order        // what this worker has told a color last
+	again    time.Time    // not before this time is the gateway told to go to againTo again
 	againTo  release.Color
+	fit      bool // this worker has seen that the way back can take traffic
 	changed  bool // the way back was seen to run something else than it did
 	losses   int  // of operations to againTo in a row
 	sent     sync.WaitGroup
@@ -59,25 +61,27 @@ func (w *worker) run(ctx context.Context) error {
 		if err := w.reload(ctx); err != nil {
 			return err
 		}
-		if !w.worthClaiming() {
-			if wait := w.soon(); wait > 0 {
-				if err := w.Sleep(ctx, wait); err != nil {
-					return err
-				}
+		if w.worthClaiming() {
+			w.claim()
+			if err := w.work(ctx); err != nil {
+				return err
+			}
+			// An event whose wake-up met our lease is seen here, after the lease was freed.
+			if err := w.reload(ctx); err != nil {
+				return err
+			}
+			if w.news() && w.Now().Before(w.end) {
 				continue
 			}
-			return w.schedule(ctx)
-		}
-		w.claim()
-		if err := w.work(ctx); err != nil {
+		} else if err := w.schedule(ctx); err != nil {
 			return err
 		}
-		// An event whose wake-up met our lease is seen here, after the lease was freed.
-		if err := w.reload(ctx); err != nil {
-			return err
-		}
-		if len(w.snap.Inbox) == 0 || !w.record.State.Known || !w.Now().Before(w.end) {
+		wait := w.soon()
+		if wait == 0 {
 			return nil
+		}
+		if err := w.Sleep(ctx, wait); err != nil {
+			return err
 		}
 	}
 }
@@ -107,20 +111,39 @@ func (w *worker) adopt(snap Snapshot) {
 }
 
 func (w *worker) worthClaiming() bool {
-	if w.look || len(w.snap.Inbox) > 0 || len(w.snap.Outbox) > 0 || w.record.Lease.Owner != "" || w.unchecked() {
+	if w.look || w.news() || len(w.snap.Outbox) > 0 || w.record.Lease.Owner != "" {
 		return true
 	}
+	if w.resting() > 0 {
+		return false
+	}
 	effect, at := w.record.State.Owed(w.app.Policy, w.Now())
-	return effect != nil || !at.IsZero() && !w.Now().Before(at)
+	return w.unchecked() || effect != nil || !at.IsZero() && !w.Now().Before(at)
+}
+
+// news reports whether there are events that can be decided now.
+func (w *worker) news() bool { return len(w.snap.Inbox) > 0 && w.record.State.Known }
+
+// resting returns for how long an app is still left alone because its steps failed. A
+// wake-up for the end of the rest is under way; without this, each message that comes
+// meanwhile would try again and send one more.
+func (w *worker) resting() time.Duration {
+	rest := w.record.WakeAt.Sub(w.Now())
+	if effect, _ := w.record.State.Owed(w.app.Policy, w.Now()); effect == nil && !w.unchecked() || rest > time.Minute {
+		return 0
+	}
+	return max(0, rest)
 }
 
 // soon returns how long it is until something is owed; 0 when that is not worth waiting
 // for. The queue's clock and ours differ: without this wait a wake-up that comes a little
 // early would be spent for nothing.
 func (w *worker) soon() time.Duration {
-	_, at := w.record.State.Owed(w.app.Policy, w.Now())
-	wait := at.Sub(w.Now())
-	if at.IsZero() || wait > early || at.After(w.end) {
+	wait := w.resting()
+	if effect, at := w.record.State.Owed(w.app.Policy, w.Now()); effect == nil && !at.IsZero() {
+		wait = max(0, at.Sub(w.Now()))
+	}
+	if wait > early || w.Now().Add(wait).After(w.end) {
 		return 0
 	}
 	return wait
@@ -190,7 +213,11 @@ func (w *worker) owed() release.Effect {
 	if w.unchecked() {
 		return preflight{}
 	}
-	effect, _ := w.record.State.Owed(w.app.Policy, w.Now())
+	state := w.record.State
+	if r := &state.Release; r.Phase == release.Returning && r.Operation == "" && !w.fit {
+		r.Fit = false // another worker has seen so, perhaps long ago: look before traffic goes there
+	}
+	effect, _ := state.Owed(w.app.Policy, w.Now())
 	return effect
 }
 
@@ -352,7 +379,7 @@ func (w *worker) wakeAt() time.Time {
 // schedule makes sure that a wake-up is under way for an app that needs nothing now.
 func (w *worker) schedule(ctx context.Context) error {
 	_, at := w.record.State.Owed(w.app.Policy, w.Now())
-	if at.IsZero() || at.Equal(w.record.WakeAt) {
+	if at.IsZero() || at.Equal(w.record.WakeAt) || w.resting() > 0 {
 		return nil
 	}
 	w.claim()

@@ -155,8 +155,9 @@ func (a *app) edit(i Item) {
 	if i.Color == a.effective || i.Color == a.gateway.Configured() {
 		return
 	}
-	if a.edited[i.Color].IsZero() {
-		a.unedited[i.Color], _ = a.cluster.Running(i.Color)
+	runs, _ := a.cluster.Running(i.Color)
+	if edited, ok := a.editedTo[i.Color]; !ok || runs != edited {
+		a.unedited[i.Color] = runs
 	}
 	a.editedTo[i.Color] = image(i.Image, false, time.Time{})
 	a.cluster.Edit(i.Color, a.editedTo[i.Color])
@@ -201,7 +202,8 @@ func (s *sim) heal() {
 		a.gateway.Fate(nil)
 		for _, c := range []release.Color{release.Blue, release.Green} {
 			a.cluster.Lose(c, false)
-			if runs, _ := a.cluster.Running(c); c != a.effective && !a.edited[c].IsZero() && runs == a.editedTo[c] {
+			runs, _ := a.cluster.Running(c)
+			if edited, ok := a.editedTo[c]; ok && c != a.effective && runs == edited {
 				a.cluster.Edit(c, a.unedited[c])
 			}
 		}

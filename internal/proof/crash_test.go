@@ -44,6 +44,8 @@ func scenarios() []scenario {
 	forced.Force = true
 	deploy := command(release.DeployImage)
 	deploy.Image = 2
+	third := push
+	third.Image = 2
 	again := push
 	again.ID = 3
 	manual := func(p proof.Plan, deadline time.Duration) proof.Plan {
@@ -87,6 +89,11 @@ func scenarios() []scenario {
 		{"switch that fails twice", "2.0", 1, release.Completed, told(push, gate(lab.Fails, 50*second))},
 		{"switch that is denied", "1.0", 1, release.Failed, told(push, gate(lab.Denied, 9*time.Minute))},
 		{"gateway busy for a while", "2.0", 1, release.Completed, told(push, gate(lab.Busy, 40*second))},
+		{"way back that dies while the return fails", "1.0", 1, release.RolledBack, told(push, when(release.Baking, 20*second, alert),
+			when(release.Baking, 19*second, proof.Item{Kind: proof.Gate, Fate: lab.Fails, For: 90 * second}),
+			when(release.Returning, 10*second, proof.Item{Kind: proof.NodeLoss, Color: release.Blue, For: 70 * second}))},
+		{"forced to a color that nothing reached", "2.0", 2, release.Completed, with(told(
+			third, when(release.Deploying, 0, proof.Item{Kind: proof.Away, For: 20 * time.Minute}), when(release.Failed, time.Minute, forced)), "both", nil)},
 		{"neighbour writes in the switch", "2.0", 1, release.Completed, told(push, when(release.Switching, 5*second, proof.Item{Kind: proof.Neighbour}))},
 	}
 }
@@ -103,7 +110,7 @@ var ways = []proof.Item{
 func TestACrashAnywhereChangesNoOutcome(t *testing.T) {
 	stride := 1
 	if testing.Short() {
-		stride = 9
+		stride = 25
 	}
 	var tried atomic.Int64
 	for _, s := range scenarios() {

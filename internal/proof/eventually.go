@@ -79,7 +79,8 @@ func (a *app) waiting(state release.State) string {
 			return "it waits for an approval that nobody has to give"
 		}
 	case r.Phase == release.Returning:
-		if state.Trouble.IsZero() || a.healthy(state.Slot(r.From).Image) {
+		runs, _ := a.cluster.Running(r.From)
+		if back := state.Slot(r.From).Image; state.Trouble.IsZero() || runs.Digest == back.Digest && a.healthy(back) {
 			return "it does not return to a color that is well"
 		}
 	case r.Phase.Active():
@@ -101,7 +102,7 @@ func (a *app) disagree(state release.State) string {
 	switch {
 	case a.gateway.Configured() != state.Live || a.effective != state.Live:
 		return fmt.Sprintf("%s is recorded as live, the gateway is on %s and goes to %s", state.Live, a.effective, a.gateway.Configured())
-	case runs.Digest != state.Slot(state.Live).Image.Digest && a.edited[state.Live].IsZero():
+	case runs.Digest != state.Slot(state.Live).Image.Digest:
 		return fmt.Sprintf("%s is recorded to run %s, it runs %s", state.Live, state.Slot(state.Live).Image, runs)
 	case ready == 0 && a.healthy(runs):
 		return fmt.Sprintf("%s is live and has no ready pod", state.Live)

@@ -53,7 +53,12 @@ var mutants = []struct {
 		"w.record.WakeAt = at\n\tif err := w.commit(ctx); err != nil {\n\t\treturn err\n\t}", "w.record.WakeAt = at"}}},
 	{"see drift where the gateway could not be read", []edit{{"engine/act.go", "seen = []release.Event{release.Stumbled{Detail: err.Error()}}", "seen = []release.Event{release.Looked{}, release.Stumbled{Detail: err.Error()}}"}}},
 	{"begin a canceled operation again without a wait", []edit{{"engine/route.go", "wait := min(w.Look<<min(w.losses, 10), calm)", "wait := time.Duration(0)"}}},
+	{"send traffic back without looking again", []edit{{"release/next.go", "r.Fit = false // before", "// before"}}},
+	{"believe what an earlier worker saw of the way back", []edit{{"engine/worker.go", "r.Operation == \"\" && !w.fit {", "r.Operation == \"\" && !w.fit && r.ID == 0 {"}}},
+	{"send traffic forward without looking again", []edit{{"engine/route.go", "case o.Ready == 0:", "case o.Ready < 0:"}}},
+	{"scale down although the live color has no ready pod", []edit{{"engine/act.go", "if err == nil && o.Ready == 0 {", "if err == nil && o.Ready < 0 {"}}},
 	{"resume without looking at what the colors run", []edit{{"release/command.go", "s.Live, s.Known = s.Drift.Live, false", "s.Live = s.Drift.Live"}}},
+	{"keep a record of the live color that is wrong", []edit{{"release/next.go", "if seen == nil || seen.Image.Digest == \"\" ||", "if true ||"}}},
 	{"forget that a color was brought up again", []edit{{"release/next.go", "s.slot(r.To).Verified, s.slot(r.From).Retired = false, false", "s.slot(r.To).Verified = false"}}},
 	{"wait for room in a commit without committing", []edit{{"engine/worker.go", "if err := w.commit(ctx); err != nil { // more entries than one commit takes\n\t\t\t\treturn err\n\t\t\t}", "_ = w.commit"}}},
 }
@@ -70,6 +75,9 @@ func TestEveryMutantIsCaught(t *testing.T) {
 	dir := t.TempDir()
 	var workers sync.WaitGroup
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	if by, err := catch(t.Context(), filepath.Join(dir, "none"), nil); err == nil {
+		t.Fatalf("without any mutant the tests fail too: %s", by)
+	}
 	caught := make([]string, len(mutants))
 	for n, m := range mutants {
 		workers.Go(func() {

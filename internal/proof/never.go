@@ -54,25 +54,35 @@ func (a *app) beforeSwitch(by string, to release.Color, fence int64) {
 		s.fail("promise 7: %s: the gateway is told to go to %s, which the saved record does not owe: release %d is %s", a.name, to, r.ID, r.Phase)
 	case !holds(record.Lease, by, fence):
 		s.fail("promise 7: %s: %s writes to the gateway with fence %d, %s has the app with %d", a.name, by, fence, record.Lease.Owner, record.Lease.Fence)
-	case r.Force:
+	case forward && r.Force:
 		a.verified[to] = image.Digest // a person's word
 	case to == a.effective || to == a.gateway.Configured() && a.recently(a.rival, blind): // it is there already
-	case a.recently(a.edited[to], blind) || !a.edited[to].IsZero() && a.away:
-	case !forward && a.proven[image.Digest] && image.Digest == state.Slot(to).Image.Digest:
-	case a.verified[to] != image.Digest:
-		s.fail("promise 1: %s: traffic is sent to %s, whose %s was not verified since it was deployed", a.name, to, image)
-	case forward && image.Digest != r.Image.Digest:
-		s.fail("promise 1: %s: traffic is sent to %s, which runs %s and not %s", a.name, to, image, r.Image)
-	case !a.recently(a.ready[to], s.sight()):
-		s.fail("promise 1: %s: traffic is sent to %s, where no pod has been ready since %s", a.name, to, a.ready[to].Sub(epoch))
-	case forward && r.By == "" && a.bad[image.Digest]:
-		s.fail("promise 3: %s: %s was rolled back and goes live again by itself", a.name, image)
+	default:
+		a.moving(to, forward, state)
 	}
 	if forward && r.From != "" && a.effective == r.From {
 		a.wayBack, a.wayTo = r.From, to
 	}
 	if !forward && state.Live == to {
 		a.wayBack = ""
+	}
+}
+
+// moving is asked when users are about to be sent to a color by no person's word.
+func (a *app) moving(to release.Color, forward bool, state release.State) {
+	s, r := a.sim, state.Release
+	image, _ := a.cluster.Running(to)
+	byHand := a.recently(a.edited[to], blind) || !a.edited[to].IsZero() && a.away
+	back := !forward && a.proven[image.Digest] && image.Digest == state.Slot(to).Image.Digest
+	switch {
+	case !a.recently(a.ready[to], s.sight()):
+		s.fail("promise 1: %s: traffic is sent to %s, where no pod has been ready since %s", a.name, to, a.ready[to].Sub(epoch))
+	case !byHand && !back && a.verified[to] != image.Digest:
+		s.fail("promise 1: %s: traffic is sent to %s, whose %s was not verified since it was deployed", a.name, to, image)
+	case !byHand && forward && image.Digest != r.Image.Digest:
+		s.fail("promise 1: %s: traffic is sent to %s, which runs %s and not %s", a.name, to, image, r.Image)
+	case !byHand && forward && r.By == "" && a.bad[image.Digest]:
+		s.fail("promise 3: %s: %s was rolled back and goes live again by itself", a.name, image)
 	}
 }
 
@@ -92,6 +102,7 @@ func (a *app) beforeChange(by, what string, c release.Color, i release.Image, fe
 			return
 		}
 		s.tell("%s: %s %s from %s x%d to %s x%d by %s, fence %d", a.name, what, c, ran.Tag, was, runs.Tag, size, s.current.worker.name, fence)
+		delete(a.editedTo, c) // nobody undoes by hand what was done since
 		if other {
 			a.verified[c] = ""
 		}
@@ -146,6 +157,9 @@ func (a *app) committed(before engine.Snapshot, c engine.Change, err error) {
 		}
 		if f.Kind == release.DriftFound && a.rival.IsZero() {
 			s.fail("promise 6: %s: nobody has changed the gateway: %s", a.name, f.Text)
+		}
+		if f.Kind == release.NeedsHelp && strings.Contains(f.Text, "recorded as it is") {
+			a.verified[is.State.Live] = is.State.Slot(is.State.Live).Image.Digest
 		}
 		if f.Kind == release.HoldSet {
 			a.bad[f.Image.Digest] = true

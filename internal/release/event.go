@@ -51,7 +51,8 @@ type Commanded struct {
 
 // Looked says what the gateway was seen to do. Live is "" when the rules point at
 // neither color, or not all at the same; Detail then says what they point at. Blue and
-// Green are what the colors were seen to run; nil when that was not looked at.
+// Green are what the colors were seen to run; nil when that was not looked at, or could
+// not be seen.
 type Looked struct {
 	Live        Color
 	Detail      string

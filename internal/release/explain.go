@@ -54,6 +54,9 @@ func (s State) rest() string {
 	if r.Phase == "" {
 		return live + ", no release so far"
 	}
+	if r.Phase == Completed && r.To != s.Live {
+		return live + ", accepted as it was found"
+	}
 	if r.Phase == Completed {
 		return fmt.Sprintf("%s since %s", live, clock(r.SwitchedAt))
 	}

@@ -249,6 +249,7 @@ func (d *decision) looked(e Looked) {
 			s.Drift = Drift{}
 			d.tell(Decided, "the gateway is back on %s", s.Live)
 		}
+		d.compare(map[Color]*Slot{Blue: e.Blue, Green: e.Green}[s.Live])
 		return
 	}
 	d.drifted(e.Live, e.Detail)
@@ -273,6 +274,18 @@ func (d *decision) adopt(e Looked) {
 		return
 	}
 	d.tell(Decided, "taken over: %s is live with %s", s.Live, s.Slot(s.Live).Image)
+}
+
+// compare corrects what is recorded of the live color, when it was seen to run something
+// else: somebody deployed there, or traffic was forced to what was not yet known.
+func (d *decision) compare(seen *Slot) {
+	slot := d.s.slot(d.s.Live)
+	if seen == nil || seen.Image.Digest == "" || seen.Image.Digest == slot.Image.Digest {
+		return
+	}
+	was := slot.Image
+	slot.Image, slot.Verified, slot.Replicas = seen.Image, false, seen.Replicas
+	d.tell(NeedsHelp, "%s is live and runs %s, not %s as recorded: somebody changed it; recorded as it is, nothing is deployed there", d.s.Live, seen.Image, was)
 }
 
 func (d *decision) drifted(live Color, detail string) {
@@ -423,7 +436,7 @@ func (d *decision) wayBack(e WayBackObserved) {
 	}
 	r.Fit = e.Fit
 	if e.Fit {
-		d.s.Trouble, r.Detail = Note{}, e.Detail
+		r.Detail = e.Detail // trouble ends with the gateway's word, or each denial would be told anew
 		return
 	}
 	d.stumbled(fmt.Sprintf("%s cannot take traffic back yet: %s", r.From, e.Detail))

@@ -1,0 +1,236 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"bluegreen/internal/engine"
+	"bluegreen/internal/lab"
+	"bluegreen/internal/release"
+)
+
+// calls counts the calls of the twins and makes some of them fail.
+type calls struct {
+	mu   sync.Mutex // facts are published beside the work
+	made map[string]int
+	fail map[string]int // how many more calls of a name fail
+}
+
+func (c *calls) hook(call string, after bool) error {
+	if after {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.made[call]++
+	if c.fail[call] > 0 {
+		c.fail[call]--
+		return errors.New("no answer")
+	}
+	return nil
+}
+
+func newCalls() *calls { return &calls{made: map[string]int{}, fail: map[string]int{}} }
+
+func TestAGatewayThatCannotBeReadOnceCancelsNothing(t *testing.T) {
+	c := newCalls()
+	w := newWorld(t, c.hook)
+	w.run(2 * time.Minute)
+	w.push("2.0")
+	c.fail["live"] = 1
+	w.reach(release.Baking)
+	if s := w.state(); s.Release.ID != 1 || !s.Drift.IsZero() {
+		t.Errorf("one failed read of the gateway was taken for drift: %s", w.sentence())
+	}
+}
+
+func TestChecksThatTakeLongerThanAClaimEndAllTheSame(t *testing.T) {
+	w := newWorld(t, nil)
+	w.app.Checks = []engine.Check{{URL: "https://preview.example.com/", Times: 100}}
+	w.restart()
+	w.push("2.0")
+	w.reach(release.Baking)
+	if s := w.state().Release; s.ID != 1 || s.SwitchedAt.Sub(s.Began) > 4*time.Minute {
+		t.Errorf("100 checks a second apart took %s", s.SwitchedAt.Sub(s.Began))
+	}
+}
+
+func TestNothingPilesUpWhereNobodyIsTold(t *testing.T) {
+	w := newWorld(t, nil)
+	w.engine = engine.New(engine.Options{
+		Store: w.store, Wakeups: w.wakeups, Apps: []engine.App{w.app},
+		Now: func() time.Time { return w.clock }, Sleep: w.sleep,
+	})
+	w.push("2.0")
+	w.reach(release.Completed)
+	w.run(2 * time.Minute)
+	snap, err := w.store.Load(t.Context(), "shop")
+	if err != nil || len(snap.Outbox) != 0 {
+		t.Errorf("%d facts wait to be published to nobody, %v", len(snap.Outbox), err)
+	}
+}
+
+func TestAWakeUpThatComesALittleEarlyIsNotSpentForNothing(t *testing.T) {
+	w := newWorld(t, nil)
+	w.push("2.0")
+	w.reach(release.Baking)
+	probed := w.state().Release.ProbedAt
+	w.clock = probed.Add(w.app.Policy.ProbeEvery - 3*time.Second)
+	if err := w.engine.Step(t.Context(), "shop"); err != nil {
+		t.Fatal(err)
+	}
+	if !w.state().Release.ProbedAt.After(probed) {
+		t.Error("a wake-up 3 s early led to nothing; the next one would have been the clock tick's")
+	}
+}
+
+func TestAReturnTakesTheWayBackFromAWorkerThatStillScalesItDown(t *testing.T) {
+	w := newWorld(t, nil)
+	w.push("2.0")
+	w.reach(release.Completed)
+	stale := w.fence()
+	w.alert("a1")
+	w.reach(release.RolledBack)
+	if err := w.cluster.Scale(t.Context(), release.Blue, 0, stale); !errors.Is(err, engine.ErrFenced) {
+		t.Errorf("a worker that had the app before the alert could scale the live color down: %v", err)
+	}
+}
+
+func (w *world) fence() int64 {
+	w.t.Helper()
+	snap, err := w.store.Load(w.t.Context(), "shop")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return snap.Record.Lease.Fence
+}
+
+func TestAReturnThatIsDeniedIsTriedWithRests(t *testing.T) {
+	c := newCalls()
+	w := newWorld(t, c.hook)
+	w.push("2.0")
+	w.reach(release.Baking)
+	w.gateway.Fate(func(int) lab.Fate { return lab.Denied })
+	before := c.made["switch"]
+	w.alert("a1")
+	w.run(10 * time.Minute)
+	if n := c.made["switch"] - before; n < 20 || n > 180 {
+		t.Errorf("the gateway was asked %d times in 10 minutes", n)
+	}
+	if s := w.sentence(); !strings.Contains(s, "applicationGateways/write is missing") {
+		t.Errorf("the sentence does not say why: %s", s)
+	}
+	w.gateway.Fate(nil)
+	w.reach(release.RolledBack)
+	w.users("1.0")
+}
+
+func TestTheIdleColorIsKeptWhileTheLiveOneIsDown(t *testing.T) {
+	w := newWorld(t, nil)
+	w.push("2.0")
+	w.reach(release.Completed)
+	w.cluster.Behave("2.0", lab.Behaviour{Never: "out of memory"})
+	w.run(2 * time.Hour)
+	if n := w.cluster.Wanted(release.Blue); n != 3 {
+		t.Errorf("blue was scaled to %d while green, which is live, had no ready pod", n)
+	}
+	if s := w.sentence(); !strings.Contains(s, "has no ready pod") {
+		t.Errorf("the sentence does not say why: %s", s)
+	}
+	w.cluster.Behave("2.0", lab.Behaviour{})
+	w.run(10 * time.Minute)
+	if n := w.cluster.Wanted(release.Blue); n != 0 {
+		t.Errorf("blue was not scaled down afterwards, it has %d", n)
+	}
+}
+
+func TestAGatewayThatLeavesBothColorsDuringTheBakeIsSaid(t *testing.T) {
+	w := newWorld(t, nil)
+	w.push("2.0")
+	w.reach(release.Baking)
+	w.gateway.Rival("")
+	w.run(2 * time.Minute)
+	if w.state().Drift.IsZero() {
+		t.Errorf("a rule that points at neither color was not noticed in the bake: %s", w.sentence())
+	}
+}
+
+func TestAColorThatSomebodyKeepsChangingIsNotFoughtInARage(t *testing.T) {
+	c := newCalls()
+	var w *world
+	w = newWorld(t, func(call string, after bool) error {
+		if call == "observe" && !after && w.state().Release.Phase == release.Deploying {
+			w.cluster.Edit(release.Green, img("0.9", time.Time{}))
+		}
+		return c.hook(call, after)
+	})
+	w.push("2.0")
+	w.reach(release.Failed)
+	if n := c.made["deploy"]; n > 1000 {
+		t.Errorf("green was deployed %d times", n)
+	}
+	w.users("1.0")
+}
+
+func TestAnImagePushedBeforeTheGatewayCouldBeReadIsReleased(t *testing.T) {
+	c := newCalls()
+	w := newWorld(t, c.hook)
+	c.fail["live"] = 30
+	w.push("2.0")
+	w.run(3 * time.Minute)
+	if s := w.sentence(); !strings.Contains(s, "no answer") {
+		t.Errorf("the sentence does not say why nothing happens: %s", s)
+	}
+	w.reach(release.Baking)
+	w.users("2.0")
+}
+
+func TestAClaimThatEndsDuringALongGatewayCallCostsNoRelease(t *testing.T) {
+	w := newWorld(t, nil)
+	slow := &slowGateway{Gateway: w.gateway, world: w}
+	w.app.Gateway = slow
+	w.restart()
+	w.push("2.0")
+	w.reach(release.Baking)
+	w.users("2.0")
+	if id := w.state().Release.ID; id != 1 {
+		t.Errorf("it took %d releases", id)
+	}
+}
+
+// slowGateway answers its first write after the claim of the worker has ended.
+type slowGateway struct {
+	engine.Gateway
+	world *world
+	once  bool
+}
+
+func (g *slowGateway) Switch(ctx context.Context, to release.Color, fence int64) (engine.Operation, error) {
+	op, err := g.Gateway.Switch(ctx, to, fence)
+	if !g.once {
+		g.once = true
+		g.world.clock = g.world.clock.Add(90 * time.Second)
+	}
+	return op, err
+}
+
+func TestALiveColorThatSomebodyChangedIsSaidAndRecorded(t *testing.T) {
+	w := newWorld(t, nil)
+	w.run(2 * time.Minute)
+	w.cluster.Edit(release.Blue, img("1.1", time.Time{}))
+	w.run(10 * time.Minute)
+	if s := w.state(); s.Blue.Image.Tag != "1.1" || s.Blue.Verified {
+		t.Errorf("blue runs 1.1, recorded is %v", s.Blue)
+	}
+	facts, err := w.engine.History(t.Context(), "shop", 1, 0)
+	if err != nil || len(facts) != 1 || facts[0].Kind != release.NeedsHelp {
+		t.Errorf("nobody is told: %v, %v", facts, err)
+	}
+	w.push("2.0")
+	w.reach(release.Baking)
+	w.users("2.0")
+}
