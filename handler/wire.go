@@ -88,16 +88,23 @@ type wiring struct {
 	settings
 	credential azcore.TokenCredential
 	arm        *arm.ClientOptions
-	clusters   map[string]*access.Cluster
+	// connections to the storage are kept: the SDK's own client keeps ten, and a storm of
+	// events would open a new one for nearly every request.
+	connections *http.Client
+	clusters    map[string]*access.Cluster
 }
+
+const keptConnections = 100
 
 func newWiring(s settings) (*wiring, error) {
 	credential, err := identity(s.ClientID)
 	if err != nil {
 		return nil, err
 	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 2*keptConnections, keptConnections
 	return &wiring{
-		settings: s, credential: credential, clusters: map[string]*access.Cluster{},
+		settings: s, credential: credential, clusters: map[string]*access.Cluster{}, connections: &http.Client{Transport: transport},
 		arm: &arm.ClientOptions{ClientOptions: policy.ClientOptions{Cloud: s.Cloud}, DisableRPRegistration: true},
 	}, nil
 }
@@ -119,16 +126,18 @@ func (w *wiring) storage() (engine.Store, engine.Wakeups, error) {
 	var service *aztables.ServiceClient
 	var messages *azqueue.ServiceClient
 	var err, more error
+	toTables := &aztables.ClientOptions{ClientOptions: policy.ClientOptions{Transport: w.connections}}
+	toQueues := &azqueue.ClientOptions{ClientOptions: policy.ClientOptions{Transport: w.connections}}
 	if text := w.Storage.ConnectionString; text != "" {
-		service, err = aztables.NewServiceClientFromConnectionString(text, nil)
-		messages, more = azqueue.NewServiceClientFromConnectionString(text, nil)
+		service, err = aztables.NewServiceClientFromConnectionString(text, toTables)
+		messages, more = azqueue.NewServiceClientFromConnectionString(text, toQueues)
 	} else {
 		var credential azcore.TokenCredential
 		if credential, err = identity(w.Storage.ClientID); err != nil {
 			return nil, nil, err
 		}
-		service, err = aztables.NewServiceClient(w.Storage.TableURL, credential, nil)
-		messages, more = azqueue.NewServiceClient(w.Storage.QueueURL, credential, nil)
+		service, err = aztables.NewServiceClient(w.Storage.TableURL, credential, toTables)
+		messages, more = azqueue.NewServiceClient(w.Storage.QueueURL, credential, toQueues)
 	}
 	if err := errors.Join(err, more); err != nil {
 		return nil, nil, fmt.Errorf("use the storage account of %s: %w", storageSetting, err)

@@ -168,6 +168,17 @@ func TestAnAcceptSentTwiceByTheSDKIsStillNew(t *testing.T) {
 	}
 }
 
+func TestADuplicateCostsOneRequest(t *testing.T) {
+	s, l := open(t, retried)
+	for n, want := range []bool{true, false, false} {
+		before := l.requests
+		if fresh, err := s.Accept(t.Context(), "shop", entry("a")); err != nil || fresh != want || l.requests-before != 1 {
+			t.Errorf("accept %d answers %v, %v after %d requests", n+1, fresh, err, l.requests-before)
+		}
+	}
+	inboxHas(t, s, 1)
+}
+
 func TestARefusedCommitLeavesNothing(t *testing.T) {
 	s, l := open(t, once)
 	for fence := range int64(2) { // an insert, then a replacement

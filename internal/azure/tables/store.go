@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/http/httptrace"
 	"slices"
 	"strings"
 
@@ -143,7 +144,8 @@ func published(facts []release.Fact) []release.Fact {
 }
 
 // Accept implements engine.Store. When the SDK had to send the rows twice, their stamp
-// tells that they are ours. A caller that comes again after an error finds a duplicate.
+// tells that they are ours: only then it is asked for, so that a storm of duplicates costs
+// one request each. A caller that comes again after an error finds a duplicate.
 func (s *Store) Accept(ctx context.Context, app string, e engine.Entry) (bool, error) {
 	stamp := rand.Text()
 	remembered, err := encode(app, eventKey(e.ID), e, properties{propStamp: stamp, propAt: sortable(e.At), propDecided: false})
@@ -154,10 +156,14 @@ func (s *Store) Accept(ctx context.Context, app string, e engine.Entry) (bool, e
 	if err != nil {
 		return false, fmt.Errorf("accept %s: %w", e.ID, err)
 	}
-	_, err = s.submit(ctx,
+	sent := 0
+	_, err = s.submit(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GetConn: func(string) { sent++ }}),
 		action(aztables.TransactionTypeAdd, remembered, ""),
 		action(aztables.TransactionTypeInsertReplace, waiting, ""))
 	if refusedWith(err, aztables.EntityAlreadyExists) {
+		if sent == 1 {
+			return false, nil
+		}
 		var r row
 		if r, err = s.get(ctx, app, eventKey(e.ID)); err == nil {
 			return r.stamp == stamp, nil

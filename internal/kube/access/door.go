@@ -63,8 +63,10 @@ func (d *door) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("%w (%v)", why, err)
 	case other == w || !unreached(err):
 		return nil, err
-	case r.GetBody == nil:
+	case r.Body == nil || r.Body == http.NoBody:
 		return other.send(r, nil)
+	case r.GetBody == nil:
+		return nil, err
 	}
 	body, berr := r.GetBody()
 	if berr != nil {
