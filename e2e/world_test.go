@@ -40,6 +40,7 @@ type world struct {
 	alerts   *actiongroup.Group
 	events   *registry.Sender
 	times    host.Times
+	settings []string // app settings as KEY=value, over those that every host gets
 
 	mu     sync.Mutex
 	raised [][]byte
@@ -136,7 +137,7 @@ func (w *world) host(file string) *host.Host {
 		env = append(env, key+"="+value)
 	}
 	h, err := host.Start(context.WithoutCancel(w.t.Context()), host.Options{
-		Root: root(w.t), Env: env, Keys: host.Keys{Function: "key", Master: "master", EventGrid: "events"},
+		Root: root(w.t), Env: append(env, w.settings...), Keys: host.Keys{Function: "key", Master: "master", EventGrid: "events"},
 		Log: slog.New(slog.NewTextHandler(logTo{w.t, w.dir}, nil)), Times: w.times,
 	})
 	if err != nil {

@@ -1,0 +1,222 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"bluegreen/internal/api"
+	"bluegreen/internal/lab/arm"
+	"bluegreen/internal/release"
+
+	azarm "github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
+)
+
+// rival counts what somebody else did to the gateway, and what the last of it was.
+type rival struct {
+	tags, others, own int
+	tag               string
+	priority          int
+}
+
+const nobodys = "pool-maintenance"
+
+// maintenance serves the pool that is nobody's color.
+func (c *chaos) maintenance() arm.Pool {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X-Color", "maintenance") })}
+	go server.Serve(l)
+	c.t.Cleanup(func() { server.Close() })
+	return arm.Pool{Name: nobodys, Addresses: []string{"127.0.0.1"}, Port: l.Addr().(*net.TCPAddr).Port}
+}
+
+// rivalry edits the gateway as other clients do: its tags, rules of others, and now and
+// then the rule of an app.
+func (c *chaos) rivalry(ctx context.Context, r *rand.Rand) {
+	for n := 0; goOn(ctx, 2*time.Second+time.Duration(r.IntN(3000))*time.Millisecond); n++ {
+		switch n % 4 {
+		case 0, 2:
+			c.retag(ctx, fmt.Sprint(n))
+		case 1:
+			c.reorder(1000 + n)
+		default:
+			c.hijack(ctx, r, n%8 == 3)
+		}
+	}
+}
+
+// retag sends the PATCH that changes tags, which the service carries out as a write of the whole.
+func (c *chaos) retag(ctx context.Context, note string) {
+	client, err := azarm.NewClient("rival", "v1.0.0", c.azure.Credential(""), c.azure.ClientOptions())
+	if err != nil {
+		c.t.Error(err)
+		return
+	}
+	req, err := runtime.NewRequest(ctx, http.MethodPatch, client.Endpoint()+c.gateway.ID())
+	if err != nil {
+		c.t.Error(err)
+		return
+	}
+	req.Raw().URL.RawQuery = "api-version=2025-05-01"
+	if err := req.SetBody(streaming.NopCloser(strings.NewReader(`{"tags":{"note":"`+note+`"}}`)), "application/json"); err != nil {
+		c.t.Error(err)
+		return
+	}
+	resp, err := client.Pipeline().Do(req)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		if ctx.Err() == nil {
+			c.t.Errorf("the rival's PATCH: %v", err)
+		}
+		return
+	}
+	resp.Body.Close()
+	c.state.Lock()
+	defer c.state.Unlock()
+	c.rivals.tags++
+	c.rivals.tag = note
+}
+
+// reorder changes a rule that is no app's.
+func (c *chaos) reorder(priority int) {
+	err := c.gateway.Rival(func(doc map[string]any) { ruleOf(doc, "rule-redirect")["priority"] = priority })
+	if err != nil {
+		c.t.Errorf("edit another's rule: %v", err)
+		return
+	}
+	c.state.Lock()
+	defer c.state.Unlock()
+	c.rivals.others++
+	c.rivals.priority = priority
+}
+
+// ruleOf is the properties of a routing rule.
+func ruleOf(doc map[string]any, name string) map[string]any {
+	for _, r := range doc["properties"].(map[string]any)["requestRoutingRules"].([]any) {
+		if r := r.(map[string]any); r["name"] == name {
+			return r["properties"].(map[string]any)
+		}
+	}
+	return nil
+}
+
+// poolOf is the pool that a rule of a gateway's document names.
+func poolOf(doc map[string]any, rule string) string {
+	id := ruleOf(doc, rule)["backendAddressPool"].(map[string]any)["id"].(string)
+	return id[strings.LastIndex(id, "/")+1:]
+}
+
+// hijack points an app's rule to its other color, or to nobody's, while its release
+// bakes. The app must say so and leave it alone. A person then accepts the other color by
+// resume, or the rival mends what was nobody's.
+func (c *chaos) hijack(ctx context.Context, r *rand.Rand, nobody bool) {
+	a, ok := c.baking(ctx, r)
+	if !ok {
+		return
+	}
+	w := c.webs[a.Name]
+	pool := fmt.Sprintf("%s-%s", a.Name, a.Release.From)
+	if nobody {
+		pool = nobodys
+	}
+	began := time.Now()
+	var was string
+	err := c.gateway.Rival(func(doc map[string]any) {
+		was = poolOf(doc, a.Name)
+		point(doc, a.Name, pool)
+	})
+	if err != nil {
+		c.t.Errorf("edit the rule of %s: %v", a.Name, err)
+		return
+	}
+	c.state.Lock()
+	c.rivals.own++
+	w.foreign = append(w.foreign, span{what: pool, from: began})
+	c.state.Unlock()
+	c.noticed(ctx, r, a.Name, pool, began)
+	if nobody {
+		err = c.gateway.Rival(func(doc map[string]any) { point(doc, a.Name, was) })
+	} else {
+		err = c.accept(r, a.Name)
+	}
+	if err != nil {
+		c.t.Errorf("%s, which somebody sent to %s: %v", a.Name, pool, err)
+	}
+	c.state.Lock()
+	defer c.state.Unlock()
+	w.foreign[len(w.foreign)-1].to = time.Now().Add(time.Second) // until the gateway has done it
+}
+
+// point lets a rule name a pool, with HTTP settings that fit.
+func point(doc map[string]any, rule, pool string) {
+	id := doc["id"].(string)
+	settings := "set-app"
+	if pool == nobodys {
+		settings = "set-" + nobodys
+	}
+	p := ruleOf(doc, rule)
+	p["backendAddressPool"] = map[string]any{"id": id + "/backendAddressPools/" + pool}
+	p["backendHttpSettings"] = map[string]any{"id": id + "/backendHttpSettingsCollection/" + settings}
+}
+
+// baking finds an app behind the gateway whose release bakes now.
+func (c *chaos) baking(ctx context.Context, r *rand.Rand) (api.App, bool) {
+	names := c.webNames()
+	for try := 0; try < 200 && goOn(ctx, 50*time.Millisecond); try++ {
+		a, err := c.client(c.up(r)).App(ctx, names[try%len(names)])
+		if err == nil && a.Release != nil && a.Release.Phase == release.Baking && a.Release.From != "" && a.Drift == nil {
+			return a, true
+		}
+	}
+	return api.App{}, false
+}
+
+// noticed waits until the app has said that its rule leads elsewhere, as drift or, when an
+// alert came in the same moment, as a return that needs help, and sees to it that nobody
+// has put it back. It does not end early: what is begun here is finished.
+func (c *chaos) noticed(ctx context.Context, r *rand.Rand, app, pool string, since time.Time) {
+	ctx = context.WithoutCancel(ctx)
+	deadline := time.Now().Add(100 * time.Second) // a dead worker's claim lasts 60 s
+	for {
+		a, err := c.client(c.up(r)).App(ctx, app)
+		here := poolOf(c.gateway.Document(), app)
+		switch {
+		case here != pool:
+			c.t.Errorf("%s: somebody sent traffic to %s at %s, and it was sent to %s: %s", app, pool, since.UTC().Format("15:04:05.000"), here, a.Sentence)
+			return
+		case err == nil && a.Drift != nil:
+			return
+		case err == nil && a.Release.Phase == release.Returning && a.Trouble != nil && strings.Contains(a.Sentence, pool):
+			return
+		case err == nil && a.Release.Phase == release.RolledBack && a.Live == release.Color(strings.TrimPrefix(pool, app+"-")):
+			return // the alert's return wants it there, too
+		case time.Now().After(deadline):
+			c.t.Errorf("%s: somebody sent traffic to %s, and that is said by nobody: %s", app, pool, a.Sentence)
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// accept is the word of a person that the gateway is right as it is.
+func (c *chaos) accept(r *rand.Rand, app string) error {
+	ctx := context.WithoutCancel(c.t.Context())
+	key := api.NewKey()
+	for deadline := time.Now().Add(100 * time.Second); ; time.Sleep(500 * time.Millisecond) {
+		a, err := c.client(c.up(r)).Command(ctx, app, release.ResumeReleases, api.Request{By: "on call", Why: "accept what somebody did"}, key)
+		switch {
+		case err == nil && a.Outcome.Final():
+			return nil
+		case time.Now().After(deadline):
+			return fmt.Errorf("resume is not done: %s %v", a.Decision, err)
+		}
+	}
+}

@@ -1,0 +1,295 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"bluegreen/internal/azure/queue"
+	"bluegreen/internal/engine"
+	"bluegreen/internal/release"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
+)
+
+const (
+	stormApps     = 500
+	stormDistinct = 5_000
+	stormEvents   = 2 * stormDistinct // each push is told twice
+	stormAtOnce   = 32
+	stormCounted  = 1_000 // events whose storage requests are counted, in a run of their own
+)
+
+// BenchmarkEventStorm sends pushes with duplicates for many apps through the Functions
+// host to one handler, beside a bare loop that inserts the same rows into the same Azurite,
+// as many at once, and beside one that also puts the message on the queue that each new
+// event needs. In "accepting" the messages are left to other instances, in "working"
+// the same handler works on the apps meanwhile, which fail soon: their cluster is nowhere.
+func BenchmarkEventStorm(b *testing.B) {
+	storms := func(disabled string) func(*testing.B) {
+		return func(b *testing.B) {
+			for range b.N {
+				newStorm(b, "AzureWebJobs.release-step.Disabled="+disabled).measure()
+			}
+		}
+	}
+	b.Run("accepting", storms("true"))
+	b.Run("working", storms("false"))
+}
+
+type storm struct {
+	*world
+	b      *testing.B
+	pushes [][]byte
+	client *http.Client
+}
+
+func newStorm(b *testing.B, setting string) *storm {
+	s := &storm{world: newWorld(b), b: b, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: stormAtOnce}}}
+	b.Cleanup(s.client.CloseIdleConnections)
+	var text strings.Builder
+	text.WriteString("apps:\n")
+	for i := range stormApps {
+		fmt.Fprintf(&text, `  - name: app-%03[1]d
+    image: {registry: z.azurecr.io, repository: team/app-%03[1]d, tags: "semver:>=1"}
+    colors:
+      blue:  {cluster: "context:nowhere", namespace: ns-%[1]d, deployment: blue,  selector: {color: blue}}
+      green: {cluster: "context:nowhere", namespace: ns-%[1]d, deployment: green, selector: {color: green}}
+    gateway: {service: live}
+`, i)
+	}
+	s.settings = []string{setting}
+	s.serve(text.String(), 1)
+	for n := range stormDistinct {
+		event, err := json.Marshal([]any{pushOf(fmt.Sprintf("team/app-%03d", n%stormApps), fmt.Sprintf("1.0.%d", n), fmt.Sprintf("sha256:%064x", n), dockerImage)})
+		if err != nil {
+			b.Fatal(err)
+		}
+		s.pushes = append(s.pushes, event)
+	}
+	return s
+}
+
+// measure does the bare loops, then sends the storm: its workers would go on beside them.
+func (s *storm) measure() {
+	b := s.b
+	order := stormOrder(stormEvents, stormDistinct)
+	pid := s.hosts[0].PID()
+	s.insertAll(order[:stormDistinct], "warmup", true)
+	barely := s.insertAll(order, "bare", false)
+	waking := s.insertAll(order, "barewaking", true)
+	s.deliverAll([]int{0}) // the first event makes the table and the queue
+	before := resident(b, pid)
+	took, answers := s.deliverAll(order)
+	after := resident(b, pid)
+	again, _ := s.deliverAll(order) // nothing of it is new
+	b.Logf("once more, all duplicates: %s; resident %.0f MB", again.Round(time.Millisecond), resident(b, pid))
+	slices.Sort(answers)
+	b.ReportMetric(stormEvents/took.Seconds(), "ours/s")
+	b.ReportMetric(stormEvents/barely.Seconds(), "bare/s")
+	b.ReportMetric(barely.Seconds()/took.Seconds(), "ratio")
+	b.ReportMetric(waking.Seconds()/took.Seconds(), "ratio-with-messages")
+	b.ReportMetric(answers[len(answers)/2].Seconds()*1000, "p50-ms")
+	b.ReportMetric(answers[len(answers)*99/100].Seconds()*1000, "p99-ms")
+	b.ReportMetric(before, "before-MB")
+	b.ReportMetric(after, "after-MB")
+	b.ReportMetric(resident(b, pid), "end-MB")
+	b.ReportMetric(s.requestsPerEvent(), "storage-requests/event")
+	b.ReportMetric(0, "ns/op")
+	s.allKept()
+}
+
+// stormOrder is each of the pushes several times, shuffled.
+func stormOrder(events, distinct int) []int {
+	order := rand.Perm(events)
+	for i := range order {
+		order[i] %= distinct
+	}
+	return order
+}
+
+// together does something for each of the numbers, so many at once.
+func together(order []int, do func(n int) error) (time.Duration, error) {
+	next := make(chan int)
+	var failed atomic.Pointer[error]
+	var group sync.WaitGroup
+	began := time.Now()
+	for range stormAtOnce {
+		group.Go(func() {
+			for n := range next {
+				if err := do(n); err != nil {
+					failed.CompareAndSwap(nil, &err)
+				}
+			}
+		})
+	}
+	for _, n := range order {
+		next <- n
+	}
+	close(next)
+	group.Wait()
+	took := time.Since(began)
+	if err := failed.Load(); err != nil {
+		return took, *err
+	}
+	return took, nil
+}
+
+// deliverAll sends events as Event Grid does and returns how long each answer took.
+func (s *storm) deliverAll(order []int) (time.Duration, []time.Duration) {
+	s.b.Helper()
+	at := s.hosts[len(s.hosts)-1].EventGridURL("image-pushed")
+	var mu sync.Mutex
+	var answers []time.Duration
+	took, err := together(order, func(n int) error {
+		began := time.Now()
+		req, err := http.NewRequestWithContext(s.b.Context(), http.MethodPost, at, bytes.NewReader(s.pushes[n]))
+		if err != nil {
+			return err
+		}
+		req.Header.Set("aeg-event-type", "Notification")
+		resp, err := s.client.Do(req)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		if text, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusAccepted {
+			return fmt.Errorf("event %d: %s %s", n, resp.Status, text)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		answers = append(answers, time.Since(began))
+		return nil
+	})
+	if err != nil {
+		s.b.Fatal(err)
+	}
+	return took, answers
+}
+
+// insertAll writes the same two rows for each event as the handler does, in one
+// transaction, with the SDKs alone; a duplicate is refused. With messages, it also puts one
+// on a queue for each event that is new, as an accepted event does.
+func (s *storm) insertAll(order []int, name string, messages bool) time.Duration {
+	s.b.Helper()
+	keeping := policy.ClientOptions{Transport: s.client}
+	service, err := aztables.NewServiceClientFromConnectionString(s.azurite.ConnectionString(), &aztables.ClientOptions{ClientOptions: keeping})
+	if err != nil {
+		s.b.Fatal(err)
+	}
+	queues, err := azqueue.NewServiceClientFromConnectionString(s.azurite.ConnectionString(), &azqueue.ClientOptions{ClientOptions: keeping})
+	if err != nil {
+		s.b.Fatal(err)
+	}
+	table, messageQueue := service.NewClient(name), queues.NewQueueClient(name)
+	_, err = table.CreateTable(s.b.Context(), nil)
+	_, more := messageQueue.Create(s.b.Context(), nil)
+	if err := errors.Join(err, more); err != nil {
+		s.b.Fatal(err)
+	}
+	took, err := together(order, func(n int) error {
+		_, err := table.SubmitTransaction(s.b.Context(), rowsOf(n), nil)
+		switch {
+		case err != nil && strings.Contains(err.Error(), string(aztables.EntityAlreadyExists)):
+			return nil
+		case err == nil && messages:
+			_, err = messageQueue.EnqueueMessage(s.b.Context(), queue.Message(fmt.Sprintf("app-%03d", n%stormApps)), nil)
+		}
+		return err
+	})
+	if err != nil {
+		s.b.Fatal(err)
+	}
+	return took
+}
+
+func pushEntry(n int) (app string, e engine.Entry) {
+	app = fmt.Sprintf("app-%03d", n%stormApps)
+	image := release.Image{Digest: fmt.Sprintf("sha256:%064x", n), Tag: fmt.Sprintf("1.0.%d", n), PushedAt: time.Date(2026, 11, 24, 9, 12, 43, 0, time.UTC)}
+	e, err := engine.PushEntry(engine.PushIdentity("z.azurecr.io/team/"+app, image), image, time.Now())
+	if err != nil {
+		panic(err) // texts and times always encode
+	}
+	return app, e
+}
+
+// rowsOf are the rows that an accepted push is kept in.
+func rowsOf(n int) []aztables.TransactionAction {
+	app, entry := pushEntry(n)
+	data := jsonOf(entry)
+	id := strings.ReplaceAll(entry.ID, "/", "~2F")
+	at := entry.At.UTC().Format("2006-01-02T15:04:05.000000000Z")
+	remembered := jsonOf(map[string]any{"PartitionKey": app, "RowKey": "event|" + id, "Data00": data, "Stamp": "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "At": at, "Decided": false})
+	waiting := jsonOf(map[string]any{"PartitionKey": app, "RowKey": "inbox|" + at + "|" + id, "Data00": data})
+	return []aztables.TransactionAction{
+		{ActionType: aztables.TransactionTypeAdd, Entity: []byte(remembered)},
+		{ActionType: aztables.TransactionTypeInsertReplace, Entity: []byte(waiting)},
+	}
+}
+
+// requestsPerEvent starts one more host, whose handler reaches the storage through
+// something that counts, and sends new events to it, each twice.
+func (s *storm) requestsPerEvent() float64 {
+	s.b.Helper()
+	var count atomic.Int64
+	through := func(service string) string {
+		to, err := url.Parse(service)
+		if err != nil {
+			s.b.Fatal(err)
+		}
+		proxy := &httputil.ReverseProxy{ErrorLog: log.New(io.Discard, "", 0), Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL.Scheme, r.Out.URL.Host = to.Scheme, to.Host
+			count.Add(1)
+		}}
+		server := httptest.NewServer(proxy)
+		s.b.Cleanup(server.Close)
+		return server.URL + to.Path
+	}
+	text := strings.NewReplacer(s.azurite.QueueURL(), through(s.azurite.QueueURL()), s.azurite.TableURL(), through(s.azurite.TableURL())).Replace(s.azurite.ConnectionString())
+	s.settings = append(s.settings, "AzureWebJobsStorage="+text, "AzureWebJobs.release-step.Disabled=true", "AzureWebJobs.clock-tick.Disabled=true")
+	h := s.host(s.dir + "/bluegreen.yaml")
+	s.hosts = append(s.hosts, h)
+	if err := h.Ready(s.b.Context()); err != nil {
+		s.b.Fatal(err)
+	}
+	for n := range stormCounted / 2 {
+		event := pushOf(fmt.Sprintf("team/app-%03d", n%stormApps), fmt.Sprintf("2.0.%d", n), fmt.Sprintf("sha256:%064x", stormDistinct+n), dockerImage)
+		s.pushes = append(s.pushes, []byte(jsonOf([]any{event})))
+	}
+	order := stormOrder(stormCounted, stormCounted/2)
+	for i := range order {
+		order[i] += stormDistinct
+	}
+	count.Store(0)
+	s.deliverAll(order)
+	return float64(count.Load()) / stormCounted
+}
+
+// allKept fails the benchmark when a push that was answered is not kept.
+func (s *storm) allKept() {
+	s.b.Helper()
+	store := s.store()
+	if _, err := together(stormOrder(stormDistinct, stormDistinct), func(n int) error {
+		app, entry := pushEntry(n)
+		_, err := store.Accepted(s.b.Context(), app, entry.ID)
+		return err
+	}); err != nil {
+		s.b.Errorf("a push was lost: %v", err)
+	}
+}
