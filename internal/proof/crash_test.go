@@ -92,6 +92,8 @@ func scenarios() []scenario {
 		{"way back that dies while the return fails", "1.0", 1, release.RolledBack, told(push, when(release.Baking, 20*second, alert),
 			when(release.Baking, 19*second, proof.Item{Kind: proof.Gate, Fate: lab.Fails, For: 90 * second}),
 			when(release.Returning, 10*second, proof.Item{Kind: proof.NodeLoss, Color: release.Blue, For: 70 * second}))},
+		{"way back that dies after it was looked at", "1.0", 1, release.RolledBack, told(push, when(release.Baking, 20*second, alert),
+			when(release.Returning, 30*second, proof.Item{Kind: proof.NodeLoss, Color: release.Blue, For: 150 * second}))},
 		{"forced to a color that nothing reached", "2.0", 2, release.Completed, with(told(
 			third, when(release.Deploying, 0, proof.Item{Kind: proof.Away, For: 20 * time.Minute}), when(release.Failed, time.Minute, forced)), "both", nil)},
 		{"neighbour writes in the switch", "2.0", 1, release.Completed, told(push, when(release.Switching, 5*second, proof.Item{Kind: proof.Neighbour}))},

@@ -109,6 +109,7 @@ func catch(ctx context.Context, dir string, edits []edit) (string, error) {
 		{20 * time.Second, []string{"-test.run=Stream|Thousand"}},
 		{2 * time.Minute, []string{"-test.run=NoHistory", "-seeds=15000"}},
 		{2 * time.Minute, []string{"-test.run=Crash", "-test.short"}},
+		{2 * time.Minute, []string{"-test.run=Crash/way_back"}},
 	} {
 		ctx, cancel := context.WithTimeout(ctx, try.within)
 		args := try.args

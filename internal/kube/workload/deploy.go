@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"time"
 
 	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
@@ -56,16 +55,13 @@ func (w *Workloads) Deploy(ctx context.Context, o engine.Order) error {
 		if n < len(o.AtLeast) {
 			size = max(size, o.AtLeast[n])
 		}
-		seen[n], err = w.write(ctx, t, s, o.Fence, func(s *sight) wish {
+		err := w.write(ctx, t, s, o.Fence, func(s *sight) wish {
 			return w.decide(s, o.Image, size, least)
 		})
 		if err != nil {
 			return err
 		}
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.ordered[o.Color] = ordered{seen, time.Now()}
 	return nil
 }
 
@@ -80,7 +76,7 @@ func (w *Workloads) Scale(ctx context.Context, c release.Color, replicas int32, 
 		return err
 	}
 	for _, s := range seen {
-		_, err := w.write(ctx, t, s, fence, func(s *sight) wish {
+		err := w.write(ctx, t, s, fence, func(s *sight) wish {
 			return wish{image: s.running(w.App), reference: s.container.Image, replicas: replicas, fits: wanted(s.deployment) == replicas}
 		})
 		if err != nil {
@@ -180,30 +176,26 @@ func (w *Workloads) holds(ctx context.Context, t Target, d *appsv1.Deployment) (
 }
 
 // write makes a Deployment ask for what decide says, from what was seen, or from a fresh
-// look whenever somebody else wrote meanwhile. It returns what it left behind.
-func (w *Workloads) write(ctx context.Context, t Target, s *sight, fence int64, decide func(*sight) wish) (*sight, error) {
+// look whenever somebody else wrote meanwhile.
+func (w *Workloads) write(ctx context.Context, t Target, s *sight, fence int64, decide func(*sight) wish) error {
 	for range tries {
 		if held := w.fence(s.deployment); held > fence {
-			return nil, fmt.Errorf("%s of namespace %s: %w", s.deployment.Name, t.Namespace, engine.ErrFenced)
+			return fmt.Errorf("%s of namespace %s: %w", s.deployment.Name, t.Namespace, engine.ErrFenced)
 		}
 		ask := decide(s)
 		if ask.fits {
-			return s, nil
+			return nil
 		}
-		d, err := t.Cluster.Client().AppsV1().Deployments(t.Namespace).Apply(ctx, w.configuration(t, s, ask, fence),
+		_, err := t.Cluster.Client().AppsV1().Deployments(t.Namespace).Apply(ctx, w.configuration(t, s, ask, fence),
 			metav1.ApplyOptions{FieldManager: manager, Force: true})
-		if err == nil {
-			left := &sight{version: d.ResourceVersion}
-			return left, t.see(left, d)
-		}
 		if !apierrors.IsConflict(err) {
-			return nil, t.Cluster.Explain(err)
+			return t.Cluster.Explain(err)
 		}
 		if s, err = t.deployment(ctx, s.deployment.Name); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return nil, fmt.Errorf("deployment %s of namespace %s in cluster %s is changed by others too often: nothing could be written in %d tries",
+	return fmt.Errorf("deployment %s of namespace %s in cluster %s is changed by others too often: nothing could be written in %d tries",
 		s.deployment.Name, t.Namespace, t.Cluster.Name(), tries)
 }
 

@@ -7,8 +7,6 @@ package workload
 import (
 	"context"
 	"fmt"
-	"slices"
-	"sync"
 	"time"
 
 	"bluegreen/internal/engine"
@@ -39,23 +37,10 @@ type Options struct {
 
 // Workloads are the colors of one app. It implements engine.Workloads, engine.JobRunner and
 // engine.Checker.
-type Workloads struct {
-	Options
-
-	mu      sync.Mutex
-	ordered map[release.Color]ordered
-}
-
-// ordered is a color as Deploy left it, so that the watch that follows can begin there.
-type ordered struct {
-	seen []*sight
-	at   time.Time
-}
+type Workloads struct{ Options }
 
 // New makes an app's workloads. Nothing is asked of the clusters yet.
-func New(o Options) *Workloads {
-	return &Workloads{Options: o, ordered: map[release.Color]ordered{}}
-}
+func New(o Options) *Workloads { return &Workloads{o} }
 
 func (w *Workloads) target(c release.Color) (Target, error) {
 	switch c {
@@ -76,11 +61,9 @@ func (w *Workloads) Observe(ctx context.Context, c release.Color, i release.Imag
 	end := time.Now().Add(wait)
 	var first engine.Workload
 	for look := 0; ; look++ {
-		v := w.left(c, look == 0 && wait > 0)
-		if v == nil {
-			if v, err = t.look(ctx, time.Until(end) <= 0); err != nil {
-				return engine.Workload{}, err
-			}
+		v, err := t.look(ctx, time.Until(end) <= 0)
+		if err != nil {
+			return engine.Workload{}, err
 		}
 		o, err := w.report(ctx, t, v, i)
 		if look == 0 {
@@ -98,18 +81,6 @@ func (w *Workloads) Observe(ctx context.Context, c release.Color, i release.Imag
 			return engine.Workload{}, err
 		}
 	}
-}
-
-// left returns, once, what a Deploy has just left behind, if it is still on its way.
-func (w *Workloads) left(c release.Color, wanted bool) []*sight {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	o := w.ordered[c]
-	delete(w.ordered, c)
-	if !wanted || time.Since(o.at) > time.Second || !slices.ContainsFunc(o.seen, func(s *sight) bool { return !s.begun() }) {
-		return nil
-	}
-	return o.seen
 }
 
 // settled reports whether waiting is over: nothing more is to come, or something changed.
