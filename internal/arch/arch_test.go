@@ -23,7 +23,7 @@ var may = map[string][]string{
 	"internal/console":   {"internal/api", "internal/engine", "internal/release"},
 	"internal/probe":     {"internal/engine"},
 	"internal/intake":    {"internal/engine", "internal/release", "internal/config", "internal/functions", "internal/azure/acr", "internal/azure/monitor", "internal/azure/queue"},
-	"internal/azure":     {"internal/engine", "internal/release"},
+	"internal/azure":     {"internal/engine", "internal/release", "internal/azure/resource"},
 	"internal/kube":      {"internal/engine", "internal/release", "internal/kube/access"}, // adapters never import each other
 	"internal/app":       {"internal/config", "internal/console", "internal/engine", "internal/functions", "internal/intake"},
 	"handler":            {"internal"},

@@ -5,22 +5,17 @@
 package appgateway
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
-	"time"
 
+	"bluegreen/internal/azure/resource"
 	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
 )
 
@@ -41,21 +36,24 @@ type Options struct {
 // color where they differ by color. Without Settings, those in use are left alone.
 type Backend struct{ Pool, Settings string }
 
+var kind = resource.Kind{
+	Type: "Microsoft.Network/applicationGateways", Version: apiVersion,
+	Word: "gateway", What: "Application Gateway", Key: "gateway.applicationGateway",
+}
+
 // Gateway implements engine.Gateway and engine.Checker.
 type Gateway struct {
-	id       *arm.ResourceID
+	azure    *resource.Resource
 	rules    []string
 	backends map[release.Color]Backend
-	endpoint string // of Azure Resource Manager, without a slash at its end
-	pipeline runtime.Pipeline
 	client   *armnetwork.ApplicationGatewaysClient
 }
 
 // New makes a Gateway. Nothing is asked of Azure yet.
 func New(o Options) (*Gateway, error) {
-	id, err := arm.ParseResourceID(o.ID)
-	if err != nil || !strings.EqualFold(id.ResourceType.String(), "Microsoft.Network/applicationGateways") {
-		return nil, fmt.Errorf("%q is not the resource id of an Application Gateway", o.ID)
+	r, err := resource.New(kind, o.ID, o.Credential, o.Client)
+	if err != nil {
+		return nil, err
 	}
 	switch {
 	case len(o.Rules) == 0:
@@ -67,35 +65,11 @@ func New(o Options) (*Gateway, error) {
 	case strings.EqualFold(o.Blue.Settings, o.Green.Settings):
 		o.Blue.Settings, o.Green.Settings = "", "" // nothing to change at a switch
 	}
-	options := clientOptions(o.Client)
-	c, err := arm.NewClient("bluegreen", "v1.0.0", o.Credential, options)
-	if err != nil {
-		return nil, fmt.Errorf("make ARM client: %w", err)
-	}
-	client, err := armnetwork.NewApplicationGatewaysClient(id.SubscriptionID, o.Credential, options)
+	client, err := armnetwork.NewApplicationGatewaysClient(r.ID.SubscriptionID, o.Credential, resource.ClientOptions(o.Client))
 	if err != nil {
 		return nil, fmt.Errorf("make gateway client: %w", err)
 	}
-	return &Gateway{
-		id: id, rules: o.Rules, backends: map[release.Color]Backend{release.Blue: o.Blue, release.Green: o.Green},
-		endpoint: strings.TrimSuffix(c.Endpoint(), "/"), pipeline: c.Pipeline(), client: client,
-	}, nil
-}
-
-// clientOptions makes reads try again, but only soon: who reads a gateway waits for it.
-func clientOptions(given *arm.ClientOptions) *arm.ClientOptions {
-	var o arm.ClientOptions
-	if given != nil {
-		o = *given
-	}
-	o.DisableRPRegistration = true // where a gateway is, its provider is registered
-	o.Retry = policy.RetryOptions{MaxRetries: 2, RetryDelay: 200 * time.Millisecond, MaxRetryDelay: 2 * time.Second, TryTimeout: 20 * time.Second}
-	return &o
-}
-
-// once keeps the SDK from sending a request again by itself.
-func once(ctx context.Context) context.Context {
-	return policy.WithRetryOptions(ctx, policy.RetryOptions{MaxRetries: -1})
+	return &Gateway{r, o.Rules, map[release.Color]Backend{release.Blue: o.Blue, release.Green: o.Green}, client}, nil
 }
 
 // Live implements engine.Gateway.
@@ -112,7 +86,7 @@ func (g *Gateway) Live(ctx context.Context) (engine.Reading, error) {
 // stale is held back by its deadline and, where the service honours it, by If-Match.
 func (g *Gateway) Switch(ctx context.Context, to release.Color, _ int64) (engine.Operation, error) {
 	if to != release.Blue && to != release.Green {
-		return engine.Operation{}, refuse("traffic can go to blue or green, not to %q", to)
+		return engine.Operation{}, resource.Refuse("traffic can go to blue or green, not to %q", to)
 	}
 	d, err := g.get(ctx)
 	if err != nil {
@@ -124,66 +98,17 @@ func (g *Gateway) Switch(ctx context.Context, to release.Color, _ int64) (engine
 		why = append(why, fmt.Sprintf("%s, which is of neither color: point it at one of them, nobody's choice is overwritten", p))
 	}
 	if len(why) > 0 {
-		return engine.Operation{}, refuse("%s", strings.Join(why, "; "))
+		return engine.Operation{}, resource.Refuse("%s", strings.Join(why, "; "))
 	}
-	return g.put(ctx, s.repoint(d.raw, to), d.etag)
-}
-
-// get reads the gateway.
-func (g *Gateway) get(ctx context.Context) (document, error) {
-	resp, err := g.send(ctx, http.MethodGet, nil, "")
+	resp, err := g.azure.Put(ctx, s.repoint(d.Raw, to), d.ETag)
 	if err != nil {
-		return document{}, fmt.Errorf("read gateway %s: %w", g.id.Name, err)
-	}
-	if !runtime.HasStatusCode(resp, http.StatusOK) {
-		return document{}, g.refusal("read gateway "+g.id.Name, resp)
-	}
-	raw, err := runtime.Payload(resp)
-	if err != nil {
-		return document{}, fmt.Errorf("read gateway %s: %w", g.id.Name, err)
-	}
-	root, err := parse(raw)
-	if err != nil {
-		return document{}, fmt.Errorf("read gateway %s: its description cannot be used: %w", g.id.Name, err)
-	}
-	d := document{raw: raw, root: root, etag: resp.Header.Get("ETag")}
-	if d.etag == "" {
-		d.etag = root.string("etag")
-	}
-	return d, nil
-}
-
-// put writes the gateway once. Sending it again by itself, as the SDK would, would undo
-// what another client wrote meanwhile.
-func (g *Gateway) put(ctx context.Context, body []byte, etag string) (engine.Operation, error) {
-	if err := ctx.Err(); err != nil {
-		return engine.Operation{}, fmt.Errorf("write gateway %s: not sent: %w", g.id.Name, err)
-	}
-	resp, err := g.send(once(ctx), http.MethodPut, body, etag)
-	if err != nil {
-		return engine.Operation{}, fmt.Errorf("write gateway %s, whether it was done is not known: %w", g.id.Name, err)
-	}
-	if !runtime.HasStatusCode(resp, http.StatusOK, http.StatusCreated) {
-		return engine.Operation{}, g.refusal("write gateway "+g.id.Name, resp)
+		return engine.Operation{}, err
 	}
 	return g.operation(resp)
 }
 
-// send makes a request about the gateway itself.
-func (g *Gateway) send(ctx context.Context, method string, body []byte, etag string) (*http.Response, error) {
-	req, err := runtime.NewRequest(ctx, method, g.endpoint+g.id.String())
-	if err != nil {
-		return nil, err
-	}
-	req.Raw().URL.RawQuery = "api-version=" + apiVersion
-	req.Raw().Header.Set("Accept", "application/json")
-	if body != nil {
-		if err := req.SetBody(streaming.NopCloser(bytes.NewReader(body)), "application/json"); err != nil {
-			return nil, err
-		}
-		if etag != "" {
-			req.Raw().Header.Set("If-Match", etag)
-		}
-	}
-	return g.pipeline.Do(req)
+// get reads the gateway.
+func (g *Gateway) get(ctx context.Context) (document, error) {
+	d, err := g.azure.Get(ctx)
+	return document{d}, err
 }

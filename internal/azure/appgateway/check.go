@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"bluegreen/internal/azure/resource"
 	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
 
@@ -38,8 +39,8 @@ func (d document) warnings(s survey) ([]string, error) {
 	}
 	var seen []string
 	for _, c := range []release.Color{release.Blue, release.Green} {
-		if pool := s.pools[c]; pool != nil && len(withID(d.section("backendAddressPools"), pool.text).list("properties", "backendAddresses")) == 0 {
-			warn("backend pool %s of %s has no servers: nothing can answer there", last(pool.text), c)
+		if pool := s.pools[c]; pool != nil && len(resource.WithID(d.section("backendAddressPools"), pool.Text()).List("properties", "backendAddresses")) == 0 {
+			warn("backend pool %s of %s has no servers: nothing can answer there", resource.Last(pool.Text()), c)
 		}
 		for _, id := range s.settingsFor(c) {
 			if contains(seen, id) {
@@ -47,17 +48,17 @@ func (d document) warnings(s survey) ([]string, error) {
 			}
 			seen = append(seen, id)
 			var use armnetwork.ApplicationGatewayBackendHTTPSettings
-			if err := d.model(withID(d.section("backendHttpSettingsCollection"), id), &use); err != nil {
-				return nil, fmt.Errorf("read settings %s: %w", last(id), err)
+			if err := resource.WithID(d.section("backendHttpSettingsCollection"), id).Read(&use); err != nil {
+				return nil, fmt.Errorf("read settings %s: %w", resource.Last(id), err)
 			}
 			if p := use.Properties; p != nil {
-				rough(*p, last(id), warn)
+				rough(*p, resource.Last(id), warn)
 			}
 		}
 	}
 	for _, p := range s.places {
 		if len(s.settings) > 0 && p.settings != nil && p.settingsColor == "" {
-			warn("%s uses the HTTP settings %s, which are of neither color: a switch leaves them as they are", p.where, last(p.settings.text))
+			warn("%s uses the HTTP settings %s, which are of neither color: a switch leaves them as they are", p.where, resource.Last(p.settings.Text()))
 		}
 	}
 	return found, nil

@@ -5,64 +5,61 @@ import (
 	"regexp"
 	"strings"
 
+	"bluegreen/internal/azure/resource"
 	"bluegreen/internal/release"
 )
 
 // document is a gateway as GET returned it.
-type document struct {
-	raw  []byte
-	root *node
-	etag string
-}
+type document struct{ resource.Document }
 
-func (d document) section(name string) []*node { return d.root.list("properties", name) }
+func (d document) section(name string) []*resource.Node { return d.Root.List("properties", name) }
 
 // place is where a routing rule names a backend pool, and the HTTP settings beside it.
 // Both nodes are ids; color and settingsColor are "" for what belongs to neither color.
 type place struct {
 	where                string
-	pool, settings       *node
+	pool, settings       *resource.Node
 	color, settingsColor release.Color
 }
 
 func (p place) String() string {
-	s := fmt.Sprintf("%s points at pool %s", p.where, last(p.pool.text))
+	s := fmt.Sprintf("%s points at pool %s", p.where, resource.Last(p.pool.Text()))
 	if p.settingsColor != "" {
-		s += " with settings " + last(p.settings.text)
+		s += " with settings " + resource.Last(p.settings.Text())
 	}
 	return s
 }
 
 // places returns where a rule names backend pools, in words where it names none.
-func (d document) places(rule *node) ([]place, string) {
-	where := "rule " + rule.string("name")
-	p := rule.at("properties")
-	switch kind := p.string("ruleType"); {
-	case p.string("redirectConfiguration", "id") != "":
+func (d document) places(rule *resource.Node) ([]place, string) {
+	where := "rule " + rule.Text("name")
+	p := rule.At("properties")
+	switch kind := p.Text("ruleType"); {
+	case p.Text("redirectConfiguration", "id") != "":
 		return nil, where + " redirects: list the rule that serves the app instead"
 	case strings.EqualFold(kind, "PathBasedRouting"):
-		m := withID(d.section("urlPathMaps"), p.string("urlPathMap", "id"))
+		m := resource.WithID(d.section("urlPathMaps"), p.Text("urlPathMap", "id"))
 		if m == nil {
 			return nil, where + " has no path map"
 		}
 		return d.mapPlaces(m), ""
 	case !strings.EqualFold(kind, "Basic"):
 		return nil, fmt.Sprintf("%s is of type %q, which is not known here: Basic and PathBasedRouting are", where, kind)
-	case p.at("backendAddressPool", "id") == nil:
+	case p.At("backendAddressPool", "id") == nil:
 		return nil, where + " names no backend pool"
 	}
-	return []place{{where: where, pool: p.at("backendAddressPool", "id"), settings: p.at("backendHttpSettings", "id")}}, ""
+	return []place{{where: where, pool: p.At("backendAddressPool", "id"), settings: p.At("backendHttpSettings", "id")}}, ""
 }
 
-func (d document) mapPlaces(m *node) []place {
-	where := "path map " + m.string("name")
-	p := m.at("properties")
-	all := []place{{where: where, pool: p.at("defaultBackendAddressPool", "id"), settings: p.at("defaultBackendHttpSettings", "id")}}
-	for _, rule := range p.list("pathRules") {
-		p := rule.at("properties")
+func (d document) mapPlaces(m *resource.Node) []place {
+	where := "path map " + m.Text("name")
+	p := m.At("properties")
+	all := []place{{where: where, pool: p.At("defaultBackendAddressPool", "id"), settings: p.At("defaultBackendHttpSettings", "id")}}
+	for _, rule := range p.List("pathRules") {
+		p := rule.At("properties")
 		all = append(all, place{
-			where: where + ", path rule " + rule.string("name"),
-			pool:  p.at("backendAddressPool", "id"), settings: p.at("backendHttpSettings", "id"),
+			where: where + ", path rule " + rule.Text("name"),
+			pool:  p.At("backendAddressPool", "id"), settings: p.At("backendHttpSettings", "id"),
 		})
 	}
 	var found []place
@@ -80,7 +77,7 @@ func (d document) routed(pool string) bool {
 	for _, rule := range d.section("requestRoutingRules") {
 		places, _ := d.places(rule)
 		for _, p := range places {
-			if strings.EqualFold(p.pool.text, pool) {
+			if strings.EqualFold(p.pool.Text(), pool) {
 				return true
 			}
 		}
@@ -90,28 +87,28 @@ func (d document) routed(pool string) bool {
 
 // survey is what the app has in a gateway.
 type survey struct {
-	pools, settings map[release.Color]*node // the ids; without those that are missing
-	places          []place                 // the app's references
-	elsewhere       []place                 // of rules of the app that have none
-	problems        []string                // why nothing may be changed
+	pools, settings map[release.Color]*resource.Node // the ids; without those that are missing
+	places          []place                          // the app's references
+	elsewhere       []place                          // of rules of the app that have none
+	problems        []string                         // why nothing may be changed
 }
 
 func (g *Gateway) survey(d document) survey {
-	s := survey{pools: map[release.Color]*node{}, settings: map[release.Color]*node{}}
+	s := survey{pools: map[release.Color]*resource.Node{}, settings: map[release.Color]*resource.Node{}}
 	for _, c := range []release.Color{release.Blue, release.Green} {
 		s.find(s.pools, c, d.section("backendAddressPools"), "backend pool", g.backends[c].Pool)
 		if name := g.backends[c].Settings; name != "" {
 			s.find(s.settings, c, d.section("backendHttpSettingsCollection"), "backend HTTP settings", name)
 		}
 	}
-	maps := map[*node]bool{}
+	maps := map[*resource.Node]bool{}
 	for _, name := range g.rules {
-		rule := named(d.section("requestRoutingRules"), name)
+		rule := resource.Named(d.section("requestRoutingRules"), name)
 		if rule == nil {
-			s.problem("rule %s does not exist: the gateway has %s", name, names(d.section("requestRoutingRules")))
+			s.problem("rule %s does not exist: the gateway has %s", name, resource.Names(d.section("requestRoutingRules")))
 			continue
 		}
-		m := withID(d.section("urlPathMaps"), rule.string("properties", "urlPathMap", "id"))
+		m := resource.WithID(d.section("urlPathMaps"), rule.Text("properties", "urlPathMap", "id"))
 		if m != nil && maps[m] {
 			continue
 		}
@@ -133,24 +130,24 @@ func (s *survey) problem(format string, args ...any) {
 	s.problems = append(s.problems, fmt.Sprintf(format, args...))
 }
 
-func (s *survey) find(into map[release.Color]*node, c release.Color, list []*node, what, name string) {
-	id := named(list, name).at("id")
-	if id == nil || id.text == "" {
-		s.problem("%s %s of %s does not exist: the gateway has %s", what, name, c, names(list))
+func (s *survey) find(into map[release.Color]*resource.Node, c release.Color, list []*resource.Node, what, name string) {
+	id := resource.Named(list, name).At("id")
+	if id == nil || id.Text() == "" {
+		s.problem("%s %s of %s does not exist: the gateway has %s", what, name, c, resource.Names(list))
 		return
 	}
 	into[c] = id
 }
 
 // sharing refuses a path map that also serves rules of others: they would move too.
-func (s *survey) sharing(d document, m *node, own []string) {
+func (s *survey) sharing(d document, m *resource.Node, own []string) {
 	if m == nil {
 		return
 	}
 	for _, rule := range d.section("requestRoutingRules") {
-		name := rule.string("name")
-		if strings.EqualFold(rule.string("properties", "urlPathMap", "id"), m.string("id")) && !contains(own, name) {
-			s.problem("path map %s also serves rule %s, which would move too: list that rule as well, or give the app a path map of its own", m.string("name"), name)
+		name := rule.Text("name")
+		if strings.EqualFold(rule.Text("properties", "urlPathMap", "id"), m.Text("id")) && !contains(own, name) {
+			s.problem("path map %s also serves rule %s, which would move too: list that rule as well, or give the app a path map of its own", m.Text("name"), name)
 		}
 	}
 }
@@ -171,12 +168,12 @@ func (s *survey) sort(places []place) {
 	s.places = append(s.places, owned...)
 }
 
-func colorOf(ids map[release.Color]*node, id *node) release.Color {
+func colorOf(ids map[release.Color]*resource.Node, id *resource.Node) release.Color {
 	if id == nil {
 		return ""
 	}
 	for _, c := range []release.Color{release.Blue, release.Green} {
-		if ids[c] != nil && strings.EqualFold(ids[c].text, id.text) {
+		if ids[c] != nil && strings.EqualFold(ids[c].Text(), id.Text()) {
 			return c
 		}
 	}
@@ -210,16 +207,16 @@ func (s survey) describe() string {
 
 // repoint returns the document with every reference of the app leading to a color.
 func (s survey) repoint(raw []byte, to release.Color) []byte {
-	changes := map[*node]*node{}
+	changes := map[*resource.Node][]byte{}
 	for _, p := range s.places {
 		if p.color != to {
-			changes[p.pool] = s.pools[to]
+			changes[p.pool] = s.pools[to].Raw()
 		}
 		if p.settingsColor == to.Other() {
-			changes[p.settings] = s.settings[to]
+			changes[p.settings] = s.settings[to].Raw()
 		}
 	}
-	return replace(raw, changes)
+	return resource.Replace(raw, changes)
 }
 
 // agicRule is how the ingress controller names its rules.
@@ -228,20 +225,18 @@ var agicRule = regexp.MustCompile(`^rr-[0-9a-f]{32}$`)
 // unfit says why a gateway must not be written to, whatever the app has in it.
 func (d document) unfit() []string {
 	var why []string
-	if state := d.root.string("properties", "operationalState"); !strings.EqualFold(state, "Running") {
+	if state := d.Root.Text("properties", "operationalState"); !strings.EqualFold(state, "Running") {
 		why = append(why, fmt.Sprintf("the gateway is %s, not Running: start it first, because a write would start it as a side effect", orUnknown(state)))
 	}
 	managed := ""
-	if tags := d.root.at("tags"); tags != nil {
-		for key := range tags.members {
-			if strings.EqualFold(key, "managed-by-k8s-ingress") {
-				managed = "it has the tag " + key
-			}
+	for _, key := range d.Root.At("tags").Keys() {
+		if strings.EqualFold(key, "managed-by-k8s-ingress") {
+			managed = "it has the tag " + key
 		}
 	}
 	for _, rule := range d.section("requestRoutingRules") {
-		if managed == "" && agicRule.MatchString(rule.string("name")) {
-			managed = "its rule " + rule.string("name") + " is named as by one"
+		if managed == "" && agicRule.MatchString(rule.Text("name")) {
+			managed = "its rule " + rule.Text("name") + " is named as by one"
 		}
 	}
 	if managed != "" {
@@ -265,6 +260,3 @@ func contains(list []string, name string) bool {
 	}
 	return false
 }
-
-// last is the name at the end of a resource id.
-func last(id string) string { return id[strings.LastIndex(id, "/")+1:] }

@@ -2,7 +2,6 @@ package appgateway
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"bluegreen/internal/azure/resource"
 	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
 
@@ -36,20 +36,20 @@ func (g *Gateway) Health(ctx context.Context, c release.Color) (engine.Health, e
 	if pool == nil {
 		return engine.Health{Detail: strings.Join(s.problems, "; ")}, nil
 	}
-	if len(withID(d.section("backendAddressPools"), pool.text).list("properties", "backendAddresses")) == 0 {
-		return engine.Health{Detail: fmt.Sprintf("pool %s has no servers", last(pool.text))}, nil
+	if len(resource.WithID(d.section("backendAddressPools"), pool.Text()).List("properties", "backendAddresses")) == 0 {
+		return engine.Health{Detail: fmt.Sprintf("pool %s has no servers", resource.Last(pool.Text()))}, nil
 	}
 	settings := s.settingsFor(c)
 	if len(settings) == 0 {
-		return engine.Health{Unknown: true, Detail: "no rule of the app tells with which HTTP settings pool " + last(pool.text) + " is reached: " + s.describe()}, nil
+		return engine.Health{Unknown: true, Detail: "no rule of the app tells with which HTTP settings pool " + resource.Last(pool.Text()) + " is reached: " + s.describe()}, nil
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, healthTime, errTooLong)
 	defer cancel()
-	servers, err := g.servers(ctx, d, pool.text, settings)
+	servers, err := g.servers(ctx, d, pool.Text(), settings)
 	if err != nil {
 		return unknown(ctx, err)
 	}
-	return judge(last(pool.text), servers), nil
+	return judge(resource.Last(pool.Text()), servers), nil
 }
 
 // settingsFor are the ids of the HTTP settings that a color is reached with when it is live.
@@ -60,8 +60,8 @@ func (s survey) settingsFor(c release.Color) []string {
 		if p.settingsColor != "" {
 			id = s.settings[c]
 		}
-		if id != nil && !contains(ids, id.text) {
-			ids = append(ids, id.text)
+		if id != nil && !contains(ids, id.Text()) {
+			ids = append(ids, id.Text())
 		}
 	}
 	return ids
@@ -91,7 +91,7 @@ func (g *Gateway) servers(ctx context.Context, d document, pool string, settings
 
 // probed returns what the gateway's own probes found.
 func (g *Gateway) probed(ctx context.Context, pool string, settings []string) ([]*server, error) {
-	p, err := g.client.BeginBackendHealth(ctx, g.id.ResourceGroupName, g.id.Name, nil)
+	p, err := g.client.BeginBackendHealth(ctx, g.azure.ID.ResourceGroupName, g.azure.ID.Name, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func (g *Gateway) probe(ctx context.Context, d document, pool, settings string) 
 	}
 	check.BackendAddressPool = &armnetwork.SubResource{ID: &pool}
 	check.BackendHTTPSettings = &armnetwork.SubResource{ID: &settings}
-	p, err := g.client.BeginBackendHealthOnDemand(ctx, g.id.ResourceGroupName, g.id.Name, check, nil)
+	p, err := g.client.BeginBackendHealthOnDemand(ctx, g.azure.ID.ResourceGroupName, g.azure.ID.Name, check, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -142,11 +142,11 @@ func (e errCannotProbe) Error() string { return string(e) }
 // https://learn.microsoft.com/azure/application-gateway/application-gateway-probe-overview
 func (d document) check(settings string) (check armnetwork.ApplicationGatewayOnDemandProbe, err error) {
 	var use armnetwork.ApplicationGatewayBackendHTTPSettings
-	if err := d.model(withID(d.section("backendHttpSettingsCollection"), settings), &use); err != nil {
-		return check, fmt.Errorf("read settings %s: %w", last(settings), err)
+	if err := resource.WithID(d.section("backendHttpSettingsCollection"), settings).Read(&use); err != nil {
+		return check, fmt.Errorf("read settings %s: %w", resource.Last(settings), err)
 	}
 	if use.Properties == nil {
-		return check, errCannotProbe("settings " + last(settings) + " do not exist")
+		return check, errCannotProbe("settings " + resource.Last(settings) + " do not exist")
 	}
 	if use.Properties.Probe == nil {
 		check = armnetwork.ApplicationGatewayOnDemandProbe{Protocol: use.Properties.Protocol, Host: use.Properties.HostName, Path: to.Ptr("/"), Timeout: to.Ptr[int32](30)}
@@ -157,29 +157,21 @@ func (d document) check(settings string) (check armnetwork.ApplicationGatewayOnD
 	}
 	var probe armnetwork.ApplicationGatewayProbe
 	id := text(use.Properties.Probe.ID)
-	if err := d.model(withID(d.section("probes"), id), &probe); err != nil {
-		return check, fmt.Errorf("read probe %s: %w", last(id), err)
+	if err := resource.WithID(d.section("probes"), id).Read(&probe); err != nil {
+		return check, fmt.Errorf("read probe %s: %w", resource.Last(id), err)
 	}
 	p := probe.Properties
 	if p == nil {
-		return check, errCannotProbe("probe " + last(id) + " does not exist")
+		return check, errCannotProbe("probe " + resource.Last(id) + " does not exist")
 	}
 	if p.Port != nil && use.Properties.Port != nil && *p.Port != 0 && *p.Port != *use.Properties.Port {
-		return check, errCannotProbe(fmt.Sprintf("probe %s has a port of its own, which cannot be asked for on demand", last(id)))
+		return check, errCannotProbe(fmt.Sprintf("probe %s has a port of its own, which cannot be asked for on demand", resource.Last(id)))
 	}
 	return armnetwork.ApplicationGatewayOnDemandProbe{
 		Protocol: p.Protocol, Host: p.Host, Path: p.Path, Timeout: p.Timeout, Match: p.Match,
 		PickHostNameFromBackendHTTPSettings: p.PickHostNameFromBackendHTTPSettings,
 		EnableProbeProxyProtocolHeader:      p.EnableProbeProxyProtocolHeader,
 	}, nil
-}
-
-// model reads a part of the gateway into the SDK's type for it; nothing when there is none.
-func (d document) model(n *node, into any) error {
-	if n == nil {
-		return nil
-	}
-	return json.Unmarshal(d.raw[n.start:n.end], into)
 }
 
 // await follows an asynchronous answer more closely than PollUntilDone, whose least step
@@ -210,14 +202,14 @@ func unknown(ctx context.Context, err error) (engine.Health, error) {
 	case !errors.As(err, &failed) || failed.RawResponse == nil:
 		return engine.Health{}, fmt.Errorf("ask for backend health: %w", err)
 	}
-	f := read(failed.RawResponse)
+	f := resource.Read(failed.RawResponse)
 	switch {
-	case f.status == http.StatusUnauthorized, f.status == http.StatusForbidden:
-		return engine.Health{Unknown: true, Detail: f.lacking()}, nil
-	case f.status >= 400 && f.status < 500 && f.status != http.StatusTooManyRequests && f.status != http.StatusRequestTimeout:
-		return engine.Health{Unknown: true, Detail: f.words()}, nil
+	case f.Status == http.StatusUnauthorized, f.Status == http.StatusForbidden:
+		return engine.Health{Unknown: true, Detail: f.Lacking()}, nil
+	case f.Status >= 400 && f.Status < 500 && f.Status != http.StatusTooManyRequests && f.Status != http.StatusRequestTimeout:
+		return engine.Health{Unknown: true, Detail: f.Words()}, nil
 	}
-	return engine.Health{}, fmt.Errorf("ask for backend health: the service answered %d: %s", f.status, f.words())
+	return engine.Health{}, fmt.Errorf("ask for backend health: the service answered %d: %s", f.Status, f.Words())
 }
 
 // judge sums servers up. The real words are Healthy, Unhealthy and Unknown, which the SDK's

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 
+	"bluegreen/internal/azure/resource"
 	"bluegreen/internal/engine"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
@@ -25,10 +26,10 @@ func (g *Gateway) operation(resp *http.Response) (engine.Operation, error) {
 	if at == "" {
 		return finished(resp)
 	}
-	if len(at) < len(g.endpoint) || !strings.EqualFold(at[:len(g.endpoint)], g.endpoint) {
-		return engine.Operation{}, fmt.Errorf("follow the write: its operation is not at %s: %.200s", g.endpoint, at)
+	if len(at) < len(g.azure.Endpoint) || !strings.EqualFold(at[:len(g.azure.Endpoint)], g.azure.Endpoint) {
+		return engine.Operation{}, fmt.Errorf("follow the write: its operation is not at %s: %.200s", g.azure.Endpoint, at)
 	}
-	token := at[len(g.endpoint):]
+	token := at[len(g.azure.Endpoint):]
 	if !followable(token) {
 		return engine.Operation{}, fmt.Errorf("follow the write: its operation cannot be used: %.200s", at)
 	}
@@ -41,11 +42,11 @@ func finished(resp *http.Response) (engine.Operation, error) {
 	if err != nil {
 		return engine.Operation{}, fmt.Errorf("read the answer to the write: %w", err)
 	}
-	root, err := parse(raw)
+	root, err := resource.Parse(raw)
 	if err != nil {
 		return engine.Operation{}, fmt.Errorf("read the answer to the write: %w", err)
 	}
-	if state := root.string("properties", "provisioningState"); state != "Succeeded" {
+	if state := root.Text("properties", "provisioningState"); state != "Succeeded" {
 		return engine.Operation{}, fmt.Errorf("follow the write: it names no operation and the gateway is %s", orUnknown(state))
 	}
 	return engine.Operation{Done: true}, nil
@@ -62,11 +63,11 @@ func (g *Gateway) Poll(ctx context.Context, token string) (engine.Operation, err
 	if !followable(token) {
 		return engine.Operation{Token: token, Lost: true, Detail: "what was saved of the operation does not lead to one"}, nil
 	}
-	req, err := runtime.NewRequest(once(ctx), http.MethodGet, g.endpoint+token)
+	req, err := runtime.NewRequest(resource.Once(ctx), http.MethodGet, g.azure.Endpoint+token)
 	if err != nil {
 		return engine.Operation{}, fmt.Errorf("ask for the operation: %w", err)
 	}
-	resp, err := g.pipeline.Do(req)
+	resp, err := g.azure.Pipeline.Do(req)
 	if told := (*url.Error)(nil); errors.As(err, &told) {
 		err = told.Err // without the URL and its signature
 	}
@@ -82,17 +83,17 @@ func (g *Gateway) Poll(ctx context.Context, token string) (engine.Operation, err
 // untold sorts answers that do not tell of the operation. What may pass is an error, and
 // so is a missing right: the operation is not lost, only out of sight.
 func (g *Gateway) untold(token string, resp *http.Response) (engine.Operation, error) {
-	f := read(resp)
-	_, _, unseen := f.missing()
+	f := resource.Read(resp)
+	_, _, unseen := f.Missing()
 	switch {
-	case f.status == http.StatusUnauthorized, unseen:
-		return engine.Operation{}, refuse("ask for the operation: %s", f.lacking())
-	case f.status == http.StatusTooManyRequests, f.status == http.StatusRequestTimeout, f.status >= 500, f.status < 400:
-		return engine.Operation{}, fmt.Errorf("ask for the operation: the service answered %d: %s", f.status, f.words())
-	case f.status == http.StatusNotFound:
+	case f.Status == http.StatusUnauthorized, unseen:
+		return engine.Operation{}, resource.Refuse("ask for the operation: %s", f.Lacking())
+	case f.Status == http.StatusTooManyRequests, f.Status == http.StatusRequestTimeout, f.Status >= 500, f.Status < 400:
+		return engine.Operation{}, fmt.Errorf("ask for the operation: the service answered %d: %s", f.Status, f.Words())
+	case f.Status == http.StatusNotFound:
 		return engine.Operation{Token: token, Lost: true, Detail: "Azure does not know the gateway's operation any more"}, nil
 	}
-	return engine.Operation{Token: token, Lost: true, Detail: "Azure does not tell of the gateway's operation: " + f.words()}, nil
+	return engine.Operation{Token: token, Lost: true, Detail: "Azure does not tell of the gateway's operation: " + f.Words()}, nil
 }
 
 // progress reads how far an operation is. One that ended badly is told with HTTP 200 too.
@@ -112,12 +113,12 @@ func progress(token string, resp *http.Response) (engine.Operation, error) {
 	case "succeeded", "completed":
 		op.Done = true
 	case "failed":
-		op.Lost, op.Detail = true, "the gateway's operation failed: "+read(resp).words()
+		op.Lost, op.Detail = true, "the gateway's operation failed: "+resource.Read(resp).Words()
 	case "canceled", "cancelled":
-		f := read(resp)
-		op.Lost, op.Detail = true, "the gateway's operation was canceled: "+f.words()
-		if f.has("CanceledAndSupersededDueToAnotherOperation") {
-			op.Detail = "another write to the gateway took this one's place: " + f.words()
+		f := resource.Read(resp)
+		op.Lost, op.Detail = true, "the gateway's operation was canceled: "+f.Words()
+		if f.Has("CanceledAndSupersededDueToAnotherOperation") {
+			op.Detail = "another write to the gateway took this one's place: " + f.Words()
 		}
 	}
 	return op, nil

@@ -1,4 +1,4 @@
-package appgateway
+package resource
 
 import (
 	"encoding/json"
@@ -12,27 +12,28 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 )
 
-// failure is an error as Azure Resource Manager tells it.
-type failure struct {
-	status  int
+// Failure is an error as Azure Resource Manager tells it.
+type Failure struct {
+	Status  int    `json:"-"`
 	after   string // Retry-After
 	Code    string
 	Message string
 	Details []struct{ Code, Message string }
 }
 
-// read takes the error out of an answer, whose body stays readable.
-func read(resp *http.Response) failure {
-	var body struct{ Error failure }
+// Read takes the error out of an answer, whose body stays readable.
+func Read(resp *http.Response) Failure {
+	var body struct{ Error Failure }
 	if raw, err := runtime.Payload(resp); err == nil {
 		_ = json.Unmarshal(raw, &body) // what cannot be read is told by its status alone
 	}
 	f := body.Error
-	f.status, f.after = resp.StatusCode, resp.Header.Get("Retry-After")
+	f.Status, f.after = resp.StatusCode, resp.Header.Get("Retry-After")
 	return f
 }
 
-func (f failure) has(code string) bool {
+// Has reports whether the failure, or one of its details, has a code.
+func (f Failure) Has(code string) bool {
 	if f.Code == code {
 		return true
 	}
@@ -44,9 +45,9 @@ func (f failure) has(code string) bool {
 	return false
 }
 
-// words is what the service says, in at most about 600 bytes: some messages hold whole URLs
+// Words is what the service says, in at most about 600 bytes: some messages hold whole URLs
 // with their signatures.
-func (f failure) words() string {
+func (f Failure) Words() string {
 	var all []string
 	for _, d := range f.Details {
 		all = append(all, d.Code+": "+d.Message)
@@ -55,7 +56,7 @@ func (f failure) words() string {
 		all = append(all, f.Code+": "+f.Message)
 	}
 	if len(all) == 0 {
-		all = append(all, fmt.Sprintf("%d %s", f.status, http.StatusText(f.status)))
+		all = append(all, fmt.Sprintf("%d %s", f.Status, http.StatusText(f.Status)))
 	}
 	s := strings.Join(all, "; ")
 	if len(s) > 600 {
@@ -69,8 +70,8 @@ var (
 	plainDenied  = regexp.MustCompile(`does not have authorization to perform action '([^']+)' over scope '([^']+)'`)
 )
 
-// missing is the right that a refusal names.
-func (f failure) missing() (action, scope string, ok bool) {
+// Missing is the right that a refusal names.
+func (f Failure) Missing() (action, scope string, ok bool) {
 	for _, form := range []*regexp.Regexp{linkedDenied, plainDenied} {
 		if m := form.FindStringSubmatch(f.Message); m != nil {
 			return m[1], m[2], true
@@ -90,11 +91,11 @@ func role(action string) string {
 	return "Network Contributor"
 }
 
-// lacking says in one sentence what right to give.
-func (f failure) lacking() string {
-	action, scope, ok := f.missing()
+// Lacking says in one sentence what right to give.
+func (f Failure) Lacking() string {
+	action, scope, ok := f.Missing()
 	if !ok {
-		return "the identity is not let in: " + f.words()
+		return "the identity is not let in: " + f.Words()
 	}
 	return fmt.Sprintf("the identity lacks %s on %s: give it there a role with that action, such as %s; a new role takes some minutes to count", action, scope, role(action))
 }
@@ -109,30 +110,31 @@ func (r refusal) Error() string { return r.text }
 
 func (r refusal) Unwrap() error { return r.kind }
 
-func refuse(format string, args ...any) error {
+// Refuse makes an error that is engine.ErrDenied and says what to do.
+func Refuse(format string, args ...any) error {
 	return refusal{fmt.Sprintf(format, args...), engine.ErrDenied}
 }
 
-// refusal sorts an answer that is not the one hoped for into the kinds of the port. After
+// refused sorts an answer that is not the one hoped for into the kinds of the port. After
 // 5xx other than 503, and after 408, nobody knows whether a write was done.
-func (g *Gateway) refusal(doing string, resp *http.Response) error {
-	f := read(resp)
+func (r *Resource) refused(doing string, resp *http.Response) error {
+	f := Read(resp)
 	switch {
-	case f.status == http.StatusUnauthorized, f.status == http.StatusForbidden:
-		return refuse("%s: %s", doing, f.lacking())
-	case f.status == http.StatusNotFound:
-		return refuse("%s: there is no Application Gateway %s: name one that exists in gateway.applicationGateway", doing, g.id)
-	case f.status == http.StatusTooManyRequests, f.status == http.StatusConflict,
-		f.status == http.StatusPreconditionFailed, f.status == http.StatusServiceUnavailable:
-		return refusal{fmt.Sprintf("%s: not now: %s%s", doing, f.words(), f.again()), engine.ErrBusy}
-	case f.status >= 500, f.status == http.StatusRequestTimeout, f.status < 400:
-		return fmt.Errorf("%s: the service answered %d: %s", doing, f.status, f.words())
+	case f.Status == http.StatusUnauthorized, f.Status == http.StatusForbidden:
+		return Refuse("%s: %s", doing, f.Lacking())
+	case f.Status == http.StatusNotFound:
+		return Refuse("%s: there is no %s %s: name one that exists in %s", doing, r.kind.What, r.ID, r.kind.Key)
+	case f.Status == http.StatusTooManyRequests, f.Status == http.StatusConflict,
+		f.Status == http.StatusPreconditionFailed, f.Status == http.StatusServiceUnavailable:
+		return refusal{fmt.Sprintf("%s: not now: %s%s", doing, f.Words(), f.again()), engine.ErrBusy}
+	case f.Status >= 500, f.Status == http.StatusRequestTimeout, f.Status < 400:
+		return fmt.Errorf("%s: the service answered %d: %s", doing, f.Status, f.Words())
 	}
-	return refuse("%s: the service refuses it: %s", doing, f.words())
+	return Refuse("%s: the service refuses it: %s", doing, f.Words())
 }
 
 // again tells when the service wants to be asked again.
-func (f failure) again() string {
+func (f Failure) again() string {
 	if f.after == "" {
 		return ""
 	}

@@ -1,0 +1,134 @@
+// Package resource reads and writes one Azure resource as the text that it is. Azure knows
+// many resources only as a whole, and models drop what they do not know: what is written
+// is the very text that was just read, with nothing changed in it but a few values.
+package resource
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
+)
+
+// Kind is a type of resource, and how it is spoken of.
+type Kind struct {
+	Type    string // such as Microsoft.Network/applicationGateways
+	Version string // of the API, the same for reading and writing: what nobody here knows is kept then
+	Word    string // in a sentence, such as "gateway"
+	What    string // its full name, such as "Application Gateway"
+	Key     string // of the configuration that names it
+}
+
+// Resource is one resource in Azure Resource Manager.
+type Resource struct {
+	ID       *arm.ResourceID
+	Endpoint string // of Azure Resource Manager, without a slash at its end
+	Pipeline runtime.Pipeline
+	kind     Kind
+}
+
+// New makes a Resource. Nothing is asked of Azure yet.
+func New(kind Kind, id string, credential azcore.TokenCredential, o *arm.ClientOptions) (*Resource, error) {
+	parsed, err := arm.ParseResourceID(id)
+	if err != nil || !strings.EqualFold(parsed.ResourceType.String(), kind.Type) {
+		return nil, fmt.Errorf("%q is not the resource id of an %s", id, kind.What)
+	}
+	c, err := arm.NewClient("bluegreen", "v1.0.0", credential, ClientOptions(o))
+	if err != nil {
+		return nil, fmt.Errorf("make ARM client: %w", err)
+	}
+	return &Resource{ID: parsed, Endpoint: strings.TrimSuffix(c.Endpoint(), "/"), Pipeline: c.Pipeline(), kind: kind}, nil
+}
+
+// ClientOptions makes reads try again, but only soon: who reads a gateway waits for it.
+func ClientOptions(given *arm.ClientOptions) *arm.ClientOptions {
+	var o arm.ClientOptions
+	if given != nil {
+		o = *given
+	}
+	o.DisableRPRegistration = true // where a resource is, its provider is registered
+	o.Retry = policy.RetryOptions{MaxRetries: 2, RetryDelay: 200 * time.Millisecond, MaxRetryDelay: 2 * time.Second, TryTimeout: 20 * time.Second}
+	return &o
+}
+
+// Once keeps the SDK from sending a request again by itself.
+func Once(ctx context.Context) context.Context {
+	return policy.WithRetryOptions(ctx, policy.RetryOptions{MaxRetries: -1})
+}
+
+// Document is a resource as GET returned it.
+type Document struct {
+	Raw  []byte
+	Root *Node
+	ETag string
+}
+
+// Get reads the resource. Errors: engine.ErrBusy, engine.ErrDenied, or what may pass.
+func (r *Resource) Get(ctx context.Context) (Document, error) {
+	doing := "read " + r.kind.Word + " " + r.ID.Name
+	resp, err := r.send(ctx, http.MethodGet, nil, "")
+	if err != nil {
+		return Document{}, fmt.Errorf("%s: %w", doing, err)
+	}
+	if !runtime.HasStatusCode(resp, http.StatusOK) {
+		return Document{}, r.refused(doing, resp)
+	}
+	raw, err := runtime.Payload(resp)
+	if err != nil {
+		return Document{}, fmt.Errorf("%s: %w", doing, err)
+	}
+	root, err := Parse(raw)
+	if err != nil {
+		return Document{}, fmt.Errorf("%s: its description cannot be used: %w", doing, err)
+	}
+	d := Document{Raw: raw, Root: root, ETag: resp.Header.Get("ETag")}
+	if d.ETag == "" {
+		d.ETag = root.Text("etag")
+	}
+	return d, nil
+}
+
+// Put writes the resource once, with If-Match where there is an ETag. Sending it again by
+// itself, as the SDK would, would undo what another client wrote meanwhile. Errors:
+// engine.ErrBusy, engine.ErrDenied; any other leaves open whether it was done.
+func (r *Resource) Put(ctx context.Context, body []byte, etag string) (*http.Response, error) {
+	doing := "write " + r.kind.Word + " " + r.ID.Name
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("%s: not sent: %w", doing, err)
+	}
+	resp, err := r.send(Once(ctx), http.MethodPut, body, etag)
+	if err != nil {
+		return nil, fmt.Errorf("%s, whether it was done is not known: %w", doing, err)
+	}
+	if !runtime.HasStatusCode(resp, http.StatusOK, http.StatusCreated) {
+		return nil, r.refused(doing, resp)
+	}
+	return resp, nil
+}
+
+// send makes a request about the resource itself.
+func (r *Resource) send(ctx context.Context, method string, body []byte, etag string) (*http.Response, error) {
+	req, err := runtime.NewRequest(ctx, method, r.Endpoint+r.ID.String())
+	if err != nil {
+		return nil, err
+	}
+	req.Raw().URL.RawQuery = "api-version=" + r.kind.Version
+	req.Raw().Header.Set("Accept", "application/json")
+	if body != nil {
+		if err := req.SetBody(streaming.NopCloser(bytes.NewReader(body)), "application/json"); err != nil {
+			return nil, err
+		}
+		if etag != "" {
+			req.Raw().Header.Set("If-Match", etag)
+		}
+	}
+	return r.Pipeline.Do(req)
+}
