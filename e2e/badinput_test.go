@@ -46,9 +46,9 @@ func TestBadInputIsAnsweredOrDroppedAndNeverComesAgain(t *testing.T) {
 		status     int
 		says       string
 	}{
-		"malformed alert":         {"/api/alert-fired", `{"schemaId":`, 400, "JSON"},
-		"alert of another schema": {"/api/alert-fired", `{"schemaId":"AzureMonitorMetricAlert","data":{}}`, 400, "common alert schema"},
-		"alert of 1 MiB":          {"/api/alert-fired", huge, 413, "262144"},
+		"malformed alert":         {"/api/alerts", `{"schemaId":`, 400, "JSON"},
+		"alert of another schema": {"/api/alerts", `{"schemaId":"AzureMonitorMetricAlert","data":{}}`, 400, "common alert schema"},
+		"alert of 1 MiB":          {"/api/alerts", huge, 413, "262144"},
 		"command of 1 MiB":        {"/api/apps/shop-00/switch", huge, 413, ""},
 		"malformed command":       {"/api/apps/shop-00/switch", `{"to":`, 400, "JSON"},
 		"unknown field":           {"/api/apps/shop-00/switch", `{"too":"blue"}`, 400, "too"},

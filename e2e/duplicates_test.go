@@ -182,7 +182,7 @@ func TestOneAppsTroubleIsItsOwn(t *testing.T) {
 	m.deliver()
 	m.reach("good", release.Baking)
 	for name, want := range map[string]string{
-		"badly-written": "15 minutes", "elsewhere": "nowhere", "denied": "deploy/kubernetes/role.yaml",
+		"badly-written": "15 minutes", "elsewhere": "nowhere", "denied": "deploy/kubernetes/access/role.yaml",
 	} {
 		m.until(name, 30*time.Second, "saying what is wrong: "+want, func(a api.App) bool { return strings.Contains(a.Sentence, want) })
 	}

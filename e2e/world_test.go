@@ -41,6 +41,7 @@ type world struct {
 	events   *registry.Sender
 	times    host.Times
 	settings []string // app settings as KEY=value, over those that every host gets
+	signIn   host.SignIn
 
 	mu     sync.Mutex
 	raised [][]byte
@@ -119,7 +120,7 @@ func (w *world) serve(configuration string, instances int) {
 }
 
 func (w *world) alertURL(n int) string {
-	return w.hosts[n].URL() + "/api/alert-fired?code=" + w.hosts[n].FunctionKey()
+	return w.hosts[n].URL() + "/api/alerts?code=" + w.hosts[n].FunctionKey()
 }
 
 func (w *world) host(file string) *host.Host {
@@ -138,7 +139,7 @@ func (w *world) host(file string) *host.Host {
 	}
 	h, err := host.Start(context.WithoutCancel(w.t.Context()), host.Options{
 		Root: root(w.t), Env: append(env, w.settings...), Keys: host.Keys{Function: "key", Master: "master", EventGrid: "events"},
-		Log: slog.New(slog.NewTextHandler(logTo{w.t, w.dir}, nil)), Times: w.times,
+		Log: slog.New(slog.NewTextHandler(logTo{w.t, w.dir}, nil)), Times: w.times, SignIn: w.signIn,
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -226,7 +227,7 @@ func (w *world) fire(rule, pool string) {
 	}
 }
 
-// grant gives the app's identity what deploy/kubernetes/role.yaml says, in a namespace and
+// grant gives the app's identity what deploy/kubernetes/access/role.yaml says, in a namespace and
 // with the names of its own objects, as the file asks.
 func grant(t testing.TB, c *testbed.Cluster, namespace string, deployments []string, service string) {
 	t.Helper()
@@ -243,7 +244,7 @@ func grant(t testing.TB, c *testbed.Cluster, namespace string, deployments []str
 // role reads the rules of the documented Role.
 func role(t testing.TB) []rbacv1.PolicyRule {
 	t.Helper()
-	text, err := os.ReadFile("../deploy/kubernetes/role.yaml")
+	text, err := os.ReadFile("../deploy/kubernetes/access/role.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

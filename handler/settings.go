@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -17,6 +18,7 @@ type settings struct {
 	Kubeconfig string // path, "" for none
 	ClientID   string // of the user-assigned identity, "" for the system-assigned one
 	SignIn     bool   // App Service authentication is on
+	DNS        string // HOST:PORT of the DNS server to ask about public names, "" for the system's
 	Storage    storage
 	Cloud      cloud.Configuration
 }
@@ -37,9 +39,13 @@ func readSettings(getenv func(string) string) (settings, error) {
 		Kubeconfig: inRoot(root, getenv("BLUEGREEN_KUBECONFIG"), ""),
 		ClientID:   getenv("AZURE_CLIENT_ID"),
 		SignIn:     strings.EqualFold(getenv("WEBSITE_AUTH_ENABLED"), "true"),
+		DNS:        getenv("BLUEGREEN_DNS"),
 	}
 	if s.Port == "" {
 		return s, errors.New("FUNCTIONS_CUSTOMHANDLER_PORT is not set: the Functions host starts this program, see README.md")
+	}
+	if _, _, err := net.SplitHostPort(s.DNS); err != nil && s.DNS != "" {
+		return s, fmt.Errorf("BLUEGREEN_DNS %q is not HOST:PORT, such as 168.63.129.16:53: %w", s.DNS, err)
 	}
 	var err error
 	if s.Storage, err = readStorage(getenv); err != nil {

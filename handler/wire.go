@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
@@ -22,6 +25,7 @@ import (
 	"bluegreen/internal/azure/eventgrid"
 	"bluegreen/internal/azure/queue"
 	"bluegreen/internal/azure/tables"
+	"bluegreen/internal/azure/trafficmanager"
 	"bluegreen/internal/config"
 	"bluegreen/internal/engine"
 	"bluegreen/internal/kube/access"
@@ -92,6 +96,9 @@ type wiring struct {
 	// events would open a new one for nearly every request.
 	connections *http.Client
 	clusters    map[string]*access.Cluster
+	// what is asked from the public side: names, and checks of what they lead to
+	resolver *net.Resolver
+	public   *http.Transport
 }
 
 const keptConnections = 100
@@ -103,10 +110,26 @@ func newWiring(s settings) (*wiring, error) {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 2*keptConnections, keptConnections
+	resolver, public := outside(s.DNS)
 	return &wiring{
+		resolver: resolver, public: public,
 		settings: s, credential: credential, clusters: map[string]*access.Cluster{}, connections: &http.Client{Transport: transport},
 		arm: &arm.ClientOptions{ClientOptions: policy.ClientOptions{Cloud: s.Cloud}, DisableRPRegistration: true},
 	}, nil
+}
+
+// outside is how names and addresses are reached from the public side, asking one DNS
+// server, or the system's when dns is "".
+func outside(dns string) (*net.Resolver, *http.Transport) {
+	resolver := net.DefaultResolver
+	if dns != "" {
+		resolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, dns)
+		}}
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DialContext = (&net.Dialer{Timeout: 10 * time.Second, Resolver: resolver}).DialContext
+	return resolver, transport
 }
 
 // identity is the app's managed identity; clientID "" is the system-assigned one.
@@ -149,7 +172,7 @@ func (w *wiring) storage() (engine.Store, engine.Wakeups, error) {
 func (w *wiring) app(a config.App) engine.App {
 	built := engine.App{
 		Name: a.Name, Policy: a.Policy(), Repository: a.Repository(), Fingerprint: a.Fingerprint(),
-		Checks: a.Checks(), Confirm: a.Confirms(), Job: a.Verify.Job, Prober: probe.New(nil), Problems: a.Sentences(),
+		Checks: a.Checks(), Confirm: a.Confirms(), Job: a.Verify.Job, Prober: probe.New(w.public), Problems: a.Sentences(),
 	}
 	if len(built.Problems) > 0 {
 		return built
@@ -212,6 +235,12 @@ func (w *wiring) gateway(a config.App, cluster *access.Cluster) (engine.Gateway,
 			App: a.Name, Cluster: cluster, Namespace: a.Colors.Blue.Namespace, Service: a.Gateway.Service,
 			Blue: a.Colors.Blue.Selector, Green: a.Colors.Green.Selector,
 		}), nil
+	}
+	if a.Gateway.TrafficManager != "" {
+		return trafficmanager.New(trafficmanager.Options{
+			ID: a.Gateway.TrafficManager, Blue: a.Colors.Blue.Endpoint, Green: a.Colors.Green.Endpoint, Longest: a.SwitchTimeout,
+			Credential: w.credential, Client: w.arm, Resolver: w.resolver, Transport: w.public,
+		})
 	}
 	return appgateway.New(appgateway.Options{
 		ID: a.Gateway.ApplicationGateway, Rules: a.Gateway.Rules, Credential: w.credential, Client: w.arm,

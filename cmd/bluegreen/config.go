@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +20,10 @@ func newConfig(s *shell) *cobra.Command {
 			RunE: does(func(_ *cobra.Command, args []string) error { return s.check(args[0]) }),
 		},
 		&cobra.Command{
+			Use: "repositories FILE", Short: "Print the repositories that the apps are released from, one a line", Args: cobra.ExactArgs(1),
+			RunE: does(func(_ *cobra.Command, args []string) error { return s.repositories(args[0]) }),
+		},
+		&cobra.Command{
 			Use: "schema", Short: "Print the JSON Schema of bluegreen.yaml", Args: cobra.NoArgs,
 			RunE: does(func(*cobra.Command, []string) error {
 				_, err := s.stdout.Write(config.Schema())
@@ -28,13 +33,35 @@ func newConfig(s *shell) *cobra.Command {
 	return cmd
 }
 
-// check prints the problems of a file as file:line: message, the form that editors follow.
-func (s *shell) check(file string) error {
+// load reads a configuration; its error is a config.Problems when the whole file is out.
+func load(file string) (*config.Config, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return fmt.Errorf("read the configuration: %w", err)
+		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
-	c, err := config.Load(data)
+	return config.Load(data)
+}
+
+// repositories is for the subscription to pushes, which must name each.
+func (s *shell) repositories(file string) error {
+	c, err := load(file)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, a := range c.Apps {
+		names = append(names, a.Image.Repository)
+	}
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		say(s.stdout, "%s", name)
+	}
+	return nil
+}
+
+// check prints the problems of a file as file:line: message, the form that editors follow.
+func (s *shell) check(file string) error {
+	c, err := load(file)
 	var whole config.Problems
 	if errors.As(err, &whole) {
 		s.list(file, whole)

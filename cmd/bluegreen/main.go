@@ -15,6 +15,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// version is set by the build.
+var version = "dev"
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -56,6 +59,7 @@ func newRoot(s *shell) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "bluegreen",
 		Short:         "Blue/green releases for AKS: look, and say what is to be done",
+		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,

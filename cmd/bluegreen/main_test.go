@@ -286,11 +286,12 @@ func TestAnUnknownOutcomeSaysHowToRepeat(t *testing.T) {
 func TestConfigCheckNamesFileAndLine(t *testing.T) {
 	s := &site{T: t}
 	dir := filepath.Join("..", "..", "internal", "config", "testdata")
-	s.expects(s.run("config", "check", filepath.Join(dir, "good", "everything.yaml")), 0, "2 apps, no mistake found")
+	s.expects(s.run("config", "check", filepath.Join(dir, "good", "everything.yaml")), 0, "3 apps, no mistake found")
 	one := filepath.Join(dir, "bad", "one-app.yaml")
 	s.expects(s.run("config", "check", one), 1, one+":10: apps[0].first: \"blu\"", "1 of 2 apps cannot be used")
 	whole := filepath.Join(dir, "bad", "top-level.yaml")
 	s.expects(s.run("config", "check", whole), 1, whole+":1: app: unknown key", "no app of the file can be used")
+	s.expects(s.run("config", "repositories", filepath.Join(dir, "good", "everything.yaml")), 0, "inner\n", "team/shop\n")
 	if got := s.run("config", "schema"); got.code != 0 || got.out != string(config.Schema()) {
 		t.Error("the schema is not the configuration's")
 	}

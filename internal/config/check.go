@@ -65,22 +65,41 @@ func (r *reader) checkColor(path, key string, a *App, c Color, tell teller) {
 			tell(at(key+".deployments", i), "is in the list already")
 		}
 	}
-	agw, service := r.given(path+".gateway.applicationGateway"), r.given(path+".gateway.service")
-	if agw && !service {
-		if !r.given(path + "." + key + ".backend") {
-			tell(key+".backend", "is missing: name the backend pool of this color")
-		}
-		if r.given(path + "." + key + ".selector") {
-			tell(key+".selector", "is for gateway.service, the gateway is an Application Gateway: leave it out")
+	r.checkReach(path, key, tell)
+}
+
+// mover is a kind of gateway: its key, and those of each color that go with it.
+type mover struct{ key, what, needs, say, may string }
+
+var movers = []mover{
+	{"applicationGateway", "an Application Gateway", "backend", "name the backend pool of this color", "settings"},
+	{"trafficManager", "a Traffic Manager profile", "endpoint", "name the endpoint of this color", ""},
+	{"service", "a Service", "selector", "name the labels that the Service selects for this color", ""},
+}
+
+// movers returns the kinds of gateway that an app names.
+func (r *reader) movers(path string) (given []mover) {
+	for _, m := range movers {
+		if r.given(path + ".gateway." + m.key) {
+			given = append(given, m)
 		}
 	}
-	if service && !agw {
-		if !r.given(path + "." + key + ".selector") {
-			tell(key+".selector", "is missing: name the labels that the Service selects for this color")
-		}
-		for _, other := range []string{"backend", "settings"} {
-			if r.given(path + "." + key + "." + other) {
-				tell(key+"."+other, "is for an Application Gateway, the gateway is a Service: leave it out")
+	return given
+}
+
+// checkReach looks at how a color is reached by the app's gateway.
+func (r *reader) checkReach(path, key string, tell teller) {
+	given := r.movers(path)
+	if len(given) != 1 {
+		return
+	}
+	if own := given[0]; !r.given(path + "." + key + "." + own.needs) {
+		tell(key+"."+own.needs, "is missing: %s", own.say)
+	}
+	for _, m := range movers {
+		for _, name := range []string{m.needs, m.may} {
+			if m != given[0] && name != "" && r.given(path+"."+key+"."+name) {
+				tell(key+"."+name, "is for %s, the gateway is %s: leave it out", m.what, given[0].what)
 			}
 		}
 	}
@@ -90,14 +109,26 @@ func (r *reader) checkGateway(path string, a *App, tell teller) {
 	if !r.given(path + ".gateway") {
 		return
 	}
+	given := r.movers(path)
+	switch len(given) {
+	case 0:
+		tell("gateway", "names nothing that moves traffic: give applicationGateway and rules, trafficManager, or service")
+	case 1:
+		r.checkMover(path, a, given[0].key, tell)
+		if given[0].key != "applicationGateway" && r.given(path+".gateway.rules") {
+			tell("gateway.rules", "is for an Application Gateway, the gateway is %s: leave it out", given[0].what)
+		}
+	default:
+		for _, m := range given[1:] {
+			tell("gateway."+m.key, "is given besides %s: keep the one that moves the traffic", given[0].key)
+		}
+	}
+}
+
+func (r *reader) checkMover(path string, a *App, key string, tell teller) {
 	blue, green := a.Colors.Blue, a.Colors.Green
-	agw, service := r.given(path+".gateway.applicationGateway"), r.given(path+".gateway.service")
-	switch {
-	case agw && service:
-		tell("gateway.service", "is given besides applicationGateway: keep the one that moves the traffic")
-	case !agw && !service:
-		tell("gateway", "names nothing that moves traffic: give applicationGateway and rules, or service")
-	case agw:
+	switch key {
+	case "applicationGateway":
 		if !r.given(path + ".gateway.rules") {
 			tell("gateway.rules", "is missing: name the routing rules that belong to the app")
 		}
@@ -107,10 +138,11 @@ func (r *reader) checkGateway(path string, a *App, tell teller) {
 		if (blue.Settings == "") != (green.Settings == "") && r.given(path+".colors") {
 			tell("colors", "only one color has settings: give both, or neither to leave the HTTP settings alone")
 		}
-	case service:
-		if r.given(path + ".gateway.rules") {
-			tell("gateway.rules", "is for an Application Gateway, the gateway is a Service: leave it out")
+	case "trafficManager":
+		if blue.Endpoint != "" && strings.EqualFold(blue.Endpoint, green.Endpoint) {
+			tell("colors.green.endpoint", "is the endpoint of blue too: each color needs its own")
 		}
+	case "service":
 		if blue.Namespace != green.Namespace && green.Namespace != "" || !strings.EqualFold(blue.Cluster, green.Cluster) && green.Cluster != "" {
 			tell("colors.green", "is not in blue's cluster and namespace: a Service selects only among its own")
 		}
@@ -176,6 +208,8 @@ func claims(a *App, path string) []claim {
 				"rule " + strings.ToLower(g.ApplicationGateway+" "+rule), "the rule " + rule, at(path+".gateway.rules", i), a,
 			})
 		}
+	} else if g.TrafficManager != "" {
+		list = append(list, claim{"profile " + strings.ToLower(g.TrafficManager), "the profile " + g.TrafficManager[strings.LastIndex(g.TrafficManager, "/")+1:], path + ".gateway.trafficManager", a})
 	} else if place := a.Colors.Blue.place(g.Service); place != "" {
 		list = append(list, claim{"service " + place, "the Service " + g.Service, path + ".gateway.service", a})
 	}

@@ -34,7 +34,7 @@ type App struct {
 	Name    string  `key:"name" is:"name" need:"yes" doc:"What the app is called, in the API too. Its state is kept under this name: renaming is starting afresh."`
 	Image   Image   `key:"image" need:"yes" doc:"Which pushed images are released."`
 	Colors  Colors  `key:"colors" need:"yes" doc:"The two production environments."`
-	Gateway Gateway `key:"gateway" need:"yes" doc:"What moves the traffic: an Application Gateway or a Kubernetes Service."`
+	Gateway Gateway `key:"gateway" need:"yes" doc:"What moves the traffic: an Application Gateway, a Traffic Manager profile or a Kubernetes Service."`
 	Behavior
 
 	// Line is where the app begins in the file, from 1.
@@ -65,13 +65,17 @@ type Color struct {
 	Container   string            `key:"container" is:"label" doc:"The container that is given the image; the only one by default."`
 	Backend     string            `key:"backend" is:"resource" doc:"With an Application Gateway: the backend pool of the color."`
 	Settings    string            `key:"settings" is:"resource" doc:"With an Application Gateway: the backend HTTP settings of the color, where they differ by color."`
+	Endpoint    string            `key:"endpoint" is:"resource" doc:"With Traffic Manager: the endpoint of the color, which leads to its own public gateway."`
 	Selector    map[string]string `key:"selector" keys:"labelKey" is:"labelValue" least:"1" doc:"With a Service: the labels that the Service selects when the color is live."`
+	Resources   []string          `key:"resources" is:"resourceID" least:"1" doc:"Resource ids of what serves only this color, such as its own Application Gateway: an alert about one of them is about this color. Its cluster counts without being named when the colors have different ones."`
 }
 
-// Gateway is what moves an app's traffic: exactly one of ApplicationGateway and Service is set.
+// Gateway is what moves an app's traffic: exactly one of ApplicationGateway, TrafficManager
+// and Service is set.
 type Gateway struct {
 	ApplicationGateway string   `key:"applicationGateway" is:"gateway" doc:"Resource id of the Application Gateway."`
 	Rules              []string `key:"rules" is:"resource" least:"1" doc:"With an Application Gateway: the routing rules that belong to the app, with the path maps that they use."`
+	TrafficManager     string   `key:"trafficManager" is:"profile" doc:"Resource id of the Traffic Manager profile, which routes by priority. The endpoint of the color without traffic is kept disabled."`
 	Service            string   `key:"service" is:"label" doc:"The Kubernetes Service whose selector is switched, in the namespace that both colors share."`
 }
 
@@ -159,7 +163,7 @@ func (c Color) Names() []string {
 	return c.Deployments
 }
 
-// Backend returns the backend pool of a color; "" behind a Service.
+// Backend returns the backend pool of a color; "" where the gateway is no Application Gateway.
 func (a App) Backend(c release.Color) string { return a.Color(c).Backend }
 
 // Policy returns what the app's decisions depend on.

@@ -46,6 +46,10 @@ func ruleOf(is string) rule {
 		return rule{pattern: repository, most: 255, say: "a repository such as team/shop, lower case, without tag or digest"}
 	case "cluster":
 		return rule{pattern: `^(context:.|/[sS]ubscriptions/.)`, say: "a resource id /subscriptions/…/managedClusters/NAME, or context:NAME", check: clusterID}
+	case "profile":
+		return rule{pattern: `^/[sS]ubscriptions/.`, say: "a resource id /subscriptions/…/trafficManagerProfiles/NAME", check: profileID}
+	case "resourceID":
+		return rule{pattern: `^/[sS]ubscriptions/[^/]+/.+/[^/]+$`, say: "a resource id /subscriptions/…"}
 	case "gateway":
 		return rule{pattern: `^/[sS]ubscriptions/.`, say: "a resource id /subscriptions/…/applicationGateways/NAME", check: gatewayID}
 	case "topic":
@@ -97,6 +101,10 @@ func clusterID(text string) string {
 
 func gatewayID(text string) string {
 	return resourceID(text, "Microsoft.Network/applicationGateways")
+}
+
+func profileID(text string) string {
+	return resourceID(text, "Microsoft.Network/trafficManagerProfiles")
 }
 
 // resourceID says how a text differs from the id of a resource of a kind. Azure compares

@@ -123,7 +123,7 @@ func TestTheIndexListsEveryEndpoint(t *testing.T) {
 	s := newSite(t)
 	for _, path := range []string{"/api", "/api/"} {
 		index := read[struct{ Endpoints []string }](t, s.ask("GET", path, ""), 200)
-		if len(index.Endpoints) != 4+len(api.Commands()) {
+		if len(index.Endpoints) != 5+len(api.Commands()) {
 			t.Errorf("%v", index.Endpoints)
 		}
 	}

@@ -1,18 +1,15 @@
 package console
 
 import (
-	"encoding/base64"
-	"encoding/json"
 	"net/http"
 	"strings"
 	"unicode"
+
+	"bluegreen/internal/signin"
 )
 
 // identity says who asks, for the record. The host has already checked the key or the
 // sign-in; a request with neither came past it. claimed is who the body says to be.
-//
-// The headers are those of App Service authentication ("Work with user identities in
-// Azure App Service authentication", Microsoft Learn).
 func (c *console) identity(r *http.Request, claimed string) (string, error) {
 	name, err := principal(r.Header)
 	if err != nil {
@@ -34,34 +31,13 @@ func (c *console) identity(r *http.Request, claimed string) (string, error) {
 	return strings.Join(append(who, "function key"), ", "), nil
 }
 
-// principal reads the signed-in person from the headers; "" when there is none.
+// principal is the name of who is signed in; "" when nobody is.
 func principal(h http.Header) (string, error) {
-	encoded := h.Get("X-MS-CLIENT-PRINCIPAL")
-	if encoded == "" {
-		return plain("X-MS-CLIENT-PRINCIPAL-NAME", h.Get("X-MS-CLIENT-PRINCIPAL-NAME"))
-	}
-	data, err := base64.StdEncoding.DecodeString(encoded)
+	p, err := signin.Read(h)
 	if err != nil {
-		return "", invalid("X-MS-CLIENT-PRINCIPAL", "is not base64: leave the header to the platform")
+		return "", invalid(signin.Header, "%v", err)
 	}
-	var p struct {
-		Claims []struct{ Typ, Val string }
-	}
-	if err := json.Unmarshal(data, &p); err != nil {
-		return "", invalid("X-MS-CLIENT-PRINCIPAL", "is not the JSON of a principal: leave the header to the platform")
-	}
-	for _, typ := range []string{
-		"preferred_username", "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress",
-		"name", "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name",
-		"oid", "http://schemas.microsoft.com/identity/claims/objectidentifier", "appid",
-	} {
-		for _, claim := range p.Claims {
-			if claim.Typ == typ && claim.Val != "" {
-				return plain("X-MS-CLIENT-PRINCIPAL", claim.Val)
-			}
-		}
-	}
-	return "", invalid("X-MS-CLIENT-PRINCIPAL", "names nobody: it has none of the claims preferred_username, name, oid")
+	return plain(signin.Header, p.Name)
 }
 
 // mostName is how long a name may be, in characters.

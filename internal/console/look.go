@@ -21,9 +21,10 @@ func (c *console) index(*call) (answer, error) {
 	for _, command := range api.Commands() {
 		endpoints = append(endpoints, "POST /api/apps/{app}/"+string(command))
 	}
+	endpoints = append(endpoints, "POST /api/alerts")
 	body := map[string]any{
 		"name": "bluegreen", "endpoints": endpoints, "apps": c.Engine.Apps(),
-		"post": "a POST needs Content-Type: application/json, an " + api.KeyHeader + " and a body, at least {}; ?wait=true waits for the outcome",
+		"post": "a POST below an app needs Content-Type: application/json, an " + api.KeyHeader + " and a body, at least {}; ?wait=true waits for the outcome",
 	}
 	return answer{http.StatusOK, body, strings.Join(endpoints, "\n") + "\n"}, nil
 }

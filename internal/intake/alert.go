@@ -65,14 +65,14 @@ type refusal struct {
 
 func (r *refusal) Error() string { return r.message }
 
-// AlertFired answers the calls of action groups, POST /api/alert-fired. Trouble that may
-// pass is answered 503 and nothing else, since an action group repeats no other call.
-func (i *Intake) AlertFired() http.Handler {
+// answered takes the alerts of callers that admit lets in. Trouble that may pass is
+// answered 503 and nothing else, since an action group repeats no other call.
+func (i *Intake) answered(admit func(http.Header) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), answerTime)
 		defer cancel()
-		a, err := i.alert(ctx, w, r)
+		a, err := i.alert(ctx, w, r, admit)
 		status := http.StatusOK
 		var refused *refusal
 		switch {
@@ -123,10 +123,13 @@ func write(w http.ResponseWriter, status int, body any) {
 	_ = e.Encode(body) // a caller that went away needs no answer
 }
 
-func (i *Intake) alert(ctx context.Context, w http.ResponseWriter, r *http.Request) (Answer, error) {
+func (i *Intake) alert(ctx context.Context, w http.ResponseWriter, r *http.Request, admit func(http.Header) error) (Answer, error) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		return Answer{}, &refusal{http.StatusMethodNotAllowed, "method", r.Method + " is not answered here: action groups POST their alerts"}
+	}
+	if err := admit(r.Header); err != nil {
+		return Answer{}, err
 	}
 	body, err := read(w, r)
 	if err != nil {

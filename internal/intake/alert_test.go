@@ -31,7 +31,7 @@ func (w *world) post(body []byte) (*httptest.ResponseRecorder, intake.Answer) {
 func (w *world) request(method string, body []byte) (*httptest.ResponseRecorder, intake.Answer) {
 	w.t.Helper()
 	rec := httptest.NewRecorder()
-	w.intake.AlertFired().ServeHTTP(rec, httptest.NewRequest(method, "/api/alert-fired", strings.NewReader(string(body))))
+	w.intake.Alerts().ServeHTTP(rec, httptest.NewRequest(method, "/api/alerts", strings.NewReader(string(body))))
 	var a intake.Answer
 	if err := json.Unmarshal(rec.Body.Bytes(), &a); err != nil || rec.Header().Get("Content-Type") != "application/json" {
 		w.t.Fatalf("answered %q as %s: %v", rec.Body, rec.Header().Get("Content-Type"), err)
@@ -189,7 +189,7 @@ func TestBadAlertsAreAnsweredClearly(t *testing.T) {
 
 func TestALargeBodyGetsAnAnswerAndNotABrokenConnection(t *testing.T) {
 	w := newWorld(t, changes{})
-	s := httptest.NewServer(w.intake.AlertFired())
+	s := httptest.NewServer(w.intake.Alerts())
 	defer s.Close()
 	for _, size := range []int{1 << 20, 4 << 20} {
 		resp, err := http.Post(s.URL, "application/json", strings.NewReader(strings.Repeat("x", size)))
@@ -206,7 +206,7 @@ func TestALargeBodyGetsAnAnswerAndNotABrokenConnection(t *testing.T) {
 
 func TestABodyThatNeverComesIsAnsweredInTime(t *testing.T) {
 	w := newWorld(t, changes{})
-	s := httptest.NewServer(w.intake.AlertFired())
+	s := httptest.NewServer(w.intake.Alerts())
 	defer s.Close()
 	r, stuck := io.Pipe()
 	defer stuck.Close()
@@ -230,7 +230,7 @@ func TestAnAlertSurvivesStorageTroubleOfAMinute(t *testing.T) {
 		}
 		return nil
 	}})
-	s := httptest.NewServer(w.intake.AlertFired())
+	s := httptest.NewServer(w.intake.Alerts())
 	defer s.Close()
 	alert := actiongroup.Alert{ID: id("1"), Rule: "shop-5xx"}.Metric("shop-green", 57, 20)
 	o, err := actiongroup.New(actiongroup.Options{URL: s.URL, Scale: 1000}).Send(t.Context(), alert)

@@ -24,7 +24,7 @@ func (i *Intake) concerned(a monitor.Alert) (apps []concern, others []AppAnswer)
 		if !slices.ContainsFunc(a.Names, func(name string) bool { return app.Watches(name, a.Severity) }) {
 			continue
 		}
-		color, elsewhere := colorOf(app, a.Dimensions)
+		color, elsewhere := colorOf(app, a)
 		switch {
 		case named != "" && named != app.Name:
 			others = append(others, AppAnswer{App: app.Name, Result: "ignored: the rule's custom properties name the app " + named})
@@ -51,13 +51,14 @@ func (i *Intake) named(custom map[string]string) string {
 	return ""
 }
 
-// colorOf is the one color that the dimensions name by its pool or by its own name, ""
-// when they name none or both. When they name pools, and none of them is the app's,
-// elsewhere is one of those: a rule on a gateway that several apps share fires for each.
-func colorOf(app config.App, dimensions []monitor.Dimension) (color release.Color, elsewhere string) {
-	var found []release.Color
+// colorOf is the one color that an alert names: in its dimensions by the color's pool or
+// its own name, or by being about what serves only that color; "" when it names none or
+// both. When the dimensions name pools, and none of them is the app's, elsewhere is one of
+// those: a rule on a gateway that several apps share fires for each.
+func colorOf(app config.App, a monitor.Alert) (color release.Color, elsewhere string) {
+	found := targeted(app, a.Targets)
 	other := ""
-	for _, d := range dimensions {
+	for _, d := range a.Dimensions {
 		pool, isPool := pool(d)
 		known := false
 		for _, c := range []release.Color{release.Blue, release.Green} {
@@ -70,6 +71,7 @@ func colorOf(app config.App, dimensions []monitor.Dimension) (color release.Colo
 			other = pool
 		}
 	}
+	slices.Sort(found)
 	found = slices.Compact(found)
 	switch len(found) {
 	case 0:
@@ -78,6 +80,22 @@ func colorOf(app config.App, dimensions []monitor.Dimension) (color release.Colo
 		return found[0], ""
 	}
 	return "", ""
+}
+
+// targeted are the colors whose own resources an alert is about.
+func targeted(app config.App, targets []string) (found []release.Color) {
+	for _, c := range []release.Color{release.Blue, release.Green} {
+		own := app.Color(c).Resources
+		if cluster := app.Color(c).Cluster; !strings.EqualFold(cluster, app.Color(c.Other()).Cluster) {
+			own = append(slices.Clone(own), cluster)
+		}
+		for _, id := range own {
+			if slices.ContainsFunc(targets, func(t string) bool { return strings.EqualFold(t, id) }) {
+				found = append(found, c)
+			}
+		}
+	}
+	return found
 }
 
 // pool is the backend pool that a dimension of Application Gateway's metrics names. In

@@ -26,6 +26,8 @@ import (
 type Options struct {
 	Engine *engine.Engine
 	Apps   []config.App
+	// SignIn says that App Service authentication is on, so that AlertFired can know its callers.
+	SignIn bool
 	Log    *slog.Logger
 	Now    func() time.Time
 }

@@ -112,6 +112,9 @@ func (g *Gateway) Effective() release.Color {
 	return g.effective
 }
 
+// Reaches are the colors that some user may be led to now: one, as everybody is led alike.
+func (g *Gateway) Reaches() []release.Color { return []release.Color{g.Effective()} }
+
 // Moves returns every change of where users' requests went.
 func (g *Gateway) Moves() []Move {
 	g.mu.Lock()

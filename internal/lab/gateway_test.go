@@ -12,13 +12,33 @@ import (
 	"bluegreen/internal/release"
 )
 
+// twin is a gateway in memory.
+type twin interface {
+	engine.Gateway
+	Effective() release.Color
+	Rival(to release.Color)
+	SetHealth(c release.Color, h engine.Health)
+	Fate(fate func(n int) lab.Fate)
+}
+
 func TestTheGatewayTwinKeepsTheContract(t *testing.T) {
+	keepsTheContract(t, false, func(now func() time.Time, hook lab.Hook) twin {
+		return lab.NewGateway(release.Blue, 20*time.Second, now, hook)
+	})
+}
+
+func TestTheProfileTwinKeepsTheContract(t *testing.T) {
+	keepsTheContract(t, true, func(now func() time.Time, hook lab.Hook) twin {
+		return lab.NewProfile(release.Blue, 5*time.Second, 15*time.Second, now, hook)
+	})
+}
+
+// keepsTheContract holds a twin whose time stands still, but for Settle, to the contract.
+func keepsTheContract(t *testing.T, named bool, open func(now func() time.Time, hook lab.Hook) twin) {
 	contract.Gateway(t, func(t *testing.T) contract.Traffic {
-		const takes = 20 * time.Second
 		var passed atomic.Int64
-		now := func() time.Time { return time.Now().Add(time.Duration(passed.Load())) }
 		var reset *contract.Trouble
-		gateway := lab.NewGateway(release.Blue, takes, now, func(call string, after bool) error {
+		gateway := open(func() time.Time { return time.Now().Add(time.Duration(passed.Load())) }, func(call string, after bool) error {
 			if call == "switch" && reset != nil && after == (*reset == contract.Unheard) {
 				reset = nil
 				return errors.New("connection reset")
@@ -35,8 +55,9 @@ func TestTheGatewayTwinKeepsTheContract(t *testing.T) {
 			Gateway:   gateway,
 			Again:     func() engine.Gateway { return gateway },
 			Effective: gateway.Effective,
-			Hold:      func() {}, // its time stands still
-			Settle:    func() { passed.Add(int64(takes)) },
+			Hold:      func() {},
+			Named:     named,
+			Settle:    func() { passed.Add(int64(20 * time.Second)) },
 			Rival:     gateway.Rival,
 			Sicken: func(c release.Color) {
 				gateway.SetHealth(c, engine.Health{Detail: "10.0.0.4 is Unhealthy"})
@@ -51,6 +72,7 @@ func TestTheGatewayTwinKeepsTheContract(t *testing.T) {
 					next = lab.Denied
 				case contract.FailsLater:
 					next = lab.Fails
+					return !named
 				}
 				return true
 			},

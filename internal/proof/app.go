@@ -3,6 +3,7 @@ package proof
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"bluegreen/internal/engine"
@@ -10,13 +11,24 @@ import (
 	"bluegreen/internal/release"
 )
 
+// twin is a gateway in memory, and what is known of it without asking as an app does.
+type twin interface {
+	engine.Gateway
+	Fate(fate func(n int) lab.Fate)
+	Rival(to release.Color)
+	Neighbour()
+	Configured() release.Color
+	Effective() release.Color
+	Reaches() []release.Color
+}
+
 // app is one app with its twins, and what is known of it without asking its record.
 type app struct {
 	sim     *sim
 	n       int
 	name    string
 	store   *lab.Store
-	gateway *lab.Gateway
+	gateway twin
 	cluster *lab.Cluster
 
 	behave      [images]lab.Behaviour
@@ -27,8 +39,9 @@ type app struct {
 	proven    map[string]bool             // digests that were once verified
 	ready     map[release.Color]time.Time // when a pod was last seen ready
 	effective release.Color
-	moved     time.Time // when effective last changed
-	rival     time.Time // when somebody else last wrote to the gateway
+	reaches   []release.Color // what users' resolvers lead to, effective first
+	moved     time.Time       // when the last user followed to where effective last changed to
+	rival     time.Time       // when somebody else last wrote to the gateway
 	edited    map[release.Color]time.Time
 	editedTo  map[release.Color]release.Image
 	unedited  map[release.Color]release.Image // what an edited color ran before
@@ -44,10 +57,13 @@ func (s *sim) newApp(n int) *app {
 	a := &app{
 		sim: s, n: n, name: fmt.Sprintf("app-%d", n), store: lab.NewStore(nil), accepted: map[string]bool{},
 		verified: map[release.Color]string{}, ready: map[release.Color]time.Time{}, bad: map[string]bool{},
-		proven: map[string]bool{}, edited: map[release.Color]time.Time{}, editedTo: map[release.Color]release.Image{}, unedited: map[release.Color]release.Image{}, effective: release.Blue,
+		proven: map[string]bool{}, edited: map[release.Color]time.Time{}, editedTo: map[release.Color]release.Image{}, unedited: map[release.Color]release.Image{}, effective: release.Blue, reaches: []release.Color{release.Blue},
 	}
 	a.store.KeepValues()
 	a.gateway = lab.NewGateway(release.Blue, gatewayTakes, now, nil)
+	if s.plan.DNS {
+		a.gateway = lab.NewProfile(release.Blue, gatewayTakes/4, gatewayTakes, now, nil)
+	}
 	a.cluster = lab.NewCluster(now, nil, nil)
 	a.cluster.Behave("", lab.Behaviour{Ready: 5 * time.Second})
 	for n := range images {
@@ -90,10 +106,14 @@ func (a *app) sample() {
 	}
 	if e := a.gateway.Effective(); e != a.effective {
 		a.sim.tell("%s: users of %s are now answered by %q", a.name, a.name, e)
-		a.effective, a.moved = e, now
+		a.effective = e
 		if a.sim.plan.Watch != nil {
 			a.sim.plan.Watch(now.Sub(epoch), a.users())
 		}
+	}
+	reaches := a.gateway.Reaches()
+	if !slices.Equal(reaches, a.reaches) {
+		a.reaches, a.moved = reaches, now
 	}
 }
 

@@ -59,7 +59,7 @@ func scenarios() []scenario {
 	gate := func(f lab.Fate, d time.Duration) proof.Item {
 		return when(release.Deploying, 0, proof.Item{Kind: proof.Gate, Fate: f, For: d})
 	}
-	return []scenario{
+	list := []scenario{
 		{"good release", "2.0", 1, release.Completed, told(push)},
 		{"pods never ready", "1.0", 1, release.Failed, with(told(push), "", bad(lab.Behaviour{Never: "not ready"}))},
 		{"broken image", "1.0", 1, release.Failed, with(told(push), "", bad(lab.Behaviour{Never: "bad name", Status: release.Broken}))},
@@ -98,6 +98,19 @@ func scenarios() []scenario {
 			third, when(release.Deploying, 0, proof.Item{Kind: proof.Away, For: 20 * time.Minute}), when(release.Failed, time.Minute, forced)), "both", nil)},
 		{"neighbour writes in the switch", "2.0", 1, release.Completed, told(push, when(release.Switching, 5*second, proof.Item{Kind: proof.Neighbour}))},
 	}
+	for _, s := range list {
+		if byName[s.name] {
+			s.name, s.plan.DNS = s.name+", by DNS", true
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// byName are the scenarios that are told of a gateway behind DNS as well.
+var byName = map[string]bool{
+	"good release": true, "crash in the bake": true, "alert in the switch": true, "alert in the bake": true, "newer image in the bake": true,
+	"newer image after a rollback": true, "switch that does nothing": true, "switch that is denied": true, "way back that dies after it was looked at": true,
 }
 
 // ways are those in which the n-th outside call may go wrong. Frozen workers wake up

@@ -60,6 +60,7 @@ var mutants = []struct {
 	{"resume without looking at what the colors run", []edit{{"release/command.go", "s.Live, s.Known = s.Drift.Live, false", "s.Live = s.Drift.Live"}}},
 	{"keep a record of the live color that is wrong", []edit{{"release/next.go", "if seen == nil || seen.Image.Digest == \"\" ||", "if true ||"}}},
 	{"forget that a color was brought up again", []edit{{"release/next.go", "s.slot(r.To).Verified, s.slot(r.From).Retired = false, false", "s.slot(r.To).Verified = false"}}},
+	{"a switch by DNS is done before old answers have run out", []edit{{"lab/profile.go", "!p.now().Before(f.Seen.Add(p.ttl))", "true"}}},
 	{"wait for room in a commit without committing", []edit{{"engine/worker.go", "if err := w.commit(ctx); err != nil { // more entries than one commit takes\n\t\t\t\treturn err\n\t\t\t}", "_ = w.commit"}}},
 }
 

@@ -33,7 +33,7 @@ func (a *app) recently(at time.Time, within time.Duration) bool {
 
 // guarded reports whether a color is the way back of a switch or bake under way.
 func (a *app) guarded(c release.Color) bool {
-	baked := a.effective == a.wayTo && a.sim.now.Sub(a.moved) >= a.sim.plan.Policy.Bake-a.sim.plan.Skew
+	baked := slices.Equal(a.reaches, []release.Color{a.wayTo}) && a.sim.now.Sub(a.moved) >= a.sim.plan.Policy.Bake-a.sim.plan.Skew
 	return a.wayBack == c && c != "" && !baked
 }
 
@@ -122,7 +122,7 @@ func (a *app) changed(what string, record engine.Record, c release.Color, runs r
 	switch {
 	case !owed:
 		s.fail("promise 7: %s: %s of %s, which the saved record does not owe: release %d is %s", a.name, what, c, r.ID, r.Phase)
-	case harms && (a.effective == c || a.gateway.Configured() == c) && state.Live != "" && !byHand:
+	case harms && (slices.Contains(a.gateway.Reaches(), c) || a.gateway.Configured() == c) && state.Live != "" && !byHand:
 		s.fail("promise 2: %s: %s of %s, which has the users' traffic", a.name, what, c)
 	case what == "scale" && harms && state.Live != "" && !byHand && !a.recently(a.ready[a.effective], a.sim.sight()):
 		s.fail("promise 2: %s: %s of %s while no pod of the live color is ready", a.name, what, c)

@@ -21,6 +21,7 @@ type Plan struct {
 	Policy  release.Policy
 	Start   string // "live", "both" or "nothing": what runs before the first event
 	Shared  bool   // the apps share one gateway, whose writes cancel each other
+	DNS     bool   // the gateway is a name, whose answers users' resolvers keep for a while
 	Items   []Item
 	Faults  time.Duration // after this time nothing goes wrong any more, besides what calls are to
 	// Behave is what becomes of images; nil draws it from the seed.
@@ -105,8 +106,8 @@ func (i Item) String() string {
 // String tells the plan, one line for each thing that happens.
 func (p Plan) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d: %d apps (shared gateway %v) that start with %s, %d workers, clocks %s apart; manual %v default %q deadline %s, bake %s, keepIdle %v, first %s\n",
-		p.Seed, p.Apps, p.Shared, p.Start, p.Workers, p.Skew, p.Policy.Manual, p.Policy.Default, p.Policy.Deadline, p.Policy.Bake, p.Policy.KeepIdle, p.Policy.First)
+	fmt.Fprintf(&b, "seed %d: %d apps (shared gateway %v, by DNS %v) that start with %s, %d workers, clocks %s apart; manual %v default %q deadline %s, bake %s, keepIdle %v, first %s\n",
+		p.Seed, p.Apps, p.Shared, p.DNS, p.Start, p.Workers, p.Skew, p.Policy.Manual, p.Policy.Default, p.Policy.Deadline, p.Policy.Bake, p.Policy.KeepIdle, p.Policy.First)
 	for _, i := range p.Items {
 		b.WriteString("  " + i.String() + "\n")
 	}
@@ -162,6 +163,7 @@ func Generate(seed uint64) Plan {
 	for i := range p.Items {
 		p.Items[i].App = r.IntN(p.Apps)
 	}
+	p.DNS = r.IntN(4) == 0
 	slices.SortStableFunc(p.Items, func(a, b Item) int { return int(a.At - b.At) })
 	return p
 }

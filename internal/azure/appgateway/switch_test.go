@@ -280,7 +280,7 @@ func TestWhatIsReadNamesEachReferenceThatDisagrees(t *testing.T) {
 func TestOptionsThatCannotWorkAreRefused(t *testing.T) {
 	good := newWorld(t, shapes["basic"]).options
 	for name, spoil := range map[string]func(*appgateway.Options){
-		"is not the resource id":         func(o *appgateway.Options) { o.ID = "/subscriptions/s/resourceGroups/g" },
+		"is not a resource id":           func(o *appgateway.Options) { o.ID = "/subscriptions/s/resourceGroups/g" },
 		"no routing rule":                func(o *appgateway.Options) { o.Rules = nil },
 		"a backend pool each":            func(o *appgateway.Options) { o.Green.Pool = "POOL-BLUE" },
 		"only one color has backend HTT": func(o *appgateway.Options) { o.Green.Settings = "set" },

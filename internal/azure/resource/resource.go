@@ -39,7 +39,7 @@ type Resource struct {
 func New(kind Kind, id string, credential azcore.TokenCredential, o *arm.ClientOptions) (*Resource, error) {
 	parsed, err := arm.ParseResourceID(id)
 	if err != nil || !strings.EqualFold(parsed.ResourceType.String(), kind.Type) {
-		return nil, fmt.Errorf("%q is not the resource id of an %s", id, kind.What)
+		return nil, fmt.Errorf("%q is not a resource id of the type %s", id, kind.Type)
 	}
 	c, err := arm.NewClient("bluegreen", "v1.0.0", credential, ClientOptions(o))
 	if err != nil {

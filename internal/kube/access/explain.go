@@ -13,7 +13,7 @@ import (
 )
 
 // RoleFile is where the rights are written that the code needs in a cluster.
-const RoleFile = "deploy/kubernetes/role.yaml"
+const RoleFile = "deploy/kubernetes/access/role.yaml"
 
 // Explain says in words what a request to the cluster met, and marks with engine.ErrDenied
 // what stays so until a person mends it. The cause stays in the chain.

@@ -16,8 +16,11 @@ import (
 
 // Options say how a Group calls its receiver. Only URL is required.
 type Options struct {
-	// URL is the receiver, http://HOST/api/alert-fired?code=KEY.
+	// URL is the receiver: http://HOST/api/alert-fired for a secure webhook, else
+	// http://HOST/api/alerts?code=KEY.
 	URL string
+	// Token makes it a secure webhook: the bearer token of each call.
+	Token func() string
 	// Scale divides the waits between attempts and the silence; 1 keeps them.
 	Scale float64
 	// AnswerTimeout is 10 s by default.
@@ -107,6 +110,9 @@ func (g *Group) post(ctx context.Context, body []byte) (int, string) {
 	}
 	req.Header.Set("Content-Type", "application/json; charset=utf-8")
 	req.Header.Set("User-Agent", "IcMBroadcaster/1.0")
+	if g.o.Token != nil {
+		req.Header.Set("Authorization", "Bearer "+g.o.Token())
+	}
 	resp, err := g.o.Client.Do(req)
 	if err != nil {
 		return 0, err.Error()

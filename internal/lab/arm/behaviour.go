@@ -72,7 +72,7 @@ type injected struct {
 func (g *Gateway) Inject(n int, on On, fault Fault) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.faults = append(g.faults, &injected{n, on, fault})
+	g.faults.add(n, on, fault)
 }
 
 // Mend removes the faults that are left.
@@ -82,24 +82,40 @@ func (g *Gateway) Mend() {
 	g.faults = nil
 }
 
-// next returns the fault that strikes a call of a kind. The gateway is locked.
-func (g *Gateway) next(on On) *injected {
-	for _, f := range g.faults {
-		if f.on == on && f.n > 0 {
-			return f
+// faults are those still to come, in their order. Their owner is locked.
+type faults []*injected
+
+func (f *faults) add(n int, on On, fault Fault) { *f = append(*f, &injected{n, on, fault}) }
+
+// next returns the fault that strikes a call of a kind.
+func (f faults) next(on On) *injected {
+	for _, i := range f {
+		if i.on == on && i.n > 0 {
+			return i
 		}
 	}
 	return nil
 }
 
-// take uses a fault up if it is the next one. The gateway is locked.
-func (g *Gateway) take(on On, fault Fault) bool {
-	f := g.next(on)
-	if f == nil || f.fault != fault {
+// take uses a fault up if it is the next one.
+func (f faults) take(on On, fault Fault) bool {
+	i := f.next(on)
+	if i == nil || i.fault != fault {
 		return false
 	}
-	f.n--
+	i.n--
 	return true
+}
+
+// strike uses up the fault that a call meets. OperationFails strikes later, when the
+// operation begins.
+func (f faults) strike(on On) (Fault, bool) {
+	i := f.next(on)
+	if i == nil || i.fault == OperationFails {
+		return 0, false
+	}
+	i.n--
+	return i.fault, true
 }
 
 func (c call) on() On {
@@ -118,17 +134,27 @@ func (c call) on() On {
 func (g *Gateway) meet(c call, do func() answer) answer {
 	g.mu.Lock()
 	slow, after := g.behaviour.Slow, g.behaviour.RetryAfter
-	fault := OperationFails // strikes later, in begin
-	if f := g.next(c.on()); f != nil && f.fault != OperationFails {
-		f.n--
-		fault = f.fault
-	}
+	fault, struck := g.faults.strike(c.on())
 	g.mu.Unlock()
-	select {
-	case <-time.After(slow):
-	case <-g.emulator.ctx.Done():
+	g.emulator.wait(slow)
+	if !struck {
+		return do()
 	}
-	switch fault {
+	return fault.answer(c, after, link{"Microsoft.Network/virtualNetworks/subnets/join/action", subnetOf(g.Document())}, do)
+}
+
+// wait lets time pass, unless the emulator stops.
+func (e *Emulator) wait(d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-e.ctx.Done():
+	}
+}
+
+// answer is what a call comes to that the fault strikes. after is what Throttled tells,
+// denied what LinkedDenied misses, do what the call does otherwise.
+func (f Fault) answer(c call, after time.Duration, denied link, do func() answer) answer {
+	switch f {
 	case Unavailable:
 		return failure(http.StatusServiceUnavailable, "ServiceUnavailable", "The service is temporarily unavailable. Please try again later.")
 	case InternalError:
@@ -142,7 +168,7 @@ func (g *Gateway) meet(c call, do func() answer) answer {
 		do()
 		return answer{reset: true}
 	case LinkedDenied:
-		return link{"Microsoft.Network/virtualNetworks/subnets/join/action", subnetOf(g.Document())}.refusal(c.principal, g.id)
+		return denied.refusal(c)
 	}
 	return do()
 }

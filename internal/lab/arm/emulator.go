@@ -1,17 +1,19 @@
 // Package arm stands in for the parts of Azure that a release talks to: Application
-// Gateway with a data plane that really proxies, AKS credentials, alert rules, managed
-// identity and Event Grid topics. It speaks the real wire protocol over TLS on loopback,
-// so that clients are the real SDKs, and it can misbehave in the ways that the real
-// services do. What a gateway is told becomes true for requests only when its
-// long-running operation ends.
+// Gateway with a data plane that really proxies, Traffic Manager with DNS that really
+// answers, AKS credentials, alert rules, managed identity and Event Grid topics. It speaks
+// the real wire protocols on loopback, so that clients are the real SDKs, and it can
+// misbehave as the real services do. What it is told becomes true for requests only when a
+// gateway's long-running operation ends, or when the name servers know a profile's change.
 package arm
 
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -30,6 +32,7 @@ type Options struct {
 	OperationTime time.Duration // how long a gateway write takes, default 2 s; about 20 s on Azure
 	HealthTime    time.Duration // how long a backend health request takes at least, default 100 ms
 	ProbeSecond   time.Duration // how long one second of a probe's interval lasts, default 20 ms
+	Propagation   time.Duration // how long a profile's change takes to reach the name servers, default 300 ms
 	ClientIDs     []string      // user-assigned identities that the identity endpoint knows
 	Addr          string        // where ARM listens, default 127.0.0.1 on a free port
 }
@@ -44,9 +47,13 @@ type Emulator struct {
 	ctx       context.Context
 	cancel    context.CancelFunc
 	server    *http.Server
+	names     *nameServer
+	probes    *http.Transport // of Traffic Manager
 
 	mu         sync.Mutex
 	gateways   map[string]*Gateway
+	profiles   map[string]*Profile
+	zone       map[string][]netip.Addr
 	clusters   map[string]Cluster
 	rules      []AlertRule
 	topics     []*Topic
@@ -64,7 +71,7 @@ func Start(ctx context.Context, opts Options) (*Emulator, error) {
 	}
 	e := &Emulator{
 		opts: opts, authority: ca, rights: newRights(),
-		gateways: map[string]*Gateway{}, clusters: map[string]Cluster{},
+		gateways: map[string]*Gateway{}, profiles: map[string]*Profile{}, zone: map[string][]netip.Addr{}, clusters: map[string]Cluster{},
 		operations: map[string]*operation{}, results: map[string]*result{},
 	}
 	e.ctx, e.cancel = context.WithCancel(ctx)
@@ -86,6 +93,9 @@ func setDefaults(o *Options) {
 	if o.ProbeSecond == 0 {
 		o.ProbeSecond = 20 * time.Millisecond
 	}
+	if o.Propagation == 0 {
+		o.Propagation = 300 * time.Millisecond
+	}
 	if o.Addr == "" {
 		o.Addr = "127.0.0.1:0"
 	}
@@ -100,6 +110,13 @@ func (e *Emulator) listen() error {
 		l.Close()
 		return err
 	}
+	if err := e.listenDNS(); err != nil {
+		l.Close()
+		e.identity.server.Close()
+		return err
+	}
+	// The real probes take any certificate, too.
+	e.probes = &http.Transport{DisableKeepAlives: true, DialContext: e.dial, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	e.url = "https://" + l.Addr().String()
 	e.server = &http.Server{Handler: http.HandlerFunc(e.serve), TLSConfig: e.authority.serverConfig(), ErrorLog: silent}
 	go e.server.ServeTLS(l, "", "")
@@ -112,6 +129,7 @@ func (e *Emulator) Close() { e.cancel(); e.shut() }
 func (e *Emulator) shut() {
 	e.server.Close()
 	e.identity.server.Close()
+	e.names.close()
 	e.mu.Lock()
 	gateways, topics := e.gateways, e.topics
 	e.gateways, e.topics = map[string]*Gateway{}, nil

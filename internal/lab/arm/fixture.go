@@ -16,6 +16,8 @@ type Fixture struct {
 	ProbePath                         string            // default /healthz
 	RequestTimeout                    int               // seconds, default 30
 	Tags                              map[string]string // besides two that are there anyway
+	Frontend                          string            // loopback address where the data plane listens, default 127.0.0.1
+	FrontendPort                      int               // where it really listens for the frontend port of the first rule; 0 is any
 }
 
 // Pool is a backend pool and its members, IP addresses or host names.
@@ -133,11 +135,28 @@ func (f *Fixture) document(network string, properties fields) []byte {
 			f.group() + "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-agw": fields{"principalId": "d0c1a7f2-1a0e-4b7c-8f7e-3b9a5c2d1e00", "clientId": "a3e4b5c6-2b1f-4c8d-9a0f-4cab6d3e2f11"},
 		}},
 		"properties": properties,
+		placeKey:     f.place(),
 	})
 	if err != nil {
 		panic(err) // made of strings and numbers only
 	}
 	return b
+}
+
+// placeKey is the part of a gateway's JSON that is for the emulator and not for Azure:
+// AddGateway takes it out. It says where on this machine the data plane listens.
+const placeKey = "emulator"
+
+func (f *Fixture) place() fields {
+	place := fields{"frontend": f.Frontend}
+	if f.FrontendPort != 0 && len(f.Rules) > 0 {
+		port := f.Rules[0].Port
+		if port == 0 {
+			port = 443
+		}
+		place["ports"] = fields{fmt.Sprintf("port_%d", port): f.FrontendPort}
+	}
+	return place
 }
 
 func (f *Fixture) tags() fields {

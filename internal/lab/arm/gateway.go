@@ -1,7 +1,6 @@
 package arm
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -22,7 +21,7 @@ type Gateway struct {
 	running   *operation
 	held      bool
 	behaviour Behaviour
-	faults    []*injected
+	faults    faults
 }
 
 // AddGateway makes an application gateway from its JSON, which must carry its id, and
@@ -41,6 +40,8 @@ func (e *Emulator) AddGateway(json []byte) (*Gateway, error) {
 		return nil, fmt.Errorf("add gateway %s: there is one with this id", doc.string("id"))
 	}
 	g := &Gateway{id: doc.string("id"), location: location, emulator: e, behaviour: Behaviour{Takes: e.opts.OperationTime, RetryAfter: 14 * time.Second}}
+	place := object(doc, placeKey)
+	delete(doc, placeKey)
 	if err := g.prepare(doc, document{}); err != nil {
 		return nil, fmt.Errorf("add gateway %s: %w", g.id, err)
 	}
@@ -48,7 +49,7 @@ func (e *Emulator) AddGateway(json []byte) (*Gateway, error) {
 	doc.properties()["resourceGuid"] = newGUID()
 	doc.stamp(newETag(), "Succeeded")
 	g.doc, g.effective = doc, doc.copy()
-	g.plane = newPlane(e.ctx, e.opts.ProbeSecond)
+	g.plane = newPlane(e.ctx, e.opts.ProbeSecond, place)
 	if err := g.plane.apply(g.effective); err != nil {
 		g.plane.close()
 		return nil, fmt.Errorf("start data plane of %s: %w", g.id, err)
@@ -144,13 +145,13 @@ func (e *Emulator) serveGateway(c call) answer {
 func (g *Gateway) put(c call) answer {
 	m, err := decode(c.body)
 	if err != nil {
-		return failure(http.StatusBadRequest, "InvalidRequestContent", "The request content was invalid and could not be deserialized: "+err.Error())
+		return badContent(err)
 	}
 	doc := document(m)
 	if doc.string("location") == "" {
 		return failure(http.StatusBadRequest, "LocationRequired", "The location property is required for this definition.")
 	}
-	if a, denied := g.emulator.rights.missingLink(c.principal, g.id, doc.links()); denied {
+	if a, denied := g.emulator.rights.missingLink(c, doc.links()); denied {
 		return a
 	}
 	return g.accept("PutApplicationGatewayOperation", c.ifMatch, doc)
@@ -159,7 +160,7 @@ func (g *Gateway) put(c call) answer {
 func (g *Gateway) patch(c call) answer {
 	m, err := decode(c.body)
 	if err != nil {
-		return failure(http.StatusBadRequest, "InvalidRequestContent", "The request content was invalid and could not be deserialized: "+err.Error())
+		return badContent(err)
 	}
 	g.mu.Lock()
 	doc := g.doc.copy()
@@ -183,9 +184,7 @@ func (g *Gateway) accept(kind, ifMatch string, doc document) answer {
 			fmt.Sprintf("Etag provided in if-match header %s does not match etag %s of resource %s in NRP data store.", ifMatch, etag, g.id)})
 	}
 	if err := g.prepare(doc, g.doc); err != nil {
-		var r refusal
-		errors.As(err, &r)
-		return failure(http.StatusBadRequest, r.code, r.message)
+		return refused(err)
 	}
 	doc.properties()["operationalState"] = "Running" // a write starts a stopped gateway
 	doc.properties()["resourceGuid"] = g.doc.properties()["resourceGuid"]

@@ -29,17 +29,21 @@ type identity struct {
 
 	mu    sync.Mutex
 	fixed map[string]string // resource → token
+	roles map[assignment][]string
 }
 
-// claim is what a token says: for which resource, and who bears it.
-type claim struct{ Resource, Principal string }
+// claim is what a token says: for which resource, who bears it, and with which app roles.
+type claim struct {
+	Resource, Principal string
+	Roles               []string `json:",omitempty"`
+}
 
 const tokenPrefix = "lab."
 
 func (c claim) token() string {
 	b, err := json.Marshal(c)
 	if err != nil {
-		panic(err) // two strings
+		panic(err) // strings only
 	}
 	return tokenPrefix + base64.RawURLEncoding.EncodeToString(b) + "." + newGUID()
 }
@@ -57,7 +61,7 @@ func newIdentity(clientIDs []string) (*identity, error) {
 	}
 	i := &identity{
 		url: "http://" + l.Addr().String() + "/msi/token", secret: newGUID(), clientIDs: clientIDs,
-		fixed: map[string]string{},
+		fixed: map[string]string{}, roles: map[assignment][]string{},
 	}
 	i.server = &http.Server{Handler: i, ErrorLog: silent}
 	go i.server.Serve(l)
@@ -87,7 +91,7 @@ func (i *identity) issue(resource, principal string) string {
 	if token, ok := i.fixed[audience(resource)]; ok {
 		return token
 	}
-	return claim{audience(resource), principal}.token()
+	return claim{audience(resource), principal, i.roles[assignment{audience(resource), principal}]}.token()
 }
 
 // check returns who bears the request's token, if it was issued for one of the resources.

@@ -26,7 +26,7 @@ func (g *Gateway) begin(kind string) *operation {
 	op := &operation{gateway: g, id: id, kind: kind, query: signedQuery(), status: map[string]any{"status": "InProgress"}}
 	op.url = fmt.Sprintf("%s/subscriptions/%s/providers/Microsoft.Network/locations/%s/operations/%s?%s",
 		g.emulator.url, strings.Split(g.id, "/")[2], g.location, id, op.query)
-	op.fails = g.take(Write, OperationFails)
+	op.fails = g.faults.take(Write, OperationFails)
 	if old := g.running; old != nil {
 		old.timer.Stop()
 		g.settle(old, map[string]any{"status": "Canceled", "error": map[string]any{

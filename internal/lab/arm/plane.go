@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"path"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,6 +23,7 @@ type plane struct {
 	ctx       context.Context
 	cancel    context.CancelFunc
 	second    time.Duration
+	place     map[string]any // as Fixture.place makes it
 	transport *http.Transport
 	routing   atomic.Pointer[routing]
 	stopped   atomic.Bool
@@ -50,8 +53,8 @@ type Switch struct {
 	Rules map[string][]string // rule → its pools, the default pool first
 }
 
-func newPlane(ctx context.Context, second time.Duration) *plane {
-	p := &plane{second: second, ports: map[string]*port{}, served: map[Answer]int{}, transport: &http.Transport{
+func newPlane(ctx context.Context, second time.Duration, place map[string]any) *plane {
+	p := &plane{second: second, place: place, ports: map[string]*port{}, served: map[Answer]int{}, transport: &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: 4 * time.Second}).DialContext,
 		MaxIdleConnsPerHost: 256, IdleConnTimeout: 90 * time.Second, DisableCompression: true,
 	}}
@@ -100,7 +103,7 @@ func (p *plane) probe(before, next *routing) {
 		if m.stop == nil {
 			ctx, stop := context.WithCancel(p.ctx)
 			m.stop = stop
-			go m.watch(ctx, p.second)
+			go m.watch(ctx, p.second, probeTransport)
 		}
 	}
 	if before == nil {
@@ -122,7 +125,7 @@ func (p *plane) open(id string) error {
 	if err := p.ctx.Err(); err != nil {
 		return fmt.Errorf("open frontend port %s: %w", id, err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", p.address(id))
 	if err != nil {
 		return fmt.Errorf("listen for frontend port %s: %w", id, err)
 	}
@@ -130,6 +133,15 @@ func (p *plane) open(id string) error {
 	p.ports[id] = &port{l.Addr().String(), server}
 	go server.Serve(l)
 	return nil
+}
+
+// address is where the plane listens for a frontend port.
+func (p *plane) address(id string) string {
+	host, _ := p.place["frontend"].(string)
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, strconv.Itoa(number(object(p.place, "ports"), path.Base(id))))
 }
 
 func (p *plane) closeUnused(r *routing) {

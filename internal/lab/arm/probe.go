@@ -36,7 +36,8 @@ type member struct {
 // check is how a member is probed.
 type check struct {
 	url, host string
-	interval  int // seconds
+	headers   string // lines of "name: value", besides host
+	interval  int    // seconds
 	timeout   time.Duration
 	threshold int
 	codes     string // "200-399,404"
@@ -105,18 +106,30 @@ type outcome struct {
 }
 
 // run probes once over a connection of its own.
-func (c check) run(ctx context.Context) outcome {
+func (c check) run(ctx context.Context, transport *http.Transport) outcome {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
+	if address, only := strings.CutPrefix(c.url, "tcp://"); only {
+		conn, err := transport.DialContext(ctx, "tcp", address)
+		if err != nil {
+			return outcome{log: "Cannot connect: " + err.Error()}
+		}
+		conn.Close()
+		return outcome{healthy: true, log: "Success. Connected"}
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url, nil)
 	if err != nil {
 		return outcome{log: "The probe's URL is not valid: " + err.Error()}
 	}
 	req.Close = true
+	for line := range strings.Lines(c.headers) {
+		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
+		req.Header.Set(name, value)
+	}
 	if c.host != "" {
 		req.Host = c.host
 	}
-	resp, err := probeTransport.RoundTrip(req)
+	resp, err := transport.RoundTrip(req)
 	if errors.Is(err, context.DeadlineExceeded) {
 		return outcome{log: "Time taken by the backend to respond to application gateway's health probe is more than the timeout threshold in the probe setting."}
 	}
@@ -136,9 +149,9 @@ func (c check) run(ctx context.Context) outcome {
 var probeTransport = &http.Transport{DisableKeepAlives: true}
 
 // watch probes a member until ctx ends.
-func (m *member) watch(ctx context.Context, second time.Duration) {
+func (m *member) watch(ctx context.Context, second time.Duration, transport *http.Transport) {
 	for {
-		found := m.check.run(ctx)
+		found := m.check.run(ctx, transport)
 		if ctx.Err() != nil {
 			return
 		}
@@ -240,7 +253,7 @@ func (g *Gateway) healthOnDemand(c call) answer {
 	}
 	probe, err := decode(c.body)
 	if err != nil {
-		return failure(http.StatusBadRequest, "InvalidRequestContent", "The request content was invalid and could not be deserialized: "+err.Error())
+		return badContent(err)
 	}
 	var pool, settings *sub
 	document(g.Document()).each(func(s sub) {
@@ -260,7 +273,7 @@ func (g *Gateway) healthOnDemand(c call) answer {
 	return answer{status: http.StatusAccepted}.with("Location", g.emulator.result(g.location, func() any {
 		servers := []any{}
 		for _, address := range addresses(pool.properties()) {
-			found := newCheck(probe, settings.properties(), address).run(g.emulator.ctx)
+			found := newCheck(probe, settings.properties(), address).run(g.emulator.ctx, probeTransport)
 			health := "Unhealthy"
 			if found.healthy {
 				health = "Healthy"

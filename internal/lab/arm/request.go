@@ -154,6 +154,8 @@ func (e *Emulator) dispatch(r *http.Request, principal string, body []byte) answ
 	switch c.kind {
 	case "microsoft.network/applicationgateways":
 		return e.serveGateway(c)
+	case "microsoft.network/trafficmanagerprofiles":
+		return e.serveProfile(c)
 	case "microsoft.network/locations":
 		return e.serveOperation(c)
 	case "microsoft.containerservice/managedclusters":
@@ -189,6 +191,7 @@ func (c call) action() string {
 	kind := c.kind
 	if names, known := map[string]string{
 		"microsoft.network/applicationgateways":      "Microsoft.Network/applicationGateways",
+		"microsoft.network/trafficmanagerprofiles":   profileType,
 		"microsoft.network/locations":                "Microsoft.Network/locations",
 		"microsoft.containerservice/managedclusters": "Microsoft.ContainerService/managedClusters",
 		"microsoft.insights/metricalerts":            "Microsoft.Insights/metricAlerts",

@@ -84,20 +84,20 @@ func (r *rights) missing(principal, action, scope string) (answer, bool) {
 		app, object, action, scope)), true
 }
 
-// link is a right on another resource that a gateway write needs.
+// link is a right on another resource that a write needs.
 type link struct{ action, scope string }
 
-func (l link) refusal(principal, gatewayID string) answer {
-	app, object := client(principal)
+func (l link) refusal(c call) answer {
+	app, object := client(c.principal)
 	return failure(http.StatusForbidden, "LinkedAuthorizationFailed", fmt.Sprintf(
-		"The client '%s' with object id '%s' has permission to perform action 'Microsoft.Network/applicationGateways/write' on scope '%s'; however, it does not have permission to perform action '%s' on the linked scope(s) '%s' or the linked scope(s) are invalid.",
-		app, object, gatewayID, l.action, l.scope))
+		"The client '%s' with object id '%s' has permission to perform action '%s' on scope '%s'; however, it does not have permission to perform action '%s' on the linked scope(s) '%s' or the linked scope(s) are invalid.",
+		app, object, c.action(), c.raw, l.action, l.scope))
 }
 
-func (r *rights) missingLink(principal, gatewayID string, links []link) (answer, bool) {
+func (r *rights) missingLink(c call, links []link) (answer, bool) {
 	for _, l := range links {
-		if !r.may(principal, l.action) {
-			return l.refusal(principal, gatewayID), true
+		if !r.may(c.principal, l.action) {
+			return l.refusal(c), true
 		}
 	}
 	return answer{}, false

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 )
@@ -44,6 +45,8 @@ type Options struct {
 	Addr string
 	// Keys that are empty are made at random.
 	Keys Keys
+	// SignIn is App Service authentication; nil when it is off.
+	SignIn SignIn
 	// Log hears what host and handler say; nobody by default.
 	Log *slog.Logger
 	// Times are for tests that cannot wait.
@@ -105,6 +108,9 @@ type worker interface {
 // Start reads the folder and begins to serve. It does not wait for the handler (Ready
 // does). The host ends with ctx, Close, or the handler's third crash.
 func Start(ctx context.Context, o Options) (*Host, error) {
+	if o.SignIn != nil {
+		o.Env = append(slices.Clip(o.Env), "WEBSITE_AUTH_ENABLED=True")
+	}
 	h := &Host{o: o, env: newEnvironment(o.Env), log: o.Log, started: time.Now(), ended: make(chan struct{})}
 	if err := h.open(ctx); err != nil {
 		return nil, fmt.Errorf("start the Functions host on %s: %w", o.Root, err)
@@ -141,7 +147,7 @@ func (h *Host) open(ctx context.Context) error {
 	}
 	h.ctx, h.cancel = context.WithCancelCause(ctx)
 	h.url = "http://" + front.Addr().String()
-	h.server = &http.Server{Handler: h.frontEnd(http.HandlerFunc(h.serve)), ReadHeaderTimeout: time.Minute}
+	h.server = &http.Server{Handler: h.frontEnd(h.o.SignIn.signedIn(http.HandlerFunc(h.serve))), ReadHeaderTimeout: time.Minute}
 	h.group.Go(func() { h.worker.run(h.ctx) })
 	h.group.Go(func() { _ = h.server.Serve(front) }) // it ends by Close only
 	for _, listen := range listeners {

@@ -181,7 +181,7 @@ func (s *Stage) startApp(ctx context.Context) error {
 	s.onClose(s.host.Close)
 	s.events = registry.NewSender(registry.SenderOptions{URL: s.host.EventGridURL("image-pushed"), Scale: 10})
 	s.onClose(s.events.Close)
-	s.alerts = actiongroup.New(actiongroup.Options{URL: s.host.URL() + "/api/alert-fired?code=" + s.host.FunctionKey(), Scale: 10})
+	s.alerts = actiongroup.New(actiongroup.Options{URL: s.host.URL() + "/api/alerts?code=" + s.host.FunctionKey(), Scale: 10})
 	return s.host.Ready(ctx)
 }
 

@@ -1,0 +1,100 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/base64"
+	"io"
+	"net/http"
+	"testing"
+
+	"bluegreen/internal/lab/actiongroup"
+	"bluegreen/internal/lab/host"
+	"bluegreen/internal/release"
+)
+
+const (
+	alertApp  = "api://bluegreen-alerts" // the app registration whose tokens the app accepts
+	caller    = "461e8683-5575-4561-ac7f-899cc907d62a"
+	alertRole = "ActionGroupsSecureWebhook"
+)
+
+// signs is App Service authentication that accepts the emulator's tokens for alertApp.
+func (w *world) signs(token string) ([]host.Claim, error) {
+	principal, roles, err := w.azure.Bearer(token, alertApp)
+	claims := []host.Claim{{Typ: "aud", Val: alertApp}, {Typ: "appid", Val: principal}}
+	for _, r := range roles {
+		claims = append(claims, host.Claim{Typ: "roles", Val: r})
+	}
+	return claims, err
+}
+
+// TestOnlyTheSecureWebhookMovesTrafficThroughTheAlertDoor has everybody else try first.
+func TestOnlyTheSecureWebhookMovesTrafficThroughTheAlertDoor(t *testing.T) {
+	w := newWorld(t)
+	w.signIn = w.signs
+	w.azure.AppRole(caller, alertApp, alertRole)
+	w.azure.AppRole(caller, "api://other", alertRole)
+	blue, green := clusters(t)
+	s := openShop(w, blue, green, `    bake: 10m`)
+	bad := s.release("2.0.0")
+	s.reach("podinfo", release.Baking)
+	s.answeredBy("green", bad)
+
+	alert := actiongroup.Alert{Rule: "podinfo-5xx"}.Metric("pool-green", 57, 20)
+	principal := base64.StdEncoding.EncodeToString([]byte(`{"auth_typ":"aad","claims":[{"typ":"appid","val":"` + caller + `"},{"typ":"roles","val":"` + alertRole + `"}],"role_typ":"roles"}`))
+	for name, c := range map[string]struct {
+		path    string
+		headers []string
+		status  int
+	}{
+		"no token":                            {"/api/alert-fired", nil, 401},
+		"a function key":                      {"/api/alert-fired?code=key", nil, 401},
+		"a forged principal":                  {"/api/alert-fired", []string{"X-MS-CLIENT-PRINCIPAL", principal, "X-MS-CLIENT-PRINCIPAL-NAME", "eve"}, 401},
+		"a forged token":                      {"/api/alert-fired", []string{"Authorization", "Bearer e30.e30.e30"}, 401},
+		"a token for another app":             {"/api/alert-fired", bearer(w.azure.Token("api://other", caller)), 401},
+		"a token without the role":            {"/api/alert-fired", bearer(w.azure.Token(alertApp, "stranger")), 403},
+		"such a token and a forged principal": {"/api/alert-fired", append(bearer(w.azure.Token(alertApp, "stranger")), "X-MS-CLIENT-PRINCIPAL", principal), 403},
+		"the other door without its key":      {"/api/alerts", bearer(w.azure.Token(alertApp, caller)), 401},
+		"the other door by a wrong key":       {"/api/alerts?code=eve", nil, 401},
+		"a path that leads elsewhere":         {"/api/alert-fired/../apps/podinfo/rollback", bearer(w.azure.Token(alertApp, caller)), 401},
+	} {
+		if status, answer := s.knock(c.path, alert, c.headers...); status != c.status {
+			t.Errorf("%s: %d %s", name, status, answer)
+		}
+	}
+	if a := s.app("podinfo"); a.Release.Phase != release.Baking || a.Live != release.Green || a.Pending != 0 {
+		t.Fatalf("one of them moved something: %s", a.Sentence)
+	}
+
+	group := actiongroup.New(actiongroup.Options{
+		URL: w.hosts[0].URL() + "/api/alert-fired", Scale: 20, Token: func() string { return w.azure.Token(alertApp, caller) },
+	})
+	if o, err := group.Send(t.Context(), alert); err != nil || !o.Delivered() || o.Attempts != 1 {
+		t.Fatalf("the alert was not taken: %+v, %v", o, err)
+	}
+	s.reach("podinfo", release.RolledBack)
+	s.answeredBy("blue", s.first)
+	s.noneLost()
+}
+
+func bearer(token string) []string { return []string{"Authorization", "Bearer " + token} }
+
+// knock posts an alert with headers of the caller's choice, and follows no redirect.
+func (s *shop) knock(path string, alert []byte, headers ...string) (int, string) {
+	s.t.Helper()
+	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.hosts[0].URL()+path, bytes.NewReader(alert))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		s.t.Fatalf("%s: %v", path, err)
+	}
+	defer resp.Body.Close()
+	text, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(text)
+}

@@ -1,0 +1,176 @@
+package trafficmanager
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"bluegreen/internal/azure/resource"
+	"bluegreen/internal/release"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/trafficmanager/armtrafficmanager"
+)
+
+// profile is a Traffic Manager profile as GET returned it: as text, which is written back,
+// and as the SDK's model, which is read.
+type profile struct {
+	resource.Document
+	model    armtrafficmanager.ProfileProperties
+	all      []endpoint
+	of       map[release.Color]*endpoint // the app's own; without those that are missing
+	problems []string                    // why nothing may be changed
+}
+
+type endpoint struct {
+	armtrafficmanager.Endpoint
+	color release.Color // "" for an endpoint that is not the app's
+	text  *resource.Node
+}
+
+func (g *Gateway) read(ctx context.Context) (profile, error) {
+	d, err := g.azure.Get(ctx)
+	if err != nil {
+		return profile{}, err
+	}
+	var whole armtrafficmanager.Profile
+	if err := d.Root.Read(&whole); err != nil || whole.Properties == nil {
+		return profile{}, fmt.Errorf("read profile %s: its description is not one of a profile: %w", g.azure.ID.Name, err)
+	}
+	p := profile{Document: d, model: *whole.Properties, of: map[release.Color]*endpoint{}}
+	for i, text := range d.Root.List("properties", "endpoints") {
+		e := endpoint{Endpoint: value(whole.Properties.Endpoints[i]), text: text}
+		if e.Properties == nil {
+			e.Properties = &armtrafficmanager.EndpointProperties{}
+		}
+		for color, name := range g.endpoints {
+			if strings.EqualFold(name, value(e.Name)) {
+				e.color = color
+			}
+		}
+		p.all = append(p.all, e)
+	}
+	for i := range p.all {
+		if e := &p.all[i]; e.color != "" {
+			p.of[e.color] = e
+		}
+	}
+	p.judge(g.endpoints)
+	return p, nil
+}
+
+// judge finds what keeps the profile from being changed.
+func (p *profile) judge(names map[release.Color]string) {
+	say := func(format string, args ...any) { p.problems = append(p.problems, fmt.Sprintf(format, args...)) }
+	if method := value(p.model.TrafficRoutingMethod); method != armtrafficmanager.TrafficRoutingMethodPriority {
+		say("the profile routes by %q: set its routing method to Priority, the only one with which all traffic goes to one color", method)
+	}
+	if value(p.model.ProfileStatus) == armtrafficmanager.ProfileStatusDisabled {
+		say("the profile is disabled: its name leads nowhere; enable it first")
+	}
+	if p.fqdn() == "" {
+		say("the profile has no DNS name (dnsConfig.fqdn)")
+	}
+	for _, c := range []release.Color{release.Blue, release.Green} {
+		switch e := p.of[c]; {
+		case e == nil:
+			say("endpoint %s of %s does not exist: the profile has %s", names[c], c, resource.Names(p.Root.List("properties", "endpoints")))
+		case e.Properties.Priority == nil || e.Properties.EndpointStatus == nil:
+			say("endpoint %s of %s has no priority or no status: give the live color's endpoint priority 1 and the other 2", names[c], c)
+		case value(e.Properties.Target) == "":
+			say("endpoint %s of %s has no target: give its public IP a DNS label", names[c], c)
+		}
+	}
+}
+
+func (p profile) fqdn() string {
+	if p.model.DNSConfig == nil {
+		return ""
+	}
+	return value(p.model.DNSConfig.Fqdn)
+}
+
+// ttl is how long resolvers keep an answer about the profile.
+func (p profile) ttl() time.Duration {
+	if p.model.DNSConfig == nil {
+		return 0
+	}
+	return time.Duration(value(p.model.DNSConfig.TTL)) * time.Second
+}
+
+func (p profile) target(c release.Color) string {
+	if p.of[c] == nil {
+		return ""
+	}
+	return value(p.of[c].Properties.Target)
+}
+
+func (p profile) enabled(e *endpoint) bool {
+	return e != nil && value(e.Properties.EndpointStatus) == armtrafficmanager.EndpointStatusEnabled
+}
+
+// preferred is the endpoint that gets the traffic while it is healthy; nil when none is enabled.
+func (p profile) preferred() *endpoint {
+	var best *endpoint
+	for i := range p.all {
+		e := &p.all[i]
+		if p.enabled(e) && (best == nil || value(e.Properties.Priority) < value(best.Properties.Priority)) {
+			best = e
+		}
+	}
+	return best
+}
+
+// live is the color that gets the traffic, or "".
+func (p profile) live() release.Color {
+	if e := p.preferred(); e != nil && len(p.problems) == 0 {
+		return e.color
+	}
+	return ""
+}
+
+// elsewhere says why the traffic of the profile is not the app's to move.
+func (p profile) elsewhere() []string {
+	switch e := p.preferred(); {
+	case len(p.problems) > 0:
+		return nil
+	case e == nil:
+		return []string{"no endpoint of the profile is enabled, its name leads nowhere: enable the one of the color that shall be live"}
+	case e.color == "":
+		return []string{fmt.Sprintf("endpoint %s, which is of neither color, gets the traffic (priority %d): disable it, or give it a higher number than both colors; nobody's choice is overwritten", value(e.Name), value(e.Properties.Priority))}
+	}
+	return nil
+}
+
+func (p profile) describe() string {
+	var all []string
+	for _, e := range p.all {
+		all = append(all, fmt.Sprintf("endpoint %s is %s with priority %d", value(e.Name), value(e.Properties.EndpointStatus), value(e.Properties.Priority)))
+	}
+	return strings.Join(append(all, p.problems...), "; ")
+}
+
+// lead returns the profile's text with the traffic on a color. The lower of the two
+// priorities goes with it, so that enabling the other endpoint by hand moves nobody.
+func (p profile) lead(to release.Color) []byte {
+	low, high := value(p.of[release.Blue].Properties.Priority), value(p.of[release.Green].Properties.Priority)
+	low, high = min(low, high), max(low, high)
+	changes := map[*resource.Node][]byte{}
+	set := func(c release.Color, status armtrafficmanager.EndpointStatus, priority int64) {
+		properties := p.of[c].text.At("properties")
+		changes[properties.At("endpointStatus")] = []byte(strconv.Quote(string(status)))
+		changes[properties.At("priority")] = strconv.AppendInt(nil, priority, 10)
+	}
+	set(to, armtrafficmanager.EndpointStatusEnabled, low)
+	set(to.Other(), armtrafficmanager.EndpointStatusDisabled, high)
+	return resource.Replace(p.Raw, changes)
+}
+
+// value is what a pointer leads to, or nothing.
+func value[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}

@@ -1,0 +1,44 @@
+package intake
+
+import (
+	"fmt"
+	"net/http"
+
+	"bluegreen/internal/signin"
+)
+
+// alertRole is the app role that lets an action group's secure webhook in.
+// Source: learn.microsoft.com/azure/azure-monitor/alerts/action-groups#configure-authentication-for-secure-webhook
+const alertRole = "ActionGroupsSecureWebhook"
+
+// AlertFired answers the secure webhooks of action groups, POST /api/alert-fired. The host
+// lets anybody through to it (an action group has no function key there); in comes who
+// App Service authentication has signed in and who has the role ActionGroupsSecureWebhook.
+func (i *Intake) AlertFired() http.Handler { return i.answered(i.secure) }
+
+// Alerts answers POST /api/alerts, for callers whose function key the host has checked.
+func (i *Intake) Alerts() http.Handler {
+	return i.answered(func(http.Header) error { return nil })
+}
+
+// secure refuses with statuses that an action group does not repeat: the same call would
+// be refused again, and a repeated failure silences the action group for 15 minutes.
+func (i *Intake) secure(h http.Header) error {
+	if !i.SignIn {
+		return stranger("App Service authentication is off, so that nobody can be known here: turn it on for this app, or let the action group call /api/alerts with a function key")
+	}
+	caller, err := signin.Read(h)
+	switch {
+	case err != nil:
+		return stranger(fmt.Sprintf("%s %v", signin.Header, err))
+	case caller.Name == "":
+		return stranger("nobody is signed in: let the action group use a secure webhook, with the app registration whose tokens this app accepts, or call /api/alerts with a function key")
+	case !caller.Has(alertRole):
+		return &refusal{http.StatusForbidden, "role", fmt.Sprintf("%q is signed in and may send no alerts: assign it the app role %s of the app registration", caller.Name, alertRole)}
+	}
+	return nil
+}
+
+func stranger(message string) error {
+	return &refusal{http.StatusUnauthorized, "identity", message}
+}

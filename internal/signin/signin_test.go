@@ -1,0 +1,41 @@
+package signin_test
+
+import (
+	"encoding/base64"
+	"net/http"
+	"testing"
+
+	"bluegreen/internal/signin"
+)
+
+func read(principal, name string) (signin.Principal, error) {
+	h := http.Header{}
+	h.Set(signin.Header, principal)
+	h.Set(signin.NameHeader, name)
+	return signin.Read(h)
+}
+
+func TestWithoutHeadersItIsNobody(t *testing.T) {
+	if p, err := signin.Read(http.Header{}); err != nil || p.Name != "" || p.Has("") {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
+
+func TestTheHeaderWinsOverTheNameAlone(t *testing.T) {
+	text := base64.StdEncoding.EncodeToString([]byte(`{"role_typ":"r","claims":[{"typ":"oid","val":"7"},{"typ":"r","val":"A"},{"typ":"roles","val":"B"},{"typ":"x","val":"C"}]}`))
+	p, err := read(text, "eve")
+	if err != nil || p.Name != "7" || !p.Has("A") || !p.Has("B") || p.Has("C") {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add(`{"role_typ":"r","claims":[{"typ":"oid","val":"7"}]}`)
+	f.Add(`{"claims":null}`)
+	f.Add(`[]`)
+	f.Fuzz(func(t *testing.T, text string) {
+		if p, err := read(base64.StdEncoding.EncodeToString([]byte(text)), "eve"); err == nil && text != "" && p.Name == "" {
+			t.Errorf("%q is read as %+v", text, p)
+		}
+	})
+}
