@@ -31,11 +31,18 @@ type answer struct {
 
 // startLoad sends perSecond requests a second until the test ends or Stop is called.
 func startLoad(t *testing.T, url string, perSecond int) *load {
+	l := newLoad(url, &http.Transport{MaxIdleConnsPerHost: 64})
+	l.start(t, perSecond)
+	return l
+}
+
+func newLoad(url string, transport *http.Transport) *load {
+	return &load{url: url, client: &http.Client{Timeout: 10 * time.Second, Transport: transport}}
+}
+
+func (l *load) start(t *testing.T, perSecond int) {
 	ctx, cancel := context.WithCancel(t.Context())
-	l := &load{url: url, stop: cancel, client: &http.Client{
-		Timeout:   10 * time.Second,
-		Transport: &http.Transport{MaxIdleConnsPerHost: 64},
-	}}
+	l.stop = cancel
 	t.Cleanup(l.Stop)
 	l.done.Go(func() {
 		tick := time.NewTicker(time.Second / time.Duration(perSecond))
@@ -49,7 +56,6 @@ func startLoad(t *testing.T, url string, perSecond int) *load {
 			}
 		}
 	})
-	return l
 }
 
 func (l *load) ask() {

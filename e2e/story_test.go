@@ -38,6 +38,17 @@ func newShop(t *testing.T, settings string) *shop {
 func openShop(w *world, blue, green *testbed.Cluster, settings string) *shop {
 	t := w.t.(*testing.T)
 	s := &shop{world: w, blue: blue, green: green, blueSpace: blue.Namespace(t), greenSpace: green.Namespace(t)}
+	s.settle()
+	s.openGateway()
+	w.serve(s.configuration(settings), 1)
+	s.users = startLoad(t, s.gateway.ListenerURL("lst-podinfo")+"/", 200)
+	return s
+}
+
+// settle deploys the app to both clusters, 1.0.0 live on blue and green empty, and gives
+// the app's identity its rights there.
+func (s *shop) settle() {
+	t, w, blue, green := s.t.(*testing.T), s.world, s.blue, s.green
 	s.first = w.push(repo, "1.0.0")
 	w.raised = nil // it was pushed long ago
 	image := fmt.Sprintf("%s/%s@%s", w.registry.Host(), repo, s.first)
@@ -48,10 +59,6 @@ func openShop(w *world, blue, green *testbed.Cluster, settings string) *shop {
 	grant(t, green, s.greenSpace, []string{"podinfo"}, "podinfo")
 	w.azure.AddCluster(arm.Cluster{ID: group + "/Microsoft.ContainerService/managedClusters/aks-blue", Server: blue.Server(), CAData: blue.CAData()})
 	w.azure.AddCluster(arm.Cluster{ID: group + "/Microsoft.ContainerService/managedClusters/aks-green", Server: green.Server(), CAData: green.CAData()})
-	s.openGateway()
-	w.serve(s.configuration(settings), 1)
-	s.users = startLoad(t, s.gateway.ListenerURL("lst-podinfo")+"/", 200)
-	return s
 }
 
 // openGateway puts an Application Gateway in front of the ingresses of both clusters.

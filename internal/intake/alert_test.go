@@ -107,6 +107,7 @@ func TestWhatMovesNoTrafficIsAnsweredWithItsReason(t *testing.T) {
 func TestAnAlertGoesToTheAppsAndTheColorThatItIsAbout(t *testing.T) {
 	agw := actiongroup.Alert{ID: id("1"), Rule: "agw-5xx"}
 	with := func(custom map[string]string) actiongroup.Alert { a := agw; a.Custom = custom; return a }
+	about := func(target string) actiongroup.Alert { a := agw; a.Target = target; return a }
 	green := actiongroup.Alert{ID: id("1"), Rule: "GreenErrors"}
 	bothPools := strings.Replace(string(agw.Metric("shop-blue", 1, 0)), `{"name":"HttpStatusGroup","value":"5xx"}`, `{"name":"BackendPool","value":"shop-green"}`, 1)
 	tests := []struct {
@@ -123,6 +124,8 @@ func TestAnAlertGoesToTheAppsAndTheColorThatItIsAbout(t *testing.T) {
 		{"short custom property", with(map[string]string{"App": "shop"}).Activity(), map[string]release.Color{"shop": ""}},
 		{"custom property against the pool", with(map[string]string{"app": "shop-eu"}).Metric("shop-green", 1, 0), map[string]release.Color{"shop-eu": ""}},
 		{"custom property that means something else", with(map[string]string{"app": "frontend"}).Activity(), map[string]release.Color{"shop": "", "shop-eu": ""}},
+		{"what serves one color only", about("/subscriptions/S/resourceGroups/g/providers/microsoft.network/applicationGateways/front-blue").Metric("", 1, 0), map[string]release.Color{"shop": release.Blue, "shop-eu": ""}},
+		{"pool against what serves the other", about("/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/applicationGateways/front-blue").Metric("shop-green", 1, 0), map[string]release.Color{"shop": ""}},
 		{"label", green.Prometheus("group", map[string]string{"color": "green"}), map[string]release.Color{"tools": release.Green}},
 		{"no label", green.Prometheus("group", nil), map[string]release.Color{"tools": ""}},
 	}

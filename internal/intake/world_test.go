@@ -25,7 +25,7 @@ apps:
   - name: shop
     image: {registry: shopacr.azurecr.io, repository: team/shop, tags: "semver:>=1"}
     colors:
-      blue:  {cluster: "context:a", namespace: shop, deployment: shop, backend: shop-blue}
+      blue:  {cluster: "context:a", namespace: shop, deployment: shop, backend: shop-blue, resources: [/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/applicationGateways/front-blue]}
       green: {cluster: "context:b", namespace: shop, deployment: shop, backend: shop-green}
     gateway: {applicationGateway: /subscriptions/s/resourceGroups/g/providers/Microsoft.Network/applicationGateways/agw, rules: [shop]}
     alerts: [{rule: "shop-*", severity: "<=Sev2"}, {rule: "agw-*"}]
