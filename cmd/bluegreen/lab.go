@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,6 +28,7 @@ func newLab(s *shell) *cobra.Command {
 		}),
 	}
 	cmd.Flags().BoolVar(&demo, "demo", false, "play the main story and end; fails when a step is not seen in the data plane")
+	cmd.Flags().StringVar(&o.Gateway, "gateway", stage.AppGateway, "what moves the traffic: "+strings.Join(stage.Gateways, " or "))
 	cmd.Flags().BoolVar(&verbose, "verbose", false, "print the logs of the app and the host as well")
 	return cmd
 }

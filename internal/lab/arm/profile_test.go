@@ -130,13 +130,13 @@ func TestWhatTheServiceFindsOutIsNotTakenFromAWrite(t *testing.T) {
 func TestAPutWhereNoProfileIsMakesOne(t *testing.T) {
 	w := newProfileWorld(t, arm.Options{}, arm.ProfileFixture{})
 	doc := w.p.Document()
-	w.refused2(http.StatusBadRequest, "BadRequest", "already exists", func() (*http.Response, error) {
+	w.refuses(http.StatusBadRequest, "BadRequest", "already exists", func() (*http.Response, error) {
 		return w.doAs(w.client(""), http.MethodPut, strings.Replace(w.p.ID(), "tm-shop", "tm-other", 1), "", doc)
 	})
 	w.e.RemoveProfile(w.p.ID())
 	w.leads()
 	for _, method := range []string{http.MethodGet, http.MethodPatch} {
-		w.refused2(http.StatusNotFound, "ResourceNotFound", "", func() (*http.Response, error) { return w.call("", method, "", doc) })
+		w.refuses(http.StatusNotFound, "ResourceNotFound", "", func() (*http.Response, error) { return w.call("", method, "", doc) })
 	}
 	resp := w.send(w.call("", http.MethodPut, "", doc))
 	if resp.StatusCode != http.StatusCreated {
@@ -145,7 +145,7 @@ func TestAPutWhereNoProfileIsMakesOne(t *testing.T) {
 	w.leads("127.11.0.1")
 }
 
-func (w *tmWorld) refused2(status int, code, text string, send func() (*http.Response, error)) {
+func (w *tmWorld) refuses(status int, code, text string, send func() (*http.Response, error)) {
 	w.t.Helper()
 	resp, err := send()
 	w.refused(resp, err, status, code, text)
@@ -203,4 +203,19 @@ func TestTheLastWriteWinsHoweverCloseItFollows(t *testing.T) {
 	w.leads("127.11.0.1")
 	time.Sleep(60 * time.Millisecond) // the time of the older write passes
 	w.leads("127.11.0.1")
+}
+
+func TestAProfileThatCannotBeIsNotAdded(t *testing.T) {
+	w := newProfileWorld(t, arm.Options{}, arm.ProfileFixture{})
+	for text, json := range map[string][]byte{
+		"decode JSON":       []byte("{"),
+		"is not that of":    []byte(`{"id": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/applicationGateways/a"}`),
+		"one with this id":  arm.ProfileJSON(arm.ProfileFixture{}),
+		"already exists":    arm.ProfileJSON(arm.ProfileFixture{Name: "tm-other", RelativeName: "tm-shop"}),
+		"have the same pri": arm.ProfileJSON(arm.ProfileFixture{Name: "tm-third", Endpoints: []arm.Endpoint{{Name: "a", Target: "b.example.com", Priority: 2}, {Name: "c", Target: "d.example.com"}}}),
+	} {
+		if _, err := w.e.AddProfile(json); err == nil || !strings.Contains(err.Error(), text) {
+			t.Errorf("want an error that says %q, got: %v", text, err)
+		}
+	}
 }

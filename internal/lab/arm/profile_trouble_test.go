@@ -55,7 +55,7 @@ func TestTroubleStrikesTheKindOfCallThatItIsFor(t *testing.T) {
 	w := newProfileWorld(t, arm.Options{}, arm.ProfileFixture{})
 	w.p.Inject(2, arm.Write, arm.Unavailable)
 	w.send(w.call("", http.MethodGet, "", nil))
-	w.refused2(503, "ServiceUnavailable", "", func() (*http.Response, error) {
+	w.refuses(503, "ServiceUnavailable", "", func() (*http.Response, error) {
 		return w.call("", http.MethodPatch, "/AzureEndpoints/green", map[string]any{})
 	})
 	w.p.Mend()
@@ -72,7 +72,7 @@ func TestRightsOnAProfileAreEnforced(t *testing.T) {
 	const (
 		read, write = "Microsoft.Network/trafficManagerProfiles/read", "Microsoft.Network/trafficManagerProfiles/write"
 		endpoint    = "Microsoft.Network/trafficManagerProfiles/azureEndpoints/write"
-		join        = "Microsoft.Network/publicIPAddresses/join/action"
+		address     = "Microsoft.Network/publicIPAddresses/read"
 	)
 	w := newProfileWorld(t, arm.Options{}, arm.ProfileFixture{})
 	may := func(allowed bool, method, path string, actions ...string) {
@@ -91,20 +91,20 @@ func TestRightsOnAProfileAreEnforced(t *testing.T) {
 		}
 	}
 	may(true, http.MethodGet, "", read)
-	may(false, http.MethodGet, "", write, endpoint, join)
-	may(true, http.MethodPut, "", write, join)
-	may(false, http.MethodPut, "", read, join)
+	may(false, http.MethodGet, "", write, endpoint, address)
+	may(true, http.MethodPut, "", write, address)
+	may(false, http.MethodPut, "", read, address)
 	may(false, http.MethodPut, "", write)
 	may(false, http.MethodPatch, "", write)
-	may(true, http.MethodPatch, "/AzureEndpoints/green", endpoint, join)
+	may(true, http.MethodPatch, "/AzureEndpoints/green", endpoint, address)
 	may(false, http.MethodPatch, "/AzureEndpoints/green", endpoint)
-	may(false, http.MethodPatch, "/AzureEndpoints/green", write, join)
-	w.p.Set(func(b *arm.ProfileBehaviour) { b.IgnoreJoin = true })
+	may(false, http.MethodPatch, "/AzureEndpoints/green", write, address)
+	w.p.Set(func(b *arm.ProfileBehaviour) { b.IgnoreTargets = true })
 	may(true, http.MethodPut, "", write)
 	may(true, http.MethodPatch, "/AzureEndpoints/green", endpoint)
 	w.e.PermitAll("")
 	w.e.Deny("", write)
-	w.refused2(403, "AuthorizationFailed", write, func() (*http.Response, error) { return w.call("", http.MethodPut, "", w.p.Document()) })
+	w.refuses(403, "AuthorizationFailed", write, func() (*http.Response, error) { return w.call("", http.MethodPut, "", w.p.Document()) })
 }
 
 func TestAnExternalEndpointNeedsNoRightOnAnAddress(t *testing.T) {
@@ -115,6 +115,7 @@ func TestAnExternalEndpointNeedsNoRightOnAnAddress(t *testing.T) {
 
 func TestAWriteThatBreaksARuleIsRefusedAndChangesNothing(t *testing.T) {
 	w := newProfileWorld(t, arm.Options{ProbeSecond: time.Hour}, arm.ProfileFixture{TTL: 10, Tolerated: 9})
+	eventually(t, "the only probe is over", func() bool { return w.status("blue") == "Online" })
 	in := func(section, key string, value any) func(map[string]any) {
 		return func(doc map[string]any) {
 			at := properties(doc)
@@ -162,7 +163,7 @@ func TestAWriteThatBreaksARuleIsRefusedAndChangesNothing(t *testing.T) {
 	if err := w.p.Rival(on("weight", 0)); err == nil {
 		t.Error("the rules do not hold for a rival")
 	}
-	w.refused2(400, "InvalidRequestContent", "", func() (*http.Response, error) { return w.call("", http.MethodPut, "", "no object") })
+	w.refuses(400, "InvalidRequestContent", "", func() (*http.Response, error) { return w.call("", http.MethodPut, "", "no object") })
 }
 
 func TestWhatAWriteLeavesOutIsSetByTheService(t *testing.T) {

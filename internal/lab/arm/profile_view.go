@@ -26,7 +26,8 @@ func (p *Profile) follow() {
 	})
 }
 
-// learn lets the name servers know the first n writes, unless they know them already.
+// learn lets the name servers know the first n writes, unless they know them already. The
+// profile is locked.
 func (p *Profile) learn(doc document, n int) {
 	if !p.writes[n-1].Known.IsZero() {
 		return

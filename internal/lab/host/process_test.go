@@ -35,9 +35,10 @@ func TestAHandlerThatCannotStartSaysWhy(t *testing.T) {
 func TestCrashesLongAgoAreForgiven(t *testing.T) {
 	t.Parallel()
 	w := startWith(t, host.Options{Root: folder(t, queueApp), Times: host.Times{Strikes: time.Nanosecond}})
+	dead := 0
 	for n := range 4 {
-		eventually(t, "the handler runs", func() bool { return w.Restarts() == n && w.PID() != 0 })
-		w.ready()
+		eventually(t, "the handler runs", func() bool { return w.Restarts() == n && w.PID() != dead })
+		dead = w.ready().PID()
 		if err := w.Kill(); err != nil {
 			t.Fatal(err)
 		}

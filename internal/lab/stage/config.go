@@ -14,9 +14,9 @@ var configuration = template.Must(template.New("bluegreen.yaml").Parse(`apps:
   - name: {{.App}}
     image: {registry: "{{.Registry}}", repository: {{.Repository}}, tags: "semver:>=1"}
     colors:
-      blue:  {cluster: "context:lab", namespace: blue,  deployment: {{.App}}, backend: pool-blue}
-      green: {cluster: "context:lab", namespace: green, deployment: {{.App}}, backend: pool-green}
-    gateway: {applicationGateway: {{.Gateway}}, rules: [{{.Rule}}]}
+      blue:  {cluster: "context:lab", namespace: blue,  deployment: {{.App}}, {{.Blue}}}
+      green: {cluster: "context:lab", namespace: green, deployment: {{.App}}, {{.Green}}}
+    gateway: { {{.Gateway}} }
     confirm: {http: [{url: "{{.Users}}healthz", contains: "\"{color}\""}]}
     bake: {{.Bake}}
     probe: {every: 2s}
@@ -25,8 +25,8 @@ var configuration = template.Must(template.New("bluegreen.yaml").Parse(`apps:
 `))
 
 type choices struct {
-	App, Repository, Rule, Registry, Gateway, Users string
-	Bake, Retire                                    time.Duration
+	App, Repository, Registry, Gateway, Blue, Green, Users string
+	Bake, Retire                                           time.Duration
 }
 
 func readConfig(c choices) (config.App, error) {

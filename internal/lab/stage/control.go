@@ -15,7 +15,6 @@ import (
 
 	"bluegreen/internal/lab"
 	"bluegreen/internal/lab/actiongroup"
-	"bluegreen/internal/lab/arm"
 	"bluegreen/internal/release"
 )
 
@@ -42,10 +41,10 @@ func (s *Stage) Push(ctx context.Context, tag, flaw string) error {
 	return err
 }
 
-// Alert fires the alert about errors of a pool, as Azure Monitor does through an action group.
-func (s *Stage) Alert(ctx context.Context, pool string, errors int) error {
-	alert := actiongroup.Alert{Rule: "podinfo-5xx", Severity: "Sev1", Target: s.gateway.ID()}
-	outcome, err := s.alerts.Send(ctx, alert.Metric(pool, float64(errors), limit))
+// alert fires the alert about errors of a pool, as Azure Monitor does through an action group.
+func (s *Stage) alert(ctx context.Context, of source, errors int) error {
+	alert := actiongroup.Alert{Rule: "podinfo-5xx", Severity: "Sev1", Target: of.gateway}
+	outcome, err := s.alerts.Send(ctx, alert.Metric(of.pool, float64(errors), limit))
 	if err == nil && !outcome.Delivered() {
 		err = fmt.Errorf("the alert was not taken: %d %s", outcome.Status, outcome.Answer)
 	}
@@ -58,29 +57,19 @@ const limit = 5
 // monitor stands for an alert rule on the 5xx answers of each pool. Azure Monitor needs
 // minutes for what it does here in a second.
 func (s *Stage) monitor(ctx context.Context) {
-	before := map[string]int{}
+	before := map[source]int{}
 	for sleep(ctx, time.Second) == nil {
-		now := failed(s.gateway.Served())
-		for pool, n := range now {
-			if n-before[pool] < limit {
+		now := s.front.failures()
+		for of, n := range now {
+			if n-before[of] < limit {
 				continue
 			}
-			if err := s.Alert(ctx, pool, n-before[pool]); err != nil && ctx.Err() == nil {
+			if err := s.alert(ctx, of, n-before[of]); err != nil && ctx.Err() == nil {
 				s.Log.Error("alert not sent", "error", err)
 			}
 		}
 		before = now
 	}
-}
-
-func failed(served map[arm.Answer]int) map[string]int {
-	byPool := map[string]int{}
-	for a, n := range served {
-		if a.Status >= 500 && a.Pool != "" {
-			byPool[a.Pool] += n
-		}
-	}
-	return byPool
 }
 
 // startControl opens the lab's own buttons: what in real life other people's systems do.
@@ -96,8 +85,11 @@ func (s *Stage) startControl(ctx context.Context) error {
 		press(w, s.Push(r.Context(), q.Get("tag"), q.Get("bad")), "pushed "+q.Get("tag"))
 	})
 	mux.HandleFunc("POST /alert", func(w http.ResponseWriter, r *http.Request) {
-		pool := s.gateway.RulePool(rule)
-		press(w, s.Alert(r.Context(), pool, 4*limit), "alert podinfo-5xx fired for "+pool)
+		live := s.front.live()
+		press(w, s.alert(r.Context(), live, 4*limit), "alert podinfo-5xx fired for "+live.pool+" of "+live.gateway[strings.LastIndex(live.gateway, "/")+1:])
+	})
+	mux.HandleFunc("GET /ask", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintln(w, s.users.asked(r.Context()))
 	})
 	server := &http.Server{Handler: mux, ErrorLog: log.New(io.Discard, "", 0)}
 	go server.Serve(listener)
@@ -121,10 +113,10 @@ func (s *Stage) Guide() string {
 		"  users ask        " + s.Address(),
 		"  API              " + s.host.URL() + "/api   (x-functions-key: " + s.host.FunctionKey() + ")",
 		"  registry         " + s.registry.Host() + "/" + repository,
-		"  Azure            " + s.azure.URL(),
+		"  Azure            " + s.azure.URL() + ", DNS " + s.azure.DNS(),
 		"",
 		"Try in another terminal:",
-		"  who answers users     curl -s " + s.Address(),
+		"  who answers users     curl -s " + s.control + "/ask",
 		"  what the app does     curl -s -H 'x-functions-key: " + s.host.FunctionKey() + "' -H 'Accept: text/plain' " + app,
 		"  what happened         curl -s -H 'x-functions-key: " + s.host.FunctionKey() + "' -H 'Accept: text/plain' " + app + "/history",
 		"  push an image         curl -X POST '" + s.control + "/push?tag=2.1.0'",

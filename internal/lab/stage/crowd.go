@@ -33,10 +33,8 @@ func (s Served) String() string {
 	return fmt.Sprintf("%s on %s", s.Version, s.Color)
 }
 
-func newCrowd(url string) *crowd {
-	return &crowd{url: url, seen: map[Served]int{}, client: &http.Client{
-		Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 32},
-	}}
+func newCrowd(url string, transport *http.Transport) *crowd {
+	return &crowd{url: url, seen: map[Served]int{}, client: &http.Client{Timeout: 10 * time.Second, Transport: transport}}
 }
 
 // run asks perSecond times a second until ctx ends.
@@ -55,9 +53,13 @@ func (c *crowd) run(ctx context.Context, perSecond int) {
 	}
 }
 
-func (c *crowd) ask() {
-	var got Served
-	resp, err := c.client.Get(c.url)
+// asked asks once, as one of the users does.
+func (c *crowd) asked(ctx context.Context) (got Served) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url, nil)
+	if err != nil {
+		panic(err) // the address is the lab's own
+	}
+	resp, err := c.client.Do(req)
 	if err != nil {
 		got.Failed = "no answer"
 	} else {
@@ -68,6 +70,11 @@ func (c *crowd) ask() {
 			got.Failed = fmt.Sprintf("%d", resp.StatusCode)
 		}
 	}
+	return got
+}
+
+func (c *crowd) ask() {
+	got := c.asked(context.Background())
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.seen[got]++

@@ -1,5 +1,5 @@
 // Package stage is the lab that `make run` shows: the Functions app behind the stand-in
-// host, an Application Gateway emulated at its wire with a data plane, a registry, demo
+// host, an Application Gateway or Traffic Manager emulated at its wire with a data plane, a registry, demo
 // instances, users who keep asking, and a monitor that fires an alert when they get
 // errors. Clusters and storage are twins.
 package stage
@@ -12,12 +12,12 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"bluegreen/internal/api"
 	"bluegreen/internal/app"
 	"bluegreen/internal/azure/acr"
-	"bluegreen/internal/azure/appgateway"
 	"bluegreen/internal/azure/queue"
 	"bluegreen/internal/config"
 	"bluegreen/internal/engine"
@@ -47,7 +47,9 @@ type Options struct {
 	Bake   time.Duration // default 20 s
 	Retire time.Duration // from the end of a release, default 20 s
 	Users  int           // requests a second, default 20
-	Log    *slog.Logger  // of the app and the host
+	// Gateway is what moves the traffic, one of Gateways, default AppGateway.
+	Gateway string
+	Log     *slog.Logger // of the app and the host
 }
 
 // Stage is a running lab.
@@ -56,7 +58,7 @@ type Stage struct {
 	cluster   *lab.Cluster
 	instances *instances
 	azure     *arm.Emulator
-	gateway   *arm.Gateway
+	front     *front
 	registry  *registry.Registry
 	events    *registry.Sender
 	host      *host.Host
@@ -73,6 +75,10 @@ func Start(ctx context.Context, o Options) (*Stage, error) {
 	}
 	o.Bake, o.Retire = cmp.Or(o.Bake, 20*time.Second), cmp.Or(o.Retire, 20*time.Second)
 	o.Users = cmp.Or(o.Users, 20)
+	o.Gateway = cmp.Or(o.Gateway, AppGateway)
+	if !slices.Contains(Gateways, o.Gateway) {
+		return nil, fmt.Errorf("the lab has no gateway %q: %s", o.Gateway, strings.Join(Gateways, " or "))
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -122,14 +128,7 @@ func (s *Stage) startAzure(ctx context.Context) (err error) {
 		return err
 	}
 	s.onClose(s.azure.Close)
-	s.gateway, err = s.azure.AddGateway(arm.GatewayJSON(arm.Fixture{
-		Port: s.instances.port,
-		Pools: []arm.Pool{
-			{Name: "pool-blue", Addresses: []string{s.instances.address[release.Blue]}},
-			{Name: "pool-green", Addresses: []string{s.instances.address[release.Green]}},
-		},
-		Rules: []arm.Rule{{Name: rule, Listener: listener, Pool: "pool-blue"}},
-	}))
+	s.front, err = s.openFront()
 	return err
 }
 
@@ -154,8 +153,9 @@ func (s *Stage) startRegistry(ctx context.Context) (err error) {
 }
 
 func (s *Stage) startApp(ctx context.Context) error {
+	gateway, of := s.front.said()
 	a, err := readConfig(choices{
-		App: App, Repository: repository, Rule: rule, Registry: s.registry.Host(), Gateway: s.gateway.ID(),
+		App: App, Repository: repository, Registry: s.registry.Host(), Gateway: gateway, Blue: of[0], Green: of[1],
 		Users: s.Address(), Bake: s.Bake, Retire: s.Retire,
 	})
 	if err != nil {
@@ -186,24 +186,20 @@ func (s *Stage) startApp(ctx context.Context) error {
 }
 
 func (s *Stage) adapters(a config.App) (engine.App, error) {
-	gateway, err := appgateway.New(appgateway.Options{
-		ID: a.Gateway.ApplicationGateway, Rules: a.Gateway.Rules,
-		Blue: appgateway.Backend{Pool: a.Backend(release.Blue)}, Green: appgateway.Backend{Pool: a.Backend(release.Green)},
-		Credential: s.azure.Credential(""), Client: s.azure.ClientOptions(),
-	})
+	gateway, err := s.front.adapter(a)
 	if err != nil {
 		return engine.App{}, err
 	}
 	policy := a.Policy()
 	return engine.App{
 		Name: a.Name, Policy: policy, Repository: a.Repository(), Fingerprint: a.Fingerprint(),
-		Gateway: gateway, Workloads: s.cluster, Prober: probe.New(nil), Confirm: a.Confirms(),
+		Gateway: gateway, Workloads: s.cluster, Prober: probe.New(s.front.probes), Confirm: a.Confirms(),
 		Registry: acr.NewRegistry(acr.Options{LoginServer: a.Image.Registry, Repository: a.Image.Repository, Admits: a.Admits, Newer: policy.Newer}),
 	}, nil
 }
 
 // Address is where users ask.
-func (s *Stage) Address() string { return s.gateway.ListenerURL(listener) + "/" }
+func (s *Stage) Address() string { return s.front.address }
 
 // Client calls the API of the app.
 func (s *Stage) Client() *api.Client {
@@ -211,7 +207,7 @@ func (s *Stage) Client() *api.Client {
 }
 
 func (s *Stage) startUsers(ctx context.Context) error {
-	s.users = newCrowd(s.Address())
+	s.users = newCrowd(s.Address(), s.front.users)
 	ctx, stop := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() { s.users.run(ctx, s.Options.Users); close(done) }()

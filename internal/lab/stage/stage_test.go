@@ -11,9 +11,15 @@ import (
 
 func TestEveryStepOfTheDemoIsSeenInTheDataPlane(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes half a minute")
+		t.Skip("takes a minute")
 	}
-	s, err := stage.Start(t.Context(), stage.Options{Root: "../../..", Bake: 4 * time.Second, Retire: 4 * time.Second, Users: 100})
+	for _, gateway := range stage.Gateways {
+		t.Run(gateway, func(t *testing.T) { playsTheDemo(t, gateway) })
+	}
+}
+
+func playsTheDemo(t *testing.T, gateway string) {
+	s, err := stage.Start(t.Context(), stage.Options{Root: "../../..", Bake: 4 * time.Second, Retire: 4 * time.Second, Users: 100, Gateway: gateway})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,6 +52,9 @@ func TestTheLabSaysWhatIsWrongWithAPush(t *testing.T) {
 		if err := s.Push(t.Context(), tag, flaw); err == nil || !strings.Contains(err.Error(), "not") {
 			t.Errorf("%s %s: %v", tag, flaw, err)
 		}
+	}
+	if _, err := stage.Start(t.Context(), stage.Options{Root: "../../..", Gateway: "frontdoor"}); err == nil || !strings.Contains(err.Error(), "appgateway or trafficmanager") {
+		t.Errorf("a gateway that there is not: %v", err)
 	}
 	if _, err := stage.Start(t.Context(), stage.Options{Root: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "make run") {
 		t.Errorf("in another folder: %v", err)
