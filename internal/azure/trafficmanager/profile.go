@@ -52,7 +52,11 @@ func (g *Gateway) read(ctx context.Context) (profile, error) {
 		p.all = append(p.all, e)
 	}
 	for i := range p.all {
-		if e := &p.all[i]; e.color != "" {
+		switch e := &p.all[i]; {
+		case e.color == "":
+		case p.of[e.color] != nil:
+			p.problems = append(p.problems, fmt.Sprintf("two endpoints are called %s: give the app's a name of its own", value(e.Name)))
+		default:
 			p.of[e.color] = e
 		}
 	}

@@ -1,0 +1,169 @@
+// Only the controller, for a registry, clusters and gateways that exist already. It changes
+// none of them; it adds a system topic beside the registry, role assignments on what the
+// controller works with, and alert rules where they are asked for. Everything is expected in
+// one subscription.
+targetScope = 'subscription'
+
+import { gatewayOptions, networkOptions, registryOptions, tagValues, watchedGateway } from 'types.bicep'
+
+@description('Optional. Base of all names: lower-case letters and digits.')
+@minLength(3)
+@maxLength(12)
+param name string = 'bluegreen'
+
+@description('Required. Azure region of the controller.')
+param location string
+
+@description('Optional. Name of the resource group of the controller, which is made.')
+@minLength(1)
+@maxLength(90)
+param groupName string = 'rg-${name}-controller'
+
+@description('Optional. Tags of everything.')
+param tags tagValues = {}
+
+@description('Required. Resource id of the Log Analytics workspace.')
+param workspaceId string
+
+@description('Required. The registry whose pushes start releases.')
+param registry registryOptions
+
+@description('Required. Resource ids of the clusters of the colors.')
+param clusterIds string[]
+
+@description('Optional. The Application Gateways whose rules the controller changes.')
+param applicationGateways gatewayOptions[] = []
+
+@description('Optional. Resource id of the Traffic Manager profile that the controller changes.')
+param trafficManagerId string = ''
+
+@description('Optional. Ids of the public IP addresses that the endpoints of the profile point at.')
+param trafficManagerPublicIpIds string[] = []
+
+@description('Optional. The gateways that get alert rules; none by default.')
+param watched watchedGateway[] = []
+
+@description('Optional. Where to reach private clusters and the storage account from; null is a controller with public access.')
+param network networkOptions?
+
+@description('Optional. Redundancy of the storage account: Standard_LRS for regions without availability zones.')
+@allowed(['Standard_LRS', 'Standard_ZRS'])
+param storageSku string = 'Standard_ZRS'
+
+@description('Optional. Client id of the app registration for secure alert delivery; without it there is neither sign-in nor action group.')
+param alertApp string = ''
+
+@description('Optional. Object id of that app registration, not of its service principal.')
+param alertAppObjectId string = ''
+
+@description('Optional. Instances that are kept ready for HTTP functions, and so for alerts.')
+@minValue(0)
+@maxValue(10)
+param alwaysReady int = 0
+
+@description('Optional. Whether to make an Event Grid topic that outcomes are published to.')
+param outcomeTopic bool = false
+
+resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
+  name: groupName
+  location: location
+  tags: tags
+}
+
+resource images 'Microsoft.ContainerRegistry/registries@2025-04-01' existing = {
+  name: last(split(registry.id, '/'))
+  scope: resourceGroup(split(registry.id, '/')[2], split(registry.id, '/')[4])
+}
+
+module controller 'modules/controller.bicep' = {
+  name: '${name}-controller'
+  scope: group
+  params: {
+    name: name
+    location: location
+    tags: tags
+    workspaceId: workspaceId
+    network: network
+    registry: registry
+    storageSku: storageSku
+    alertApp: alertApp
+    alertAppObjectId: alertAppObjectId
+    alwaysReady: alwaysReady
+    outcomeTopic: outcomeTopic
+  }
+}
+
+module roles 'roles.bicep' = {
+  name: '${name}-roles'
+  params: {
+    name: name
+    principalId: controller.outputs.principalId
+    registryId: registry.id
+    clusterIds: clusterIds
+    applicationGateways: applicationGateways
+    trafficManagerId: trafficManagerId
+    trafficManagerPublicIpIds: trafficManagerPublicIpIds
+    storageId: controller.outputs.storageId
+    insightsId: controller.outputs.insightsId
+    registryTopicPrincipalId: controller.outputs.registryTopicPrincipalId
+    outcomeTopicId: controller.outputs.outcomeTopicId
+  }
+}
+
+module alerts 'modules/alerts.bicep' = [for w in watched: {
+  name: '${name}-alerts-${uniqueString(w.id, w.app)}'
+  scope: group
+  params: {
+    name: w.app
+    tags: tags
+    gatewayId: w.id
+    pools: w.pools
+    gatewayColor: w.?color
+    actionGroupId: controller.outputs.actionGroupId
+  }
+}]
+
+@description('Resource group of the controller.')
+output RESOURCE_GROUP string = group.name
+
+@description('Name of the Function app that the code is deployed to.')
+output FUNCTION_APP string = controller.outputs.appName
+
+@description('Resource id of the Function app, for events.bicep.')
+output FUNCTION_APP_ID string = controller.outputs.appId
+
+@description('Host name of the Function app, for BLUEGREEN_URL of the command line.')
+output FUNCTION_HOST string = controller.outputs.hostName
+
+@description('Name of the system topic of the registry, for events.bicep.')
+output REGISTRY_TOPIC string = controller.outputs.registryTopicName
+
+@description('Resource group of the registry, which events.bicep is deployed to.')
+output REGISTRY_GROUP string = split(registry.id, '/')[4]
+
+@description('Resource id of the storage account, for events.bicep.')
+output STORAGE_ID string = controller.outputs.storageId
+
+@description('Object id of the identity of the controller, for the RoleBinding in each namespace.')
+output CONTROLLER_OBJECT_ID string = controller.outputs.principalId
+
+@description('Resource id of the action group, for alert rules of your own; empty without an app registration.')
+output ACTION_GROUP_ID string = controller.outputs.actionGroupId
+
+@description('Endpoint of the topic of outcomes, for notify.topic of bluegreen.yaml; empty when there is none.')
+output OUTCOME_TOPIC string = controller.outputs.outcomeTopicEndpoint
+
+@description('Login server of the registry, for bluegreen.yaml.')
+output REGISTRY string = images.properties.loginServer
+
+@description('Resource id of the cluster of blue, for bluegreen.yaml: the first of clusterIds.')
+output BLUE_CLUSTER string = clusterIds[0]
+
+@description('Resource id of the cluster of green, for bluegreen.yaml: the last of clusterIds, which may be the first.')
+output GREEN_CLUSTER string = last(clusterIds)
+
+@description('Resource id of the Application Gateway, for bluegreen.yaml; empty when there is none.')
+output APPLICATION_GATEWAY string = empty(applicationGateways) ? '' : applicationGateways[0].id
+
+@description('Resource id of the Traffic Manager profile, for bluegreen.yaml; empty when there is none.')
+output TRAFFIC_MANAGER string = trafficManagerId

@@ -1,0 +1,67 @@
+// The Event Grid subscription that tells the controller of pushed images. Azure refuses it
+// before the function exists, so it is made after the code is deployed, in the resource
+// group of the registry, whichever entry point made the rest.
+
+@description('Required. Name of the system topic of the registry (output REGISTRY_TOPIC of the entry points).')
+@minLength(3)
+@maxLength(50)
+param topicName string
+
+@description('Required. Resource id of the Function app (output FUNCTION_APP_ID).')
+param functionAppId string
+
+@description('Required. Resource id of the storage account that keeps what could not be delivered (output STORAGE_ID).')
+param storageId string
+
+@description('Required. Names of the repositories of the apps, such as team/podinfo. Event Grid compares without case and takes 25 values for all filters together.')
+@minLength(1)
+@maxLength(24)
+param repositories string[]
+
+@description('Optional. Name of the subscription.')
+@minLength(3)
+@maxLength(64)
+param name string = 'image-pushed'
+
+resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = {
+  name: topicName
+}
+
+resource pushed 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = {
+  parent: topic
+  name: name
+  properties: {
+    eventDeliverySchema: 'CloudEventSchemaV1_0'
+    destination: {
+      endpointType: 'AzureFunction'
+      properties: {
+        resourceId: '${functionAppId}/functions/image-pushed'
+        maxEventsPerBatch: 1
+        preferredBatchSizeInKilobytes: 64
+      }
+    }
+    filter: {
+      includedEventTypes: ['Microsoft.ContainerRegistry.ImagePushed']
+      isSubjectCaseSensitive: false
+      // The parts of an image for several platforms have no tag; signatures and what else
+      // belongs to an image have one that begins with its digest.
+      advancedFilters: [
+        { operatorType: 'StringIn', key: 'data.target.repository', values: repositories }
+        { operatorType: 'IsNotNull', key: 'data.target.tag' }
+        { operatorType: 'StringNotBeginsWith', key: 'data.target.tag', values: ['sha256-'] }
+      ]
+    }
+    // As long as Event Grid tries at all: a day.
+    retryPolicy: { maxDeliveryAttempts: 30, eventTimeToLiveInMinutes: 1440 }
+    deadLetterWithResourceIdentity: {
+      identity: { type: 'SystemAssigned' }
+      deadLetterDestination: {
+        endpointType: 'StorageBlob'
+        properties: { resourceId: storageId, blobContainerName: 'dead-letters' }
+      }
+    }
+  }
+}
+
+@description('Resource id of the subscription.')
+output EVENT_SUBSCRIPTION_ID string = pushed.id

@@ -1,0 +1,513 @@
+// The full environment: two AKS clusters, blue and green, each behind an Application Gateway
+// of its own, Traffic Manager in front, and the controller that moves the traffic.
+targetScope = 'subscription'
+
+import { clusterSize, color, gatewaySize, tagValues } from 'types.bicep'
+
+@description('Optional. Base of all names: lower-case letters and digits.')
+@minLength(3)
+@maxLength(12)
+param name string = 'bluegreen'
+
+@description('Required. Azure region.')
+param location string
+
+@description('Optional. Name of the resource group, which is made.')
+@minLength(1)
+@maxLength(90)
+param groupName string = 'rg-${name}'
+
+@description('Optional. Tags of everything.')
+param tags tagValues = {}
+
+@description('Required. Color that has the traffic now, blue at first. It must be read from Azure before each deployment (scripts/live-color.sh): another one moves the traffic.')
+param live color
+
+@description('Optional. Name of the app, which begins the names of its alert rules.')
+@minLength(1)
+@maxLength(40)
+param app string = 'podinfo'
+
+@description('Required. How large each cluster is.')
+param clusters clusterSize
+
+@description('Required. How large each gateway is.')
+param gateways gatewaySize
+
+@description('Optional. Availability zones of nodes, gateways and registry; none for a region without them, or to save.')
+param zones string[] = []
+
+@description('Optional. Version of Kubernetes; the default of the region when a cluster is made, and then what it has.')
+param kubernetesVersion string = ''
+
+@description('Optional. Address range of the network of the clusters, /18 or larger.')
+param workloadSpace string = '10.0.0.0/16'
+
+@description('Optional. Address range of the network of operations, /20 or larger.')
+param operationsSpace string = '10.1.0.0/16'
+
+@description('Optional. Addresses of the internal load balancers of blue and green, as the Services in deploy/kubernetes ask for them.')
+@minLength(2)
+@maxLength(2)
+param ingressAddresses string[] = [cidrHost(cidrSubnet(workloadSpace, 24, 8), 9), cidrHost(cidrSubnet(workloadSpace, 24, 9), 9)]
+
+@description('Optional. Address of a firewall that all traffic of the nodes to the internet goes through; empty for the load balancer of each cluster.')
+param egressAddress string = ''
+
+@description('Optional. Whether the controller calls the internet from one fixed address, by a NAT gateway.')
+param fixedEgress bool = false
+
+@description('Optional. Whether images can be pushed from the internet, always with a sign-in; clusters and controller use the private endpoint all the same.')
+param publicRegistry bool = false
+
+@description('Optional. Whether a deleted vault keeps its name for its whole retention; off where the environment is torn down and made again.')
+param purgeProtection bool = false
+
+@description('Optional. Name of the certificate of the app in the vault; without one the gateways speak HTTP only. Import it after the first deployment, then deploy again.')
+@maxLength(127)
+param certificate string = ''
+
+@description('Optional. Host name that users ask for, a CNAME of the Traffic Manager name; by default the Traffic Manager name itself.')
+@maxLength(253)
+param hostName string = ''
+
+@description('Optional. Path of the app that says whether it is healthy.')
+param healthPath string = '/healthz'
+
+@description('Optional. Seconds that resolvers may keep the answer of Traffic Manager: how long users may stay on the other color after a switch.')
+@minValue(10)
+@maxValue(300)
+param ttl int = 10
+
+@description('Optional. Public SSH key of the jump host; without one there is neither jump host nor Bastion.')
+param sshPublicKey string = ''
+
+@description('Optional. Days that logs are kept.')
+@minValue(30)
+@maxValue(730)
+param logDays int = 30
+
+@description('Optional. Most gigabytes of logs a day; -1 is no limit.')
+@minValue(-1)
+param logGigabytes int = -1
+
+@description('Optional. Object id of those who operate the environment: they administer clusters, push images, keep the certificate, sign in to the jump host.')
+param operatorId string = ''
+
+@description('Optional. What the object id of the operators is of.')
+@allowed(['Group', 'ServicePrincipal', 'User'])
+param operatorType string = 'Group'
+
+@description('Optional. Redundancy of the storage account of the controller: Standard_LRS for regions without availability zones.')
+@allowed(['Standard_LRS', 'Standard_ZRS'])
+param storageSku string = 'Standard_ZRS'
+
+@description('Optional. Client id of the app registration for secure alert delivery; without it there is neither sign-in nor action group.')
+param alertApp string = ''
+
+@description('Optional. Object id of that app registration, which is not that of its service principal.')
+param alertAppObjectId string = ''
+
+@description('Optional. Instances that are kept ready for HTTP functions, and so for alerts.')
+@minValue(0)
+@maxValue(10)
+param alwaysReady int = 0
+
+@description('Optional. Whether to make an Event Grid topic that outcomes are published to.')
+param outcomeTopic bool = false
+
+var colors = ['blue', 'green']
+var days = ['Tuesday', 'Thursday']
+var suffix = uniqueString(subscription().id, groupName, name)
+var networkName = 'vnet-${name}'
+var operationsName = 'vnet-${name}-operations'
+var registryName = 'cr${name}${suffix}'
+var vaultName = 'kv-${name}-${take(suffix, 8)}'
+var profileName = 'tm-${name}'
+var certificateUrl = empty(certificate) ? '' : 'https://${vaultName}${environment().suffixes.keyvaultDns}/secrets/${certificate}'
+var jump = !empty(sshPublicKey)
+
+// Ids are put together here, not taken from modules, where names and scopes hang on them:
+// otherwise what-if could not say what a deployment would change.
+var here = subscription().subscriptionId
+var registryId = resourceId(here, groupName, 'Microsoft.ContainerRegistry/registries', registryName)
+var profileId = resourceId(here, groupName, 'Microsoft.Network/trafficManagerProfiles', profileName)
+var clusterIds = [for c in colors: resourceId(here, groupName, 'Microsoft.ContainerService/managedClusters', 'aks-${name}-${c}')]
+var publicIpIds = [for c in colors: resourceId(here, groupName, 'Microsoft.Network/publicIPAddresses', 'pip-agw-${name}-${c}')]
+
+resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
+  name: groupName
+  location: location
+  tags: tags
+}
+
+module logs 'modules/logs.bicep' = {
+  name: '${name}-logs'
+  scope: group
+  params: { name: 'log-${name}', ruleName: 'dcr-${name}', location: location, tags: tags, days: logDays, dailyGigabytes: logGigabytes }
+}
+
+module nat 'modules/nat.bicep' = if (fixedEgress) {
+  name: '${name}-nat'
+  scope: group
+  params: { name: 'nat-${name}', location: location, tags: tags }
+}
+
+module network 'modules/network.bicep' = {
+  name: '${name}-network'
+  scope: group
+  params: {
+    name: name
+    location: location
+    tags: tags
+    addressSpace: workloadSpace
+    egressAddress: egressAddress
+    natGatewayId: fixedEgress ? nat!.outputs.id : ''
+  }
+}
+
+module jumpNat 'modules/nat.bicep' = if (jump) {
+  name: '${name}-jump-nat'
+  scope: group
+  params: { name: 'nat-${name}-jump', location: location, tags: tags }
+}
+
+module operations 'modules/operations.bicep' = {
+  name: '${name}-operations'
+  scope: group
+  params: {
+    name: name
+    location: location
+    tags: tags
+    addressSpace: operationsSpace
+    workloadSpace: workloadSpace
+    natGatewayId: jump ? jumpNat!.outputs.id : ''
+  }
+}
+
+module toOperations 'modules/peering.bicep' = {
+  name: '${name}-to-operations'
+  scope: group
+  params: { name: networkName, remoteName: operationsName }
+  dependsOn: [network, operations]
+}
+
+// Azure refuses to change both sides of a peering at the same time.
+module toWorkload 'modules/peering.bicep' = {
+  name: '${name}-to-workload'
+  scope: group
+  params: { name: operationsName, remoteName: networkName }
+  dependsOn: [toOperations]
+}
+
+module zonesOfNames 'modules/zones.bicep' = {
+  name: '${name}-zones'
+  scope: group
+  params: { location: location, tags: tags, workloadNetwork: networkName, operationsNetwork: operationsName }
+  dependsOn: [network, operations]
+}
+
+module registry 'modules/registry.bicep' = {
+  name: '${name}-registry'
+  scope: group
+  params: {
+    name: registryName
+    location: location
+    tags: tags
+    workspaceId: logs.outputs.id
+    sku: 'Premium'
+    public: publicRegistry
+    zoneRedundant: !empty(zones)
+  }
+}
+
+module registryEndpoint 'modules/endpoint.bicep' = {
+  name: '${name}-registry-endpoint'
+  scope: group
+  params: {
+    name: 'pep-${name}-registry'
+    location: location
+    tags: tags
+    targetId: registry.outputs.id
+    part: 'registry'
+    subnetId: '${operations.outputs.id}/subnets/snet-endpoints'
+    zoneId: zonesOfNames.outputs.registry
+  }
+}
+
+module vault 'modules/vault.bicep' = {
+  name: '${name}-vault'
+  scope: group
+  params: { name: vaultName, location: location, tags: tags, workspaceId: logs.outputs.id, public: false, purgeProtection: purgeProtection }
+}
+
+module vaultEndpoint 'modules/endpoint.bicep' = {
+  name: '${name}-vault-endpoint'
+  scope: group
+  params: {
+    name: 'pep-${name}-vault'
+    location: location
+    tags: tags
+    targetId: vault.outputs.id
+    part: 'vault'
+    subnetId: '${operations.outputs.id}/subnets/snet-endpoints'
+    zoneId: zonesOfNames.outputs.vault
+  }
+}
+
+module identities 'modules/cluster-identity.bicep' = [for c in colors: {
+  name: '${name}-identity-${c}'
+  scope: group
+  params: {
+    name: 'aks-${name}-${c}'
+    location: location
+    tags: tags
+    networkName: networkName
+    subnetNames: ['snet-nodes-${c}', 'snet-ingress-${c}']
+    routeTableName: 'rt-${name}-${c}'
+    zoneName: 'privatelink.${toLower(replace(location, ' ', ''))}.azmk8s.io'
+    registryName: registryName
+  }
+  dependsOn: [network, registry, zonesOfNames]
+}]
+
+// Nodes ask for images by the private name, so the endpoint is there before them.
+module cluster 'modules/cluster.bicep' = [for (c, i) in colors: {
+  name: '${name}-cluster-${c}'
+  scope: group
+  params: {
+    name: 'aks-${name}-${c}'
+    location: location
+    tags: union(tags, { color: c })
+    workspaceId: logs.outputs.id
+    collectionRuleId: logs.outputs.ruleId
+    size: clusters
+    zones: zones
+    version: kubernetesVersion
+    identityId: identities[i].outputs.id
+    kubelet: identities[i].outputs.kubelet
+    subnetId: '${network.outputs.id}/subnets/snet-nodes-${c}'
+    zoneId: zonesOfNames.outputs.cluster
+    routedEgress: !empty(egressAddress)
+  }
+  dependsOn: [registryEndpoint, toWorkload]
+}]
+
+module care 'modules/cluster-care.bicep' = [for (c, i) in colors: {
+  name: '${name}-care-${c}'
+  scope: group
+  params: { name: 'aks-${name}-${c}', workspaceId: logs.outputs.id, day: days[i] }
+  dependsOn: [cluster]
+}]
+
+module frontend 'modules/frontend.bicep' = [for c in colors: {
+  name: '${name}-frontend-${c}'
+  scope: group
+  params: {
+    name: 'agw-${name}-${c}'
+    location: location
+    tags: union(tags, { color: c })
+    workspaceId: logs.outputs.id
+    label: 'agw-${name}-${c}-${suffix}'
+    zones: zones
+    firewall: gateways.firewall
+    vaultName: vaultName
+    certified: !empty(certificate)
+  }
+  dependsOn: [vault]
+}]
+
+module gateway 'modules/gateway.bicep' = [for (c, i) in colors: {
+  name: '${name}-gateway-${c}'
+  scope: group
+  params: {
+    name: 'agw-${name}-${c}'
+    location: location
+    tags: union(tags, { color: c })
+    workspaceId: logs.outputs.id
+    subnetId: '${network.outputs.id}/subnets/snet-gateway-${c}'
+    frontend: frontend[i].outputs.made
+    size: gateways
+    zones: zones
+    certificateUrl: certificateUrl
+    pools: [{ color: i == 0 ? 'blue' : 'green', address: ingressAddresses[i] }]
+    live: i == 0 ? 'blue' : 'green'
+    healthPath: healthPath
+    healthHost: empty(hostName) ? '127.0.0.1' : hostName
+  }
+  dependsOn: [vaultEndpoint, toWorkload]
+}]
+
+module trafficManager 'modules/traffic-manager.bicep' = {
+  name: '${name}-traffic-manager'
+  scope: group
+  params: {
+    name: profileName
+    tags: tags
+    workspaceId: logs.outputs.id
+    relativeName: 'tm-${name}-${suffix}'
+    live: live
+    blueId: frontend[0].outputs.made.publicIpId
+    greenId: frontend[1].outputs.made.publicIpId
+    ttl: ttl
+    secure: !empty(certificate)
+    healthPath: healthPath
+    healthHost: hostName
+  }
+}
+
+module bastion 'modules/bastion.bicep' = if (jump) {
+  name: '${name}-bastion'
+  scope: group
+  params: { name: 'bas-${name}', location: location, tags: tags, workspaceId: logs.outputs.id, subnetId: '${operations.outputs.id}/subnets/AzureBastionSubnet' }
+}
+
+module jumpHost 'modules/jump-host.bicep' = if (jump) {
+  name: '${name}-jump-host'
+  scope: group
+  params: {
+    name: 'vm-${name}-jump'
+    location: location
+    tags: tags
+    subnetId: '${operations.outputs.id}/subnets/snet-jump'
+    vmSize: 'Standard_B2s'
+    adminName: 'jump'
+    sshPublicKey: sshPublicKey
+  }
+}
+
+module operators 'modules/operators.bicep' = if (!empty(operatorId)) {
+  name: '${name}-operators'
+  scope: group
+  params: { principalId: operatorId, principalType: operatorType }
+}
+
+module controller 'modules/controller.bicep' = {
+  name: '${name}-controller'
+  scope: group
+  params: {
+    name: name
+    location: location
+    tags: tags
+    workspaceId: logs.outputs.id
+    network: {
+      appSubnetId: '${network.outputs.id}/subnets/snet-functions'
+      endpointSubnetId: '${network.outputs.id}/subnets/snet-endpoints'
+      blobZoneId: zonesOfNames.outputs.blob
+      queueZoneId: zonesOfNames.outputs.queue
+      tableZoneId: zonesOfNames.outputs.table
+    }
+    registry: { id: registryId }
+    storageSku: storageSku
+    alertApp: alertApp
+    alertAppObjectId: alertAppObjectId
+    alwaysReady: alwaysReady
+    outcomeTopic: outcomeTopic
+  }
+  dependsOn: [registry]
+}
+
+module roles 'roles.bicep' = {
+  name: '${name}-roles'
+  params: {
+    name: name
+    principalId: controller.outputs.principalId
+    registryId: registryId
+    clusterIds: clusterIds
+    trafficManagerId: profileId
+    trafficManagerPublicIpIds: publicIpIds
+    storageId: controller.outputs.storageId
+    insightsId: controller.outputs.insightsId
+    registryTopicPrincipalId: controller.outputs.registryTopicPrincipalId
+    outcomeTopicId: controller.outputs.outcomeTopicId
+  }
+  dependsOn: [registry, cluster, frontend, trafficManager]
+}
+
+module alerts 'modules/alerts.bicep' = [for (c, i) in colors: {
+  name: '${name}-alerts-${c}'
+  scope: group
+  params: {
+    name: app
+    tags: tags
+    gatewayId: gateway[i].outputs.id
+    pools: [{ color: i == 0 ? 'blue' : 'green', pool: 'pool-${c}', settings: 'settings-app' }]
+    gatewayColor: i == 0 ? 'blue' : 'green'
+    actionGroupId: controller.outputs.actionGroupId
+  }
+}]
+
+@description('Resource group of the environment.')
+output RESOURCE_GROUP string = group.name
+
+@description('Name that users ask for, with its scheme.')
+output APP_URL string = '${empty(certificate) ? 'http' : 'https'}://${empty(hostName) ? trafficManager.outputs.fqdn : hostName}'
+
+@description('Name of Traffic Manager, which a host name of your own is a CNAME of.')
+output TRAFFIC_MANAGER_FQDN string = trafficManager.outputs.fqdn
+
+@description('Resource id of the Traffic Manager profile, for bluegreen.yaml.')
+output TRAFFIC_MANAGER string = profileId
+
+@description('Resource id of the gateway of blue, for bluegreen.yaml.')
+output BLUE_GATEWAY string = gateway[0].outputs.id
+
+@description('Resource id of the gateway of green, for bluegreen.yaml.')
+output GREEN_GATEWAY string = gateway[1].outputs.id
+
+@description('Public name of the gateway of blue.')
+output BLUE_FQDN string = frontend[0].outputs.fqdn
+
+@description('Public name of the gateway of green.')
+output GREEN_FQDN string = frontend[1].outputs.fqdn
+
+@description('Address that the Service of blue asks its internal load balancer for.')
+output BLUE_INGRESS string = ingressAddresses[0]
+
+@description('Address that the Service of green asks its internal load balancer for.')
+output GREEN_INGRESS string = ingressAddresses[1]
+
+@description('Resource id of the cluster of blue, for bluegreen.yaml.')
+output BLUE_CLUSTER string = clusterIds[0]
+
+@description('Resource id of the cluster of green, for bluegreen.yaml.')
+output GREEN_CLUSTER string = clusterIds[1]
+
+@description('Login server of the registry, for bluegreen.yaml.')
+output REGISTRY string = registry.outputs.loginServer
+
+@description('Resource group of the registry, which events.bicep is deployed to.')
+output REGISTRY_GROUP string = group.name
+
+@description('Name of the system topic of the registry, for events.bicep.')
+output REGISTRY_TOPIC string = controller.outputs.registryTopicName
+
+@description('Name of the vault, for the certificate.')
+output VAULT string = vault.outputs.name
+
+@description('Name of Bastion; empty when there is none.')
+output BASTION string = jump ? bastion!.outputs.name : ''
+
+@description('Resource id of the jump host; empty when there is none.')
+output JUMP_HOST_ID string = jump ? jumpHost!.outputs.id : ''
+
+@description('Name of the Function app that the code is deployed to.')
+output FUNCTION_APP string = controller.outputs.appName
+
+@description('Resource id of the Function app, for events.bicep.')
+output FUNCTION_APP_ID string = controller.outputs.appId
+
+@description('Host name of the Function app, for BLUEGREEN_URL of the command line.')
+output FUNCTION_HOST string = controller.outputs.hostName
+
+@description('Resource id of the storage account of the controller, for events.bicep.')
+output STORAGE_ID string = controller.outputs.storageId
+
+@description('Object id of the identity of the controller, for the RoleBinding in each namespace.')
+output CONTROLLER_OBJECT_ID string = controller.outputs.principalId
+
+@description('Resource id of the action group, for alert rules of your own; empty without an app registration.')
+output ACTION_GROUP_ID string = controller.outputs.actionGroupId
+
+@description('Endpoint of the topic of outcomes, for notify.topic of bluegreen.yaml; empty when there is none.')
+output OUTCOME_TOPIC string = controller.outputs.outcomeTopicEndpoint

@@ -1,0 +1,22 @@
+// The full environment as small as it still shows everything, and the default of azd up. The
+// parts that cost most at rest are left out or small: firewall, zones, Bastion and jump
+// host, NAT gateways, nodes that no app needs. Private clusters without a jump host are
+// reached by az aks command invoke.
+using 'main.bicep'
+
+param groupName = readEnvironmentVariable('RESOURCE_GROUP', 'rg-bluegreen')
+param tags = { 'azd-env-name': readEnvironmentVariable('AZURE_ENV_NAME', 'bluegreen') }
+param location = readEnvironmentVariable('AZURE_LOCATION', 'westeurope')
+param live = readEnvironmentVariable('BLUEGREEN_LIVE') // no default: a wrong one moves the traffic
+param clusters = {
+  tier: 'Free'
+  system: { vmSize: 'Standard_D2as_v5', least: 1, most: 1 } // runs the app too
+}
+param gateways = { firewall: 'Off', least: 0, most: 2 }
+param publicRegistry = true // so that docker push works without a way into the network
+param storageSku = 'Standard_LRS'
+param logGigabytes = 1
+param operatorId = readEnvironmentVariable('AZURE_PRINCIPAL_ID', '')
+param operatorType = readEnvironmentVariable('AZURE_PRINCIPAL_TYPE', 'User')
+param alertApp = readEnvironmentVariable('BLUEGREEN_ALERT_APP', '')
+param alertAppObjectId = readEnvironmentVariable('BLUEGREEN_ALERT_APP_OBJECT_ID', '')

@@ -1,0 +1,87 @@
+// How alerts reach the controller: an action group that signs in with Entra, and App Service
+// authentication, so that the handler knows who calls. Everybody else is let through to the
+// functions, which function keys guard.
+import { tagValues } from '../types.bicep'
+
+@description('Required. Base of all names, which also is the short name.')
+@minLength(3)
+@maxLength(12)
+param name string
+
+@description('Required. Tags of everything.')
+param tags tagValues
+
+@description('Required. Name of the Function app.')
+@minLength(2)
+@maxLength(32)
+param appName string
+
+@description('Required. Host name of the Function app.')
+param hostName string
+
+@description('Required. Client id of the app registration for secure alert delivery.')
+param alertApp string
+
+@description('Required. Object id of that app registration, not of its service principal.')
+param alertAppObjectId string
+
+// The application that Azure Monitor calls secure webhooks as, in every tenant.
+// Source: learn.microsoft.com/azure/azure-monitor/alerts/action-groups
+var azureMonitor = '461e8683-5575-4561-ac7f-899cc907d62a' // AzNS AAD Webhook
+
+resource app 'Microsoft.Web/sites@2025-03-01' existing = {
+  name: appName
+}
+
+resource signIn 'Microsoft.Web/sites/config@2025-03-01' = {
+  parent: app
+  name: 'authsettingsV2'
+  properties: {
+    platform: { enabled: true, runtimeVersion: '~1' }
+    globalValidation: {
+      requireAuthentication: false
+      unauthenticatedClientAction: 'AllowAnonymous'
+      // Event Grid signs in with a key of the host, which is not for this to check.
+      excludedPaths: ['/runtime/webhooks/EventGrid']
+    }
+    httpSettings: { requireHttps: true }
+    identityProviders: {
+      azureActiveDirectory: {
+        enabled: true
+        registration: {
+          clientId: alertApp
+          openIdIssuer: '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0'
+        }
+        validation: {
+          allowedAudiences: ['api://${alertApp}']
+          defaultAuthorizationPolicy: { allowedApplications: [alertApp, azureMonitor] }
+        }
+      }
+    }
+    login: { tokenStore: { enabled: false } }
+  }
+}
+
+resource group 'Microsoft.Insights/actionGroups@2023-01-01' = {
+  name: 'ag-${name}'
+  location: 'global'
+  tags: tags
+  properties: {
+    groupShortName: name
+    enabled: true
+    webhookReceivers: [
+      {
+        name: 'controller'
+        serviceUri: 'https://${hostName}/api/alert-fired'
+        useCommonAlertSchema: true
+        useAadAuth: true
+        objectId: alertAppObjectId
+        identifierUri: 'api://${alertApp}'
+        tenantId: tenant().tenantId
+      }
+    ]
+  }
+}
+
+@description('Resource id of the action group.')
+output id string = group.id

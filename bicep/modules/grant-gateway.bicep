@@ -1,0 +1,24 @@
+// Roles on an Application Gateway.
+
+@description('Required. Name of the Application Gateway.')
+param name string
+
+@description('Required. Object id of who is granted the roles.')
+param principalId string
+
+@description('Required. Resource ids of the role definitions.')
+param roleIds string[]
+
+resource target 'Microsoft.Network/applicationGateways@2025-05-01' existing = {
+  name: name
+}
+
+resource grants 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for id in roleIds: {
+  scope: target
+  name: guid(target.id, principalId, id)
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: id
+  }
+}]

@@ -1,0 +1,24 @@
+// Roles on a storage account.
+
+@description('Required. Name of the storage account.')
+param name string
+
+@description('Required. Object id of who is granted the roles.')
+param principalId string
+
+@description('Required. Resource ids of the role definitions.')
+param roleIds string[]
+
+resource target 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
+  name: name
+}
+
+resource grants 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for id in roleIds: {
+  scope: target
+  name: guid(target.id, principalId, id)
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: id
+  }
+}]

@@ -1,0 +1,24 @@
+// Roles on a Traffic Manager profile.
+
+@description('Required. Name of the profile.')
+param name string
+
+@description('Required. Object id of who is granted the roles.')
+param principalId string
+
+@description('Required. Resource ids of the role definitions.')
+param roleIds string[]
+
+resource target 'Microsoft.Network/trafficManagerProfiles@2022-04-01' existing = {
+  name: name
+}
+
+resource grants 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for id in roleIds: {
+  scope: target
+  name: guid(target.id, principalId, id)
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: id
+  }
+}]

@@ -1,0 +1,35 @@
+// Application Insights, where the host and the handler tell what they do. Nobody writes to
+// it with a key.
+import { tagValues } from '../types.bicep'
+
+@description('Required. Name of the component.')
+@minLength(1)
+@maxLength(64)
+param name string
+
+@description('Required. Azure region.')
+param location string
+
+@description('Required. Tags of everything.')
+param tags tagValues
+
+@description('Required. Resource id of the Log Analytics workspace.')
+param workspaceId string
+
+resource insights 'Microsoft.Insights/components@2020-02-02' = {
+  name: name
+  location: location
+  tags: tags
+  kind: 'web'
+  properties: {
+    Application_Type: 'web'
+    WorkspaceResourceId: workspaceId
+    DisableLocalAuth: true
+  }
+}
+
+@description('Name of the component.')
+output name string = insights.name
+
+@description('Resource id of the component.')
+output id string = insights.id

@@ -1,0 +1,82 @@
+// The Linux host that people reach private parts from, by Bastion. People sign in with
+// Entra; the key is for the day when that does not work. There is no password.
+import { tagValues } from '../types.bicep'
+
+@description('Required. Name of the host.')
+@minLength(1)
+@maxLength(60)
+param name string
+
+@description('Required. Azure region.')
+param location string
+
+@description('Required. Tags of everything.')
+param tags tagValues
+
+@description('Required. Id of the subnet.')
+param subnetId string
+
+@description('Required. Size of the virtual machine.')
+param vmSize string
+
+@description('Required. Name of the local account.')
+@minLength(1)
+@maxLength(32)
+param adminName string
+
+@description('Required. Public SSH key of the local account.')
+@minLength(1)
+param sshPublicKey string
+
+resource card 'Microsoft.Network/networkInterfaces@2025-05-01' = {
+  name: 'nic-${name}'
+  location: location
+  tags: tags
+  properties: {
+    ipConfigurations: [{ name: 'private', properties: { subnet: { id: subnetId }, privateIPAllocationMethod: 'Dynamic' } }]
+  }
+}
+
+resource host 'Microsoft.Compute/virtualMachines@2025-04-01' = {
+  name: name
+  location: location
+  tags: tags
+  identity: { type: 'SystemAssigned' }
+  properties: {
+    hardwareProfile: { vmSize: vmSize }
+    storageProfile: {
+      imageReference: { publisher: 'Canonical', offer: 'ubuntu-24_04-lts', sku: 'server', version: 'latest' }
+      osDisk: { createOption: 'FromImage', deleteOption: 'Delete', managedDisk: { storageAccountType: 'StandardSSD_LRS' } }
+    }
+    osProfile: {
+      computerName: name
+      adminUsername: adminName
+      customData: loadFileAsBase64('jump-host.yaml')
+      linuxConfiguration: {
+        disablePasswordAuthentication: true
+        provisionVMAgent: true
+        ssh: { publicKeys: [{ path: '/home/${adminName}/.ssh/authorized_keys', keyData: sshPublicKey }] }
+        patchSettings: { patchMode: 'AutomaticByPlatform', assessmentMode: 'AutomaticByPlatform' }
+      }
+    }
+    securityProfile: { securityType: 'TrustedLaunch', uefiSettings: { secureBootEnabled: true, vTpmEnabled: true } }
+    networkProfile: { networkInterfaces: [{ id: card.id, properties: { deleteOption: 'Delete' } }] }
+    diagnosticsProfile: { bootDiagnostics: { enabled: true } }
+  }
+}
+
+resource signIn 'Microsoft.Compute/virtualMachines/extensions@2025-04-01' = {
+  parent: host
+  name: 'AADSSHLoginForLinux'
+  location: location
+  tags: tags
+  properties: {
+    publisher: 'Microsoft.Azure.ActiveDirectory'
+    type: 'AADSSHLoginForLinux'
+    typeHandlerVersion: '1.0'
+    autoUpgradeMinorVersion: true
+  }
+}
+
+@description('Resource id of the host.')
+output id string = host.id

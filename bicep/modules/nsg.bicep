@@ -1,0 +1,44 @@
+// A network security group. Azure's own rules come after these: the virtual network and its
+// peers are let in, the internet is not.
+import { securityRule, tagValues } from '../types.bicep'
+
+@description('Required. Name of the group.')
+@minLength(1)
+@maxLength(80)
+param name string
+
+@description('Required. Azure region.')
+param location string
+
+@description('Required. Tags of everything.')
+param tags tagValues
+
+@description('Optional. Rules before those of Azure.')
+param rules securityRule[] = []
+
+// Azure takes a service tag or an asterisk only in the properties for a single value.
+resource group 'Microsoft.Network/networkSecurityGroups@2025-05-01' = {
+  name: name
+  location: location
+  tags: tags
+  properties: {
+    securityRules: [for r in rules: { // bicep-check: ok it takes the loop for one element
+      name: r.name
+      properties: {
+        priority: r.priority
+        access: r.access
+        direction: r.?direction ?? 'Inbound'
+        protocol: r.?protocol ?? '*'
+        sourceAddressPrefix: length(r.sources) == 1 ? r.sources[0] : null
+        sourceAddressPrefixes: length(r.sources) > 1 ? r.sources : []
+        sourcePortRange: '*'
+        destinationAddressPrefix: r.destination
+        destinationPortRange: length(r.ports) == 1 ? r.ports[0] : null
+        destinationPortRanges: length(r.ports) > 1 ? r.ports : []
+      }
+    }]
+  }
+}
+
+@description('Resource id of the group.')
+output id string = group.id

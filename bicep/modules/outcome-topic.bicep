@@ -1,0 +1,45 @@
+// The Event Grid topic that the outcomes of releases are published to.
+import { tagValues } from '../types.bicep'
+
+@description('Required. Name of the topic.')
+@minLength(3)
+@maxLength(50)
+param name string
+
+@description('Required. Azure region.')
+param location string
+
+@description('Required. Tags of everything.')
+param tags tagValues
+
+@description('Required. Resource id of the Log Analytics workspace.')
+param workspaceId string
+
+resource topic 'Microsoft.EventGrid/topics@2025-02-15' = {
+  name: name
+  location: location
+  tags: tags
+  identity: { type: 'SystemAssigned' }
+  properties: {
+    disableLocalAuth: true
+    inputSchema: 'CloudEventSchemaV1_0'
+    minimumTlsVersionAllowed: '1.2'
+    publicNetworkAccess: 'Enabled'
+  }
+}
+
+resource logs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  scope: topic
+  name: 'workspace'
+  properties: {
+    workspaceId: workspaceId
+    logs: [{ categoryGroup: 'allLogs', enabled: true }]
+    metrics: [{ category: 'AllMetrics', enabled: true }]
+  }
+}
+
+@description('Resource id of the topic.')
+output id string = topic.id
+
+@description('Where events are published to.')
+output endpoint string = topic.properties.endpoint

@@ -1,0 +1,212 @@
+// Every permission of the controller, and the code that needs it. In a cluster it has the
+// Role of deploy/kubernetes/access/role.yaml, and nothing by Azure.
+targetScope = 'subscription'
+
+import { gatewayOptions } from 'types.bicep'
+
+@description('Required. Base of all names, which tells the custom roles of one controller from those of another.')
+@minLength(3)
+@maxLength(12)
+param name string
+
+@description('Required. Object id of the identity of the controller (output principalId of modules/controller.bicep).')
+param principalId string
+
+@description('Required. Resource id of the registry.')
+param registryId string
+
+@description('Required. Resource ids of the clusters of the colors.')
+param clusterIds string[]
+
+@description('Optional. The Application Gateways whose rules the controller changes; none when traffic moves by Traffic Manager or by a Service.')
+param applicationGateways gatewayOptions[] = []
+
+@description('Optional. Resource id of the Traffic Manager profile that the controller changes; empty when there is none.')
+param trafficManagerId string = ''
+
+@description('Optional. Ids of the public IP addresses that the endpoints of the profile point at.')
+param trafficManagerPublicIpIds string[] = []
+
+@description('Required. Resource id of the storage account of the controller (output storageId).')
+param storageId string
+
+@description('Required. Resource id of Application Insights of the controller (output insightsId).')
+param insightsId string
+
+@description('Required. Object id of the identity of the registry topic (output registryTopicPrincipalId).')
+param registryTopicPrincipalId string
+
+@description('Optional. Resource id of the topic of outcomes (output outcomeTopicId); empty when there is none.')
+param outcomeTopicId string = ''
+
+// Built-in roles.
+var definitions = 'Microsoft.Authorization/roleDefinitions'
+var acrPull = subscriptionResourceId(definitions, '7f951dda-4ed3-4680-a7ca-43fe172d538d') // AcrPull, needed by internal/azure/acr/client.go exchange
+var clusterUser = subscriptionResourceId(definitions, '4abbcc35-e782-43d8-92c5-2d3f1bd2253f') // Azure Kubernetes Service Cluster User Role, needed by internal/azure/aks/aks.go fetch
+var blobOwner = subscriptionResourceId(definitions, 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b') // Storage Blob Data Owner, needed by clock-tick/function.json timerTrigger
+var queueContributor = subscriptionResourceId(definitions, '974c5e8b-45b9-4653-ba55-5f855dd0fb88') // Storage Queue Data Contributor, needed by internal/azure/queue/queue.go send
+var tableContributor = subscriptionResourceId(definitions, '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3') // Storage Table Data Contributor, needed by internal/azure/tables/store.go Commit
+var metricsPublisher = subscriptionResourceId(definitions, '3913510d-42f4-4e42-8a64-420c390055eb') // Monitoring Metrics Publisher, needed by host.json logging
+var dataSender = subscriptionResourceId(definitions, 'd5a91429-5739-47e2-a06b-3470a27159e7') // EventGrid Data Sender, needed by internal/azure/eventgrid/eventgrid.go Notify
+var blobContributor = subscriptionResourceId(definitions, 'ba92f5b4-2d11-453d-a403-e96b0029c9fe') // Storage Blob Data Contributor, needed by bicep/events.bicep deadLetterWithResourceIdentity
+
+// Custom roles.
+var place = uniqueString(subscription().id, name)
+var gatewayRole = subscriptionResourceId(definitions, guid(place, 'gateway'))
+var pollRole = subscriptionResourceId(definitions, guid(place, 'poll'))
+var trafficRole = subscriptionResourceId(definitions, guid(place, 'traffic'))
+
+resource gateway 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (!empty(applicationGateways)) {
+  name: guid(place, 'gateway')
+  properties: {
+    roleName: 'bluegreen ${name} gateway ${place}'
+    description: 'Move traffic between the backend pools of an Application Gateway.'
+    type: 'CustomRole'
+    assignableScopes: [subscription().id]
+    permissions: [
+      {
+        actions: [
+          'Microsoft.Network/applicationGateways/read' // needed by internal/azure/appgateway/appgateway.go get
+          'Microsoft.Network/applicationGateways/write' // needed by internal/azure/appgateway/appgateway.go Switch
+          'Microsoft.Network/applicationGateways/backendhealth/action' // needed by internal/azure/appgateway/health.go probed
+          'Microsoft.Network/applicationGateways/getBackendHealthOnDemand/action' // needed by internal/azure/appgateway/health.go probe
+          // Azure asks for these at every write of a gateway, for what its definition refers to.
+          'Microsoft.Network/virtualNetworks/subnets/join/action' // needed by internal/azure/appgateway/appgateway.go Switch
+          'Microsoft.Network/publicIPAddresses/join/action' // needed by internal/azure/appgateway/appgateway.go Switch
+          'Microsoft.ManagedIdentity/userAssignedIdentities/assign/action' // needed by internal/azure/appgateway/appgateway.go Switch
+          'Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies/join/action' // needed by internal/azure/appgateway/appgateway.go Switch
+        ]
+      }
+    ]
+  }
+}
+
+// The state of a write and the result of a health request are at addresses of the
+// subscription, not of the gateway.
+resource poll 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (!empty(applicationGateways)) {
+  name: guid(place, 'poll')
+  properties: {
+    roleName: 'bluegreen ${name} poll ${place}'
+    description: 'See whether a write of a network resource has ended.'
+    type: 'CustomRole'
+    assignableScopes: [subscription().id]
+    permissions: [
+      {
+        actions: [
+          'Microsoft.Network/locations/operations/read' // needed by internal/azure/appgateway/operation.go Poll
+          'Microsoft.Network/locations/operationResults/read' // needed by internal/azure/appgateway/health.go await
+        ]
+      }
+    ]
+  }
+}
+
+resource traffic 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (!empty(trafficManagerId)) {
+  name: guid(place, 'traffic')
+  properties: {
+    roleName: 'bluegreen ${name} traffic ${place}'
+    description: 'Move traffic between the endpoints of a Traffic Manager profile.'
+    type: 'CustomRole'
+    assignableScopes: [subscription().id]
+    permissions: [
+      {
+        actions: [
+          'Microsoft.Network/trafficManagerProfiles/read' // needed by internal/azure/trafficmanager/profile.go read
+          'Microsoft.Network/trafficManagerProfiles/write' // needed by internal/azure/trafficmanager/trafficmanager.go Switch
+          'Microsoft.Network/publicIPAddresses/read' // needed by internal/azure/trafficmanager/trafficmanager.go Switch
+        ]
+      }
+    ]
+  }
+}
+
+resource polls 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(applicationGateways)) {
+  name: guid(subscription().id, principalId, pollRole)
+  properties: { principalId: principalId, principalType: 'ServicePrincipal', roleDefinitionId: pollRole }
+  dependsOn: [poll]
+}
+
+module onRegistry 'modules/grant-registry.bicep' = {
+  name: '${name}-grant-registry'
+  scope: resourceGroup(split(registryId, '/')[2], split(registryId, '/')[4])
+  params: { name: last(split(registryId, '/')), principalId: principalId, roleIds: [acrPull] }
+}
+
+module onClusters 'modules/grant-cluster.bicep' = [for id in union(clusterIds, []): {
+  name: '${name}-grant-cluster-${uniqueString(id)}'
+  scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
+  params: { name: last(split(id, '/')), principalId: principalId, roleIds: [clusterUser] }
+}]
+
+module onStorage 'modules/grant-storage.bicep' = {
+  name: '${name}-grant-storage'
+  scope: resourceGroup(split(storageId, '/')[2], split(storageId, '/')[4])
+  params: { name: last(split(storageId, '/')), principalId: principalId, roleIds: [blobOwner, queueContributor, tableContributor] }
+}
+
+module onDeadLetters 'modules/grant-storage.bicep' = {
+  name: '${name}-grant-dead-letters'
+  scope: resourceGroup(split(storageId, '/')[2], split(storageId, '/')[4])
+  params: { name: last(split(storageId, '/')), principalId: registryTopicPrincipalId, roleIds: [blobContributor] }
+}
+
+module onInsights 'modules/grant-insights.bicep' = {
+  name: '${name}-grant-insights'
+  scope: resourceGroup(split(insightsId, '/')[2], split(insightsId, '/')[4])
+  params: { name: last(split(insightsId, '/')), principalId: principalId, roleIds: [metricsPublisher] }
+}
+
+module onTopic 'modules/grant-topic.bicep' = [for id in filter([outcomeTopicId], x => !empty(x)): {
+  name: '${name}-grant-topic'
+  scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
+  params: { name: last(split(id, '/')), principalId: principalId, roleIds: [dataSender] }
+}]
+
+module onGateways 'modules/grant-gateway.bicep' = [for g in applicationGateways: {
+  name: '${name}-grant-gateway-${uniqueString(g.id)}'
+  scope: resourceGroup(split(g.id, '/')[2], split(g.id, '/')[4])
+  params: { name: last(split(g.id, '/')), principalId: principalId, roleIds: [gatewayRole] }
+  dependsOn: [gateway]
+}]
+
+module onSubnets 'modules/grant-subnet.bicep' = [for id in union(map(applicationGateways, g => g.subnetId), []): {
+  name: '${name}-grant-subnet-${uniqueString(id)}'
+  scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
+  params: { networkName: split(id, '/')[8], name: last(split(id, '/')), principalId: principalId, roleIds: [gatewayRole] }
+  dependsOn: [gateway]
+}]
+
+module onPublicIps 'modules/grant-public-ip.bicep' = [for id in union(flatten(map(applicationGateways, g => g.publicIpIds)), []): {
+  name: '${name}-grant-public-ip-${uniqueString(id)}'
+  scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
+  params: { name: last(split(id, '/')), principalId: principalId, roleIds: [gatewayRole] }
+  dependsOn: [gateway]
+}]
+
+module onIdentities 'modules/grant-identity.bicep' = [for id in union(flatten(map(applicationGateways, g => g.identityIds)), []): {
+  name: '${name}-grant-identity-${uniqueString(id)}'
+  scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
+  params: { name: last(split(id, '/')), principalId: principalId, roleIds: [gatewayRole] }
+  dependsOn: [gateway]
+}]
+
+module onWafPolicies 'modules/grant-waf-policy.bicep' = [for id in union(flatten(map(applicationGateways, g => g.wafPolicyIds)), []): {
+  name: '${name}-grant-waf-policy-${uniqueString(id)}'
+  scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
+  params: { name: last(split(id, '/')), principalId: principalId, roleIds: [gatewayRole] }
+  dependsOn: [gateway]
+}]
+
+module onTraffic 'modules/grant-traffic-manager.bicep' = [for id in filter([trafficManagerId], x => !empty(x)): {
+  name: '${name}-grant-traffic-manager'
+  scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
+  params: { name: last(split(id, '/')), principalId: principalId, roleIds: [trafficRole] }
+  dependsOn: [traffic]
+}]
+
+module onTrafficPublicIps 'modules/grant-public-ip.bicep' = [for id in union(trafficManagerPublicIpIds, []): {
+  name: '${name}-grant-traffic-ip-${uniqueString(id)}'
+  scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
+  params: { name: last(split(id, '/')), principalId: principalId, roleIds: [trafficRole] }
+  dependsOn: [traffic]
+}]
