@@ -6,32 +6,36 @@ SHELL := /bin/bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 HANDLER := dist/handler
 ZIP := dist/bluegreen.zip
+STAMP := -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
+SBOM := go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0 bin -json -std
+PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+GATEWAY ?= appgateway
 FUNCTIONS := $(patsubst %/function.json,%,$(wildcard */function.json))
 FUZZ = $(shell grep -rhoE --include='*_test.go' '^func Fuzz[A-Za-z]+' internal -H | sed -E 's,/[^/]*\.go:func ,:,')
 GO_SOURCES := $(shell find handler internal cmd -name '*.go' -not -name '*_test.go' 2>/dev/null) go.mod go.sum
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 .PHONY: run
-run: ## bring up the lab, release an image in it, and stay up
+run: ## bring up the lab, release an image in it, and stay up (GATEWAY=appgateway or trafficmanager)
 	@[ -x dist/bluegreen ] || echo "building: about two minutes the first time, seconds later"
 	@go build -o dist/bluegreen ./cmd/bluegreen
-	@exec dist/bluegreen lab
+	@exec dist/bluegreen lab --gateway $(GATEWAY)
 
 .PHONY: demo
 demo: ## the same as a script that ends by itself: good release, bad release, manual switch
 	@[ -x dist/bluegreen ] || echo "building: about two minutes the first time, seconds later"
 	@go build -o dist/bluegreen ./cmd/bluegreen
-	@exec dist/bluegreen lab --demo
+	@exec dist/bluegreen lab --demo --gateway $(GATEWAY)
 
 .PHONY: build
 build: $(HANDLER) ## build the handler and the command line
-	go build -o dist/bluegreen ./cmd/bluegreen
+	go build -ldflags '-X main.version=$(VERSION)' -o dist/bluegreen ./cmd/bluegreen
 
 $(HANDLER): $(GO_SOURCES)
-	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./handler
+	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go build $(STAMP) -o $@ ./handler
 
 .PHONY: package
 package: $(ZIP) ## make dist/bluegreen.zip, what is deployed
@@ -40,6 +44,20 @@ package: $(ZIP) ## make dist/bluegreen.zip, what is deployed
 # the host needs on plans where it does not set it itself.
 $(ZIP): $(HANDLER) host.json $(FUNCTIONS:=/function.json) $(wildcard bluegreen.yaml) internal/pack/main.go
 	go run ./internal/pack -o $@ -handler $(HANDLER) host.json $(FUNCTIONS:=/function.json) $(wildcard bluegreen.yaml)
+
+# What is deployed, the command line for each platform, what both are made of, checksums.
+.PHONY: release
+release: ## make dist/release, what a release publishes
+	@$(MAKE) --no-print-directory -B package # the version may be another one now
+	rm -rf dist/release && mkdir -p dist/release
+	cp $(ZIP) dist/release/bluegreen.zip
+	for platform in $(PLATFORMS); do \
+		name=dist/release/bluegreen-$${platform/\//-}; [ $${platform%/*} != windows ] || name=$$name.exe; \
+		CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} go build $(STAMP) -o $$name ./cmd/bluegreen; \
+	done
+	$(SBOM) -version $(VERSION) -output dist/release/bluegreen.zip.cdx.json $(HANDLER)
+	$(SBOM) -version $(VERSION) -output dist/release/bluegreen.cdx.json dist/release/bluegreen-linux-amd64
+	cd dist/release && sha256sum * > SHA256SUMS
 
 .PHONY: unit
 unit: ## what takes seconds: everything that needs no other process
@@ -70,6 +88,24 @@ soak: ## more histories than the tests run: make soak SEEDS=1000000
 .PHONY: bench
 bench: testbed $(ZIP) ## measure: ratios to a bare loop, taken in the same run
 	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./e2e
+
+# The settings of these are in scripts/common.sh: AZURE_ENV_NAME, BLUEGREEN_SETUP and others.
+.PHONY: azure-up
+azure-up: ## deploy all to Azure with az: BLUEGREEN_SETUP=main, shared or controller
+	scripts/infra.sh
+	scripts/configure.sh
+	@$(MAKE) --no-print-directory package
+	scripts/publish.sh
+	scripts/events.sh
+	scripts/health.sh
+
+.PHONY: azure-what-if
+azure-what-if: ## say what azure-up would change
+	scripts/infra.sh what-if
+
+.PHONY: azure-down
+azure-down: ## delete from Azure all that azure-up made, after asking
+	scripts/azure-down.sh
 
 .PHONY: clean
 clean: ## remove what was built

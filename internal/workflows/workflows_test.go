@@ -1,0 +1,194 @@
+// Package workflows_test holds the workflows of .github/workflows, azure.yaml and the Makefile
+// to what they promise, and runs those of their steps that need neither GitHub nor Azure.
+package workflows_test
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rhysd/actionlint"
+	"go.yaml.in/yaml/v3"
+)
+
+const root = "../.."
+
+// workflow is what these tests look at.
+type workflow struct {
+	Permissions map[string]string `yaml:"permissions"`
+	Concurrency map[string]any    `yaml:"concurrency"`
+	Defaults    struct {
+		Run struct{ Shell string }
+	}
+	Jobs map[string]job
+}
+
+type job struct {
+	Permissions map[string]string `yaml:"permissions"`
+	Timeout     int               `yaml:"timeout-minutes"`
+	Environment string
+	Steps       []step
+}
+
+type step struct {
+	Name, Uses, Run string
+	With            map[string]any
+	Env             map[string]string
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(root, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func names(t *testing.T) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(root, ".github", "workflows", "*"))
+	if err != nil || len(found) < 5 {
+		t.Fatal("the workflows are not where they were", found, err)
+	}
+	for i, name := range found {
+		found[i] = filepath.Base(name)
+	}
+	return found
+}
+
+func load(t *testing.T, name string) workflow {
+	t.Helper()
+	var w workflow
+	if err := yaml.Unmarshal([]byte(read(t, ".github/workflows/"+name)), &w); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return w
+}
+
+func TestActionlintFindsNothing(t *testing.T) {
+	shellcheck, _ := exec.LookPath("shellcheck") // without it the steps are looked at less closely
+	linter, err := actionlint.NewLinter(io.Discard, &actionlint.LinterOptions{Shellcheck: shellcheck})
+	if err != nil {
+		t.Fatal(err)
+	}
+	project, err := actionlint.NewProject(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names(t) {
+		found, err := linter.LintFile(filepath.Join(root, ".github", "workflows", name), project)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range found {
+			t.Errorf("%s:%d:%d: %s", name, f.Line, f.Column, f.Message)
+		}
+	}
+}
+
+// pinned is an action at a full commit, with the version that the commit has.
+var pinned = regexp.MustCompile(`^\s*(?:- )?uses: ([\w.-]+/[\w./-]+)@([0-9a-f]{40}) # (v\d+\.\d+\.\d+)$`)
+
+func TestEveryActionIsPinnedByCommit(t *testing.T) {
+	versions := map[string]string{}
+	for _, name := range names(t) {
+		for i, line := range strings.Split(read(t, ".github/workflows/"+name), "\n") {
+			if !strings.Contains(line, "uses:") {
+				continue
+			}
+			found := pinned.FindStringSubmatch(line)
+			if found == nil {
+				t.Errorf("%s:%d: %s: want OWNER/NAME@COMMIT # vVERSION", name, i+1, strings.TrimSpace(line))
+				continue
+			}
+			at := found[2] + " # " + found[3]
+			if other := versions[found[1]]; other != "" && other != at {
+				t.Errorf("%s:%d: %s is at %s, elsewhere at %s", name, i+1, found[1], at, other)
+			}
+			versions[found[1]] = at
+		}
+	}
+	if len(versions) < 8 {
+		t.Error("too few actions were seen", versions)
+	}
+}
+
+// may are the permissions that each job has; whatever it does not have it cannot misuse.
+var may = map[string]string{
+	"ci.yml test":         "contents: read",
+	"ci.yml bicep":        "contents: read",
+	"deploy.yml what-if":  "contents: read, id-token: write",
+	"deploy.yml deploy":   "contents: read, id-token: write",
+	"destroy.yml confirm": "",
+	"destroy.yml destroy": "contents: read, id-token: write",
+	"scan.yml ps-rule":    "contents: read, security-events: write",
+	"release.yml build":   "contents: read",
+	"release.yml publish": "attestations: write, contents: write, id-token: write",
+}
+
+func TestEachJobHasTheLeastPermissionsAndAnEnd(t *testing.T) {
+	seen := map[string]bool{}
+	for _, name := range names(t) {
+		w := load(t, name)
+		if w.Permissions == nil || len(w.Permissions) > 0 {
+			t.Errorf("%s: permissions of the whole workflow are %v, want none", name, w.Permissions)
+		}
+		if w.Concurrency["group"] == nil {
+			t.Errorf("%s: two runs at once are not kept apart", name)
+		}
+		for id, j := range w.Jobs {
+			var has []string
+			for permission, level := range j.Permissions {
+				has = append(has, permission+": "+level)
+			}
+			slices.Sort(has)
+			key := name + " " + id
+			seen[key] = true
+			if want, ok := may[key]; !ok || j.Permissions == nil || strings.Join(has, ", ") != want {
+				t.Errorf("%s has %q, want %q", key, strings.Join(has, ", "), want)
+			}
+			if j.Timeout == 0 {
+				t.Errorf("%s may run for six hours: give it timeout-minutes", key)
+			}
+		}
+	}
+	for key := range may {
+		if !seen[key] {
+			t.Errorf("there is no %s", key)
+		}
+	}
+}
+
+func TestStepsStopAtTheFirstFailureAndRunNothingThatSomebodyTyped(t *testing.T) {
+	for _, name := range names(t) {
+		w := load(t, name)
+		for id, j := range w.Jobs {
+			for _, s := range j.Steps {
+				if s.Run != "" && w.Defaults.Run.Shell != "bash -euo pipefail {0}" {
+					t.Errorf("%s %s: the shell is %q", name, id, w.Defaults.Run.Shell)
+				}
+				// A value put into the text of a script is run; in the environment it is only a value.
+				if strings.Contains(s.Run, "${{") {
+					t.Errorf("%s %s: %q puts an expression into a script: pass it by env", name, id, s.Name)
+				}
+			}
+		}
+		if text := read(t, ".github/workflows/"+name); strings.Contains(text, "secrets.") {
+			t.Errorf("%s reads a secret", name)
+		}
+	}
+}
+
+func TestWhatChangesAzureWaitsForItsEnvironment(t *testing.T) {
+	for name, id := range map[string]string{"deploy.yml": "deploy", "destroy.yml": "destroy"} {
+		if env := load(t, name).Jobs[id].Environment; env != "${{ inputs.environment }}" {
+			t.Errorf("%s %s: environment %q", name, id, env)
+		}
+	}
+}

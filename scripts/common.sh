@@ -1,0 +1,75 @@
+# What the other scripts share; it is sourced, never run. The settings are azd's own where
+# azd has them:
+#   AZURE_ENV_NAME         tells one environment from another, "bluegreen" by default
+#   AZURE_LOCATION         region, "westeurope" by default
+#   AZURE_SUBSCRIPTION_ID  the subscription that is meant; the current one of az by default
+#   RESOURCE_GROUP         group that is made, rg-AZURE_ENV_NAME by default
+#   BLUEGREEN_SETUP        entry point in bicep/: main (by default), shared or controller
+# shellcheck shell=bash
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+say() { printf '%s\n' "$*" >&2; }
+
+stop() {
+  say "$*"
+  exit 1
+}
+
+export AZURE_ENV_NAME="${AZURE_ENV_NAME:-bluegreen}"
+export AZURE_LOCATION="${AZURE_LOCATION:-westeurope}"
+export RESOURCE_GROUP="${RESOURCE_GROUP:-rg-$AZURE_ENV_NAME}"
+BLUEGREEN_SETUP="${BLUEGREEN_SETUP:-main}"
+
+case "$AZURE_ENV_NAME" in
+  "" | -* | *[!A-Za-z0-9-]*) stop "AZURE_ENV_NAME \"$AZURE_ENV_NAME\": use letters, digits and hyphens" ;;
+esac
+case "$BLUEGREEN_SETUP" in
+  main | shared | controller) ;;
+  *) stop "BLUEGREEN_SETUP \"$BLUEGREEN_SETUP\": use main, shared or controller" ;;
+esac
+
+# needs stops when a program is missing.
+needs() {
+  for program in "$@"; do
+    command -v "$program" > /dev/null || stop "$program is not installed"
+  done
+}
+
+# signed_in stops unless az is signed in to the subscription that is meant.
+signed_in() {
+  needs az jq
+  current=$(az account show --query id --output tsv 2> /dev/null) ||
+    stop "not signed in to Azure: run az login, then az account set --subscription ID"
+  [ -z "${AZURE_SUBSCRIPTION_ID:-}" ] || [ "$current" = "$AZURE_SUBSCRIPTION_ID" ] ||
+    stop "az works in subscription $current, but AZURE_SUBSCRIPTION_ID is $AZURE_SUBSCRIPTION_ID: run az account set --subscription $AZURE_SUBSCRIPTION_ID"
+}
+
+# The record of the deployment in the subscription, which also keeps its outputs.
+record="bluegreen-$AZURE_ENV_NAME"
+
+# outputs puts the outputs of the last deployment in the environment, as azd does by itself.
+# There are none when it failed.
+outputs() {
+  [ -z "${FUNCTION_APP:-}" ] || return 0
+  found=$(az deployment sub show --name "$record" --query properties.outputs --output json 2> /dev/null) || found=null
+  # Azure does not promise to keep the case of an output's name.
+  found=$(jq -r '(. // {}) | to_entries[] | select(.value.value | type == "string")
+    | "export \(.key | ascii_upcase)=\(.value.value | @sh)"' <<< "$found")
+  eval "$found"
+}
+
+# deployed stops unless a deployment ended well; then its outputs are in the environment.
+deployed() {
+  signed_in
+  outputs
+  [ -n "${FUNCTION_APP:-}" ] ||
+    stop "subscription $current has no deployment $record that ended well: run make azure-up first, or set AZURE_ENV_NAME"
+}
+
+# ask prints what the deployed app answers to GET api/$1. The key goes by standard input:
+# arguments can be seen by others on the machine.
+ask() {
+  key=$(az functionapp keys list --resource-group "$RESOURCE_GROUP" --name "$FUNCTION_APP" --query functionKeys.default --output tsv) || return
+  curl --silent --show-error --fail --max-time 30 --config - "https://$FUNCTION_HOST/api/$1" <<< "header = \"x-functions-key: $key\""
+}

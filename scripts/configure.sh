@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Writes bluegreen.yaml for the sample app from what was deployed, unless there is one: a
+# beginning that you then change to your own apps.
+source "$(dirname "$0")/common.sh"
+if [ -f bluegreen.yaml ]; then
+  say "bluegreen.yaml is there already and stays as it is"
+  exit
+fi
+deployed
+trap 'rm -f bluegreen.yaml.new' EXIT
+
+# color prints where a color runs and how traffic is led to it.
+color() {
+  printf '      %s:\n        cluster: %s\n        namespace: podinfo-%s\n        deployment: podinfo\n' "$1" "$2" "$1"
+  if [ -n "${TRAFFIC_MANAGER:-}" ]; then
+    printf '        endpoint: %s\n' "$1"
+    [ -z "$3" ] || printf '        resources: [%s]\n' "$3" # of its own: an alert about it is about this color
+  else
+    printf '        backend: pool-%s\n' "$1"
+  fi
+}
+
+# verify prints where the color without traffic is asked whether it is well: a preview that
+# both share, or each color's own gateway. Over TLS a gateway has no name of its own.
+verify() {
+  each="${BLUE_FQDN:-}"
+  each="${each/-blue-/-{color\}-}"
+  if [ -n "${PREVIEW_URL:-}" ]; then
+    echo "    verify: {http: [{url: \"$PREVIEW_URL/readyz\", headers: {Host: \"{color}.preview.internal\"}, times: 3}]}"
+  elif [ -n "$each" ] && [ "${each/{color\}/green}" = "${GREEN_FQDN:-}" ] && [ "${APP_URL#https:}" = "$APP_URL" ]; then
+    echo "    verify: {http: [{url: \"http://$each/readyz\", times: 3}]}"
+  fi
+}
+
+{
+  cat << YAML
+# Written from what was deployed. It is yours now: change it, then deploy the package again.
+apps:
+  - name: podinfo
+    image: {registry: $REGISTRY, repository: podinfo, tags: "semver:>=6"}
+    colors:
+YAML
+  color blue "$BLUE_CLUSTER" "${BLUE_GATEWAY:-}"
+  color green "$GREEN_CLUSTER" "${GREEN_GATEWAY:-}"
+  echo "    gateway:"
+  if [ -n "${TRAFFIC_MANAGER:-}" ]; then
+    echo "      trafficManager: $TRAFFIC_MANAGER"
+  else
+    printf '      applicationGateway: %s\n      rules: [%s]\n' "$APPLICATION_GATEWAY" \
+      "${RULE:?set it to the name of the routing rule of the app, or write bluegreen.yaml yourself}"
+  fi
+  verify
+  [ -z "${APP_URL:-}" ] || echo "    confirm: {http: [{url: \"$APP_URL/healthz\"}]}"
+  echo '    alerts: [{rule: "podinfo-*", severity: "<=Sev2"}]'
+  [ -z "${OUTCOME_TOPIC:-}" ] || printf 'notify:\n  topic: %s\n' "$OUTCOME_TOPIC"
+} > bluegreen.yaml.new
+mv bluegreen.yaml.new bluegreen.yaml
+say "bluegreen.yaml is written; it names the sample app podinfo"

@@ -1,0 +1,139 @@
+package scripts_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const rights = scope + "/providers/Microsoft.Authorization/"
+
+// deployed is an environment in Azure: one identity with a right on the registry elsewhere
+// and roles of three kinds, and records of what was deployed where.
+func deployed() []answer {
+	assignment := func(scope, role string) map[string]any {
+		return map[string]any{"id": scope + "/a-" + role, "properties": map[string]any{"roleDefinitionId": rights + "roleDefinitions/" + role}}
+	}
+	role := func(id, kind, name string) answer {
+		return answer{when: "rest --method get --url " + rights + "roleDefinitions/" + id, print: text(map[string]any{"properties": map[string]any{"type": kind, "roleName": name}})}
+	}
+	operations := func(ids ...string) string {
+		var list []any
+		for _, id := range ids {
+			list = append(list, map[string]any{"properties": map[string]any{"targetResource": map[string]any{"id": id, "resourceType": "Microsoft.Resources/deployments"}}})
+		}
+		group := map[string]any{"id": scope + "/resourceGroups/rg-bluegreen", "resourceType": "Microsoft.Resources/resourceGroups"}
+		return text(append(list, map[string]any{"properties": map[string]any{"targetResource": group}}, map[string]any{"properties": map[string]any{}}))
+	}
+	answers := []answer{
+		{when: "identity list --resource-group rg-bluegreen", print: "principal-1"},
+		{when: "rest --method get --url " + rights + "roleAssignments?api-version=2022-04-01&%24filter=principalId%20eq%20%27principal-1%27", print: text(map[string]any{
+			"value": []any{assignment("/registry", "pull"), assignment("/gateway", "gateway"), assignment("/subnet", "gateway"), assignment("/other", "other")},
+		})},
+		role("pull", "BuiltInRole", "AcrPull"), role("gateway", "CustomRole", "bluegreen shop gateway x"), role("other", "CustomRole", "bluegreener"),
+		{when: "deployment operation sub list --name bluegreen-bluegreen ", print: operations(
+			scope+"/resourceGroups/rg-bluegreen/providers/Microsoft.Resources/deployments/shop-controller", scope+"/providers/Microsoft.Resources/deployments/shop-roles")},
+		{when: "deployment operation sub list --name shop-roles ", print: operations(
+			scope+"/resourceGroups/RG-bluegreen/providers/Microsoft.Resources/deployments/shop-grant-storage", scope+"/resourceGroups/rg-registry/providers/Microsoft.Resources/deployments/shop-grant-registry")},
+		{when: "eventgrid system-topic delete --resource-group rg-registry --name evgt-shop --yes"},
+		{when: "group delete --name rg-bluegreen --yes"},
+		{when: "keyvault list --resource-group rg-bluegreen", print: "kv-shop"},
+		{when: "keyvault purge --name kv-shop"},
+		record,
+	}
+	return append(append(answers, entra()...), answer{when: "rest --method delete"})
+}
+
+func changes(w *world) []string {
+	return w.asked("az", "rest --method delete", "eventgrid", "group delete", "ad app delete", "keyvault purge")
+}
+
+func TestNothingIsDeletedWithoutTheNameOfTheGroup(t *testing.T) {
+	for _, typed := range []string{"", "y\n", "bluegreen\n", "rg-bluegree"} {
+		w := newWorld(t)
+		w.azure(deployed()...)
+		w.stops(w.runWith(typed, "azure-down.sh"), "nothing was deleted")
+		if deleted := changes(w); deleted != nil {
+			t.Error(deleted)
+		}
+	}
+	w := newWorld(t)
+	w.set("CONFIRM", "rg-bluegreen")
+	w.azure(answer{when: "group exists", print: "false"})
+	w.stops(w.run("azure-down.sh"), "has no resource group rg-bluegreen: nothing was deleted")
+}
+
+func TestWhatWasMadeIsDeletedAndNothingElse(t *testing.T) {
+	remove := func(id, version string) string {
+		return fmt.Sprintf("rest --method delete --url %s?api-version=%s --output json", id, version)
+	}
+	anywhere := []string{
+		remove("/gateway/a-gateway", "2022-04-01"), remove("/other/a-other", "2022-04-01"),
+		remove("/registry/a-pull", "2022-04-01"), remove("/subnet/a-gateway", "2022-04-01"),
+		remove(rights+"roleDefinitions/gateway", "2022-04-01"),
+		"eventgrid system-topic delete --resource-group rg-registry --name evgt-shop --yes --output none",
+		"ad app delete --id app-1",
+	}
+	all := slices.Concat(anywhere, []string{
+		"group delete --name rg-bluegreen --yes --output none",
+		remove(scope+"/providers/Microsoft.Resources/deployments/bluegreen-bluegreen", "2025-04-01"),
+		remove(scope+"/providers/Microsoft.Resources/deployments/shop-roles", "2025-04-01"),
+		remove(scope+"/resourceGroups/rg-registry/providers/Microsoft.Resources/deployments/bluegreen-bluegreen-events", "2025-04-01"),
+		remove(scope+"/resourceGroups/rg-registry/providers/Microsoft.Resources/deployments/shop-grant-registry", "2025-04-01"),
+		"keyvault purge --name kv-shop --output none",
+	})
+	w := newWorld(t)
+	w.azure(deployed()...)
+	w.prints(w.runWith("rg-bluegreen\n", "azure-down.sh"), "")
+	if diff := cmp.Diff(all, changes(w)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+
+	// Before azd down, which deletes the group itself.
+	w = newWorld(t)
+	w.set("CONFIRM", "rg-bluegreen")
+	w.azure(deployed()...)
+	w.prints(w.run("azure-down.sh", "elsewhere"), "")
+	if diff := cmp.Diff(anywhere, changes(w)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestWhatMustStayDoesNotKeepTheRest(t *testing.T) {
+	w := newWorld(t)
+	w.set("CONFIRM", "rg-bluegreen")
+	w.azure(append([]answer{
+		{when: "rest --method delete --url " + rights + "roleDefinitions/gateway", fail: "RoleDefinitionHasAssignments"},
+		{when: "ad app delete", fail: "Insufficient privileges"},
+		{when: "keyvault purge", fail: "PurgeProtection"},
+	}, deployed()...)...)
+	r := w.run("azure-down.sh")
+	w.prints(r, "")
+	for _, told := range []string{"custom role bluegreen shop gateway x stays", "app registration bluegreen-alerts-bluegreen is left", "Key Vault kv-shop is deleted but keeps its name", "rg-bluegreen is gone"} {
+		if !strings.Contains(r.err, told) {
+			t.Errorf("%q is not told in\n%s", told, r.err)
+		}
+	}
+}
+
+func TestADeploymentThatFailedCanBeDeleted(t *testing.T) {
+	w := newWorld(t)
+	w.set("CONFIRM", "rg-bluegreen")
+	w.azure(append([]answer{{when: "deployment sub show", print: "null"}}, deployed()...)...)
+	w.prints(w.run("azure-down.sh"), "")
+	if calls := w.asked("az", "group delete", "eventgrid", "ad app"); len(calls) != 1 {
+		t.Error(calls)
+	}
+}
+
+func TestAFailureOnTheWayIsNotPassedOver(t *testing.T) {
+	for _, when := range []string{"identity list", "rest --method delete --url /registry", "group delete"} {
+		w := newWorld(t)
+		w.set("CONFIRM", "rg-bluegreen")
+		w.azure(append([]answer{{when: when, fail: "AuthorizationFailed"}}, deployed()...)...)
+		w.stops(w.run("azure-down.sh"), "AuthorizationFailed")
+	}
+}

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Deploys the entry point BLUEGREEN_SETUP with its parameter file, or another one given as
+# BLUEGREEN_PARAMETERS. With the argument what-if it only says what that would change.
+source "$(dirname "$0")/common.sh"
+verb="${1:-create}"
+parameters="${BLUEGREEN_PARAMETERS:-bicep/$BLUEGREEN_SETUP.bicepparam}"
+[ "$verb" = create ] || [ "$verb" = what-if ] || stop "infra.sh $verb: use create or what-if"
+[ -f "$parameters" ] || stop "there is no $parameters: set BLUEGREEN_PARAMETERS to a file in bicep/"
+signed_in
+# Looking must not make an app registration.
+[ "$verb" = create ] || export BLUEGREEN_SECURE_ALERTS=no
+[ "$verb" = what-if ] || [ "$BLUEGREEN_SETUP" = controller ] || scripts/quiet.sh
+settings=$(scripts/settings.sh)
+while IFS='=' read -r name value; do
+  export "$name=$value"
+done <<< "$settings"
+[ -z "${BLUEGREEN_LIVE:-}" ] || say "the traffic stays with $BLUEGREEN_LIVE"
+
+if [ "$verb" = what-if ]; then
+  exec az deployment sub what-if --name "$record" --location "$AZURE_LOCATION" --parameters "$parameters"
+fi
+say "deploying $parameters as $record in $AZURE_LOCATION; the full environment takes some 20 minutes the first time"
+az deployment sub create --name "$record" --location "$AZURE_LOCATION" --parameters "$parameters" --output none

@@ -1,0 +1,227 @@
+package scripts_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// record is a deployment that ended well.
+var record = answer{when: "deployment sub show --name bluegreen-bluegreen", print: text(map[string]any{
+	"resourcE_GROUP": output("rg-bluegreen"), "functioN_APP": output("func-it's"), "FUNCTION_APP_ID": output(scope + "/sites/func"),
+	"FUNCTION_HOST": output("func.example.net"), "REGISTRY_TOPIC": output("evgt-shop"), "REGISTRY_GROUP": output("rg-registry"),
+	"STORAGE_ID": output(scope + "/storageAccounts/st"), "ACTION_GROUP_ID": output(scope + "/actionGroups/ag"),
+	"A_LIST": map[string]any{"type": "Array", "value": []string{"x"}},
+})}
+
+func output(value string) map[string]any { return map[string]any{"type": "String", "value": value} }
+
+var greenIsLive = answer{when: profileList, print: profile("blue Disabled", "green Enabled")}
+
+func TestADeploymentLeavesTheTrafficWhereItIs(t *testing.T) {
+	w := newWorld(t)
+	create := "deployment sub create --name bluegreen-bluegreen --location westeurope --parameters bicep/main.bicepparam --output none"
+	w.azure(greenIsLive, answer{when: create, run: `echo "$BLUEGREEN_LIVE in $RESOURCE_GROUP"`})
+	w.set("BLUEGREEN_LIVE", "blue") // what an earlier deployment left behind
+	w.prints(w.run("infra.sh"), "green in rg-bluegreen")
+}
+
+func TestWithoutAKnownLiveColorNothingIsDeployed(t *testing.T) {
+	w := newWorld(t)
+	w.azure(answer{when: profileList, print: profile("blue Enabled", "green Enabled")})
+	w.stops(w.run("infra.sh"), "Nothing was deployed")
+	if calls := w.asked("az", "deployment sub create", "deployment sub what-if"); calls != nil {
+		t.Error(calls)
+	}
+}
+
+func TestARunningReleaseIsNotDeployedInto(t *testing.T) {
+	phases := func(phases ...string) answer {
+		var apps []any
+		for _, phase := range phases {
+			apps = append(apps, map[string]any{"name": "shop", "phase": phase})
+		}
+		return answer{when: "--silent --show-error --fail --max-time 30 --config - https://func.example.net/api/apps", print: text(map[string]any{"apps": append(apps, map[string]any{"name": "idle"})})}
+	}
+	w := newWorld(t)
+	w.azure(record, greenIsLive, answer{when: "functionapp keys list", print: "the-key"}, answer{when: "deployment sub create", print: "deployed"})
+	for _, busy := range []string{"deploying", "verifying", "switching", "baking", "returning"} {
+		w.program("curl", phases("completed", busy))
+		w.stops(w.run("infra.sh"), "a release is under way: shop is "+busy)
+	}
+	w.program("curl", phases("awaiting-approval", "completed", "rolled-back"))
+	w.prints(w.run("infra.sh"), "deployed")
+	w.program("curl", answer{when: "--silent", fail: "404"})
+	w.prints(w.run("infra.sh"), "deployed")
+}
+
+func TestWhatIfChangesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.set("BLUEGREEN_SECURE_ALERTS", "yes")
+	w.set("AZURE_ENV_NAME", "test")
+	w.set("BLUEGREEN_SETUP", "shared")
+	what := "deployment sub what-if --name bluegreen-test --location westeurope --parameters bicep/shared.bicepparam"
+	w.azure(answer{when: "group exists --name rg-test", print: "false"}, answer{when: what, run: `echo "$BLUEGREEN_LIVE"`})
+	w.prints(w.run("infra.sh", "what-if"), "blue")
+	w.stops(w.run("infra.sh", "destroy"), "use create or what-if")
+	w.set("BLUEGREEN_PARAMETERS", "bicep/mine.bicepparam")
+	w.stops(w.run("infra.sh"), "there is no bicep/mine.bicepparam")
+}
+
+func TestTheControllerAloneMovesNoTraffic(t *testing.T) {
+	w := newWorld(t)
+	w.set("BLUEGREEN_SETUP", "controller")
+	w.azure(answer{when: "deployment sub create", run: `echo "live: ${BLUEGREEN_LIVE:-}"`})
+	w.prints(w.run("infra.sh"), "live:")
+}
+
+func TestAzdIsToldWhatTheEntryPointsAskFor(t *testing.T) {
+	w := newWorld(t)
+	w.set("BLUEGREEN_SECURE_ALERTS", "yes")
+	w.azure(append(entra(), greenIsLive)...)
+	w.program("azd", answer{when: "env set"})
+	w.prints(w.run("settings.sh"), "RESOURCE_GROUP=rg-bluegreen\nBLUEGREEN_LIVE=green\nBLUEGREEN_ALERT_APP=app-1\nBLUEGREEN_ALERT_APP_OBJECT_ID=object-1")
+	if r := w.run("settings.sh", "azd"); r.code != 0 {
+		t.Error(r)
+	}
+	want := []string{"env set RESOURCE_GROUP rg-bluegreen", "env set BLUEGREEN_LIVE green", "env set BLUEGREEN_ALERT_APP app-1", "env set BLUEGREEN_ALERT_APP_OBJECT_ID object-1"}
+	if diff := cmp.Diff(want, w.asked("azd")); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// entra is a directory in which everything was made before.
+func entra() []answer {
+	return []answer{
+		{when: "ad app list --display-name bluegreen-alerts-bluegreen", print: "app-1"},
+		{when: "ad app show --id app-1", print: "object-1"},
+		{when: "ad app delete --id app-1"},
+		{when: "ad sp list --filter appId eq 'app-1'", print: "sp-own"},
+		{when: "ad sp list --filter appId eq '461e8683", print: "sp-monitor"},
+		{when: "rest --method patch --url https://graph.microsoft.com/v1.0/applications(appId='app-1')"},
+		{when: "rest --method get --url https://graph.microsoft.com/v1.0/servicePrincipals/sp-own/appRoleAssignedTo --query value[?principalId=='sp-monitor'", print: "grant-1"},
+	}
+}
+
+func TestTheAppRegistrationIsMadeOnce(t *testing.T) {
+	printed := "BLUEGREEN_ALERT_APP=app-1\nBLUEGREEN_ALERT_APP_OBJECT_ID=object-1"
+	w := newWorld(t)
+	w.azure(append([]answer{
+		{when: "ad app list", print: ""},
+		{when: "ad app create --display-name bluegreen-alerts-bluegreen --sign-in-audience AzureADMyOrg", print: "app-1"},
+		{when: "ad sp list", print: ""},
+		{when: "ad sp create --id app-1", print: "sp-own"},
+		{when: "ad sp create --id 461e8683-5575-4561-ac7f-899cc907d62a", print: "sp-monitor"},
+		{when: "rest --method get", print: ""},
+		{when: "rest --method post --url https://graph.microsoft.com/v1.0/servicePrincipals/sp-own/appRoleAssignedTo"},
+	}, entra()...)...)
+	w.prints(w.run("entra.sh"), printed)
+	patch, post := w.asked("az", "rest --method patch"), w.asked("az", "rest --method post")
+	if len(patch) != 1 || !strings.Contains(patch[0], `"identifierUris":["api://app-1"]`) || !strings.Contains(patch[0], `"value":"ActionGroupsSecureWebhook"`) {
+		t.Error(patch)
+	}
+	if len(post) != 1 || !strings.Contains(post[0], `{"principalId":"sp-monitor","resourceId":"sp-own","appRoleId":"`) {
+		t.Error(post)
+	}
+
+	w = newWorld(t)
+	w.azure(entra()...)
+	w.prints(w.run("entra.sh"), printed)
+	if made := w.asked("az", "ad app create", "ad sp create", "rest --method post"); made != nil {
+		t.Error(made)
+	}
+	w.prints(w.run("entra.sh", "remove"), "")
+
+	w.azure(answer{when: "ad app list", print: "app-1\napp-2"})
+	w.stops(w.run("entra.sh"), "several app registrations")
+}
+
+func TestThePackageGoesToTheDeployedApp(t *testing.T) {
+	w := newWorld(t)
+	w.azure()
+	w.stops(w.run("publish.sh"), "run make package first")
+	w.write("dist/bluegreen.zip", "zip", 0o644)
+	w.stops(w.run("publish.sh"), "no deployment bluegreen-bluegreen that ended well: run make azure-up first")
+	w.azure(answer{when: "deployment sub show", print: "null"})
+	w.stops(w.run("publish.sh"), "that ended well")
+	w.azure(record, answer{when: "functionapp deployment source config-zip --resource-group rg-bluegreen --name func-it's --src dist/bluegreen.zip"})
+	w.prints(w.run("publish.sh"), "")
+}
+
+func TestPushesAreSubscribedToWhenTheFunctionIsThere(t *testing.T) {
+	w := newWorld(t)
+	w.program("go", answer{when: "run ./cmd/bluegreen config repositories bluegreen.yaml", print: "team/podinfo\nteam/shop"})
+	w.azure(record,
+		answer{when: "functionapp function show", run: `[ -f "$LOG/once" ] || { touch "$LOG/once"; exit 3; }`},
+		answer{when: "deployment group create --name bluegreen-bluegreen-events --resource-group rg-registry --template-file bicep/events.bicep"})
+	w.prints(w.run("events.sh"), "")
+	calls := w.asked("az", "deployment group create")
+	want := "--parameters topicName=evgt-shop functionAppId=" + scope + "/sites/func storageId=" + scope + `/storageAccounts/st repositories=["team/podinfo","team/shop"]`
+	if len(calls) != 1 || !strings.HasSuffix(calls[0], want) {
+		t.Errorf("%s\nwant one that ends in %s", calls, want)
+	}
+	w.azure(record, answer{when: "functionapp function show", fail: "NotFound"})
+	w.stops(w.run("events.sh"), "shows no function image-pushed")
+	w.program("go", answer{when: "run", fail: "read the configuration"})
+	w.stops(w.run("events.sh"), "read the configuration")
+}
+
+func TestHealthIsAskedUntilTheAppAnswers(t *testing.T) {
+	w := newWorld(t)
+	w.azure(record, answer{when: "functionapp keys list --resource-group rg-bluegreen --name func-it's", print: "the-key"})
+	answers := answer{when: "--silent", run: `[ -f "$LOG/once" ] || { touch "$LOG/once"; exit 22; }; grep -q 'x-functions-key: the-key' && echo '{"status":"ok"}'`}
+	w.program("curl", answers)
+	if r := w.run("health.sh"); r.code != 0 || !strings.Contains(r.err, "BLUEGREEN_URL=https://func.example.net") {
+		t.Error(r)
+	}
+	for _, call := range w.asked("curl") {
+		if strings.Contains(call, "the-key") || !strings.HasSuffix(call, "https://func.example.net/api/health") {
+			t.Error("asked with", call)
+		}
+	}
+	w.program("curl", answer{when: "--silent", print: `{"status":"problems"}`})
+	if r := w.run("health.sh"); r.code == 0 || !strings.Contains(r.err, "tells of problems") {
+		t.Error(r)
+	}
+	w.program("curl", answer{when: "--silent", fail: "refused"})
+	w.stops(w.run("health.sh"), "does not answer")
+}
+
+func TestAReleaseHasItsSectionOfTheChangelog(t *testing.T) {
+	w := newWorld(t)
+	w.write("CHANGELOG.md", "# Changelog\n\n## Unreleased\n- later\n\n## 1.2.3\n- this\n- that\n\n## 1.2.2\n- before\n", 0o644)
+	w.prints(w.run("changelog.sh", "v1.2.3"), "- this\n- that")
+	w.stops(w.run("changelog.sh", "v1.2"), "is not a version")
+	w.stops(w.run("changelog.sh", "v1.2.3;id"), "is not a version")
+	w.stops(w.run("changelog.sh", "v1.3.0"), `no section "## 1.3.0"`)
+}
+
+func TestTheScriptsAreRightBash(t *testing.T) {
+	names, err := filepath.Glob("*.sh")
+	if err != nil || len(names) == 0 {
+		t.Fatal("no scripts", err)
+	}
+	for _, name := range names {
+		if out, err := exec.Command("bash", "-n", name).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if run := info.Mode()&0o111 != 0; run == (name == "common.sh") {
+			t.Errorf("%s can be run: %v", name, run)
+		}
+	}
+	if _, err := exec.LookPath("shellcheck"); err != nil {
+		t.Log("shellcheck is not installed, so only bash has looked")
+		return
+	}
+	if out, err := exec.Command("shellcheck", append([]string{"--external-sources"}, names...)...).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
