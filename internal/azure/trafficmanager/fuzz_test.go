@@ -29,7 +29,9 @@ func (c *canned) Do(r *http.Request) (*http.Response, error) {
 
 type nowhere struct{}
 
-func (nowhere) LookupHost(context.Context, string) ([]string, error) { return []string{"127.0.0.1"}, nil }
+func (nowhere) LookupHost(context.Context, string) ([]string, error) {
+	return []string{"127.0.0.1"}, nil
+}
 
 // against makes an adapter for a profile that has a description.
 func against(t testing.TB, document []byte) (*trafficmanager.Gateway, *canned) {
