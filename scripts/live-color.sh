@@ -27,7 +27,8 @@ fi
 
 profiles=$(az network traffic-manager profile list --resource-group "$RESOURCE_GROUP" --output json) ||
   unknown "the Traffic Manager profiles of $RESOURCE_GROUP cannot be read"
-case "$(jq length <<< "$profiles")" in
+count=$(jq length <<< "$profiles") || unknown "what Azure says of the Traffic Manager profiles of $RESOURCE_GROUP is not JSON"
+case "$count" in
   0) ;;
   1)
     jq -r '.[0].endpoints[] | select(.endpointStatus == "Enabled") | .name' <<< "$profiles" | one ||

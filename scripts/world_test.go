@@ -53,11 +53,24 @@ func newWorld(t *testing.T) *world {
 		}
 		w.write(filepath.Join("scripts", name), string(data), 0o755)
 	}
+	w.jq()
 	for _, setup := range []string{"main", "shared", "controller"} {
 		w.write("bicep/"+setup+".bicepparam", "", 0o644)
 	}
 	w.env = []string{"PATH=" + filepath.Join(w.root, "bin") + ":" + os.Getenv("PATH"), "HOME=" + w.root, "LOG=" + filepath.Join(w.root, "log"), "BLUEGREEN_PAUSE=0"}
 	return w
+}
+
+// jq makes sure that there is a jq: on a machine without one it is the same language in Go.
+func (w *world) jq() {
+	w.Helper()
+	if _, err := exec.LookPath("jq"); err == nil {
+		return
+	}
+	out, err := exec.Command("go", "build", "-o", filepath.Join(w.root, "bin", "jq"), "github.com/itchyny/gojq/cmd/gojq").CombinedOutput()
+	if err != nil {
+		w.Fatalf("there is no jq, and none can be built: %v\n%s", err, out)
+	}
 }
 
 func (w *world) write(name, text string, mode os.FileMode) {
