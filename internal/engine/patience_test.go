@@ -100,6 +100,17 @@ func TestAReturnTakesTheWayBackFromAWorkerThatStillScalesItDown(t *testing.T) {
 	}
 }
 
+func TestAnAppWhoseStoreWasLostIsTakenOverAndReleased(t *testing.T) {
+	w := newWorld(t, nil)
+	for color, size := range map[release.Color]int32{release.Blue: 3, release.Green: 0} { // what clusters remember of years
+		if err := w.cluster.Scale(t.Context(), color, size, 100_000); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.push("2.0")
+	w.reach(release.Completed)
+}
+
 func (w *world) fence() int64 {
 	w.t.Helper()
 	snap, err := w.store.Load(w.t.Context(), "shop")

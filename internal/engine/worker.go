@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -151,8 +152,11 @@ func (w *worker) soon() time.Duration {
 
 func (w *worker) unchecked() bool { return w.record.Checked != w.app.Fingerprint }
 
+// claim takes the app. The first fence of a record is the time: when the store was lost or
+// the app has been given a new one, clusters remember the fences from before.
 func (w *worker) claim() {
-	w.record.Lease = Lease{Owner: w.owner, Until: w.Now().Add(w.Lease), Fence: w.record.Lease.Fence + 1}
+	fence := cmp.Or(w.record.Lease.Fence, w.Now().Unix()) + 1
+	w.record.Lease = Lease{Owner: w.owner, Until: w.Now().Add(w.Lease), Fence: fence}
 	w.dirty = true
 }
 
