@@ -7,8 +7,6 @@ import (
 	"context"
 	"crypto/rand"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -23,7 +21,6 @@ var shared struct {
 	sync.Mutex
 	clusters []*testbed.Cluster
 	root     string // the unpacked zip
-	binary   string // of the command line
 }
 
 // token opens both clusters to the identity of the app, as one Entra token does.
@@ -82,22 +79,6 @@ func root(t testing.TB) string {
 		}
 	}
 	return shared.root
-}
-
-// cli builds the command line once.
-func cli(t testing.TB) string {
-	t.Helper()
-	folder := root(t)
-	shared.Lock()
-	defer shared.Unlock()
-	if shared.binary == "" {
-		path := filepath.Join(folder, "bluegreen-cli")
-		if out, err := exec.Command("go", "build", "-o", path, "bluegreen/cmd/bluegreen").CombinedOutput(); err != nil {
-			t.Fatalf("build the command line: %v\n%s", err, out)
-		}
-		shared.binary = path
-	}
-	return shared.binary
 }
 
 func TestTheZipHoldsWhatIsDeployedAndNothingElse(t *testing.T) {

@@ -108,16 +108,16 @@ func TestFailureIsAPropertyOfTheImage(t *testing.T) {
 			c.Deploy(t, testbed.DeploymentSpec{Namespace: ns, Name: "web", Image: "shop.example/web:" + test.tag, Replicas: 1})
 			var state corev1.ContainerState
 			testbed.Eventually(t, 10*time.Second, func() bool {
-				for _, p := range pods(t, c, ns) {
-					for _, s := range p.Status.ContainerStatuses {
-						state = s.State
-						if test.reason == "" {
-							return state.Running != nil && !s.Ready
-						}
-						return state.Waiting != nil && state.Waiting.Reason == test.reason && strings.Contains(state.Waiting.Message, test.message)
-					}
+				all := pods(t, c, ns)
+				if len(all) == 0 || len(all[0].Status.ContainerStatuses) == 0 {
+					return false
 				}
-				return false
+				first := all[0].Status.ContainerStatuses[0]
+				state = first.State
+				if test.reason == "" {
+					return state.Running != nil && !first.Ready
+				}
+				return state.Waiting != nil && state.Waiting.Reason == test.reason && strings.Contains(state.Waiting.Message, test.message)
 			}, func() string { return "container state is " + state.String() })
 		})
 	}

@@ -29,7 +29,7 @@ func (s *Stage) Watch(ctx context.Context, out io.Writer) {
 			say("users", "are answered by "+got.String()+rest(now, count))
 			count = now
 		}
-		if a, err := s.Client().App(ctx, App); err == nil && a.Sentence != sentence && a.Busy == false {
+		if a, err := s.Client().App(ctx, App); err == nil && a.Sentence != sentence && !a.Busy {
 			sentence = a.Sentence
 			say("now", sentence)
 		}
