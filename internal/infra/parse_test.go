@@ -28,6 +28,7 @@ type decl struct {
 	about      string // text of its decorators
 	kind       string // type of a param, output or property; type of a resource; path of a module
 	existing   bool
+	when       *node // the condition of a resource or module
 	body       *node
 	props      []*decl
 }
@@ -173,7 +174,7 @@ func (p *reader) thing(d *decl) {
 	d.existing = p.got("existing")
 	p.want("=")
 	if p.got("if") {
-		p.primary()
+		d.when = p.primary()
 	}
 	d.body = p.expression()
 }
