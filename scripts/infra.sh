@@ -14,6 +14,8 @@ settings=$(scripts/settings.sh)
 while IFS='=' read -r name value; do
   export "$name=$value"
 done <<< "$settings"
+[ -n "${AZURE_PRINCIPAL_ID:-}${BLUEGREEN_OPERATORS:-}" ] || [ "$BLUEGREEN_SETUP" = controller ] ||
+  say "nobody is given the right to administer the clusters or to push images: set AZURE_PRINCIPAL_ID to your object id if you want it"
 [ -z "${BLUEGREEN_LIVE:-}" ] || say "the traffic stays with $BLUEGREEN_LIVE"
 
 if [ "$verb" = what-if ]; then

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Prints, as NAME=VALUE lines, what the parameter files in bicep/ read from the environment
-# and Azure knows: the resource group, the color that has the traffic, and with
-# BLUEGREEN_SECURE_ALERTS=yes the app registration for alerts. With the argument azd it puts
-# them in the environment of azd instead.
+# and Azure knows: the resource group, the color that has the traffic, and the app
+# registration by which alerts come in, which is made if need be unless BLUEGREEN_ALERT_APP
+# names one or BLUEGREEN_SECURE_ALERTS is no. With the argument azd it puts them in the
+# environment of azd instead.
 source "$(dirname "$0")/common.sh"
 lines="RESOURCE_GROUP=$RESOURCE_GROUP"
 # The controller alone moves no traffic.
@@ -11,8 +12,9 @@ if [ "$BLUEGREEN_SETUP" != controller ]; then
   lines="$lines
 BLUEGREEN_LIVE=$live"
 fi
-if [ "${BLUEGREEN_SECURE_ALERTS:-no}" = yes ]; then
-  alerts=$(scripts/entra.sh)
+if [ -z "${BLUEGREEN_ALERT_APP:-}" ] && [ "${BLUEGREEN_SECURE_ALERTS:-yes}" != no ]; then
+  alerts=$(scripts/entra.sh) ||
+    stop "the app registration by which alerts come in was not made, and nothing was deployed. It needs the Entra role Application Administrator: have somebody who has it run scripts/entra.sh, and set the two names that it prints; or set BLUEGREEN_SECURE_ALERTS=no, and alert rules call nobody"
   lines="$lines
 $alerts"
 fi

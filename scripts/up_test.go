@@ -81,7 +81,7 @@ func TestTheControllerAloneMovesNoTraffic(t *testing.T) {
 
 func TestAzdIsToldWhatTheEntryPointsAskFor(t *testing.T) {
 	w := newWorld(t)
-	w.set("BLUEGREEN_SECURE_ALERTS", "yes")
+	w.set("BLUEGREEN_SECURE_ALERTS", "")
 	w.azure(append(entra(), greenIsLive)...)
 	w.program("azd", answer{when: "env set"})
 	w.prints(w.run("settings.sh"), "RESOURCE_GROUP=rg-bluegreen\nBLUEGREEN_LIVE=green\nBLUEGREEN_ALERT_APP=app-1\nBLUEGREEN_ALERT_APP_OBJECT_ID=object-1")
@@ -92,6 +92,19 @@ func TestAzdIsToldWhatTheEntryPointsAskFor(t *testing.T) {
 	if diff := cmp.Diff(want, w.asked("azd")); diff != "" {
 		t.Error(diff)
 	}
+}
+
+func TestWithoutAWayForAlertsNothingIsDeployedUnlessThatIsWanted(t *testing.T) {
+	w := newWorld(t)
+	w.set("BLUEGREEN_SECURE_ALERTS", "")
+	refused := answer{when: "ad app list", fail: "Insufficient privileges to complete the operation."}
+	w.azure(refused, greenIsLive, answer{when: "deployment sub create", print: "deployed"})
+	w.stops(w.run("infra.sh"), "have somebody who has it run scripts/entra.sh")
+	w.set("BLUEGREEN_ALERT_APP", "app-1")
+	w.prints(w.run("infra.sh"), "deployed")
+	w.set("BLUEGREEN_ALERT_APP", "")
+	w.set("BLUEGREEN_SECURE_ALERTS", "no")
+	w.prints(w.run("infra.sh"), "deployed")
 }
 
 // entra is a directory in which everything was made before.

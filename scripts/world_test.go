@@ -57,7 +57,7 @@ func newWorld(t *testing.T) *world {
 	for _, setup := range []string{"main", "shared", "controller"} {
 		w.write("bicep/"+setup+".bicepparam", "", 0o644)
 	}
-	w.env = []string{"PATH=" + filepath.Join(w.root, "bin") + ":" + os.Getenv("PATH"), "HOME=" + w.root, "LOG=" + filepath.Join(w.root, "log"), "BLUEGREEN_PAUSE=0"}
+	w.env = []string{"PATH=" + filepath.Join(w.root, "bin") + ":" + os.Getenv("PATH"), "HOME=" + w.root, "LOG=" + filepath.Join(w.root, "log"), "BLUEGREEN_PAUSE=0", "BLUEGREEN_SECURE_ALERTS=no"}
 	return w
 }
 

@@ -111,6 +111,33 @@ func TestAnAppWhoseStoreWasLostIsTakenOverAndReleased(t *testing.T) {
 	w.reach(release.Completed)
 }
 
+func TestARecordOfANewerVersionIsLeftAloneAndSaid(t *testing.T) {
+	w := newWorld(t, nil)
+	w.push("2.0")
+	w.reach(release.Completed)
+	snap, err := w.store.Load(t.Context(), "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := snap.Record
+	next.Schema = 2
+	if snap, err = w.store.Commit(t.Context(), snap, engine.Change{Record: next}); err != nil {
+		t.Fatal(err)
+	}
+	w.push("3.0")
+	if err := w.engine.Step(t.Context(), "shop"); err == nil || !strings.Contains(err.Error(), "schema 2") {
+		t.Errorf("a step: %v", err)
+	}
+	v, err := w.engine.View(t.Context(), "shop")
+	if err != nil || !strings.Contains(v.Sentence, "deploy the newer version again") {
+		t.Errorf("it says %q, error %v", v.Sentence, err)
+	}
+	now, err := w.store.Load(t.Context(), "shop")
+	if err != nil || now.Record.Schema != 2 || len(now.Inbox) != len(snap.Inbox)+1 {
+		t.Errorf("the record is of schema %d with %d events, error %v", now.Record.Schema, len(now.Inbox), err)
+	}
+}
+
 func (w *world) fence() int64 {
 	w.t.Helper()
 	snap, err := w.store.Load(w.t.Context(), "shop")

@@ -63,7 +63,8 @@ type Snapshot struct {
 	Outbox  []release.Fact
 }
 
-// Record is an app's saved state.
+// Record is an app's saved state. Schema tells its form: a version of this program that
+// does not know it leaves the record alone.
 type Record struct {
 	Schema int           `json:"schema"`
 	State  release.State `json:"state"`

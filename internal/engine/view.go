@@ -43,6 +43,10 @@ func (e *Engine) View(ctx context.Context, name string) (View, error) {
 		Sentence: release.Explain(r.State, app.Policy, e.Now()),
 	}
 	v.State.App = name
+	if why := newer(r); why != "" {
+		v.Problems = append(v.Problems, why)
+		v.Sentence = "Not served: " + why
+	}
 	if len(app.Problems) > 0 {
 		v.Sentence = "Not served because of its configuration: " + strings.Join(app.Problems, "; ")
 	}

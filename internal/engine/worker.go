@@ -93,6 +93,9 @@ func (w *worker) reload(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("load: %w", err)
 	}
+	if why := newer(snap.Record); why != "" {
+		return errors.New(why)
+	}
 	w.adopt(snap)
 	w.loaded = w.Now()
 	if l := snap.Record.Lease; l.Owner != "" && l.Owner != w.owner && w.Now().Before(l.Until) {
@@ -104,9 +107,20 @@ func (w *worker) reload(ctx context.Context) error {
 	return nil
 }
 
+// schema is the newest form of the record that this version knows.
+const schema = 1
+
+// newer says why a record cannot be used; "" when it can.
+func newer(r Record) string {
+	if r.Schema <= schema {
+		return ""
+	}
+	return fmt.Sprintf("its record is of schema %d, and this version of bluegreen knows %d: deploy the newer version again; until then nothing is changed, and what comes is kept", r.Schema, schema)
+}
+
 func (w *worker) adopt(snap Snapshot) {
 	w.snap, w.record = snap, snap.Record
-	w.record.Schema = 1
+	w.record.Schema = schema
 	w.record.State.App = w.app.Name
 	w.told, w.done, w.dirty = nil, nil, false
 }
