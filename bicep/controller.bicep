@@ -97,16 +97,15 @@ module roles 'roles.bicep' = {
   name: '${name}-roles'
   params: {
     name: name
+    groupName: groupName
     principalId: controller.outputs.principalId
     registryId: registry.id
     clusterIds: clusterIds
     applicationGateways: applicationGateways
     trafficManagerId: trafficManagerId
     trafficManagerPublicIpIds: trafficManagerPublicIpIds
-    storageId: controller.outputs.storageId
-    insightsId: controller.outputs.insightsId
     registryTopicPrincipalId: controller.outputs.registryTopicPrincipalId
-    outcomeTopicId: controller.outputs.outcomeTopicId
+    outcomeTopic: outcomeTopic
   }
 }
 

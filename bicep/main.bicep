@@ -411,15 +411,14 @@ module roles 'roles.bicep' = {
   name: '${name}-roles'
   params: {
     name: name
+    groupName: groupName
     principalId: controller.outputs.principalId
     registryId: registryId
     clusterIds: clusterIds
     trafficManagerId: profileId
     trafficManagerPublicIpIds: publicIpIds
-    storageId: controller.outputs.storageId
-    insightsId: controller.outputs.insightsId
     registryTopicPrincipalId: controller.outputs.registryTopicPrincipalId
-    outcomeTopicId: controller.outputs.outcomeTopicId
+    outcomeTopic: outcomeTopic
   }
   dependsOn: [registry, cluster, frontend, trafficManager]
 }

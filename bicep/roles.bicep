@@ -9,6 +9,11 @@ import { gatewayOptions } from 'types.bicep'
 @maxLength(12)
 param name string
 
+@description('Required. Resource group of the controller.')
+@minLength(1)
+@maxLength(90)
+param groupName string
+
 @description('Required. Object id of the identity of the controller (output principalId of modules/controller.bicep).')
 param principalId string
 
@@ -27,17 +32,20 @@ param trafficManagerId string = ''
 @description('Optional. Ids of the public IP addresses that the endpoints of the profile point at.')
 param trafficManagerPublicIpIds string[] = []
 
-@description('Required. Resource id of the storage account of the controller (output storageId).')
-param storageId string
-
-@description('Required. Resource id of Application Insights of the controller (output insightsId).')
-param insightsId string
-
 @description('Required. Object id of the identity of the registry topic (output registryTopicPrincipalId).')
 param registryTopicPrincipalId string
 
-@description('Optional. Resource id of the topic of outcomes (output outcomeTopicId); empty when there is none.')
-param outcomeTopicId string = ''
+@description('Optional. Whether the controller has a topic of outcomes.')
+param outcomeTopic bool = false
+
+// The parts of the controller by the names that modules/controller.bicep gives them. Outputs
+// would not do: what names and scopes hang on must be known before a deployment, or what-if
+// cannot say what it changes.
+var suffix = uniqueString(subscription().id, groupName, name)
+var storageName = 'st${name}${take(suffix, 10)}'
+var insightsName = 'appi-${name}-${suffix}'
+var outcomesName = 'outcomes-${name}-${suffix}'
+var controllerId = resourceId(subscription().subscriptionId, groupName, 'Microsoft.ManagedIdentity/userAssignedIdentities', 'id-${name}-controller')
 
 // Built-in roles.
 var definitions = 'Microsoft.Authorization/roleDefinitions'
@@ -51,15 +59,14 @@ var dataSender = subscriptionResourceId(definitions, 'd5a91429-5739-47e2-a06b-34
 var blobContributor = subscriptionResourceId(definitions, 'ba92f5b4-2d11-453d-a403-e96b0029c9fe') // Storage Blob Data Contributor, needed by bicep/events.bicep deadLetterWithResourceIdentity
 
 // Custom roles.
-var place = uniqueString(subscription().id, name)
-var gatewayRole = subscriptionResourceId(definitions, guid(place, 'gateway'))
-var pollRole = subscriptionResourceId(definitions, guid(place, 'poll'))
-var trafficRole = subscriptionResourceId(definitions, guid(place, 'traffic'))
+var gatewayRole = subscriptionResourceId(definitions, guid(suffix, 'gateway'))
+var pollRole = subscriptionResourceId(definitions, guid(suffix, 'poll'))
+var trafficRole = subscriptionResourceId(definitions, guid(suffix, 'traffic'))
 
 resource gateway 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (!empty(applicationGateways)) {
-  name: guid(place, 'gateway')
+  name: guid(suffix, 'gateway')
   properties: {
-    roleName: 'bluegreen ${name} gateway ${place}'
+    roleName: 'bluegreen ${name} gateway ${suffix}'
     description: 'Move traffic between the backend pools of an Application Gateway.'
     type: 'CustomRole'
     assignableScopes: [subscription().id]
@@ -84,9 +91,9 @@ resource gateway 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (!emp
 // The state of a write and the result of a health request are at addresses of the
 // subscription, not of the gateway.
 resource poll 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (!empty(applicationGateways)) {
-  name: guid(place, 'poll')
+  name: guid(suffix, 'poll')
   properties: {
-    roleName: 'bluegreen ${name} poll ${place}'
+    roleName: 'bluegreen ${name} poll ${suffix}'
     description: 'See whether a write of a network resource has ended.'
     type: 'CustomRole'
     assignableScopes: [subscription().id]
@@ -102,9 +109,9 @@ resource poll 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (!empty(
 }
 
 resource traffic 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (!empty(trafficManagerId)) {
-  name: guid(place, 'traffic')
+  name: guid(suffix, 'traffic')
   properties: {
-    roleName: 'bluegreen ${name} traffic ${place}'
+    roleName: 'bluegreen ${name} traffic ${suffix}'
     description: 'Move traffic between the endpoints of a Traffic Manager profile.'
     type: 'CustomRole'
     assignableScopes: [subscription().id]
@@ -121,7 +128,7 @@ resource traffic 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (!emp
 }
 
 resource polls 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(applicationGateways)) {
-  name: guid(subscription().id, principalId, pollRole)
+  name: guid(subscription().id, controllerId, pollRole)
   properties: { principalId: principalId, principalType: 'ServicePrincipal', roleDefinitionId: pollRole }
   dependsOn: [poll]
 }
@@ -129,84 +136,84 @@ resource polls 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty
 module onRegistry 'modules/grant-registry.bicep' = {
   name: '${name}-grant-registry'
   scope: resourceGroup(split(registryId, '/')[2], split(registryId, '/')[4])
-  params: { name: last(split(registryId, '/')), principalId: principalId, roleIds: [acrPull] }
+  params: { name: last(split(registryId, '/')), who: controllerId, principalId: principalId, roleIds: [acrPull] }
 }
 
 module onClusters 'modules/grant-cluster.bicep' = [for id in union(clusterIds, []): {
   name: '${name}-grant-cluster-${uniqueString(id)}'
   scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
-  params: { name: last(split(id, '/')), principalId: principalId, roleIds: [clusterUser] }
+  params: { name: last(split(id, '/')), who: controllerId, principalId: principalId, roleIds: [clusterUser] }
 }]
 
 module onStorage 'modules/grant-storage.bicep' = {
   name: '${name}-grant-storage'
-  scope: resourceGroup(split(storageId, '/')[2], split(storageId, '/')[4])
-  params: { name: last(split(storageId, '/')), principalId: principalId, roleIds: [blobOwner, queueContributor, tableContributor] }
+  scope: resourceGroup(groupName)
+  params: { name: storageName, who: controllerId, principalId: principalId, roleIds: [blobOwner, queueContributor, tableContributor] }
 }
 
 module onDeadLetters 'modules/grant-storage.bicep' = {
   name: '${name}-grant-dead-letters'
-  scope: resourceGroup(split(storageId, '/')[2], split(storageId, '/')[4])
-  params: { name: last(split(storageId, '/')), principalId: registryTopicPrincipalId, roleIds: [blobContributor] }
+  scope: resourceGroup(groupName)
+  params: { name: storageName, who: 'dead letters of ${registryId}', principalId: registryTopicPrincipalId, roleIds: [blobContributor] }
 }
 
 module onInsights 'modules/grant-insights.bicep' = {
   name: '${name}-grant-insights'
-  scope: resourceGroup(split(insightsId, '/')[2], split(insightsId, '/')[4])
-  params: { name: last(split(insightsId, '/')), principalId: principalId, roleIds: [metricsPublisher] }
+  scope: resourceGroup(groupName)
+  params: { name: insightsName, who: controllerId, principalId: principalId, roleIds: [metricsPublisher] }
 }
 
-module onTopic 'modules/grant-topic.bicep' = [for id in filter([outcomeTopicId], x => !empty(x)): {
+module onTopic 'modules/grant-topic.bicep' = if (outcomeTopic) {
   name: '${name}-grant-topic'
-  scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
-  params: { name: last(split(id, '/')), principalId: principalId, roleIds: [dataSender] }
-}]
+  scope: resourceGroup(groupName)
+  params: { name: outcomesName, who: controllerId, principalId: principalId, roleIds: [dataSender] }
+}
 
 module onGateways 'modules/grant-gateway.bicep' = [for g in applicationGateways: {
   name: '${name}-grant-gateway-${uniqueString(g.id)}'
   scope: resourceGroup(split(g.id, '/')[2], split(g.id, '/')[4])
-  params: { name: last(split(g.id, '/')), principalId: principalId, roleIds: [gatewayRole] }
+  params: { name: last(split(g.id, '/')), who: controllerId, principalId: principalId, roleIds: [gatewayRole] }
   dependsOn: [gateway]
 }]
 
 module onSubnets 'modules/grant-subnet.bicep' = [for id in union(map(applicationGateways, g => g.subnetId), []): {
   name: '${name}-grant-subnet-${uniqueString(id)}'
   scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
-  params: { networkName: split(id, '/')[8], name: last(split(id, '/')), principalId: principalId, roleIds: [gatewayRole] }
+  params: { networkName: split(id, '/')[8], name: last(split(id, '/')), who: controllerId, principalId: principalId, roleIds: [gatewayRole] }
   dependsOn: [gateway]
 }]
 
 module onPublicIps 'modules/grant-public-ip.bicep' = [for id in union(flatten(map(applicationGateways, g => g.publicIpIds)), []): {
   name: '${name}-grant-public-ip-${uniqueString(id)}'
   scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
-  params: { name: last(split(id, '/')), principalId: principalId, roleIds: [gatewayRole] }
+  params: { name: last(split(id, '/')), who: controllerId, principalId: principalId, roleIds: [gatewayRole] }
   dependsOn: [gateway]
 }]
 
 module onIdentities 'modules/grant-identity.bicep' = [for id in union(flatten(map(applicationGateways, g => g.identityIds)), []): {
   name: '${name}-grant-identity-${uniqueString(id)}'
   scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
-  params: { name: last(split(id, '/')), principalId: principalId, roleIds: [gatewayRole] }
+  params: { name: last(split(id, '/')), who: controllerId, principalId: principalId, roleIds: [gatewayRole] }
   dependsOn: [gateway]
 }]
 
 module onWafPolicies 'modules/grant-waf-policy.bicep' = [for id in union(flatten(map(applicationGateways, g => g.wafPolicyIds)), []): {
   name: '${name}-grant-waf-policy-${uniqueString(id)}'
   scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
-  params: { name: last(split(id, '/')), principalId: principalId, roleIds: [gatewayRole] }
+  params: { name: last(split(id, '/')), who: controllerId, principalId: principalId, roleIds: [gatewayRole] }
   dependsOn: [gateway]
 }]
 
 module onTraffic 'modules/grant-traffic-manager.bicep' = [for id in filter([trafficManagerId], x => !empty(x)): {
   name: '${name}-grant-traffic-manager'
   scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
-  params: { name: last(split(id, '/')), principalId: principalId, roleIds: [trafficRole] }
+  params: { name: last(split(id, '/')), who: controllerId, principalId: principalId, roleIds: [trafficRole] }
   dependsOn: [traffic]
 }]
 
 module onTrafficPublicIps 'modules/grant-public-ip.bicep' = [for id in union(trafficManagerPublicIpIds, []): {
   name: '${name}-grant-traffic-ip-${uniqueString(id)}'
   scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
-  params: { name: last(split(id, '/')), principalId: principalId, roleIds: [trafficRole] }
+  params: { name: last(split(id, '/')), who: controllerId, principalId: principalId, roleIds: [trafficRole] }
   dependsOn: [traffic]
 }]

@@ -272,14 +272,13 @@ module roles 'roles.bicep' = {
   name: '${name}-roles'
   params: {
     name: name
+    groupName: groupName
     principalId: controller.outputs.principalId
     registryId: registryId
     clusterIds: clusterIds
     applicationGateways: [controlled]
-    storageId: controller.outputs.storageId
-    insightsId: controller.outputs.insightsId
     registryTopicPrincipalId: controller.outputs.registryTopicPrincipalId
-    outcomeTopicId: controller.outputs.outcomeTopicId
+    outcomeTopic: outcomeTopic
   }
   dependsOn: [registry, cluster, both]
 }

@@ -39,6 +39,8 @@ param outcomeTopic bool = false
 
 var suffix = uniqueString(subscription().id, resourceGroup().name, name)
 var storageName = 'st${name}${take(suffix, 10)}'
+var insightsName = 'appi-${name}-${suffix}'
+var appName = 'func-${name}-${suffix}'
 var registryTopic = registry.?topicName ?? 'registry-${name}-${uniqueString(registry.id)}'
 
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
@@ -54,29 +56,30 @@ module storage 'storage.bicep' = {
 
 module insights 'insights.bicep' = {
   name: '${name}-insights'
-  params: { name: 'appi-${name}-${suffix}', location: location, tags: tags, workspaceId: workspaceId }
+  params: { name: insightsName, location: location, tags: tags, workspaceId: workspaceId }
 }
 
 module app 'app.bicep' = {
   name: '${name}-app'
   params: {
-    name: 'func-${name}-${suffix}'
+    name: appName
     location: location
     tags: tags
     workspaceId: workspaceId
     identityId: identity.id
     clientId: identity.properties.clientId
-    insightsName: insights.outputs.name
+    insightsName: insightsName
     storageName: storageName
     codeUrl: storage.outputs.codeUrl
     network: network
     alwaysReady: alwaysReady
   }
+  dependsOn: [insights]
 }
 
 module actionGroup 'action-group.bicep' = if (!empty(alertApp)) {
   name: '${name}-action-group'
-  params: { name: name, tags: tags, appName: app.outputs.name, hostName: app.outputs.hostName, alertApp: alertApp, alertAppObjectId: alertAppObjectId }
+  params: { name: name, tags: tags, appName: appName, hostName: app.outputs.hostName, alertApp: alertApp, alertAppObjectId: alertAppObjectId }
 }
 
 module topic 'topic.bicep' = {
@@ -100,15 +103,11 @@ output hostName string = app.outputs.hostName
 output principalId string = identity.properties.principalId
 @description('Resource id of the storage account.')
 output storageId string = storage.outputs.id
-@description('Resource id of Application Insights.')
-output insightsId string = insights.outputs.id
 @description('Name of the Event Grid system topic of the registry.')
 output registryTopicName string = topic.outputs.name
 @description('Object id of the identity of that topic, which writes what could not be delivered.')
 output registryTopicPrincipalId string = topic.outputs.principalId
 @description('Resource id of the action group; empty without an app registration.')
 output actionGroupId string = empty(alertApp) ? '' : actionGroup!.outputs.id
-@description('Resource id of the topic of outcomes; empty when there is none.')
-output outcomeTopicId string = outcomeTopic ? outcomes!.outputs.id : ''
 @description('Endpoint of the topic of outcomes, for notify.topic of bluegreen.yaml; empty when there is none.')
 output outcomeTopicEndpoint string = outcomeTopic ? outcomes!.outputs.endpoint : ''

@@ -3,6 +3,9 @@
 @description('Required. Name of the cluster.')
 param name string
 
+@description('Required. Who is granted the roles, as the names of the assignments are made of it: known before the deployment.')
+param who string
+
 @description('Required. Object id of who is granted the roles.')
 param principalId string
 
@@ -15,7 +18,7 @@ resource target 'Microsoft.ContainerService/managedClusters@2025-05-01' existing
 
 resource grants 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for id in roleIds: {
   scope: target
-  name: guid(target.id, principalId, id)
+  name: guid(target.id, who, id)
   properties: {
     principalId: principalId
     principalType: 'ServicePrincipal'

@@ -27,9 +27,3 @@ resource insights 'Microsoft.Insights/components@2020-02-02' = {
     DisableLocalAuth: true
   }
 }
-
-@description('Name of the component.')
-output name string = insights.name
-
-@description('Resource id of the component.')
-output id string = insights.id

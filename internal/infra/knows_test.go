@@ -1,0 +1,28 @@
+package infra_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestTheRolesKnowThePartsOfTheControllerByTheirNames holds the names that roles.bicep makes
+// by itself, so that what-if knows them, to those that the controller gives.
+func TestTheRolesKnowThePartsOfTheControllerByTheirNames(t *testing.T) {
+	roles, controller := read(t, root+"/bicep/roles.bicep"), read(t, root+"/bicep/modules/controller.bicep")
+	for _, same := range []string{
+		"'st${name}${take(suffix, 10)}'", "'appi-${name}-${suffix}'", "'outcomes-${name}-${suffix}'", "'id-${name}-controller'",
+	} {
+		if !strings.Contains(roles, same) || !strings.Contains(controller, same) {
+			t.Errorf("%s is not the name in both", same)
+		}
+	}
+	inRoles, inController := "var suffix = uniqueString(subscription().id, groupName, name)", "var suffix = uniqueString(subscription().id, resourceGroup().name, name)"
+	if !strings.Contains(roles, inRoles) || !strings.Contains(controller, inController) {
+		t.Error("the suffix is not made of the same things in both")
+	}
+	for _, entry := range []string{"main.bicep", "shared.bicep", "controller.bicep"} {
+		if text := read(t, root+"/bicep/"+entry); strings.Count(text, "    groupName: groupName\n") != 1 || !strings.Contains(text, "  name: groupName\n") {
+			t.Errorf("%s tells the roles of another resource group than the controller's", entry)
+		}
+	}
+}
