@@ -48,6 +48,7 @@ func Workloads(t *testing.T, open func(t *testing.T) Colors) {
 		"RepeatingAnOrderChangesNothing":            repeats,
 		"WithoutADigestOnlyTheSizeChanges":          onlySize,
 		"AStaleWorkerChangesNothing":                stale,
+		"NorWhereNothingWasLeftToChange":            staleToo,
 		"AnotherImageDoesNotMatch":                  other,
 		"FailingPodsAreReportedWithTheirReason":     fails,
 		"AColorScaledToZeroIsCompleteAndComesBack":  zero,
@@ -166,6 +167,28 @@ func stale(t *testing.T, c Colors) {
 	}
 	if now := c.State(release.Green); now != before {
 		t.Errorf("an older worker changed green from %s to %s", before, now)
+	}
+}
+
+// staleToo is about a worker that was followed by one which found all as it wanted it.
+func staleToo(t *testing.T, c Colors) {
+	c.Seed(release.Green, c.Images[0], 1)
+	order := engine.Order{Color: release.Green, Image: c.Images[1], AtLeast: []int32{2}, Fence: 7}
+	deploy(t, c, order)
+	before := c.State(release.Green)
+	order.Fence = 9
+	deploy(t, c, order)
+	if err := c.Workloads.Scale(t.Context(), release.Green, 0, 8); !errors.Is(err, engine.ErrFenced) {
+		t.Errorf("scaling by the worker before: error %v", err)
+	}
+	if err := c.Workloads.Scale(t.Context(), release.Green, 2, 11); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Workloads.Deploy(t.Context(), engine.Order{Color: release.Green, Image: c.Images[2], Fence: 10}); !errors.Is(err, engine.ErrFenced) {
+		t.Errorf("an order of the worker before: error %v", err)
+	}
+	if now := c.State(release.Green); now != before {
+		t.Errorf("workers that wanted nothing else changed green from %s to %s", before, now)
 	}
 }
 

@@ -155,9 +155,11 @@ type Workloads interface {
 	// it waits up to wait for it to change. An unreachable cluster is an error.
 	Observe(ctx context.Context, c release.Color, i release.Image, wait time.Duration) (Workload, error)
 	// Deploy makes the color ask for the order's image and size; what already fits is left
-	// alone, so that repeating it changes nothing. Errors: ErrFenced, ErrDenied.
+	// alone, so that repeating it changes nothing. Even then an order with a lower fence is
+	// refused from now on. Errors: ErrFenced, ErrDenied.
 	Deploy(ctx context.Context, o Order) error
-	// Scale sets the size of every Deployment of the color. Errors: ErrFenced, ErrDenied.
+	// Scale sets the size of every Deployment of the color, fenced as Deploy is. Errors:
+	// ErrFenced, ErrDenied.
 	Scale(ctx context.Context, c release.Color, replicas int32, fence int64) error
 }
 

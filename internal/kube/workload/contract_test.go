@@ -131,7 +131,7 @@ func (w *world) get(name string) *appsv1.Deployment {
 
 func (w *world) state(c release.Color) string {
 	d := w.get(string(c))
-	return fmt.Sprint(d.Generation, *d.Spec.Replicas, d.Spec.Template.Spec.Containers[0].Image, d.Annotations["bluegreen.dev/fence"])
+	return fmt.Sprint(*d.Spec.Replicas, d.Spec.Template.Spec.Containers[0].Image, d.Annotations["bluegreen.dev/image"], d.Annotations["bluegreen.dev/replicas"])
 }
 
 // until observes a color until its status is as wanted, and returns its words.

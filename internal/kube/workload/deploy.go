@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -77,7 +78,10 @@ func (w *Workloads) Scale(ctx context.Context, c release.Color, replicas int32, 
 	}
 	for _, s := range seen {
 		err := w.write(ctx, t, s, fence, func(s *sight) wish {
-			return wish{image: s.running(w.App), reference: s.container.Image, replicas: replicas, fits: wanted(s.deployment) == replicas}
+			if wanted(s.deployment) == replicas {
+				return w.kept(s)
+			}
+			return wish{image: s.running(w.App), reference: s.container.Image, replicas: replicas, asked: replicas}
 		})
 		if err != nil {
 			return err
@@ -136,17 +140,28 @@ type wish struct {
 	image     release.Image
 	reference string
 	replicas  int32
+	asked     int32 // the size as it was ordered, which an autoscaler may have changed since
 	fits      bool
+}
+
+// kept is a wish that changes nothing: it only tells which worker was the last one here.
+func (w *Workloads) kept(s *sight) wish {
+	have := wanted(s.deployment)
+	return wish{image: s.running(w.App), reference: s.container.Image, replicas: have, asked: cmp.Or(w.asked(s.deployment), have), fits: true}
 }
 
 // decide compares a Deployment with an order. least is its autoscaler's minimum, 0 without one.
 func (w *Workloads) decide(s *sight, i release.Image, size, least int32) wish {
 	running, have := s.running(w.App), wanted(s.deployment)
-	if i.Digest == "" || i.Digest == running.Digest {
-		scaled := least > 0 && have >= least && w.asked(s.deployment) >= size
-		return wish{image: running, reference: s.container.Image, replicas: max(size, have), fits: have >= size || scaled}
+	same := i.Digest == "" || i.Digest == running.Digest
+	scaled := least > 0 && have >= least && w.asked(s.deployment) >= size
+	switch {
+	case same && (have >= size || scaled):
+		return w.kept(s)
+	case same:
+		return wish{image: running, reference: s.container.Image, replicas: size, asked: size}
 	}
-	return wish{image: i, reference: w.Repository + "@" + i.Digest, replicas: size}
+	return wish{image: i, reference: w.Repository + "@" + i.Digest, replicas: size, asked: size}
 }
 
 // asked is the size that this app last asked a Deployment to have; 0 if it never did.
@@ -176,14 +191,16 @@ func (w *Workloads) holds(ctx context.Context, t Target, d *appsv1.Deployment) (
 }
 
 // write makes a Deployment ask for what decide says, from what was seen, or from a fresh
-// look whenever somebody else wrote meanwhile.
+// look whenever somebody else wrote meanwhile. Where it asks for that already, the fence
+// alone is written, so that what an earlier worker still has on its way is refused.
 func (w *Workloads) write(ctx context.Context, t Target, s *sight, fence int64, decide func(*sight) wish) error {
 	for range tries {
-		if held := w.fence(s.deployment); held > fence {
+		held := w.fence(s.deployment)
+		if held > fence {
 			return fmt.Errorf("%s of namespace %s: %w", s.deployment.Name, t.Namespace, engine.ErrFenced)
 		}
 		ask := decide(s)
-		if ask.fits {
+		if ask.fits && held == fence {
 			return nil
 		}
 		_, err := t.Cluster.Client().AppsV1().Deployments(t.Namespace).Apply(ctx, w.configuration(t, s, ask, fence),
@@ -219,7 +236,7 @@ func (w *Workloads) configuration(t Target, s *sight, ask wish, fence int64) *ap
 			annotationApp:      w.App,
 			annotationFence:    strconv.FormatInt(fence, 10),
 			annotationImage:    ask.image.Tag + "@" + ask.image.Digest,
-			annotationReplicas: strconv.Itoa(int(ask.replicas)),
+			annotationReplicas: strconv.Itoa(int(ask.asked)),
 		}).
 		WithSpec(applyapps.DeploymentSpec().
 			WithReplicas(ask.replicas).

@@ -215,6 +215,30 @@ func TestALateWriteOfAStaleWorkerLoses(t *testing.T) {
 	}
 }
 
+// TestTheSameWorkerWritesTheSameOnce counts by the generation, which grows with each
+// change of the spec or of an annotation.
+func TestTheSameWorkerWritesTheSameOnce(t *testing.T) {
+	w := newWorld(t, testbed.Shared(t))
+	order := engine.Order{Color: release.Green, Image: w.images[1], AtLeast: []int32{2}, Fence: 3}
+	generation := func() int64 {
+		t.Helper()
+		if err := w.Deploy(t.Context(), order); err != nil {
+			t.Fatal(err)
+		}
+		return w.get("green").Generation
+	}
+	generation()
+	w.until(release.Green, w.images[1], release.Complete) // Kubernetes numbers the rollout meanwhile
+	first := generation()
+	if again := generation(); again != first {
+		t.Errorf("the same order was written %d times more", again-first)
+	}
+	order.Fence = 4
+	if next := generation(); next != first+1 {
+		t.Errorf("the next worker's same order was written %d times, want once for its fence", next-first)
+	}
+}
+
 func TestAWriteThatMeetsAnotherChangeIsDecidedAnew(t *testing.T) {
 	w := newWorld(t, testbed.Shared(t))
 	work, g := w.late()
@@ -230,6 +254,26 @@ func TestAWriteThatMeetsAnotherChangeIsDecidedAnew(t *testing.T) {
 	}
 	if d := w.get("green"); d.Annotations["owner"] != "somebody" || d.Spec.Template.Spec.Containers[0].Image != reference(w.images[1]) {
 		t.Errorf("green has annotations %v and image %s", d.Annotations, d.Spec.Template.Spec.Containers[0].Image)
+	}
+}
+
+func TestALateScaleDownLosesToAWorkerThatFoundAllAsItWanted(t *testing.T) {
+	w := newWorld(t, testbed.Shared(t))
+	order := engine.Order{Color: release.Green, Image: w.images[1], AtLeast: []int32{2}, Fence: 3}
+	if err := w.Deploy(t.Context(), order); err != nil {
+		t.Fatal(err)
+	}
+	stale, g := w.late()
+	result := make(chan error, 1)
+	go func() { result <- stale.Scale(t.Context(), release.Green, 0, 4) }()
+	<-g.reached
+	order.Fence = 5
+	if err := w.Deploy(t.Context(), order); err != nil {
+		t.Fatal(err)
+	}
+	close(g.open)
+	if err := <-result; !errors.Is(err, engine.ErrFenced) || *w.get("green").Spec.Replicas != 2 {
+		t.Errorf("the stale worker's error is %v, green has %d replicas", err, *w.get("green").Spec.Replicas)
 	}
 }
 
