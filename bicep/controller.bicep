@@ -159,7 +159,7 @@ output REGISTRY string = images.properties.loginServer
 output BLUE_CLUSTER string = clusterIds[0]
 
 @description('Resource id of the cluster of green, for bluegreen.yaml: the last of clusterIds, which may be the first.')
-output GREEN_CLUSTER string = last(clusterIds)
+output GREEN_CLUSTER string = last(clusterIds)!
 
 @description('Resource id of the Application Gateway, for bluegreen.yaml; empty when there is none.')
 output APPLICATION_GATEWAY string = empty(applicationGateways) ? '' : applicationGateways[0].id

@@ -40,6 +40,9 @@ param zones string[] = []
 @description('Optional. Version of Kubernetes; the default of the region when a cluster is made, and then what it has.')
 param kubernetesVersion string = ''
 
+@description('Optional. Node pools, as CLUSTER/POOL, whose autoscaler decides already how many nodes there are; the scripts read them from Azure. Others are set to their least.')
+param scaledPools string[] = []
+
 @description('Optional. Address range of the network of the clusters, /18 or larger.')
 param workloadSpace string = '10.0.0.0/16'
 
@@ -130,6 +133,8 @@ var jump = !empty(sshPublicKey)
 // Ids are put together here, not taken from modules, where names and scopes hang on them:
 // otherwise what-if could not say what a deployment would change.
 var here = subscription().subscriptionId
+var networkId = resourceId(here, groupName, 'Microsoft.Network/virtualNetworks', networkName)
+var storageZoneIds = [for part in ['blob', 'queue', 'table']: resourceId(here, groupName, 'Microsoft.Network/privateDnsZones', 'privatelink.${part}.${environment().suffixes.storage}')]
 var registryId = resourceId(here, groupName, 'Microsoft.ContainerRegistry/registries', registryName)
 var profileId = resourceId(here, groupName, 'Microsoft.Network/trafficManagerProfiles', profileName)
 var clusterIds = [for c in colors: resourceId(here, groupName, 'Microsoft.ContainerService/managedClusters', 'aks-${name}-${c}')]
@@ -192,7 +197,8 @@ module toOperations 'modules/peering.bicep' = {
   dependsOn: [network, operations]
 }
 
-// Azure refuses to change both sides of a peering at the same time.
+// Azure refuses to change both sides of a peering at the same time, and either of them while
+// something is put in one of the networks: what has its place there comes after this.
 module toWorkload 'modules/peering.bicep' = {
   name: '${name}-to-workload'
   scope: group
@@ -204,7 +210,7 @@ module zonesOfNames 'modules/zones.bicep' = {
   name: '${name}-zones'
   scope: group
   params: { location: location, tags: tags, workloadNetwork: networkName, operationsNetwork: operationsName }
-  dependsOn: [network, operations]
+  dependsOn: [toWorkload]
 }
 
 module registry 'modules/registry.bicep' = {
@@ -253,6 +259,7 @@ module vaultEndpoint 'modules/endpoint.bicep' = {
     subnetId: '${operations.outputs.id}/subnets/snet-endpoints'
     zoneId: zonesOfNames.outputs.vault
   }
+  dependsOn: [registryEndpoint] // while a subnet takes in an endpoint, Azure may refuse it the next
 }
 
 module identities 'modules/cluster-identity.bicep' = [for c in colors: {
@@ -284,6 +291,7 @@ module cluster 'modules/cluster.bicep' = [for (c, i) in colors: {
     size: clusters
     zones: zones
     version: kubernetesVersion
+    scaledPools: scaledPools
     identityId: identities[i].outputs.id
     kubelet: identities[i].outputs.kubelet
     subnetId: '${network.outputs.id}/subnets/snet-nodes-${c}'
@@ -360,6 +368,7 @@ module bastion 'modules/bastion.bicep' = if (jump) {
   name: '${name}-bastion'
   scope: group
   params: { name: 'bas-${name}', location: location, tags: tags, workspaceId: logs.outputs.id, subnetId: '${operations.outputs.id}/subnets/AzureBastionSubnet' }
+  dependsOn: [toWorkload]
 }
 
 module jumpHost 'modules/jump-host.bicep' = if (jump) {
@@ -374,6 +383,7 @@ module jumpHost 'modules/jump-host.bicep' = if (jump) {
     adminName: 'jump'
     sshPublicKey: sshPublicKey
   }
+  dependsOn: [toWorkload]
 }
 
 module operators 'modules/operators.bicep' = if (!empty(operatorId)) {
@@ -391,11 +401,11 @@ module controller 'modules/controller.bicep' = {
     tags: tags
     workspaceId: logs.outputs.id
     network: {
-      appSubnetId: '${network.outputs.id}/subnets/snet-functions'
-      endpointSubnetId: '${network.outputs.id}/subnets/snet-endpoints'
-      blobZoneId: zonesOfNames.outputs.blob
-      queueZoneId: zonesOfNames.outputs.queue
-      tableZoneId: zonesOfNames.outputs.table
+      appSubnetId: '${networkId}/subnets/snet-functions'
+      endpointSubnetId: '${networkId}/subnets/snet-endpoints'
+      blobZoneId: storageZoneIds[0]
+      queueZoneId: storageZoneIds[1]
+      tableZoneId: storageZoneIds[2]
     }
     registry: { id: registryId }
     storageSku: storageSku
@@ -404,7 +414,7 @@ module controller 'modules/controller.bicep' = {
     alwaysReady: alwaysReady
     outcomeTopic: outcomeTopic
   }
-  dependsOn: [registry]
+  dependsOn: [registry, zonesOfNames]
 }
 
 module roles 'roles.bicep' = {

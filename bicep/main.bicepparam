@@ -8,6 +8,7 @@ param groupName = readEnvironmentVariable('RESOURCE_GROUP', 'rg-bluegreen')
 param tags = { 'azd-env-name': readEnvironmentVariable('AZURE_ENV_NAME', 'bluegreen') }
 param location = readEnvironmentVariable('AZURE_LOCATION', 'westeurope')
 param live = readEnvironmentVariable('BLUEGREEN_LIVE') // no default: a wrong one moves the traffic
+param scaledPools = split(readEnvironmentVariable('BLUEGREEN_SCALED_POOLS', 'none'), ',')
 param clusters = {
   tier: 'Free'
   system: { vmSize: 'Standard_D2as_v5', least: 1, most: 1 } // runs the app too

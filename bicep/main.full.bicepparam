@@ -7,6 +7,7 @@ param groupName = readEnvironmentVariable('RESOURCE_GROUP', 'rg-bluegreen')
 param tags = { 'azd-env-name': readEnvironmentVariable('AZURE_ENV_NAME', 'bluegreen') }
 param location = readEnvironmentVariable('AZURE_LOCATION', 'westeurope')
 param live = readEnvironmentVariable('BLUEGREEN_LIVE') // no default: a wrong one moves the traffic
+param scaledPools = split(readEnvironmentVariable('BLUEGREEN_SCALED_POOLS', 'none'), ',')
 param clusters = {
   tier: 'Standard'
   system: { vmSize: 'Standard_D2as_v5', least: 3, most: 5 }

@@ -45,6 +45,9 @@ param zones string[] = []
 @description('Optional. Version of Kubernetes; the default of the region when a cluster is made, and then what it has.')
 param kubernetesVersion string = ''
 
+@description('Optional. Node pools, as CLUSTER/POOL, whose autoscaler decides already how many nodes there are; the scripts read them from Azure. Others are set to their least.')
+param scaledPools string[] = []
+
 @description('Optional. Address range of the network, /20 or larger.')
 param addressSpace string = '10.0.0.0/16'
 
@@ -193,6 +196,7 @@ module cluster 'modules/cluster.bicep' = [for (c, i) in wanted: {
     size: clusters
     zones: zones
     version: kubernetesVersion
+    scaledPools: scaledPools
     identityId: identities[i].outputs.id
     kubelet: identities[i].outputs.kubelet
     subnetId: '${network.outputs.id}/subnets/${c.nodes}'
@@ -326,7 +330,7 @@ output GREEN_INGRESS string = ingressAddresses[1]
 output BLUE_CLUSTER string = clusterIds[0]
 
 @description('Resource id of the cluster of green, for bluegreen.yaml; that of blue when there is one cluster.')
-output GREEN_CLUSTER string = last(clusterIds)
+output GREEN_CLUSTER string = last(clusterIds)!
 
 @description('Login server of the registry, for bluegreen.yaml.')
 output REGISTRY string = registry.outputs.loginServer

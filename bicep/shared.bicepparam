@@ -6,6 +6,7 @@ param groupName = readEnvironmentVariable('RESOURCE_GROUP', 'rg-bluegreen')
 param tags = { 'azd-env-name': readEnvironmentVariable('AZURE_ENV_NAME', 'bluegreen') }
 param location = readEnvironmentVariable('AZURE_LOCATION', 'westeurope')
 param live = readEnvironmentVariable('BLUEGREEN_LIVE') // no default: a wrong one moves the traffic
+param scaledPools = split(readEnvironmentVariable('BLUEGREEN_SCALED_POOLS', 'none'), ',')
 param oneCluster = bool(readEnvironmentVariable('BLUEGREEN_ONE_CLUSTER', 'true'))
 param clusters = {
   tier: 'Free'

@@ -58,8 +58,16 @@ cut -d ' ' -f 2 <<< "$assignments" | lines | while read -r id; do
 done
 
 if [ "$registry" != "$RESOURCE_GROUP" ]; then
-  say "deleting system topic $REGISTRY_TOPIC in $registry, which told of pushed images"
-  az eventgrid system-topic delete --resource-group "$registry" --name "$REGISTRY_TOPIC" --yes --output none
+  case "$REGISTRY_TOPIC" in
+    registry-*) # the name that modules/controller.bicep gives
+      say "deleting system topic $REGISTRY_TOPIC in $registry, which told of pushed images"
+      az eventgrid system-topic delete --resource-group "$registry" --name "$REGISTRY_TOPIC" --yes --output none
+      ;;
+    *)
+      say "deleting subscription image-pushed of system topic $REGISTRY_TOPIC in $registry, which the registry had already"
+      az eventgrid system-topic event-subscription delete --resource-group "$registry" --system-topic-name "$REGISTRY_TOPIC" --name image-pushed --yes --output none
+      ;;
+  esac
 fi
 if [ -n "${ACTION_GROUP_ID:-}" ]; then
   scripts/entra.sh remove ||

@@ -149,7 +149,7 @@ func TestTheEntryPointsTellWhatTheScriptsAskOfThem(t *testing.T) {
 		}
 		reads := []string{"RESOURCE_GROUP", "AZURE_LOCATION", "BLUEGREEN_ALERT_APP", "BLUEGREEN_ALERT_APP_OBJECT_ID"}
 		if filepath.Base(file) != "controller.bicepparam" {
-			reads = append(reads, "BLUEGREEN_LIVE")
+			reads = append(reads, "BLUEGREEN_LIVE", "BLUEGREEN_SCALED_POOLS")
 		}
 		for _, name := range reads {
 			if !strings.Contains(string(text), "readEnvironmentVariable('"+name+"'") {

@@ -38,7 +38,7 @@ func deployed() []answer {
 			scope+"/resourceGroups/rg-bluegreen/providers/Microsoft.Resources/deployments/shop-controller", scope+"/providers/Microsoft.Resources/deployments/shop-roles")},
 		{when: "deployment operation sub list --name shop-roles ", print: operations(
 			scope+"/resourceGroups/RG-bluegreen/providers/Microsoft.Resources/deployments/shop-grant-storage", scope+"/resourceGroups/rg-registry/providers/Microsoft.Resources/deployments/shop-grant-registry")},
-		{when: "eventgrid system-topic delete --resource-group rg-registry --name evgt-shop --yes"},
+		{when: "eventgrid system-topic delete --resource-group rg-registry --name registry-shop --yes"},
 		{when: "group delete --name rg-bluegreen --yes"},
 		{when: "keyvault list --resource-group rg-bluegreen", print: "kv-shop"},
 		{when: "keyvault purge --name kv-shop"},
@@ -74,7 +74,7 @@ func TestWhatWasMadeIsDeletedAndNothingElse(t *testing.T) {
 		remove("/gateway/a-gateway", "2022-04-01"), remove("/other/a-other", "2022-04-01"),
 		remove("/registry/a-pull", "2022-04-01"), remove("/subnet/a-gateway", "2022-04-01"),
 		remove(rights+"roleDefinitions/gateway", "2022-04-01"),
-		"eventgrid system-topic delete --resource-group rg-registry --name evgt-shop --yes --output none",
+		"eventgrid system-topic delete --resource-group rg-registry --name registry-shop --yes --output none",
 		"ad app delete --id app-1",
 	}
 	all := slices.Concat(anywhere, []string{
@@ -99,6 +99,19 @@ func TestWhatWasMadeIsDeletedAndNothingElse(t *testing.T) {
 	w.prints(w.run("azure-down.sh", "elsewhere"), "")
 	if diff := cmp.Diff(anywhere, changes(w)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestATopicThatTheRegistryHadAlreadyStays(t *testing.T) {
+	w := newWorld(t)
+	w.set("CONFIRM", "rg-bluegreen")
+	had := record
+	had.print = strings.ReplaceAll(had.print, "registry-shop", "evgt-shop")
+	only := "eventgrid system-topic event-subscription delete --resource-group rg-registry --system-topic-name evgt-shop --name image-pushed --yes"
+	w.azure(append([]answer{had, {when: only}}, deployed()...)...)
+	w.prints(w.run("azure-down.sh"), "")
+	if calls := w.asked("az", "eventgrid"); len(calls) != 1 || !strings.HasPrefix(calls[0], only) {
+		t.Error(calls)
 	}
 }
 

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Makes the app registration that Azure Monitor signs in to when it delivers alerts, and
 # prints what the entry points want to know of it. Running it again changes nothing. With
-# the argument remove it takes the registration away.
+# the argument remove it takes the registration away. Azure Monitor takes an action group with
+# it only from an owner of it, which an administrator who makes it is not: whoever runs this
+# becomes one. Others who deploy need az ad app owner add --id APP --owner-object-id OBJECT_ID.
 source "$(dirname "$0")/common.sh"
 signed_in
 graph=https://graph.microsoft.com/v1.0
@@ -9,10 +11,28 @@ name="bluegreen-alerts-$AZURE_ENV_NAME"
 monitor=461e8683-5575-4561-ac7f-899cc907d62a # "AzNS AAD Webhook", as which Azure Monitor calls
 role=c1a4ae0c-3c4b-4c52-9b3b-8a5a0d2f6f3e    # any id, the same at each run
 
+# again repeats what Entra refuses: it learns slowly of what was just made.
+again() {
+  for try in 1 2 3 4 5 6; do
+    "$@" && return
+    [ "$try" = 6 ] || sleep "${BLUEGREEN_PAUSE:-10}"
+  done
+  return 1
+}
+
+# me prints the object id of who is signed in.
+me() {
+  if [ "$(az account show --query user.type --output tsv)" = user ]; then
+    az ad signed-in-user show --query id --output tsv
+  else
+    az ad sp show --id "$(az account show --query user.name --output tsv)" --query id --output tsv
+  fi
+}
+
 # principal prints the object id of the service principal of an app, which is made if need be.
 principal() {
   found=$(az ad sp list --filter "appId eq '$1'" --query '[].id' --output tsv)
-  [ -n "$found" ] || found=$(az ad sp create --id "$1" --query id --output tsv)
+  [ -n "$found" ] || found=$(again az ad sp create --id "$1" --query id --output tsv)
   echo "$found"
 }
 
@@ -26,7 +46,7 @@ fi
 
 app=$registrations
 [ -n "$app" ] || app=$(az ad app create --display-name "$name" --sign-in-audience AzureADMyOrg --query appId --output tsv)
-az rest --method patch --url "$graph/applications(appId='$app')" --headers Content-Type=application/json --output none --body "$(
+again az rest --method patch --url "$graph/applications(appId='$app')" --headers Content-Type=application/json --output none --body "$(
   jq -nc --arg app "$app" --arg role "$role" '{
     identifierUris: ["api://\($app)"],
     api: {requestedAccessTokenVersion: 2},
@@ -37,11 +57,13 @@ az rest --method patch --url "$graph/applications(appId='$app')" --headers Conte
   }'
 )"
 
+deployer=$(me)
+again az ad app owner add --id "$app" --owner-object-id "$deployer"
 own=$(principal "$app")
 caller=$(principal "$monitor")
 granted=$(az rest --method get --url "$graph/servicePrincipals/$own/appRoleAssignedTo" \
   --query "value[?principalId=='$caller' && appRoleId=='$role'].id" --output tsv)
-[ -n "$granted" ] || az rest --method post --url "$graph/servicePrincipals/$own/appRoleAssignedTo" \
+[ -n "$granted" ] || again az rest --method post --url "$graph/servicePrincipals/$own/appRoleAssignedTo" \
   --headers Content-Type=application/json --output none --body "$(
     jq -nc --arg principal "$caller" --arg resource "$own" --arg role "$role" \
       '{principalId: $principal, resourceId: $resource, appRoleId: $role}'

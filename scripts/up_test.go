@@ -13,7 +13,7 @@ import (
 // record is a deployment that ended well.
 var record = answer{when: "deployment sub show --name bluegreen-bluegreen", print: text(map[string]any{
 	"resourcE_GROUP": output("rg-bluegreen"), "functioN_APP": output("func-it's"), "FUNCTION_APP_ID": output(scope + "/sites/func"),
-	"FUNCTION_HOST": output("func.example.net"), "REGISTRY_TOPIC": output("evgt-shop"), "REGISTRY_GROUP": output("rg-registry"),
+	"FUNCTION_HOST": output("func.example.net"), "REGISTRY_TOPIC": output("registry-shop"), "REGISTRY_GROUP": output("rg-registry"),
 	"STORAGE_ID": output(scope + "/storageAccounts/st"), "ACTION_GROUP_ID": output(scope + "/actionGroups/ag"),
 	"A_LIST": map[string]any{"type": "Array", "value": []string{"x"}},
 })}
@@ -72,6 +72,23 @@ func TestWhatIfChangesNothing(t *testing.T) {
 	w.stops(w.run("infra.sh"), "there is no bicep/mine.bicepparam")
 }
 
+func TestPoolsThatScaleByThemselvesKeepTheirNodes(t *testing.T) {
+	pool := func(name string, scales bool) map[string]any {
+		return map[string]any{"name": name, "enableAutoScaling": scales}
+	}
+	cluster := func(name string, pools ...any) map[string]any {
+		return map[string]any{"name": name, "agentPoolProfiles": pools}
+	}
+	w := newWorld(t)
+	w.azure(greenIsLive, answer{when: "aks list --resource-group rg-bluegreen --output json", print: text([]any{
+		cluster("aks-blue", pool("system", false), pool("user", true)),
+		cluster("aks-green", pool("system", true), map[string]any{"name": "user", "enableAutoScaling": nil}),
+	})}, answer{when: "deployment sub create", run: `echo "$BLUEGREEN_SCALED_POOLS"`})
+	w.prints(w.run("infra.sh"), "aks-blue/user,aks-green/system")
+	w.azure(greenIsLive, answer{when: "aks list", fail: "AuthorizationFailed"}, answer{when: "deployment sub create", print: "deployed"})
+	w.stops(w.run("infra.sh"), "AuthorizationFailed")
+}
+
 func TestTheControllerAloneMovesNoTraffic(t *testing.T) {
 	w := newWorld(t)
 	w.set("BLUEGREEN_SETUP", "controller")
@@ -84,11 +101,11 @@ func TestAzdIsToldWhatTheEntryPointsAskFor(t *testing.T) {
 	w.set("BLUEGREEN_SECURE_ALERTS", "")
 	w.azure(append(entra(), greenIsLive)...)
 	w.program("azd", answer{when: "env set"})
-	w.prints(w.run("settings.sh"), "RESOURCE_GROUP=rg-bluegreen\nBLUEGREEN_LIVE=green\nBLUEGREEN_ALERT_APP=app-1\nBLUEGREEN_ALERT_APP_OBJECT_ID=object-1")
+	w.prints(w.run("settings.sh"), "RESOURCE_GROUP=rg-bluegreen\nBLUEGREEN_LIVE=green\nBLUEGREEN_SCALED_POOLS=none\nBLUEGREEN_ALERT_APP=app-1\nBLUEGREEN_ALERT_APP_OBJECT_ID=object-1")
 	if r := w.run("settings.sh", "azd"); r.code != 0 {
 		t.Error(r)
 	}
-	want := []string{"env set RESOURCE_GROUP rg-bluegreen", "env set BLUEGREEN_LIVE green", "env set BLUEGREEN_ALERT_APP app-1", "env set BLUEGREEN_ALERT_APP_OBJECT_ID object-1"}
+	want := []string{"env set RESOURCE_GROUP rg-bluegreen", "env set BLUEGREEN_LIVE green", "env set BLUEGREEN_SCALED_POOLS none", "env set BLUEGREEN_ALERT_APP app-1", "env set BLUEGREEN_ALERT_APP_OBJECT_ID object-1"}
 	if diff := cmp.Diff(want, w.asked("azd")); diff != "" {
 		t.Error(diff)
 	}
@@ -113,6 +130,9 @@ func entra() []answer {
 		{when: "ad app list --display-name bluegreen-alerts-bluegreen", print: "app-1"},
 		{when: "ad app show --id app-1", print: "object-1"},
 		{when: "ad app delete --id app-1"},
+		{when: "account show --query user.type", print: "user"},
+		{when: "ad signed-in-user show", print: "me-1"},
+		{when: "ad app owner add --id app-1 --owner-object-id me-1"},
 		{when: "ad sp list --filter appId eq 'app-1'", print: "sp-own"},
 		{when: "ad sp list --filter appId eq '461e8683", print: "sp-monitor"},
 		{when: "rest --method patch --url https://graph.microsoft.com/v1.0/applications(appId='app-1')"},
@@ -155,6 +175,21 @@ func TestTheAppRegistrationIsMadeOnce(t *testing.T) {
 	w.stops(w.run("entra.sh"), "several app registrations")
 }
 
+// Without an owner Azure Monitor refuses the action group.
+func TestWhoeverDeploysOwnsTheAppRegistration(t *testing.T) {
+	w := newWorld(t)
+	w.azure(append([]answer{
+		{when: "account show --query user.type", print: "servicePrincipal"},
+		{when: "account show --query user.name", print: "workflow-1"},
+		{when: "ad sp show --id workflow-1", print: "object-2"},
+		{when: "ad app owner add --id app-1 --owner-object-id object-2", run: `if [ -e "$LOG/known" ]; then :; else touch "$LOG/known"; echo "Resource 'app-1' does not exist" >&2; exit 1; fi`},
+	}, entra()...)...)
+	w.prints(w.run("entra.sh"), "BLUEGREEN_ALERT_APP=app-1\nBLUEGREEN_ALERT_APP_OBJECT_ID=object-1")
+	if added := w.asked("az", "ad app owner add"); len(added) != 2 {
+		t.Error(added)
+	}
+}
+
 func TestThePackageGoesToTheDeployedApp(t *testing.T) {
 	w := newWorld(t)
 	w.azure()
@@ -175,7 +210,7 @@ func TestPushesAreSubscribedToWhenTheFunctionIsThere(t *testing.T) {
 		answer{when: "deployment group create --name bluegreen-bluegreen-events --resource-group rg-registry --template-file bicep/events.bicep"})
 	w.prints(w.run("events.sh"), "")
 	calls := w.asked("az", "deployment group create")
-	want := "--parameters topicName=evgt-shop functionAppId=" + scope + "/sites/func storageId=" + scope + `/storageAccounts/st repositories=["team/podinfo","team/shop"]`
+	want := "--parameters topicName=registry-shop functionAppId=" + scope + "/sites/func storageId=" + scope + `/storageAccounts/st repositories=["team/podinfo","team/shop"]`
 	if len(calls) != 1 || !strings.HasSuffix(calls[0], want) {
 		t.Errorf("%s\nwant one that ends in %s", calls, want)
 	}

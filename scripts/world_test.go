@@ -109,6 +109,7 @@ func (w *world) azure(answers ...answer) {
 	w.program("az", append(answers,
 		answer{when: "account show", print: subscription},
 		answer{when: "group exists", print: "true"},
+		answer{when: "aks list", print: "[]"},
 		answer{when: "deployment sub show", fail: "DeploymentNotFound"})...)
 }
 

@@ -53,7 +53,7 @@ resource signIn 'Microsoft.Web/sites/config@2025-03-01' = {
           openIdIssuer: '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0'
         }
         validation: {
-          allowedAudiences: ['api://${alertApp}']
+          allowedAudiences: [alertApp, 'api://${alertApp}'] // a token of version 2 is for the client id
           defaultAuthorizationPolicy: { allowedApplications: [alertApp, azureMonitor] }
         }
       }

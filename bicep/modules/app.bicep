@@ -93,11 +93,9 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
   }
 }
 
-resource passwords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = [for way in ['ftp', 'scm']: {
-  parent: app
-  name: way
-  properties: { allow: false }
-}]
+resource ftpPasswords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = { parent: app, name: 'ftp', properties: { allow: false } }
+
+resource scmPasswords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = { parent: app, name: 'scm', properties: { allow: false } }
 
 resource logs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   scope: app

@@ -28,6 +28,9 @@ param zones string[] = []
 @description('Optional. Version of Kubernetes; the default of the region when the cluster is made, and then what it has.')
 param version string = ''
 
+@description('Optional. Pools, as CLUSTER/POOL, whose autoscaler decides already how many nodes there are.')
+param scaledPools string[] = []
+
 @description('Required. Resource id of the identity of the control plane.')
 param identityId string
 
@@ -77,14 +80,14 @@ resource cluster 'Microsoft.ContainerService/managedClusters@2025-05-01' = {
       loadBalancerSku: 'standard'
       outboundType: routedEgress ? 'userDefinedRouting' : 'loadBalancer'
     }
-    // A pool that scales by itself keeps its nodes at a redeployment: count is left out.
+    // Azure makes no pool without a count, and one that is there is left to its autoscaler.
     agentPoolProfiles: [for p in pools: { // bicep-check: ok it takes the loop for one element
       name: p.name
       mode: p.mode
       type: 'VirtualMachineScaleSets'
       vmSize: p.of.vmSize
       enableAutoScaling: p.of.least < p.of.most
-      count: p.of.least < p.of.most ? null : p.of.least
+      count: p.of.least < p.of.most && contains(scaledPools, '${name}/${p.name}') ? null : p.of.least
       minCount: p.of.least < p.of.most ? p.of.least : null
       maxCount: p.of.least < p.of.most ? p.of.most : null
       availabilityZones: zones

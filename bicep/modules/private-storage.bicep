@@ -24,33 +24,17 @@ var zoneIds = {
   table: network.tableZoneId
 }
 
-resource endpoints 'Microsoft.Network/privateEndpoints@2025-05-01' = [for service in ['blob', 'queue', 'table']: {
-  name: 'pep-${name}-${service}'
-  location: location
-  tags: tags
-  properties: {
-    subnet: { id: network.endpointSubnetId }
-    privateLinkServiceConnections: [
-      {
-        name: service
-        properties: {
-          privateLinkServiceId: storageId
-          groupIds: [service]
-        }
-      }
-    ]
-  }
-}]
-
-resource records 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2025-05-01' = [for (service, i) in ['blob', 'queue', 'table']: {
-  parent: endpoints[i]
-  name: 'default'
-  properties: {
-    privateDnsZoneConfigs: [
-      {
-        name: service
-        properties: { privateDnsZoneId: zoneIds[service] }
-      }
-    ]
+// One after the other: while a subnet takes in an endpoint, Azure may refuse it the next.
+@batchSize(1)
+module endpoints 'endpoint.bicep' = [for part in ['blob', 'queue', 'table']: {
+  name: '${name}-${part}'
+  params: {
+    name: 'pep-${name}-${part}'
+    location: location
+    tags: tags
+    targetId: storageId
+    part: part
+    subnetId: network.endpointSubnetId
+    zoneId: zoneIds[part]
   }
 }]

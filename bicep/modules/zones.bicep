@@ -70,14 +70,5 @@ output registry string = zones[0].id
 @description('Id of the zone of the vault.')
 output vault string = zones[1].id
 
-@description('Id of the zone of blobs.')
-output blob string = zones[2].id
-
-@description('Id of the zone of queues.')
-output queue string = zones[3].id
-
-@description('Id of the zone of tables.')
-output table string = zones[4].id
-
 @description('Id of the zone of the API servers of the clusters.')
 output cluster string = zones[5].id

@@ -1,12 +1,12 @@
 package infra_test
 
-var binary = []string{"??", "||", "&&", "==", "!=", "=~", "!~", "<=", ">=", "<", ">", "+", "-", "*", "/", "%"}
+var infix = []string{"??", "||", "&&", "==", "!=", "=~", "!~", "<=", ">=", "<", ">", "+", "-", "*", "/", "%"}
 
 // expression reads an expression. Operators have no order here: who reads the tree wants
 // to know of strings only.
 func (p *reader) expression() *node {
 	left := p.unary()
-	for p.then(binary...) {
+	for p.then(infix...) {
 		operator := p.take()
 		p.skip()
 		left = &node{kind: 'b', text: operator.text, line: operator.line, kids: []*node{left, p.unary()}}
@@ -115,9 +115,14 @@ func (p *reader) object(n *node) {
 			p.at = about
 		}
 		key := p.take()
+		var name *node
+		if key.kind == 's' {
+			p.at--
+			name = p.primary()
+		}
 		p.want(":")
 		p.skip()
-		n.keys = append(n.keys, stringOf(key))
+		n.keys, n.names = append(n.keys, stringOf(key)), append(n.names, name)
 		value := p.conditional()
 		n.kids = append(n.kids, value)
 		p.got(",")

@@ -1,6 +1,6 @@
-// Package infra checks what the Bicep compiler cannot: that the templates in bicep/ agree
-// with the code, give the permissions that it needs and no other, and keep the limits of
-// Azure's names.
+// Package infra checks what the Bicep compiler cannot: that the templates in bicep/ make what
+// bluegreen can switch, agree with the code, give the permissions that it needs and no other,
+// and keep the limits of Azure's names.
 package infra_test
 
 import (

@@ -14,6 +14,8 @@ type node struct {
 	line int
 	kids []*node
 	keys []string // of an object
+	// names are the keys of an object that are strings, nil in the place of others.
+	names []*node
 	// inner are the resources that are declared inside of an object.
 	inner []*decl
 	// parts are the text and, where it is nil in kids' place, the expressions of a string.
