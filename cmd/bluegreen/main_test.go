@@ -152,13 +152,13 @@ func TestAPersonSeesAndMovesTrafficFromTheShell(t *testing.T) {
 	s.until("Live on blue with 1.0", "status", "shop")
 	s.expects(s.run("status"), 0, "shop\n  Live on blue", "  blue   1.0 (111111111111), live, 3 wanted\n", "  green  nothing, idle\n", "broken\n", "problem: line 3")
 
-	s.expects(s.run("deploy", "shop", "--image", "2.0", "--why", "it is ready", "--wait"), 0, "shop: done: release 1: 2.0 (222222222222) goes to green, asked by ana (claimed), function key: it is ready")
+	s.expects(s.run("deploy", "shop", "--image", "2.0", "--why", "it is ready", "--wait"), 0, "shop: done, traffic is on green: release 1: 2.0 (222222222222) goes to green, asked by ana (claimed), function key: it is ready")
 	if got := s.gateway.Effective(); got != release.Green {
 		t.Fatalf("traffic goes to %s", got)
 	}
 	s.expects(s.run("status", "shop"), 0, "1.0 (111111111111), way back, 3 wanted", "2.0 (222222222222), live, 3 wanted, checks passed")
 
-	s.expects(s.run("rollback", "shop", "--why", "slow", "--wait"), 0, "shop: done:")
+	s.expects(s.run("rollback", "shop", "--why", "slow", "--wait"), 0, "shop: done, traffic is on blue: release 1 is returning")
 	if got := s.gateway.Effective(); got != release.Blue {
 		t.Fatalf("traffic goes to %s", got)
 	}
@@ -167,7 +167,7 @@ func TestAPersonSeesAndMovesTrafficFromTheShell(t *testing.T) {
 	s.expects(s.run("release-quarantine", "shop", "--digest", digestOf("2")), 0, "out of quarantine")
 	s.expects(s.run("pause", "shop", "--why", "lunch"), 0, "paused")
 	s.expects(s.run("resume", "shop", "--by", "bob"), 0, "resumed, asked by bob (claimed)")
-	s.expects(s.run("switch", "shop", "--force", "--to", "green", "--wait"), 0, "done:")
+	s.expects(s.run("switch", "shop", "--force", "--to", "green", "--wait"), 0, "done, traffic is on green:")
 	s.expects(s.run("promote", "shop", "--digest", digestOf("2")), 0, "bake ended early")
 	s.expects(s.run("cancel", "shop"), 1, "nothing to cancel")
 
@@ -199,6 +199,18 @@ func TestAGateIsToldWithWhatOpensIt(t *testing.T) {
 	s.until("Live on green with 2.0", "status", "shop")
 	s.expects(s.run("promote", "shop", "--digest", digestOf("2"), "--idempotency-key", "k"), 0, "done: release 1 is approved")
 	s.expects(s.run("status", "shop"), 0, "baking until") // the repeated word ended no bake
+}
+
+func TestAPausedSwitchIsToldWithWhatLetsItGoOn(t *testing.T) {
+	s := newSite(t)
+	s.until("Live on blue", "status", "shop")
+	s.expects(s.run("deploy", "shop", "--image", "2.0", "--wait"), 0, "shop: done")
+	s.expects(s.run("promote", "shop"), 0)
+	s.expects(s.run("pause", "shop"), 0, "shop: done: paused")
+	s.expects(s.run("switch", "shop", "--wait"), 0, "shop: waits: releases are paused; bluegreen resume shop lets it go on")
+	s.expects(s.run("promote", "shop"), 1, "resume first")
+	s.expects(s.run("resume", "shop"), 0)
+	s.until("Live on blue with", "status", "shop")
 }
 
 func TestJSONIsForScripts(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -66,7 +65,7 @@ func (r *remote) json(v any) error {
 // clean takes out what could play tricks with a terminal: some texts come from pods.
 func clean(text string) string {
 	return strings.Map(func(c rune) rune {
-		if unicode.IsControl(c) && c != '\n' {
+		if release.Hidden(c) && c != '\n' {
 			return ' '
 		}
 		return c
@@ -227,7 +226,7 @@ func newHistory(s *shell) *cobra.Command {
 			}
 			for i := range h.Facts {
 				f := h.Facts[len(h.Facts)-1-i]
-				say(s.stdout, "%s  %-17s %s", when(f.At), f.Kind, f.Text)
+				say(s.stdout, "%s  %-17s %s", when(f.At), f.Kind, f.Line())
 			}
 			if len(h.Facts) == 0 {
 				say(s.stdout, "nothing has happened yet")
@@ -285,7 +284,7 @@ func newChange(s *shell, c change) *cobra.Command {
 		case "to":
 			f.StringVar(&to, name, "", "blue or green; the color without traffic by default")
 		case "force":
-			f.BoolVar(&asked.Force, name, false, "skip the checks, which is recorded")
+			f.BoolVar(&asked.Force, name, false, "skip the checks, and a quarantine; it is recorded")
 		case "image":
 			f.StringVar(&asked.Image, name, "", "tag, or digest sha256:…")
 		case "digest":
@@ -359,9 +358,15 @@ func verdict(a api.Answer, command release.Command) string {
 	case api.Underway:
 		return "under way: " + decision
 	case api.NeedsPromote:
+		if a.App.Pause != nil {
+			return "waits: releases are paused; bluegreen resume " + a.App.Name + " lets it go on"
+		}
 		return "waits for a person: bluegreen promote " + a.App.Name + " --digest " + digest(a.App)
 	case api.Failed:
 		return "failed: " + decision
+	}
+	if command == release.Switch || command == release.DeployImage || command == release.Rollback {
+		return fmt.Sprintf("done, traffic is on %s: %s", a.App.Live, decision) // which speaks of the beginning
 	}
 	return "done: " + decision
 }

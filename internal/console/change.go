@@ -9,6 +9,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -145,7 +146,11 @@ func sorted(given map[string]json.RawMessage) []string {
 func unreadable(err error) error {
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) && wrong.Field != "" {
-		return invalid(wrong.Field, "is a %s, should be a %s", wrong.Value, wrong.Type)
+		kind := "text in quotes"
+		if wrong.Type.Kind() == reflect.Bool {
+			kind = "true or false"
+		}
+		return invalid(wrong.Field, "is a %s, should be %s", wrong.Value, kind)
 	}
 	if err == nil || wrong != nil {
 		return invalid("", "the body is not a JSON object such as {\"why\": \"…\"}")
@@ -176,11 +181,11 @@ func check(r api.Request, command release.Command) error {
 }
 
 // accept hands a command to the engine, unless its key was used before: then it must have
-// been for the same, and a tag still means what it meant then.
+// been by the same person for the same, and a tag still means what it meant then.
 func (c *console) accept(r *call, asked api.Request, key string) (engine.Entry, error) {
 	before, err := c.Engine.Accepted(r.Context(), r.app, r.id)
 	if err == nil {
-		return before, same(before, asked, r.command)
+		return before, same(before, asked, r)
 	}
 	if !errors.Is(err, engine.ErrNotFound) {
 		return engine.Entry{}, err
@@ -195,21 +200,23 @@ func (c *console) accept(r *call, asked api.Request, key string) (engine.Entry, 
 	if err != nil {
 		return engine.Entry{}, err
 	}
-	return entry, same(entry, asked, r.command) // another request with this key may have been quicker
+	return entry, same(entry, asked, r) // another request with this key may have been quicker
 }
 
-func same(e engine.Entry, asked api.Request, command release.Command) error {
+// same holds a request against the one that its key was used for. Somebody else who meets
+// the key by chance must not be told that it is done: nothing was done for them.
+func same(e engine.Entry, asked api.Request, r *call) error {
 	var was release.Commanded
 	if err := json.Unmarshal(e.Event, &was); err != nil {
 		return fmt.Errorf("read what was asked with this key: %w", err)
 	}
 	image := asked.Image == "" || asked.Image == was.Image.Tag || asked.Image == was.Image.Digest
-	if was.Command == command && image && was.Digest == asked.Digest && was.To == asked.To && was.Force == asked.Force {
+	if was.Command == r.command && was.By == r.who && image && was.Digest == asked.Digest && was.To == asked.To && was.Force == asked.Force {
 		return nil
 	}
 	return &api.Error{
 		Status: http.StatusConflict, Code: "key-reused", Field: api.KeyHeader,
-		Message: fmt.Sprintf("this key was used for another request (%s): use a new one", was.Command),
+		Message: fmt.Sprintf("this key was used at %s for another request (%s, by %s): use a new one", e.At.UTC().Format("15:04:05 UTC on 2 Jan"), was.Command, was.By),
 	}
 }
 
@@ -246,7 +253,7 @@ func (c *console) follow(r *call, asked api.Request, entry engine.Entry) (answer
 		if told.Outcome.Final() {
 			status = http.StatusOK
 		}
-		done := answer{status, told, line(r.app, told.Sentence)}
+		done := answer{status, told, line(r.app, verdict(r.command, told)) + line(r.app, told.Sentence)}
 		if !asked.Wait || told.Outcome.Final() {
 			return done, nil
 		}
@@ -262,6 +269,21 @@ func (c *console) follow(r *call, asked api.Request, entry engine.Entry) (answer
 			return answer{}, err
 		}
 	}
+}
+
+// verdict says for people who see no JSON what became of a command.
+func verdict(c release.Command, told api.Answer) string {
+	switch told.Outcome {
+	case api.Pending:
+		return string(c) + " is accepted and not decided yet"
+	case api.Underway:
+		return string(c) + " is under way"
+	case api.NeedsPromote:
+		return string(c) + " waits for a person"
+	case api.Failed:
+		return string(c) + " did not come to what was asked"
+	}
+	return string(c) + " is done"
 }
 
 // tell reads the app and says how far the command is. A refusal is an error.

@@ -156,14 +156,19 @@ func (c *console) log(r *call, status int, took time.Duration, err error) {
 	c.Log.Log(r.Context(), level, "request answered", args...)
 }
 
-// redacted is a URL without the function key that its query may hold.
+// redacted is a URL with those parameters alone that are known: its query may hold a
+// function key, under a name in any case, or in a form that only the host can read.
 func redacted(u *url.URL) string {
-	q := u.Query()
-	if !q.Has("code") {
-		return u.RequestURI()
+	given, shown := u.Query(), url.Values{}
+	for _, name := range []string{"wait", "limit", "before"} {
+		if given.Has(name) {
+			shown.Set(name, given.Get(name))
+		}
 	}
-	q.Set("code", "REDACTED")
-	return u.EscapedPath() + "?" + q.Encode()
+	if len(shown) == 0 {
+		return u.EscapedPath()
+	}
+	return u.EscapedPath() + "?" + shown.Encode()
 }
 
 // serve finds what a request is for. Routing is by hand, since a mux would redirect, and

@@ -119,6 +119,24 @@ func TestPlainTextIsSentencesOnePerLine(t *testing.T) {
 	}
 }
 
+func TestPlainTextSaysWhatBecameOfACommandAndWhoWasRefused(t *testing.T) {
+	s := newSite(t)
+	plain := func(method, path string) string {
+		return s.ask(method, path, `{"by": "ana"}`, "Accept", "text/plain").Body.String()
+	}
+	if text := plain("POST", "/api/apps/shop/pause"); !strings.HasPrefix(text, "shop: pause is done\nshop: Live on blue") {
+		t.Error(text)
+	}
+	if text := plain("POST", "/api/apps/shop/switch"); !strings.HasPrefix(text, "shop: switch is under way\nshop: Deploying") {
+		t.Error(text)
+	}
+	plain("POST", "/api/apps/shop/rollback")
+	want := "refused           release 1 is deploying and has no traffic yet: cancel it (asked by ana (claimed), function key)\n"
+	if text := plain("GET", "/api/apps/shop/history"); !strings.Contains(text, want) {
+		t.Error(text)
+	}
+}
+
 func TestTheIndexListsEveryEndpoint(t *testing.T) {
 	s := newSite(t)
 	for _, path := range []string{"/api", "/api/"} {
@@ -206,6 +224,10 @@ func TestRepeatingWithTheSameKeyDoesNothingTwice(t *testing.T) {
 	}
 	s.fails(409, "refused", "POST", "/api/apps/shop/switch", `{"to": "blue"}`, api.KeyHeader, "k3")
 	s.fails(409, "key-reused", "POST", "/api/apps/shop/switch", `{"to": "green"}`, api.KeyHeader, "k3")
+	e := s.fails(409, "key-reused", "POST", "/api/apps/shop/deploy", `{"image": "2.0", "by": "eve"}`, api.KeyHeader, "k1") // nothing is done for her
+	if !strings.Contains(e.Message, "12:00:00 UTC on 24 Nov for another request (deploy, by function key)") {
+		t.Error(e.Message)
+	}
 	// The same key for another app is another request.
 	s.post("/api/apps/pay/pause", `{}`, api.KeyHeader, "k1")
 }
@@ -323,6 +345,8 @@ func TestBadInputIsNamedAndChangesNothing(t *testing.T) {
 		"color":                  {"shop/switch", `{"to": "red"}`, nil, 400, "invalid", "to"},
 		"long why":               {"shop/pause", `{"why": "` + long + `"}`, nil, 400, "invalid", "why"},
 		"why with a line break":  {"shop/pause", `{"why": "a\nb"}`, nil, 400, "invalid", "why"},
+		"why in another order":   {"shop/pause", `{"why": "kcab \u202efo"}`, nil, 400, "invalid", "why"},
+		"why in two paragraphs":  {"shop/pause", `{"why": "a\u2029b"}`, nil, 400, "invalid", "why"},
 		"by with an escape":      {"shop/pause", `{"by": "\u001b[2J"}`, nil, 400, "invalid", "by"},
 		"no image":               {"shop/deploy", `{}`, nil, 400, "invalid", "image"},
 		"image with repository":  {"shop/deploy", `{"image": "evil.io/shop:1"}`, nil, 400, "invalid", "image"},
@@ -422,10 +446,13 @@ func TestWhoAsksIsRecordedAndClaimsAreMarked(t *testing.T) {
 func TestKeysAreNotLogged(t *testing.T) {
 	s := newSite(t)
 	s.post("/api/apps/shop/pause?code=s3cr3t&wait=false", `{"why": "lunch"}`)
+	s.post("/api/apps/shop/resume?Code=s3cr3t", `{}`, "x-functions-key", "") // the host reads it in any case
 	s.ask("GET", "/api/apps?code=s3cr3t", "")
+	s.ask("GET", "/api/apps?code=s3cr3t;x", "") // what Go does not read as a query
+	s.ask("GET", "/api/apps?cod=s3cr3t", "")    // a slip
 	s.fails(404, "app", "GET", "/api/apps/nope?code=s3cr3t", "")
 	log := s.logged.String()
-	if strings.Contains(log, "s3cr3t") || strings.Count(log, "\n") != 3 || !strings.Contains(log, "who=\"function key\"") || !strings.Contains(log, "REDACTED") {
+	if strings.Contains(log, "s3cr3t") || strings.Count(log, "\n") != 6 || strings.Count(log, "who=\"function key\"") != 2 || !strings.Contains(log, `url="/api/apps/shop/pause?wait=false"`) {
 		t.Error(log)
 	}
 }

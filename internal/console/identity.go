@@ -2,9 +2,11 @@ package console
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"unicode"
 
+	"bluegreen/internal/release"
 	"bluegreen/internal/signin"
 )
 
@@ -15,7 +17,7 @@ func (c *console) identity(r *http.Request, claimed string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	key := r.Header.Get("x-functions-key") != "" || r.URL.Query().Has("code")
+	key := r.Header.Get("x-functions-key") != "" || keyed(r.URL.Query())
 	var who []string
 	if claimed != "" {
 		who = append(who, claimed+" (claimed)")
@@ -29,6 +31,16 @@ func (c *console) identity(r *http.Request, claimed string) (string, error) {
 		who = append(who, name+" (claimed)")
 	}
 	return strings.Join(append(who, "function key"), ", "), nil
+}
+
+// keyed reports whether a query carries a function key; the host reads names in any case.
+func keyed(query url.Values) bool {
+	for name := range query {
+		if strings.EqualFold(name, "code") {
+			return true
+		}
+	}
+	return false
 }
 
 // principal is the name of who is signed in; "" when nobody is.
@@ -50,9 +62,10 @@ func plain(field, text string) (string, error) {
 	return text, nil
 }
 
-// legible refuses text that would break a line of the history or a terminal.
+// legible refuses text that would break a line of the history or a terminal, or be shown
+// in another order than it was written in.
 func legible(field, text string, most int) error {
-	if strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) || r == unicode.ReplacementChar }) {
+	if strings.ContainsFunc(text, func(r rune) bool { return release.Hidden(r) || r == unicode.ReplacementChar }) {
 		return invalid(field, "holds a line break or another character that cannot be shown: keep it to one line of text")
 	}
 	if n := len([]rune(text)); n > most {

@@ -118,7 +118,7 @@ func (c *console) history(r *call) (answer, error) {
 	}
 	var text strings.Builder
 	for _, f := range facts {
-		fmt.Fprintf(&text, "%s  %-17s %s\n", f.At.UTC().Format("2006-01-02 15:04:05 UTC"), f.Kind, f.Text)
+		fmt.Fprintf(&text, "%s  %-17s %s\n", f.At.UTC().Format("2006-01-02 15:04:05 UTC"), f.Kind, f.Line())
 	}
 	if len(facts) == 0 {
 		text.WriteString("nothing has happened yet\n")

@@ -8,6 +8,7 @@ import (
 
 // commanded follows a person's word, or says why it cannot be followed and what to do.
 func (d *decision) commanded(c Commanded) {
+	defer d.signRefusals(c.By)
 	switch c.Command {
 	case Switch:
 		d.switchTo(c)
@@ -31,6 +32,15 @@ func (d *decision) commanded(c Commanded) {
 	}
 }
 
+// signRefusals notes who asked for what was refused: its text says only why not.
+func (d *decision) signRefusals(by string) {
+	for i := range d.facts {
+		if d.facts[i].Kind == Refused {
+			d.facts[i].By = by
+		}
+	}
+}
+
 func (d *decision) switchTo(c Commanded) {
 	s, r := &d.s, d.s.Release
 	to := c.To
@@ -38,17 +48,22 @@ func (d *decision) switchTo(c Commanded) {
 		to = s.Idle(d.p.First)
 	}
 	slot := s.Slot(to)
+	q, bad := s.quarantined(slot.Image.Digest)
 	switch {
 	case to == s.Live && s.Drift.IsZero():
 		d.tell(Refused, "%s is already live", to)
 	case r.Phase.Preparing():
-		d.tell(Refused, "release %d is %s on %s: promote it or cancel it first", r.ID, r.Phase, r.To)
+		d.tell(Refused, "release %d %s on %s: promote it or cancel it first", r.ID, r.Phase.told(), r.To)
+	case r.Phase.Moving() && r.From == "":
+		d.tell(Refused, "release %d is %s, and nothing is known to run on %s: wait for its end, then deploy an image", r.ID, r.Phase, r.To.Other())
 	case r.Phase.Moving():
 		d.tell(Refused, "release %d is %s: roll it back to move traffic to %s", r.ID, r.Phase, r.From)
 	case !s.Drift.IsZero():
-		d.tell(Refused, "the gateway was changed by somebody else (%s): resume first, which accepts what it does now", s.Drift.Detail)
+		d.tell(Refused, "the gateway was changed by somebody else (%s): %s", s.Drift.Detail, s.Drift.remedy())
 	case slot.Image.IsZero():
 		d.tell(Refused, "nothing is known to run on %s: deploy an image first", to)
+	case bad && !c.Force:
+		d.tell(Refused, "%s on %s is quarantined since %s, %s: release it from quarantine first, or force the switch", slot.Image, to, clock(q.Since), q.Why)
 	case c.Force && slot.Retired:
 		d.tell(Refused, "%s is scaled down: switch without force, which brings it up first", to)
 	default:
@@ -69,9 +84,9 @@ func (d *decision) deploy(c Commanded) {
 	case !s.Pause.IsZero():
 		d.tell(Refused, "releases are paused by %s: resume first", s.Pause.By)
 	case !s.Drift.IsZero():
-		d.tell(Refused, "the gateway was changed by somebody else (%s): resume first, which accepts what it does now", s.Drift.Detail)
+		d.tell(Refused, "the gateway was changed by somebody else (%s): %s", s.Drift.Detail, s.Drift.remedy())
 	case r.Phase.Active() && r.Image.Digest == c.Image.Digest:
-		d.tell(Refused, "release %d of %s is already %s", r.ID, c.Image, r.Phase)
+		d.tell(Refused, "release %d of %s %s already", r.ID, c.Image, r.Phase.told())
 	case s.Live != "" && s.Slot(s.Live).Image.Digest == c.Image.Digest:
 		d.tell(Refused, "%s is already live on %s", c.Image, s.Live)
 	case r.Phase.Moving():
@@ -103,13 +118,13 @@ func (d *decision) rollback(c Commanded) {
 	s, r := d.s, d.s.Release
 	switch {
 	case r.Phase.Preparing():
-		d.tell(Refused, "release %d is %s and has no traffic yet: cancel it", r.ID, r.Phase)
+		d.tell(Refused, "release %d %s and has no traffic yet: cancel it", r.ID, r.Phase.told())
 	case r.Phase == Returning:
 		d.tell(Decided, "traffic is already on its way back to %s", r.From)
+	case !s.Drift.IsZero():
+		d.tell(Refused, "the gateway was changed by somebody else (%s): %s", s.Drift.Detail, s.Drift.remedy())
 	case s.WayBack() == "":
 		d.tell(Refused, "there is no way back: %s; switch moves traffic to the other color after its checks", s.rest())
-	case !s.Drift.IsZero():
-		d.tell(Refused, "the gateway was changed by somebody else (%s): resume first, which accepts what it does now", s.Drift.Detail)
 	default:
 		d.turnBack("rolled back"+said(c.By, c.Why), RolledBack)
 	}
@@ -118,7 +133,7 @@ func (d *decision) rollback(c Commanded) {
 func (d *decision) resume(c Commanded) {
 	s := &d.s
 	if s.Pause.IsZero() && s.Hold.IsZero() && s.Drift.IsZero() {
-		d.tell(Refused, "nothing is paused, held or drifted")
+		d.tell(Refused, "nothing to resume: nothing is paused, held or drifted")
 		return
 	}
 	if !s.Drift.IsZero() {

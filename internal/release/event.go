@@ -158,7 +158,7 @@ func (Retired) event()         {}
 func (Stumbled) event()        {}
 func (Ticked) event()          {}
 
-// FactKind names what a fact is about. The kinds in Outcomes are published.
+// FactKind names what a fact is about; Published says which are told to the outside.
 type FactKind string
 
 const (
@@ -196,4 +196,12 @@ type Fact struct {
 	Live    Color     `json:"live,omitempty"`
 	By      string    `json:"by,omitempty"`
 	Text    string    `json:"text"`
+}
+
+// Line is the text as a list shows it: what was refused says who had asked.
+func (f Fact) Line() string {
+	if f.Kind == Refused && f.By != "" {
+		return f.Text + " (asked by " + f.By + ")"
+	}
+	return f.Text
 }

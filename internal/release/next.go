@@ -60,7 +60,7 @@ func (d *decision) tell(k FactKind, format string, args ...any) {
 	r := d.s.Release
 	d.facts = append(d.facts, Fact{
 		Number: d.s.Facts, At: d.now, Kind: k, Release: r.ID, Phase: r.Phase,
-		Image: r.Image, Live: d.s.Live, By: r.By, Text: fmt.Sprintf(format, args...),
+		Image: r.Image, Live: d.s.Live, By: r.By, Text: plain(fmt.Sprintf(format, args...)),
 	})
 }
 
@@ -126,11 +126,11 @@ func (d *decision) pushed(i Image) {
 	case s.Live != "" && s.Slot(s.Live).Image.Digest == i.Digest && !r.Phase.Moving():
 		d.tell(Dropped, "%s is already live on %s", i, s.Live)
 	case r.Phase.Active() && r.Image.Digest == i.Digest:
-		d.tell(Dropped, "%s is already known: release %d is %s", i, r.ID, r.Phase)
+		d.tell(Dropped, "%s is already known: release %d %s", i, r.ID, r.Phase.told())
 	case s.Waiting.Digest == i.Digest && i.Digest != "":
 		d.tell(Dropped, "%s already waits for its turn", i)
 	case r.Image.Digest == i.Digest && !i.PushedAt.After(r.EndedAt):
-		d.tell(Dropped, "%s was already tried: release %d is %s", i, r.ID, r.Phase)
+		d.tell(Dropped, "%s was already tried: release %d %s", i, r.ID, r.Phase.told())
 	case older:
 		d.tell(Dropped, "%s is older than %s, which was seen before", i, seen)
 	case r.Phase.Moving():
@@ -159,7 +159,7 @@ func (d *decision) supersede(by Image) {
 	}
 	d.s.Overtaken++
 	overtaken := d.s.Overtaken
-	d.end(Superseded, Advanced, "superseded by "+by.String())
+	d.end(Superseded, Advanced, by.String()+" takes its place")
 	d.s.Overtaken = overtaken
 }
 
@@ -178,14 +178,14 @@ func (d *decision) start(i Image, to Color, by, why string) {
 func (d *decision) enter(p Phase, format string, args ...any) {
 	r := &d.s.Release
 	r.Phase, r.Since, r.Detail = p, d.now, ""
-	d.tell(Advanced, "release %d is %s: "+format, append([]any{r.ID, p}, args...)...)
+	d.tell(Advanced, "release %d %s: "+format, append([]any{r.ID, p.told()}, args...)...)
 }
 
 func (d *decision) end(p Phase, k FactKind, why string) {
 	r := &d.s.Release
 	r.Phase, r.Since, r.EndedAt, r.Cause, r.Operation = p, d.now, d.now, why, ""
 	d.s.Overtaken = 0
-	d.tell(k, "release %d is %s: %s", r.ID, p, why)
+	d.tell(k, "release %d %s: %s", r.ID, p.told(), why)
 }
 
 func (d *decision) fail(why string) { d.end(Failed, ReleaseFailed, why) }
@@ -194,7 +194,7 @@ func (d *decision) fail(why string) { d.end(Failed, ReleaseFailed, why) }
 func (d *decision) turnBack(cause string, outcome Phase) {
 	r := &d.s.Release
 	if r.From == "" {
-		d.fail(cause + "; there is no way back: it is the first release")
+		d.fail(cause + "; there is no way back: nothing was live before it")
 		return
 	}
 	r.Cause, r.Outcome, r.Fit, r.Operation = cause, outcome, false, ""
@@ -204,11 +204,18 @@ func (d *decision) turnBack(cause string, outcome Phase) {
 func (d *decision) alerted(e AlertFired) {
 	s, r := &d.s, d.s.Release
 	subject := s.Live
-	if r.Phase == Switching {
+	switch {
+	case r.Phase == Switching || r.Phase == Returning:
 		subject = r.To
+	case !s.Drift.IsZero():
+		subject = s.Drift.Live
 	}
 	name := "alert " + e.Rule
 	switch {
+	case !s.Drift.IsZero() && (e.Color == "" || subject == "" || e.Color == subject):
+		d.tell(NeedsHelp, "%s: the gateway was changed by somebody else (%s), and nothing is overwritten without a person's word: %s", name, s.Drift.Detail, s.Drift.remedy())
+	case r.Phase == Returning && e.Color == r.From && e.Color != "":
+		d.tell(Dropped, "%s speaks of %s, to which traffic is on its way back", name, e.Color)
 	case e.Color != "" && e.Color != subject:
 		d.tell(Dropped, "%s speaks of %s, which is not live", name, e.Color)
 	case r.Phase == Returning:
@@ -222,9 +229,7 @@ func (d *decision) alerted(e AlertFired) {
 	case r.Phase == Completed && d.now.After(r.SwitchedAt.Add(d.p.RollbackWindow)):
 		d.tell(Dropped, "%s: the rollback window of release %d ended at %s", name, r.ID, clock(r.SwitchedAt.Add(d.p.RollbackWindow)))
 	case r.From == "":
-		d.tell(NeedsHelp, "%s: release %d is the first one, there is no way back", name, r.ID)
-	case !s.Drift.IsZero():
-		d.tell(NeedsHelp, "%s: the gateway was changed by somebody else (%s); nothing is overwritten without a person's word", name, s.Drift.Detail)
+		d.tell(NeedsHelp, "%s: nothing was live before release %d, so there is no way back: roll forward", name, r.ID)
 	default:
 		cause := name
 		if e.Summary != "" {
@@ -336,11 +341,11 @@ func (d *decision) overdue() {
 	r := &d.s.Release
 	switch {
 	case r.Phase == Deploying && d.now.Sub(r.Progress) >= d.p.RolloutTimeout:
-		d.fail(fmt.Sprintf("no progress for %s: %s", span(d.p.RolloutTimeout), r.Detail))
+		d.fail(fmt.Sprintf("no progress for %s%s", span(d.p.RolloutTimeout), colon(r.Detail)))
 	case r.Phase == Verifying && d.now.Sub(r.Since) >= d.p.VerifyTimeout:
-		d.fail(fmt.Sprintf("the checks did not pass within %s: %s", span(d.p.VerifyTimeout), r.Detail))
+		d.fail(fmt.Sprintf("the checks did not pass within %s%s", span(d.p.VerifyTimeout), colon(r.Detail)))
 	case r.Phase == Switching && d.now.Sub(r.Since) >= d.p.SwitchTimeout:
-		d.turnBack(fmt.Sprintf("the switch was not confirmed within %s: %s", span(d.p.SwitchTimeout), r.Detail), Failed)
+		d.turnBack(fmt.Sprintf("the switch was not confirmed within %s%s", span(d.p.SwitchTimeout), colon(r.Detail)), Failed)
 	}
 }
 
@@ -408,7 +413,7 @@ func (d *decision) switched() {
 	s, r := &d.s, &d.s.Release
 	s.Live, r.SwitchedAt, r.ProbedAt, r.Misses = r.To, d.now, d.now, 0
 	r.Phase, r.Since, r.Detail, r.Operation = Baking, d.now, "", ""
-	d.tell(ReleaseSwitched, "release %d is baking: traffic goes to %s (%s) until %s%s", r.ID, r.To, r.Image, clock(d.now.Add(d.p.Bake)), keeps(r.From))
+	d.tell(ReleaseSwitched, "release %d is baking until %s: traffic goes to %s with %s%s", r.ID, clock(d.now.Add(d.p.Bake)), r.To, r.Image, keeps(r.From))
 }
 
 func (d *decision) returned() {
@@ -422,7 +427,8 @@ func (d *decision) returned() {
 	}
 	d.end(RolledBack, ReleaseReturned, fmt.Sprintf("traffic is back on %s: %s", r.From, cause))
 	if r.Image.Digest != "" {
-		s.Quarantined = append(slices.Clone(s.Quarantined), Quarantine{Image: r.Image, Why: cause, Since: d.now})
+		s.Quarantined = slices.DeleteFunc(slices.Clone(s.Quarantined), func(q Quarantine) bool { return q.Image.Digest == r.Image.Digest })
+		s.Quarantined = append(s.Quarantined, Quarantine{Image: r.Image, Why: cause, Since: d.now})
 		s.Quarantined = s.Quarantined[max(0, len(s.Quarantined)-memory):]
 	}
 	s.Hold = Note{By: "bluegreen", Why: cause, Since: d.now}

@@ -61,7 +61,7 @@ func (g *Gateway) Poll(ctx context.Context, token string) (engine.Operation, err
 		}
 	}
 	if until := o.Seen.Add(p.ttl()); g.now().Before(until) {
-		return o.running(fmt.Sprintf("%s answers %s; resolvers may keep the answer before until %s (TTL %s)", p.fqdn(), o.To, until.UTC().Format("15:04:05 UTC"), p.ttl())), nil
+		return o.running(fmt.Sprintf("%s answers %s; resolvers may keep the old answer until %s (TTL %s)", p.fqdn(), o.To, until.UTC().Format("15:04:05 UTC"), p.ttl())), nil
 	}
 	return engine.Operation{Token: token, Done: true}, nil
 }

@@ -94,7 +94,7 @@ func TestASwitchIsDoneOnlyWhenNoAnswerFromBeforeIsLeft(t *testing.T) {
 	if op = poll(); op.Done {
 		t.Fatal("the switch is done as soon as the name servers know it")
 	}
-	says(t, op.Detail, "resolvers may keep the answer before until", "TTL 1m0s")
+	says(t, op.Detail, "resolvers may keep the old answer until", "TTL 1m0s")
 	w.pass(55 * time.Second)
 	if poll().Done {
 		t.Fatal("the switch is done within the TTL")

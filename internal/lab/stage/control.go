@@ -109,8 +109,12 @@ func press(w http.ResponseWriter, err error, done string) {
 func (s *Stage) Guide() string {
 	post := fmt.Sprintf("curl -X POST -H 'x-functions-key: %s' -H 'Content-Type: application/json' -H \"Idempotency-Key: $RANDOM\"", s.host.FunctionKey())
 	app := s.host.URL() + "/api/apps/" + App
+	address := s.Address()
+	if s.front.profile != nil {
+		address += "   (only the lab's DNS knows this name: ask as below)"
+	}
 	return strings.Join([]string{
-		"  users ask        " + s.Address(),
+		"  users ask        " + address,
 		"  API              " + s.host.URL() + "/api   (x-functions-key: " + s.host.FunctionKey() + ")",
 		"  registry         " + s.registry.Host() + "/" + repository,
 		"  Azure            " + s.azure.URL() + ", DNS " + s.azure.DNS(),

@@ -57,6 +57,7 @@ func (s *Stage) Demo(ctx context.Context, out io.Writer) error {
 		if err := s.play(ctx, out, a); err != nil {
 			return fmt.Errorf("step %d was not seen: %w", i+1, err)
 		}
+		_ = sleep(ctx, breath) // the next step tells of it when ctx has ended
 	}
 	return nil
 }
@@ -65,6 +66,9 @@ func (s *Stage) switchByHand(ctx context.Context) error {
 	_, err := s.Client().Command(ctx, App, release.Switch, api.Request{Why: "shown in the demo", By: "demo"}, api.NewKey())
 	return err
 }
+
+// breath is time for Watch to tell the end of a step before the next one is announced.
+const breath = 300 * time.Millisecond
 
 // within is how long one act may take.
 const within = 30 * time.Second

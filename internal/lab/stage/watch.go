@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"bluegreen/internal/release"
@@ -21,7 +22,7 @@ func (s *Stage) Watch(ctx context.Context, out io.Writer) {
 	for sleep(ctx, 100*time.Millisecond) == nil {
 		for _, f := range s.news(ctx, told) {
 			told = f.Number
-			say("app", f.Text)
+			say("app", said(f))
 		}
 		now := s.users.count()
 		if got := s.users.last(); got != last && now[got]-count[got] > 0 {
@@ -34,6 +35,15 @@ func (s *Stage) Watch(ctx context.Context, out io.Writer) {
 			say("now", sentence)
 		}
 	}
+}
+
+// said is a fact on a line of its own: of a few kinds the text alone would mislead.
+func said(f release.Fact) string {
+	switch f.Kind {
+	case release.Refused, release.Dropped, release.NeedsHelp:
+		return strings.ReplaceAll(string(f.Kind), "-", " ") + ": " + f.Line()
+	}
+	return f.Text
 }
 
 // rest sums up the answers since the last line.
