@@ -111,6 +111,25 @@ func TestAnAppWhoseStoreWasLostIsTakenOverAndReleased(t *testing.T) {
 	w.reach(release.Completed)
 }
 
+func TestAColorThatIsChangedByHandAfterItsChecksGetsNoTraffic(t *testing.T) {
+	var w *world
+	w = newWorld(t, func(call string, after bool) error {
+		if call == "switch" && after {
+			w.cluster.Edit(release.Green, img("9.9", w.clock))
+		}
+		return nil
+	})
+	w.gateway.Fate(func(int) lab.Fate { return lab.Fails }) // so that it is begun again
+	w.push("2.0")
+	w.reach(release.Failed)
+	if r := w.state().Release; !strings.Contains(r.Cause, "not what was checked: somebody changed it") || strings.Contains(r.Cause, "denied") {
+		t.Errorf("the release failed because: %s", r.Cause)
+	}
+	if w.gateway.Effective() != release.Blue || len(w.gateway.Moves()) > 0 {
+		t.Errorf("traffic went to %s: %v", w.gateway.Effective(), w.gateway.Moves())
+	}
+}
+
 func TestARecordOfANewerVersionIsLeftAloneAndSaid(t *testing.T) {
 	w := newWorld(t, nil)
 	w.push("2.0")

@@ -53,8 +53,10 @@ func (w *worker) operation(ctx context.Context, e release.Route) (Operation, err
 }
 
 // unfit says why traffic must not be sent to a new color although its checks passed:
-// an operation that was lost is begun again minutes later, when its pods may be gone.
-// A forced switch asks nothing, but takes the color from any worker that still acts on it.
+// an operation that was lost is begun again minutes later, when its pods may be gone. When
+// somebody has changed what it runs, the checks were of something else: that is ErrDenied,
+// and stays so if it is changed back. A forced switch asks nothing, but takes the color
+// from any worker that still acts on it.
 func (w *worker) unfit(ctx context.Context, e release.Route) (string, error) {
 	r := w.record.State.Release
 	if r.Phase != release.Switching {
@@ -68,12 +70,19 @@ func (w *worker) unfit(ctx context.Context, e release.Route) (string, error) {
 	case err != nil:
 		return "", fmt.Errorf("look at %s before traffic goes there: %w", e.To, err)
 	case !o.Matches:
-		return fmt.Sprintf("%s runs %s, which is not what was checked: somebody changed it", e.To, o.Running), nil
+		return "", refused(fmt.Sprintf("%s runs %s, which is not what was checked: somebody changed it", e.To, o.Running))
 	case o.Ready == 0:
 		return fmt.Sprintf("no pod of %s is ready: %s", e.To, o.Detail), nil
 	}
 	return "", nil
 }
+
+// refused is a reason, in words for people, that is ErrDenied.
+type refused string
+
+func (r refused) Error() string { return string(r) }
+
+func (r refused) Unwrap() error { return ErrDenied }
 
 // take makes this worker the last one that acted on a color, so that what a stale one
 // still has under way there is fenced. It changes nothing else, and traffic does not wait
