@@ -70,11 +70,20 @@ func (w *worker) unfit(ctx context.Context, e release.Route) (string, error) {
 	case err != nil:
 		return "", fmt.Errorf("look at %s before traffic goes there: %w", e.To, err)
 	case !o.Matches:
-		return "", refused(fmt.Sprintf("%s runs %s, which is not what was checked: somebody changed it", e.To, o.Running))
+		return changed(e, o)
 	case o.Ready == 0:
 		return fmt.Sprintf("no pod of %s is ready: %s", e.To, o.Detail), nil
 	}
 	return "", nil
+}
+
+// changed says how a color differs from what was checked on it. One that only became
+// smaller may grow again.
+func changed(e release.Route, o Workload) (string, error) {
+	if o.Running.Digest == e.Image.Digest {
+		return fmt.Sprintf("%s is smaller than it was when it was checked: %s", e.To, o.Detail), nil
+	}
+	return "", refused(fmt.Sprintf("%s runs %s, which is not what was checked: somebody changed it", e.To, o.Running))
 }
 
 // refused is a reason, in words for people, that is ErrDenied.

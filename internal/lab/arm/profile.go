@@ -33,11 +33,8 @@ type Profile struct {
 
 // ProfileBehaviour is how the control plane of a profile acts until it is changed.
 type ProfileBehaviour struct {
-	// IgnoreTargets lets a write pass without the right to read the public IP addresses of
-	// its endpoints.
-	IgnoreTargets bool
-	RetryAfter    time.Duration // what Throttled tells, whole seconds, default 14 s
-	Slow          time.Duration // how much later every answer about the profile comes
+	RetryAfter time.Duration // what Throttled tells, whole seconds, default 14 s
+	Slow       time.Duration // how much later every answer about the profile comes
 }
 
 // AddProfile makes a Traffic Manager profile from its JSON, which must carry its id. Its
@@ -250,9 +247,6 @@ func (p *Profile) write(c call) answer {
 }
 
 func (p *Profile) missingRead(c call, doc document) (answer, bool) {
-	if p.behaviour.IgnoreTargets {
-		return answer{}, false
-	}
 	return p.emulator.rights.missingLink(c, doc.targets())
 }
 

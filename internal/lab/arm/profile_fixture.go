@@ -10,7 +10,6 @@ type ProfileFixture struct {
 	Subscription, ResourceGroup, Name string // defaults: as in Fixture, and tm-shop
 	RelativeName                      string // the label in front of .trafficmanager.net, default Name
 	TTL                               int    // seconds that resolvers may keep an answer; 0 forbids it, as on Azure
-	Routing                           string // default Priority
 	Endpoints                         []Endpoint
 	Protocol                          string // of the probes, default HTTP, which the emulator's gateways speak on every port; HTTPS, TCP
 	ProbePort                         int    // default 443
@@ -34,7 +33,7 @@ func (f *ProfileFixture) setDefaults() {
 	place := Fixture{Subscription: f.Subscription, ResourceGroup: f.ResourceGroup}
 	place.setDefaults()
 	f.Subscription, f.ResourceGroup = place.Subscription, place.ResourceGroup
-	for s, value := range map[*string]string{&f.Name: "tm-shop", &f.Routing: "Priority", &f.Protocol: "HTTP", &f.ProbePath: "/healthz", &f.ProbeHost: "shop.example.com"} {
+	for s, value := range map[*string]string{&f.Name: "tm-shop", &f.Protocol: "HTTP", &f.ProbePath: "/healthz", &f.ProbeHost: "shop.example.com"} {
 		if *s == "" {
 			*s = value
 		}
@@ -66,7 +65,7 @@ func ProfileJSON(f ProfileFixture) []byte {
 	b, err := json.Marshal(fields{
 		"id": network + "/trafficManagerProfiles/" + f.Name, "name": f.Name, "type": profileType, "location": "global", "tags": tags,
 		"properties": fields{
-			"profileStatus": "Enabled", "trafficRoutingMethod": f.Routing, "trafficViewEnrollmentStatus": "Disabled", "maxReturn": nil,
+			"profileStatus": "Enabled", "trafficRoutingMethod": "Priority", "trafficViewEnrollmentStatus": "Disabled", "maxReturn": nil,
 			"dnsConfig": fields{"relativeName": f.RelativeName, "ttl": f.TTL},
 			"monitorConfig": fields{
 				"protocol": f.Protocol, "port": f.ProbePort, "path": path,

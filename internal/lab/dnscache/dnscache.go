@@ -15,7 +15,6 @@ import (
 
 // Options say how a resolver treats the TTL of an answer. The zero value keeps to it.
 type Options struct {
-	Factor  float64          // stretches every TTL, default 1
 	Minimum time.Duration    // keeps an answer at least so long; also one with TTL 0
 	Now     func() time.Time // default time.Now
 }
@@ -41,9 +40,6 @@ type entry struct {
 
 // New makes a resolver that knows nothing yet and asks the name server at host:port.
 func New(server string, opts Options) *Resolver {
-	if opts.Factor == 0 {
-		opts.Factor = 1
-	}
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
@@ -55,13 +51,6 @@ func (r *Resolver) Asked() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.asked
-}
-
-// Forget drops all answers, as a resolver that is started anew.
-func (r *Resolver) Forget() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.names = map[string]*entry{}
 }
 
 // Lookup returns the IPv4 addresses of a name; they begin with another one each time. An
@@ -78,8 +67,7 @@ func (r *Resolver) Lookup(ctx context.Context, host string) ([]netip.Addr, error
 		if err != nil {
 			return nil, err
 		}
-		kept := max(time.Duration(float64(ttl)*r.opts.Factor), r.opts.Minimum)
-		e.addresses, e.until, e.turn = found, r.opts.Now().Add(kept), 0
+		e.addresses, e.until, e.turn = found, r.opts.Now().Add(max(ttl, r.opts.Minimum)), 0
 	}
 	start := e.turn % len(e.addresses)
 	e.turn++

@@ -129,25 +129,12 @@ func TestAnAnswerThatMayNotBeKeptIsNotKept(t *testing.T) {
 
 func TestAResolverCanDisregardTheTTL(t *testing.T) {
 	w := newWorld(t, 10)
-	least, double := w.resolver(dnscache.Options{Minimum: time.Minute}), w.resolver(dnscache.Options{Factor: 2})
-	w.leads(least, blue)
-	w.leads(double, blue)
-	w.point("green")
-	w.pass(20*time.Second - 1)
-	w.leads(double, blue)
-	w.pass(1)
-	w.leads(double, green)
-	w.leads(least, blue)
-	w.pass(40 * time.Second)
-	w.leads(least, green)
-}
-
-func TestAResolverThatIsStartedAnewKnowsNothing(t *testing.T) {
-	w := newWorld(t, 3000)
-	r := w.resolver(dnscache.Options{})
+	r := w.resolver(dnscache.Options{Minimum: time.Minute})
 	w.leads(r, blue)
 	w.point("green")
-	r.Forget()
+	w.pass(time.Minute - 1)
+	w.leads(r, blue)
+	w.pass(1)
 	w.leads(r, green)
 }
 
