@@ -2,8 +2,8 @@
 # Takes away what a deployment made, and nothing else: the role assignments of the group's
 # identities and the custom roles that nobody else has, what was put beside a registry that
 # exists elsewhere, the resource group with its vaults, the deployment's records, the app
-# registration for alerts. With the argument elsewhere it leaves the group and the records, for azd down to
-# delete. It asks for the name of the group first; CONFIRM answers beforehand.
+# registration for alerts. With the argument elsewhere it leaves the group and the records,
+# for azd down to delete. It asks for the name of the group first; CONFIRM answers beforehand.
 source "$(dirname "$0")/common.sh"
 signed_in
 outputs

@@ -1,7 +1,7 @@
 // Package stage is the lab that `make run` shows: the Functions app behind the stand-in
-// host, an Application Gateway or Traffic Manager emulated at its wire with a data plane, a registry, demo
-// instances, users who keep asking, and a monitor that fires an alert when they get
-// errors. Clusters and storage are twins.
+// host, an Application Gateway or Traffic Manager emulated at its wire with a data plane,
+// a registry, demo instances, users who keep asking, and a monitor that fires an alert when
+// they get errors. Clusters and storage are twins.
 package stage
 
 import (
