@@ -77,16 +77,16 @@ func (d *door) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // find returns the way, another one than failed if it may be asked for by now.
 func (d *door) find(ctx context.Context, failed *way) (*way, error) {
-	d.mu.Lock()
-	w, err, recent := d.way, d.err, time.Since(d.asked) < restraint
-	d.mu.Unlock()
-	if w != nil && w != failed {
-		return w, nil
-	}
-	if w != nil && recent {
+	if w, err, known := d.known(failed); known {
 		return w, err
 	}
-	answer := d.asking.DoChan("", func() (any, error) { return d.ask(context.WithoutCancel(ctx), failed != nil) })
+	answer := d.asking.DoChan("", func() (any, error) {
+		// Another request may have asked between the look above and this turn.
+		if w, err, known := d.known(failed); known {
+			return w, err
+		}
+		return d.ask(context.WithoutCancel(ctx), failed != nil)
+	})
 	select {
 	case a := <-answer:
 		if a.Err != nil {
@@ -96,6 +96,19 @@ func (d *door) find(ctx context.Context, failed *way) (*way, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// known returns what was learned, unless it is time to ask again.
+func (d *door) known(failed *way) (w *way, err error, known bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.way == nil {
+		return nil, nil, false
+	}
+	if d.way != failed {
+		return d.way, nil, true
+	}
+	return d.way, d.err, time.Since(d.asked) < restraint
 }
 
 func (d *door) ask(ctx context.Context, again bool) (*way, error) {
