@@ -69,6 +69,8 @@ type Record struct {
 	Schema int           `json:"schema"`
 	State  release.State `json:"state"`
 	Lease  Lease         `json:"lease,omitzero"`
+	// Commit is the mark of the commit that wrote this record; each commit has its own.
+	Commit string `json:"commit,omitempty"`
 	// WakeAt is when the app is next to be looked at; a wake-up for it has been sent.
 	WakeAt time.Time `json:"wakeAt,omitzero"`
 	// Checked is the fingerprint of the configuration whose resources were found to exist,

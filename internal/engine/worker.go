@@ -53,6 +53,7 @@ type worker struct {
 	fit      bool // this worker has seen that the way back can take traffic
 	changed  bool // the way back was seen to run something else than it did
 	losses   int  // of operations to againTo in a row
+	commits  int
 	sent     sync.WaitGroup
 	sending  bool
 }
@@ -333,11 +334,14 @@ func (w *worker) renew() bool {
 }
 
 // commit saves what is decided. A commit whose outcome is not known is settled by
-// loading: either it was done, or it can be done again, or the app is somebody else's.
+// loading: its mark, which no other commit has, tells whether it was done. Owner and fence
+// do not: a commit that frees the app looks like that of any other worker that freed it.
 // A claim that ran out unnoticed does no harm here: nobody has taken the app when the
 // record is still as we know it.
 func (w *worker) commit(ctx context.Context) error {
 	var failed error
+	w.commits++
+	w.record.Commit = fmt.Sprintf("%s.%d", w.owner, w.commits)
 	for try := range 4 {
 		snap, err := w.Store.Commit(ctx, w.snap, Change{Record: w.record, Consumed: w.done, Facts: w.told})
 		if err == nil {
@@ -347,7 +351,7 @@ func (w *worker) commit(ctx context.Context) error {
 		}
 		failed = err
 		if snap, err = w.Store.Load(ctx, w.app.Name); err == nil && snap.Version != w.snap.Version {
-			if l := snap.Record.Lease; l.Owner != w.record.Lease.Owner || l.Fence != w.record.Lease.Fence {
+			if snap.Record.Commit != w.record.Commit {
 				return errTaken
 			}
 			w.adopt(snap)
