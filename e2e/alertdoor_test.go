@@ -7,8 +7,8 @@ import (
 	"net/http"
 	"testing"
 
-	"bluegreen/internal/lab/actiongroup"
-	"bluegreen/internal/lab/host"
+	"bluegreen/internal/emulator/actiongroup"
+	"bluegreen/internal/emulator/host"
 	"bluegreen/internal/release"
 )
 
@@ -19,7 +19,7 @@ const (
 )
 
 // signs is App Service authentication that accepts the emulator's tokens for alertApp.
-func (w *world) signs(token string) ([]host.Claim, error) {
+func (w *env) signs(token string) ([]host.Claim, error) {
 	principal, roles, err := w.azure.Bearer(token, alertApp)
 	claims := []host.Claim{{Typ: "aud", Val: alertApp}, {Typ: "appid", Val: principal}}
 	for _, r := range roles {
@@ -30,7 +30,7 @@ func (w *world) signs(token string) ([]host.Claim, error) {
 
 // TestOnlyTheSecureWebhookMovesTrafficThroughTheAlertDoor has everybody else try first.
 func TestOnlyTheSecureWebhookMovesTrafficThroughTheAlertDoor(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.signIn = w.signs
 	w.azure.AppRole(caller, alertApp, alertRole)
 	w.azure.AppRole(caller, "api://other", alertRole)

@@ -10,12 +10,12 @@ import (
 	"testing"
 	"time"
 
-	"bluegreen/internal/lab/host"
+	"bluegreen/internal/emulator/host"
 	"bluegreen/testbed"
 )
 
 // post sends a body to the first host and returns the status and the answer.
-func (w *world) post(path, body string, headers ...string) (int, string) {
+func (w *env) post(path, body string, headers ...string) (int, string) {
 	w.t.Helper()
 	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.hosts[0].URL()+path, strings.NewReader(body))
 	if err != nil {

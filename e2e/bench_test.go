@@ -16,12 +16,12 @@ import (
 
 	"bluegreen/internal/azure/appgateway"
 	"bluegreen/internal/azure/tables"
+	"bluegreen/internal/emulator/arm"
 	"bluegreen/internal/engine"
+	"bluegreen/internal/fake"
 	"bluegreen/internal/kube/access"
 	"bluegreen/internal/kube/service"
 	"bluegreen/internal/kube/workload"
-	"bluegreen/internal/lab"
-	"bluegreen/internal/lab/arm"
 	"bluegreen/internal/probe"
 	"bluegreen/internal/release"
 	"bluegreen/testbed"
@@ -82,7 +82,7 @@ type race struct {
 }
 
 func newRace(b *testing.B, apps int) *race {
-	w := newWorld(b)
+	w := newEnv(b)
 	cluster, _ := clusters(b)
 	x := &race{b: b, cluster: cluster, client: cluster.Client()}
 	shared := access.New("testbed", access.Kubeconfig(w.dir+"/kubeconfig", "testbed"))
@@ -106,7 +106,7 @@ func newRace(b *testing.B, apps int) *race {
 			}),
 		})
 	}
-	x.engine = engine.New(engine.Options{Store: w.store(), Wakeups: lab.NewWakeups(nil), Apps: all})
+	x.engine = engine.New(engine.Options{Store: w.store(), Wakeups: fake.NewWakeups(nil), Apps: all})
 	for i, name := range x.names { // taken over before the clock starts, as apps in use are
 		cluster.WaitAvailable(b, x.spaces[i], "blue", benchReplicas)
 		cluster.WaitAvailable(b, x.own[i], "blue", benchReplicas)
@@ -123,7 +123,7 @@ var benchPolicy = release.Policy{
 }
 
 // store is the app's table in Azurite.
-func (w *world) store() *tables.Store {
+func (w *env) store() *tables.Store {
 	w.t.Helper()
 	service, err := aztables.NewServiceClientFromConnectionString(w.azurite.ConnectionString(), nil)
 	if err != nil {
@@ -246,7 +246,7 @@ func BenchmarkAlert(b *testing.B) {
 	const rounds = 20
 	var beyond, storage []time.Duration
 	for range b.N {
-		w := newWorld(b)
+		w := newEnv(b)
 		for round := range rounds {
 			total, store := w.alertToWrite(b, round)
 			beyond, storage = append(beyond, total-store), append(storage, store)
@@ -258,7 +258,7 @@ func BenchmarkAlert(b *testing.B) {
 }
 
 // alertToWrite brings an app to its bake and fires an alert.
-func (w *world) alertToWrite(b *testing.B, round int) (total, store time.Duration) {
+func (w *env) alertToWrite(b *testing.B, round int) (total, store time.Duration) {
 	ctx, name := b.Context(), fmt.Sprintf("app-%d", round)
 	gateway, err := w.azure.AddGateway(arm.GatewayJSON(arm.Fixture{
 		Name: "agw-" + name, Port: 9, Pools: []arm.Pool{{Name: "pool-blue"}, {Name: "pool-green"}}, Rules: []arm.Rule{{Name: "rule", Pool: "pool-blue"}},
@@ -273,10 +273,10 @@ func (w *world) alertToWrite(b *testing.B, round int) (total, store time.Duratio
 	if err != nil {
 		b.Fatal(err)
 	}
-	cluster := lab.NewCluster(time.Now, pause, nil)
+	cluster := fake.NewCluster(time.Now, pause, nil)
 	cluster.Seed(release.Blue, release.Image{Tag: "1", Digest: "sha256:1"}, benchReplicas)
 	timed := &timedStore{Store: w.store()}
-	e := engine.New(engine.Options{Store: timed, Wakeups: lab.NewWakeups(nil), Look: 20 * time.Millisecond, Apps: []engine.App{{
+	e := engine.New(engine.Options{Store: timed, Wakeups: fake.NewWakeups(nil), Look: 20 * time.Millisecond, Apps: []engine.App{{
 		Name: name, Policy: benchPolicy, Gateway: healthy{adapter}, Workloads: cluster, Prober: probe.New(nil),
 	}}})
 	if _, err := e.Pushed(ctx, name, release.Image{Tag: "2", Digest: "sha256:2", PushedAt: time.Now()}, false); err != nil {
@@ -304,7 +304,7 @@ func (w *world) alertToWrite(b *testing.B, round int) (total, store time.Duratio
 }
 
 // firstWrite waits for a PUT of the gateway after a time.
-func (w *world) firstWrite(id string, after time.Time, store *timedStore) (time.Time, time.Duration) {
+func (w *env) firstWrite(id string, after time.Time, store *timedStore) (time.Time, time.Duration) {
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		for _, r := range slices.Backward(w.azure.Requests()) {
 			if r.Method == http.MethodPut && strings.EqualFold(r.Path, id) && r.At.After(after) {
@@ -377,7 +377,7 @@ func BenchmarkHandler(b *testing.B) {
 		}
 		b.ReportMetric(float64(info.Size())/1e6, "binary-MB")
 		b.ReportMetric(startToAnswer(b).Seconds()*1000, "start-ms")
-		w := newWorld(b)
+		w := newEnv(b)
 		var text strings.Builder
 		text.WriteString("apps:\n")
 		for i := range 20 {

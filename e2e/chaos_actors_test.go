@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"bluegreen/internal/api"
-	"bluegreen/internal/lab/actiongroup"
+	"bluegreen/internal/emulator/actiongroup"
 	"bluegreen/internal/release"
 	"bluegreen/testbed"
 )

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"bluegreen/internal/api"
-	"bluegreen/internal/lab/arm"
+	"bluegreen/internal/emulator/arm"
 	"bluegreen/internal/release"
 
 	azarm "github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"

@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"bluegreen/internal/api"
-	"bluegreen/internal/lab/arm"
-	"bluegreen/internal/lab/host"
-	"bluegreen/internal/lab/registry"
+	"bluegreen/internal/emulator/arm"
+	"bluegreen/internal/emulator/host"
+	"bluegreen/internal/emulator/registry"
 	"bluegreen/internal/release"
 	"bluegreen/testbed"
 )
@@ -107,7 +107,7 @@ func TestChaosLosesNoRequestAndKeepsEveryPromise(t *testing.T) {
 func (c *chaos) rand(actor int) *rand.Rand { return rand.New(rand.NewPCG(c.seed, uint64(actor))) }
 
 func newChaos(t *testing.T) *chaos {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.times = host.Times{Lease: 10 * time.Second, Strikes: time.Nanosecond} // a killed handler starts again, and its messages come back
 	o := testbed.Options{Users: map[string]string{testbed.DefaultUser: token}, Drain: time.Second}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
@@ -118,7 +118,7 @@ func newChaos(t *testing.T) *chaos {
 	}
 	t.Cleanup(func() { own[0].Close(); own[1].Close() })
 	c := &chaos{
-		market: &market{world: w, cluster: own[0], spaces: map[string]string{}}, t: t, seed: rand.Uint64(),
+		market: &market{env: w, cluster: own[0], spaces: map[string]string{}}, t: t, seed: rand.Uint64(),
 		blue: own[0], green: own[1], webs: map[string]*web{}, frozen: map[int]bool{}, views: map[string]api.App{},
 	}
 	t.Logf("seed %d", c.seed)

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"bluegreen/internal/api"
-	"bluegreen/internal/lab/actiongroup"
-	"bluegreen/internal/lab/registry"
+	"bluegreen/internal/emulator/actiongroup"
+	"bluegreen/internal/emulator/registry"
 	"bluegreen/internal/release"
 	"bluegreen/testbed"
 
@@ -20,16 +20,16 @@ import (
 // market is many apps in one cluster, each of two Deployments behind a Service in a
 // namespace of its own.
 type market struct {
-	*world
+	*env
 	cluster *testbed.Cluster
 	apps    []string
 	spaces  map[string]string
 }
 
 func newMarket(t *testing.T, apps, instances int, settings string) *market {
-	w := newWorld(t)
+	w := newEnv(t)
 	cluster, _ := clusters(t)
-	m := &market{world: w, cluster: cluster, spaces: map[string]string{}}
+	m := &market{env: w, cluster: cluster, spaces: map[string]string{}}
 	var text strings.Builder
 	text.WriteString("defaults:\n" + settings + "apps:\n")
 	for i := range apps {
@@ -156,9 +156,9 @@ func (m *market) once(app string) {
 }
 
 func TestOneAppsTroubleIsItsOwn(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	cluster, _ := clusters(t)
-	m := &market{world: w, cluster: cluster, spaces: map[string]string{}}
+	m := &market{env: w, cluster: cluster, spaces: map[string]string{}}
 	good := m.open("good")
 	denied := cluster.Namespace(t)
 	w.raised = nil
@@ -193,7 +193,7 @@ func TestOneAppsTroubleIsItsOwn(t *testing.T) {
 }
 
 func TestAConfigurationThatCannotBeUsedIsSaidByTheAPI(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.serve("apps: [\n", 1)
 	h, err := w.client(0).Health(t.Context())
 	if err != nil || h.Status != "problems" || len(h.Problems) != 1 || !strings.Contains(h.Problems[0], "line 1") {

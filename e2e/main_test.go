@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"bluegreen/internal/lab/host"
+	"bluegreen/internal/emulator/host"
 	"bluegreen/testbed"
 )
 

@@ -54,14 +54,14 @@ func BenchmarkEventStorm(b *testing.B) {
 }
 
 type storm struct {
-	*world
+	*env
 	b      *testing.B
 	pushes [][]byte
 	client *http.Client
 }
 
 func newStorm(b *testing.B, setting string) *storm {
-	s := &storm{world: newWorld(b), b: b, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: stormAtOnce}}}
+	s := &storm{env: newEnv(b), b: b, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: stormAtOnce}}}
 	b.Cleanup(s.client.CloseIdleConnections)
 	var text strings.Builder
 	text.WriteString("apps:\n")

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"bluegreen/internal/api"
-	"bluegreen/internal/lab/arm"
+	"bluegreen/internal/emulator/arm"
 	"bluegreen/internal/release"
 	"bluegreen/testbed"
 
@@ -18,7 +18,7 @@ const group = "/subscriptions/0b9f6a52-3c1d-4e7a-9a64-5f2d8c7e1a10/resourceGroup
 
 // shop is one app on two clusters behind an Application Gateway, with 1.0.0 live on blue.
 type shop struct {
-	*world
+	*env
 	blue, green           *testbed.Cluster
 	blueSpace, greenSpace string
 	first                 string // digest that is live on blue from the start
@@ -29,15 +29,15 @@ type shop struct {
 const repo = "team/podinfo"
 
 func newShop(t *testing.T, settings string) *shop {
-	w := newWorld(t)
+	w := newEnv(t)
 	blue, green := clusters(t)
 	return openShop(w, blue, green, settings)
 }
 
 // openShop deploys the app to two clusters and starts to serve it.
-func openShop(w *world, blue, green *testbed.Cluster, settings string) *shop {
+func openShop(w *env, blue, green *testbed.Cluster, settings string) *shop {
 	t := w.t.(*testing.T)
-	s := &shop{world: w, blue: blue, green: green, blueSpace: blue.Namespace(t), greenSpace: green.Namespace(t)}
+	s := &shop{env: w, blue: blue, green: green, blueSpace: blue.Namespace(t), greenSpace: green.Namespace(t)}
 	s.settle()
 	s.openGateway()
 	w.serve(s.configuration(settings), 1)
@@ -48,7 +48,7 @@ func openShop(w *world, blue, green *testbed.Cluster, settings string) *shop {
 // settle deploys the app to both clusters, 1.0.0 live on blue and green empty, and gives
 // the app's identity its rights there.
 func (s *shop) settle() {
-	t, w, blue, green := s.t.(*testing.T), s.world, s.blue, s.green
+	t, w, blue, green := s.t.(*testing.T), s.env, s.blue, s.green
 	s.first = w.push(repo, "1.0.0")
 	w.raised = nil // it was pushed long ago
 	image := fmt.Sprintf("%s/%s@%s", w.registry.Host(), repo, s.first)
@@ -198,7 +198,7 @@ func TestTheReturnNeedsNothingOfTheBadColor(t *testing.T) {
 		"cluster gone":  func(s *shop, _ string) { s.green.StopAPIServer() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newEnv(t)
 			blue, green := clusters(t)
 			if name == "cluster gone" {
 				var err error

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"bluegreen/internal/api"
-	"bluegreen/internal/lab/actiongroup"
-	"bluegreen/internal/lab/arm"
-	"bluegreen/internal/lab/dnscache"
+	"bluegreen/internal/emulator/actiongroup"
+	"bluegreen/internal/emulator/arm"
+	"bluegreen/internal/emulator/dns"
 	"bluegreen/internal/release"
 	"bluegreen/testbed"
 )
@@ -33,9 +33,9 @@ type passage struct {
 }
 
 func openPassage(t *testing.T, settings string) *passage {
-	w := newWorld(t)
+	w := newEnv(t)
 	blue, green := clusters(t)
-	p := &passage{shop: &shop{world: w, blue: blue, green: green, blueSpace: blue.Namespace(t), greenSpace: green.Namespace(t)}, gateways: map[string]*arm.Gateway{}}
+	p := &passage{shop: &shop{env: w, blue: blue, green: green, blueSpace: blue.Namespace(t), greenSpace: green.Namespace(t)}, gateways: map[string]*arm.Gateway{}}
 	p.settle()
 	p.openGateways()
 	w.settings = append(w.settings, "BLUEGREEN_DNS="+w.azure.DNS())
@@ -99,7 +99,7 @@ func (p *passage) configuration(settings string) string {
 }
 
 // users are a crowd behind one resolver. With kept they go on using their connections.
-func (p *passage) users(perSecond int, resolver *dnscache.Resolver, kept bool) *load {
+func (p *passage) users(perSecond int, resolver *dns.Resolver, kept bool) *load {
 	l := newLoad(p.address()+"/", &http.Transport{DialContext: resolver.DialContext, DisableKeepAlives: !kept, MaxIdleConnsPerHost: 64})
 	l.start(p.t.(*testing.T), perSecond)
 	return l
@@ -108,7 +108,7 @@ func (p *passage) users(perSecond int, resolver *dnscache.Resolver, kept bool) *
 // honest are crowds behind resolvers that keep to the TTL, each with a phase of its own.
 func (p *passage) honest() (crowds []*load) {
 	for range 4 {
-		crowds = append(crowds, p.users(50, dnscache.New(p.azure.DNS(), dnscache.Options{}), false))
+		crowds = append(crowds, p.users(50, dns.New(p.azure.DNS(), dns.Options{}), false))
 		time.Sleep(ttl / 5)
 	}
 	return crowds
@@ -144,8 +144,8 @@ func TestBehindTrafficManagerOnlyWhatDNSRemembersIsLost(t *testing.T) {
 	p := openPassage(t, `    bake: 3s
     retire: {after: 3s}`)
 	honest := p.honest()
-	stubborn := p.users(50, dnscache.New(p.azure.DNS(), dnscache.Options{Minimum: 20 * time.Second}), false)
-	kept := p.users(50, dnscache.New(p.azure.DNS(), dnscache.Options{}), true)
+	stubborn := p.users(50, dns.New(p.azure.DNS(), dns.Options{Minimum: 20 * time.Second}), false)
+	kept := p.users(50, dns.New(p.azure.DNS(), dns.Options{}), true)
 	p.followed("blue", append(slices.Clone(honest), stubborn, kept))
 
 	p.release("2.0.0")

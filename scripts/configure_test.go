@@ -40,7 +40,7 @@ var setups = map[string]map[string]string{
 
 func configured(t *testing.T, setup string) config.App {
 	t.Helper()
-	w := newWorld(t)
+	w := newEnv(t)
 	w.azure()
 	w.set("FUNCTION_APP", "func")
 	for name, value := range setups[setup] {
@@ -93,7 +93,7 @@ func TestTheFirstConfigurationIsRightForEachSetup(t *testing.T) {
 }
 
 func TestAConfigurationOfOnesOwnStays(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.write("bluegreen.yaml", "mine", 0o644)
 	w.prints(w.run("configure.sh"), "")
 	if data, err := os.ReadFile(filepath.Join(w.root, "bluegreen.yaml")); err != nil || string(data) != "mine" {
@@ -102,7 +102,7 @@ func TestAConfigurationOfOnesOwnStays(t *testing.T) {
 }
 
 func TestWhatCannotBeWrittenLeavesNoHalfOfIt(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.azure()
 	w.set("FUNCTION_APP", "func")
 	if r := w.run("configure.sh"); r.code == 0 {

@@ -47,20 +47,20 @@ func deployed() []answer {
 	return append(append(answers, entra()...), answer{when: "rest --method delete"})
 }
 
-func changes(w *world) []string {
+func changes(w *env) []string {
 	return w.asked("az", "rest --method delete", "eventgrid", "group delete", "ad app delete", "keyvault purge")
 }
 
 func TestNothingIsDeletedWithoutTheNameOfTheGroup(t *testing.T) {
 	for _, typed := range []string{"", "y\n", "bluegreen\n", "rg-bluegree"} {
-		w := newWorld(t)
+		w := newEnv(t)
 		w.azure(deployed()...)
 		w.stops(w.runWith(typed, "azure-down.sh"), "nothing was deleted")
 		if deleted := changes(w); deleted != nil {
 			t.Error(deleted)
 		}
 	}
-	w := newWorld(t)
+	w := newEnv(t)
 	w.set("CONFIRM", "rg-bluegreen")
 	w.azure(answer{when: "group exists", print: "false"})
 	w.stops(w.run("azure-down.sh"), "has no resource group rg-bluegreen: nothing was deleted")
@@ -85,7 +85,7 @@ func TestWhatWasMadeIsDeletedAndNothingElse(t *testing.T) {
 		remove(scope+"/resourceGroups/rg-registry/providers/Microsoft.Resources/deployments/shop-grant-registry", "2025-04-01"),
 		"keyvault purge --name kv-shop --output none",
 	})
-	w := newWorld(t)
+	w := newEnv(t)
 	w.azure(deployed()...)
 	w.prints(w.runWith("rg-bluegreen\n", "azure-down.sh"), "")
 	if diff := cmp.Diff(all, changes(w)); diff != "" {
@@ -93,7 +93,7 @@ func TestWhatWasMadeIsDeletedAndNothingElse(t *testing.T) {
 	}
 
 	// Before azd down, which deletes the group itself.
-	w = newWorld(t)
+	w = newEnv(t)
 	w.set("CONFIRM", "rg-bluegreen")
 	w.azure(deployed()...)
 	w.prints(w.run("azure-down.sh", "elsewhere"), "")
@@ -103,7 +103,7 @@ func TestWhatWasMadeIsDeletedAndNothingElse(t *testing.T) {
 }
 
 func TestATopicThatTheRegistryHadAlreadyStays(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.set("CONFIRM", "rg-bluegreen")
 	had := record
 	had.print = strings.ReplaceAll(had.print, "registry-shop", "evgt-shop")
@@ -116,7 +116,7 @@ func TestATopicThatTheRegistryHadAlreadyStays(t *testing.T) {
 }
 
 func TestWhatMustStayDoesNotKeepTheRest(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.set("CONFIRM", "rg-bluegreen")
 	w.azure(append([]answer{
 		{when: "rest --method delete --url " + rights + "roleDefinitions/gateway", fail: "RoleDefinitionHasAssignments"},
@@ -133,7 +133,7 @@ func TestWhatMustStayDoesNotKeepTheRest(t *testing.T) {
 }
 
 func TestADeploymentThatFailedCanBeDeleted(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.set("CONFIRM", "rg-bluegreen")
 	w.azure(append([]answer{{when: "deployment sub show", print: "null"}}, deployed()...)...)
 	w.prints(w.run("azure-down.sh"), "")
@@ -144,7 +144,7 @@ func TestADeploymentThatFailedCanBeDeleted(t *testing.T) {
 
 func TestAFailureOnTheWayIsNotPassedOver(t *testing.T) {
 	for _, when := range []string{"identity list", "rest --method delete --url /registry", "group delete"} {
-		w := newWorld(t)
+		w := newEnv(t)
 		w.set("CONFIRM", "rg-bluegreen")
 		w.azure(append([]answer{{when: when, fail: "AuthorizationFailed"}}, deployed()...)...)
 		w.stops(w.run("azure-down.sh"), "AuthorizationFailed")

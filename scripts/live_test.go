@@ -54,12 +54,12 @@ func gateway(rules, paths []string) map[string]any {
 }
 
 func TestTheFirstDeploymentGivesTheTrafficToBlue(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.azure(answer{when: "group exists", print: "false"})
 	w.prints(w.run("live-color.sh"), "blue")
 
 	// One that failed before anything could move traffic changes nothing.
-	w = newWorld(t)
+	w = newEnv(t)
 	w.azure(answer{when: profileList, print: "[]"}, answer{when: gatewayList, print: "[]"})
 	w.prints(w.run("live-color.sh"), "blue")
 	alone := map[string]any{"name": "agw-green", "backendAddressPools": []any{map[string]any{"name": "pool-green"}}}
@@ -78,7 +78,7 @@ func TestTheLiveColorIsReadFromTrafficManager(t *testing.T) {
 		`[{"name":"one"},{"name":"two"}]`:          "",
 		"nonsense":                                 "",
 	} {
-		w := newWorld(t)
+		w := newEnv(t)
 		w.azure(answer{when: profileList, print: list})
 		if r := w.run("live-color.sh"); want != "" {
 			w.prints(r, want)
@@ -103,7 +103,7 @@ func TestTheLiveColorIsReadFromTheRulesOfAGateway(t *testing.T) {
 		"nothing but previews": {preview, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newEnv(t)
 			w.azure(answer{when: profileList, print: "[]"}, answer{when: gatewayList, print: text([]any{gateway(c.rules, c.paths)})})
 			if r := w.run("live-color.sh"); c.want != "" {
 				w.prints(r, c.want)
@@ -120,7 +120,7 @@ func TestWhatAzureDoesNotSayIsNotGuessed(t *testing.T) {
 		profileList:    "Traffic Manager profiles of rg-bluegreen cannot be read",
 		gatewayList:    "Application Gateways of rg-bluegreen cannot be read",
 	} {
-		w := newWorld(t)
+		w := newEnv(t)
 		w.azure(answer{when: when, fail: "AuthorizationFailed"}, answer{when: profileList, print: "[]"})
 		w.stops(w.run("live-color.sh"), why)
 	}
@@ -128,7 +128,7 @@ func TestWhatAzureDoesNotSayIsNotGuessed(t *testing.T) {
 
 func TestNobodyWorksInTheWrongPlace(t *testing.T) {
 	for _, script := range []string{"live-color.sh", "settings.sh", "infra.sh", "quiet.sh", "events.sh", "health.sh", "entra.sh", "azure-down.sh"} {
-		w := newWorld(t)
+		w := newEnv(t)
 		w.write("dist/bluegreen.zip", "zip", 0o644)
 		w.program("az", answer{when: "account show", fail: "Please run 'az login'"})
 		w.stops(w.run(script), "not signed in to Azure: run az login")

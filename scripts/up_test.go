@@ -23,7 +23,7 @@ func output(value string) map[string]any { return map[string]any{"type": "String
 var greenIsLive = answer{when: profileList, print: profile("blue Disabled", "green Enabled")}
 
 func TestADeploymentLeavesTheTrafficWhereItIs(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	create := "deployment sub create --name bluegreen-bluegreen --location westeurope --parameters bicep/main.bicepparam --output none"
 	w.azure(greenIsLive, answer{when: create, run: `echo "$BLUEGREEN_LIVE in $RESOURCE_GROUP"`})
 	w.set("BLUEGREEN_LIVE", "blue") // what an earlier deployment left behind
@@ -31,7 +31,7 @@ func TestADeploymentLeavesTheTrafficWhereItIs(t *testing.T) {
 }
 
 func TestWithoutAKnownLiveColorNothingIsDeployed(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.azure(answer{when: profileList, print: profile("blue Enabled", "green Enabled")})
 	w.stops(w.run("infra.sh"), "Nothing was deployed")
 	if calls := w.asked("az", "deployment sub create", "deployment sub what-if"); calls != nil {
@@ -47,7 +47,7 @@ func TestARunningReleaseIsNotDeployedInto(t *testing.T) {
 		}
 		return answer{when: "--silent --show-error --fail --max-time 30 --config - https://func.example.net/api/apps", print: text(map[string]any{"apps": append(apps, map[string]any{"name": "idle"})})}
 	}
-	w := newWorld(t)
+	w := newEnv(t)
 	w.azure(record, greenIsLive, answer{when: "functionapp keys list", print: "the-key"}, answer{when: "deployment sub create", print: "deployed"})
 	for _, busy := range []string{"deploying", "verifying", "switching", "baking", "returning"} {
 		w.program("curl", phases("completed", busy))
@@ -60,7 +60,7 @@ func TestARunningReleaseIsNotDeployedInto(t *testing.T) {
 }
 
 func TestWhatIfChangesNothing(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.set("BLUEGREEN_SECURE_ALERTS", "yes")
 	w.set("AZURE_ENV_NAME", "test")
 	w.set("BLUEGREEN_SETUP", "shared")
@@ -79,7 +79,7 @@ func TestPoolsThatScaleByThemselvesKeepTheirNodes(t *testing.T) {
 	cluster := func(name string, pools ...any) map[string]any {
 		return map[string]any{"name": name, "agentPoolProfiles": pools}
 	}
-	w := newWorld(t)
+	w := newEnv(t)
 	w.azure(greenIsLive, answer{when: "aks list --resource-group rg-bluegreen --output json", print: text([]any{
 		cluster("aks-blue", pool("system", false), pool("user", true)),
 		cluster("aks-green", pool("system", true), map[string]any{"name": "user", "enableAutoScaling": nil}),
@@ -90,14 +90,14 @@ func TestPoolsThatScaleByThemselvesKeepTheirNodes(t *testing.T) {
 }
 
 func TestTheControllerAloneMovesNoTraffic(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.set("BLUEGREEN_SETUP", "controller")
 	w.azure(answer{when: "deployment sub create", run: `echo "live: ${BLUEGREEN_LIVE:-}"`})
 	w.prints(w.run("infra.sh"), "live:")
 }
 
 func TestAzdIsToldWhatTheEntryPointsAskFor(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.set("BLUEGREEN_SECURE_ALERTS", "")
 	w.azure(append(entra(), greenIsLive)...)
 	w.program("azd", answer{when: "env set"})
@@ -112,7 +112,7 @@ func TestAzdIsToldWhatTheEntryPointsAskFor(t *testing.T) {
 }
 
 func TestWithoutAWayForAlertsNothingIsDeployedUnlessThatIsWanted(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.set("BLUEGREEN_SECURE_ALERTS", "")
 	refused := answer{when: "ad app list", fail: "Insufficient privileges to complete the operation."}
 	w.azure(refused, greenIsLive, answer{when: "deployment sub create", print: "deployed"})
@@ -142,7 +142,7 @@ func entra() []answer {
 
 func TestTheAppRegistrationIsMadeOnce(t *testing.T) {
 	printed := "BLUEGREEN_ALERT_APP=app-1\nBLUEGREEN_ALERT_APP_OBJECT_ID=object-1"
-	w := newWorld(t)
+	w := newEnv(t)
 	w.azure(append([]answer{
 		{when: "ad app list", print: ""},
 		{when: "ad app create --display-name bluegreen-alerts-bluegreen --sign-in-audience AzureADMyOrg", print: "app-1"},
@@ -163,7 +163,7 @@ func TestTheAppRegistrationIsMadeOnce(t *testing.T) {
 		}
 	}
 
-	w = newWorld(t)
+	w = newEnv(t)
 	w.azure(entra()...)
 	w.prints(w.run("entra.sh"), printed)
 	if made := w.asked("az", "ad app create", "ad sp create", "rest --method post"); made != nil {
@@ -177,7 +177,7 @@ func TestTheAppRegistrationIsMadeOnce(t *testing.T) {
 
 // Without an owner Azure Monitor refuses the action group.
 func TestWhoeverDeploysOwnsTheAppRegistration(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.azure(append([]answer{
 		{when: "account show --query user.type", print: "servicePrincipal"},
 		{when: "account show --query user.name", print: "workflow-1"},
@@ -191,7 +191,7 @@ func TestWhoeverDeploysOwnsTheAppRegistration(t *testing.T) {
 }
 
 func TestThePackageGoesToTheDeployedApp(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.azure()
 	w.stops(w.run("publish.sh"), "run make package first")
 	w.write("dist/bluegreen.zip", "zip", 0o644)
@@ -203,7 +203,7 @@ func TestThePackageGoesToTheDeployedApp(t *testing.T) {
 }
 
 func TestPushesAreSubscribedToWhenTheFunctionIsThere(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.program("go", answer{when: "run ./cmd/bluegreen config repositories bluegreen.yaml", print: "team/podinfo\nteam/shop"})
 	w.azure(record,
 		answer{when: "functionapp function show", run: `[ -f "$LOG/once" ] || { touch "$LOG/once"; exit 3; }`},
@@ -221,7 +221,7 @@ func TestPushesAreSubscribedToWhenTheFunctionIsThere(t *testing.T) {
 }
 
 func TestHealthIsAskedUntilTheAppAnswers(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.azure(record, answer{when: "functionapp keys list --resource-group rg-bluegreen --name func-it's", print: "the-key"})
 	answers := answer{when: "--silent", run: `[ -f "$LOG/once" ] || { touch "$LOG/once"; exit 22; }; grep -q 'x-functions-key: the-key' && echo '{"status":"ok"}'`}
 	w.program("curl", answers)
@@ -242,7 +242,7 @@ func TestHealthIsAskedUntilTheAppAnswers(t *testing.T) {
 }
 
 func TestAReleaseHasItsSectionOfTheChangelog(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.write("CHANGELOG.md", "# Changelog\n\n## Unreleased\n- later\n\n## 1.2.3\n- this\n- that\n\n## 1.2.2\n- before\n", 0o644)
 	w.prints(w.run("changelog.sh", "v1.2.3"), "- this\n- that")
 	w.stops(w.run("changelog.sh", "v1.2"), "is not a version")

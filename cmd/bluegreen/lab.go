@@ -9,12 +9,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bluegreen/internal/lab/stage"
+	"bluegreen/internal/lab"
 )
 
 func newLab(s *shell) *cobra.Command {
 	var demo, verbose bool
-	o := stage.Options{Root: "."}
+	o := lab.Options{Root: "."}
 	cmd := &cobra.Command{
 		Use: "lab", Short: "Bring everything up on this machine and show a release", Args: cobra.NoArgs,
 		RunE: does(func(cmd *cobra.Command, _ []string) error {
@@ -28,15 +28,15 @@ func newLab(s *shell) *cobra.Command {
 		}),
 	}
 	cmd.Flags().BoolVar(&demo, "demo", false, "play the main story and end; fails when a step is not seen in the data plane")
-	cmd.Flags().StringVar(&o.Gateway, "gateway", stage.AppGateway, "what moves the traffic: "+strings.Join(stage.Gateways, " or "))
+	cmd.Flags().StringVar(&o.Gateway, "gateway", lab.AppGateway, "what moves the traffic: "+strings.Join(lab.Gateways, " or "))
 	cmd.Flags().BoolVar(&verbose, "verbose", false, "print the logs of the app and the host as well")
 	return cmd
 }
 
 // lab stays up until it is interrupted.
-func (s *shell) lab(ctx context.Context, o stage.Options) error {
+func (s *shell) lab(ctx context.Context, o lab.Options) error {
 	began := time.Now()
-	l, err := stage.Start(ctx, o)
+	l, err := lab.Start(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -51,9 +51,9 @@ func (s *shell) lab(ctx context.Context, o stage.Options) error {
 	return nil
 }
 
-func (s *shell) demo(ctx context.Context, o stage.Options) error {
+func (s *shell) demo(ctx context.Context, o lab.Options) error {
 	o.Bake, o.Retire, o.Users = 4*time.Second, 4*time.Second, 100
-	l, err := stage.Start(ctx, o)
+	l, err := lab.Start(ctx, o)
 	if err != nil {
 		return err
 	}

@@ -18,16 +18,16 @@ import (
 	"bluegreen/internal/config"
 	"bluegreen/internal/console"
 	"bluegreen/internal/engine"
-	"bluegreen/internal/lab"
+	"bluegreen/internal/fake"
 	"bluegreen/internal/release"
 )
 
-// site is a console before a real engine on twins, with a worker that does what is owed.
+// site is a console before a real engine on fakes, with a worker that does what is owed.
 type site struct {
 	*testing.T
 	url     string
-	cluster *lab.Cluster
-	gateway *lab.Gateway
+	cluster *fake.Cluster
+	gateway *fake.Gateway
 }
 
 func digestOf(c string) string { return "sha256:" + strings.Repeat(c, 64) }
@@ -55,10 +55,10 @@ func pause(ctx context.Context, _ time.Duration) error {
 // newSite serves the app shop, live on blue with 1.0, and nothing on green.
 func newSite(t *testing.T, changes ...func(*release.Policy)) *site {
 	one, two := release.Image{Tag: "1.0", Digest: digestOf("1")}, release.Image{Tag: "2.0", Digest: digestOf("2")}
-	s := &site{T: t, cluster: lab.NewCluster(time.Now, pause, nil), gateway: lab.NewGateway(release.Blue, 20*time.Millisecond, time.Now, nil)}
-	s.cluster.Behave("", lab.Behaviour{Ready: 20 * time.Millisecond})
+	s := &site{T: t, cluster: fake.NewCluster(time.Now, pause, nil), gateway: fake.NewGateway(release.Blue, 20*time.Millisecond, time.Now, nil)}
+	s.cluster.Behave("", fake.Behaviour{Ready: 20 * time.Millisecond})
 	s.cluster.Seed(release.Blue, one, 3)
-	wakeups := lab.NewWakeups(nil)
+	wakeups := fake.NewWakeups(nil)
 	app := engine.App{
 		Name: "shop", Repository: "registry/shop", Gateway: s.gateway, Workloads: s.cluster, Registry: registry{"1.0": one, "2.0": two},
 		Policy: release.Policy{
@@ -70,7 +70,7 @@ func newSite(t *testing.T, changes ...func(*release.Policy)) *site {
 		change(&app.Policy)
 	}
 	broken := engine.App{Name: "broken", Problems: []string{"line 3: apps[1].bake: is wrong"}}
-	e := engine.New(engine.Options{Store: lab.NewStore(nil), Wakeups: wakeups, Apps: []engine.App{app, broken}, Sleep: pause, Look: time.Millisecond})
+	e := engine.New(engine.Options{Store: fake.NewStore(nil), Wakeups: wakeups, Apps: []engine.App{app, broken}, Sleep: pause, Look: time.Millisecond})
 	ctx, stop := context.WithCancel(t.Context())
 	var worker sync.WaitGroup
 	worker.Go(func() {
@@ -182,7 +182,7 @@ func TestAPersonSeesAndMovesTrafficFromTheShell(t *testing.T) {
 func TestWaitingForABadReleaseEndsInFailure(t *testing.T) {
 	s := newSite(t)
 	s.until("Live on blue", "status", "shop")
-	s.cluster.Behave("2.0", lab.Behaviour{Never: "web-1 \x1b[2Jcrashes", Status: release.Broken})
+	s.cluster.Behave("2.0", fake.Behaviour{Never: "web-1 \x1b[2Jcrashes", Status: release.Broken})
 	r := s.run("deploy", "shop", "--image", "2.0", "--wait")
 	s.expects(r, 1, "failed:", "see bluegreen history shop", "crashes")
 	if strings.Contains(r.out+r.err+s.run("status").out+s.run("history", "shop").out, "\x1b") {

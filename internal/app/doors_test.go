@@ -13,9 +13,9 @@ import (
 
 	"bluegreen/internal/app"
 	"bluegreen/internal/config"
+	"bluegreen/internal/emulator/host"
 	"bluegreen/internal/engine"
-	"bluegreen/internal/lab"
-	"bluegreen/internal/lab/host"
+	"bluegreen/internal/fake"
 )
 
 const (
@@ -43,13 +43,13 @@ func signIn(token string) ([]host.Claim, error) {
 
 // doors is the deployed app behind the host. Its one app is not served, so that whatever
 // comes past the doors is answered 409 by the API, and is kept when it is an alert.
-func doors(t *testing.T, store *lab.Store, auth host.SignIn, proxying string) *host.Host {
+func doors(t *testing.T, store *fake.Store, auth host.SignIn, proxying string) *host.Host {
 	t.Helper()
 	loaded, err := config.Load([]byte(file))
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := engine.New(engine.Options{Store: store, Wakeups: lab.NewWakeups(nil), Apps: []engine.App{{Name: "shop", Problems: []string{"it is a test"}}}})
+	e := engine.New(engine.Options{Store: store, Wakeups: fake.NewWakeups(nil), Apps: []engine.App{{Name: "shop", Problems: []string{"it is a test"}}}})
 	h, err := host.Start(t.Context(), host.Options{
 		Root: "../..", Queues: host.NewMemory(), SignIn: auth,
 		Env:     []string{"AzureFunctionsJobHost__customHandler__enableProxyingHttpRequest=" + proxying},
@@ -87,7 +87,7 @@ func TestNoPathAndNoHeaderLeadsPastTheDoors(t *testing.T) {
 	}
 	for _, auth := range []host.SignIn{nil, signIn} {
 		for _, proxying := range []string{"true", "false"} {
-			store := lab.NewStore(nil)
+			store := fake.NewStore(nil)
 			h := doors(t, store, auth, proxying)
 			for name, header := range headers {
 				for _, path := range paths {

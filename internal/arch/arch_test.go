@@ -15,24 +15,26 @@ import (
 // may lists, for each part, the parts of this module that its product code may import. A
 // part that is not listed may import none.
 var may = map[string][]string{
-	"internal/release":   {},
-	"internal/engine":    {"internal/release"},
-	"internal/functions": {},
-	"internal/config":    {"internal/engine", "internal/release"},
-	"internal/api":       {"internal/release"},
-	"internal/signin":    {},
-	"internal/console":   {"internal/api", "internal/engine", "internal/release", "internal/signin"},
-	"internal/probe":     {"internal/engine"},
-	"internal/intake":    {"internal/engine", "internal/release", "internal/config", "internal/functions", "internal/signin", "internal/azure/acr", "internal/azure/monitor", "internal/azure/queue"},
-	"internal/azure":     {"internal/engine", "internal/release", "internal/azure/resource"},
-	"internal/kube":      {"internal/engine", "internal/release", "internal/kube/access"}, // adapters never import each other
-	"internal/app":       {"internal/config", "internal/console", "internal/engine", "internal/functions", "internal/intake"},
-	"handler":            {"internal"},
-	"cmd/bluegreen":      {"internal"},
-	"internal/contract":  {"internal/engine", "internal/release"},
-	"internal/lab":       {"internal"},
-	"internal/proof":     {"internal/engine", "internal/release", "internal/lab"},
-	"testbed":            {},
+	"internal/release":    {},
+	"internal/engine":     {"internal/release"},
+	"internal/functions":  {},
+	"internal/config":     {"internal/engine", "internal/release"},
+	"internal/api":        {"internal/release"},
+	"internal/signin":     {},
+	"internal/console":    {"internal/api", "internal/engine", "internal/release", "internal/signin"},
+	"internal/probe":      {"internal/engine"},
+	"internal/intake":     {"internal/engine", "internal/release", "internal/config", "internal/functions", "internal/signin", "internal/azure/acr", "internal/azure/monitor", "internal/azure/queue"},
+	"internal/azure":      {"internal/engine", "internal/release", "internal/azure/resource"},
+	"internal/kube":       {"internal/engine", "internal/release", "internal/kube/access"}, // adapters never import each other
+	"internal/app":        {"internal/config", "internal/console", "internal/engine", "internal/functions", "internal/intake"},
+	"handler":             {"internal"},
+	"cmd/bluegreen":       {"internal"},
+	"internal/contract":   {"internal/engine", "internal/release"},
+	"internal/fake":       {"internal/engine", "internal/release"},
+	"internal/emulator":   {"internal"},
+	"internal/lab":        {"internal"},
+	"internal/simulation": {"internal/engine", "internal/release", "internal/fake"},
+	"testbed":             {},
 }
 
 // outside lists parts that may import nothing from outside the standard library.

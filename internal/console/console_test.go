@@ -315,7 +315,7 @@ func TestWaitingEndsWithTheOutcome(t *testing.T) {
 }
 
 func TestWaitingIsBounded(t *testing.T) {
-	e := newTwin()
+	e := newFakeEngine()
 	e.held = true
 	s := &site{T: t, engine: e, handler: console.New(console.Options{Engine: e, Wait: 10 * time.Millisecond, Poll: time.Millisecond})}
 	if a := read[api.Answer](t, s.ask("POST", "/api/apps/shop/pause?wait=true", `{}`), 202); a.Outcome != api.Pending {

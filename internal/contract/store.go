@@ -1,5 +1,5 @@
 // Package contract holds what every adapter of a port must pass: the real one and its
-// twin run the same tests, so that what holds in the lab holds in Azure.
+// fake run the same tests, so that what holds in the lab holds in Azure.
 package contract
 
 import (

@@ -7,12 +7,12 @@ import (
 	"time"
 
 	"bluegreen/internal/engine"
-	"bluegreen/internal/lab"
+	"bluegreen/internal/fake"
 	"bluegreen/internal/release"
 )
 
 func TestAPushedImageGoesLiveBakesAndTheOldColorIsScaledDown(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newEnv(t, nil)
 	w.run(2 * time.Minute)
 	w.push("2.0")
 	w.reach(release.Baking)
@@ -32,7 +32,7 @@ func TestAPushedImageGoesLiveBakesAndTheOldColorIsScaledDown(t *testing.T) {
 }
 
 func TestAnAlertReturnsTrafficAtOnceAndTheDigestStaysOut(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newEnv(t, nil)
 	w.push("2.0")
 	w.reach(release.Baking)
 	w.run(time.Minute)
@@ -52,26 +52,26 @@ func TestAnAlertReturnsTrafficAtOnceAndTheDigestStaysOut(t *testing.T) {
 }
 
 func TestTheReturnNeedsNothingOfTheBadColor(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newEnv(t, nil)
 	w.push("2.0")
 	w.reach(release.Baking)
-	w.cluster.Behave("2.0", lab.Behaviour{Never: "crash-looping", Status: release.Broken})
+	w.cluster.Behave("2.0", fake.Behaviour{Never: "crash-looping", Status: release.Broken})
 	w.alert("a1")
 	w.reach(release.RolledBack)
 	w.users("1.0")
 }
 
 func TestABakeWithoutAnyReadyPodReturnsByItself(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newEnv(t, nil)
 	w.push("2.0")
 	w.reach(release.Baking)
-	w.cluster.Behave("2.0", lab.Behaviour{Never: "crash-looping", Status: release.Broken})
+	w.cluster.Behave("2.0", fake.Behaviour{Never: "crash-looping", Status: release.Broken})
 	w.reach(release.RolledBack)
 	w.users("1.0")
 }
 
 func TestAnAlertInterruptsASwitch(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newEnv(t, nil)
 	w.push("2.0")
 	w.sleepHook(t, func() {
 		if w.state().Release.Phase == release.Switching {
@@ -88,7 +88,7 @@ func TestAnAlertInterruptsASwitch(t *testing.T) {
 }
 
 // sleepHook calls back at each wait of a worker.
-func (w *world) sleepHook(t *testing.T, each func()) {
+func (w *env) sleepHook(t *testing.T, each func()) {
 	t.Helper()
 	w.engine.Sleep = func(ctx context.Context, d time.Duration) error {
 		each()
@@ -97,7 +97,7 @@ func (w *world) sleepHook(t *testing.T, each func()) {
 }
 
 func TestAReturnInTheRollbackWindowScalesTheOldColorUpFirst(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newEnv(t, nil)
 	w.push("2.0")
 	w.reach(release.Completed)
 	w.run(time.Hour)
@@ -113,29 +113,29 @@ func TestAReturnInTheRollbackWindowScalesTheOldColorUpFirst(t *testing.T) {
 }
 
 func TestAnUnhealthyWayBackIsWaitedForLoudly(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newEnv(t, nil)
 	w.push("2.0")
 	w.reach(release.Baking)
-	w.cluster.Behave("1.0", lab.Behaviour{Never: "node lost"})
+	w.cluster.Behave("1.0", fake.Behaviour{Never: "node lost"})
 	w.alert("a1")
 	w.run(2 * time.Minute)
 	w.users("2.0")
 	if s := w.sentence(); !strings.Contains(s, "cannot take traffic back yet") || !strings.Contains(s, "node lost") {
 		t.Errorf("the sentence does not say what is wrong: %s", s)
 	}
-	w.cluster.Behave("1.0", lab.Behaviour{})
+	w.cluster.Behave("1.0", fake.Behaviour{})
 	w.reach(release.RolledBack)
 	w.users("1.0")
 }
 
 func TestABadImageNeverGetsTraffic(t *testing.T) {
-	for name, b := range map[string]lab.Behaviour{
+	for name, b := range map[string]fake.Behaviour{
 		"never ready":   {Never: "readiness probe failed"},
 		"pull error":    {Never: "manifest unknown", Status: release.PullFailing},
 		"invalid image": {Never: "invalid image name", Status: release.Broken},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, nil)
+			w := newEnv(t, nil)
 			w.cluster.Behave("2.0", b)
 			w.push("2.0")
 			w.reach(release.Failed)
@@ -151,7 +151,7 @@ func TestABadImageNeverGetsTraffic(t *testing.T) {
 }
 
 func TestASwitchThatIsNotSeenOnTheDataPathIsPutBack(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newEnv(t, nil)
 	w.live = "https://shop.example.com answered 502, expected 200"
 	w.push("2.0")
 	w.reach(release.Failed)
@@ -162,14 +162,14 @@ func TestASwitchThatIsNotSeenOnTheDataPathIsPutBack(t *testing.T) {
 }
 
 func TestTheGatewaysOwnTroublesAreOvercome(t *testing.T) {
-	for name, fate := range map[string]lab.Fate{"failed": lab.Fails, "busy": lab.Busy} {
+	for name, fate := range map[string]fake.Fate{"failed": fake.Fails, "busy": fake.Busy} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, nil)
-			w.gateway.Fate(func(n int) lab.Fate {
+			w := newEnv(t, nil)
+			w.gateway.Fate(func(n int) fake.Fate {
 				if n <= 2 {
 					return fate
 				}
-				return lab.Succeeds
+				return fake.Succeeds
 			})
 			w.push("2.0")
 			w.reach(release.Baking)
@@ -179,8 +179,8 @@ func TestTheGatewaysOwnTroublesAreOvercome(t *testing.T) {
 }
 
 func TestADeniedSwitchFailsTheReleaseAndSaysWhy(t *testing.T) {
-	w := newWorld(t, nil)
-	w.gateway.Fate(func(int) lab.Fate { return lab.Denied })
+	w := newEnv(t, nil)
+	w.gateway.Fate(func(int) fake.Fate { return fake.Denied })
 	w.push("2.0")
 	w.reach(release.Failed)
 	w.users("1.0")
@@ -190,7 +190,7 @@ func TestADeniedSwitchFailsTheReleaseAndSaysWhy(t *testing.T) {
 }
 
 func TestARivalsWriteDuringTheSwitchIsOvercome(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newEnv(t, nil)
 	w.push("2.0")
 	rivals := 0
 	w.sleepHook(t, func() {
@@ -204,7 +204,7 @@ func TestARivalsWriteDuringTheSwitchIsOvercome(t *testing.T) {
 }
 
 func TestAGatewayChangedByHandIsSaidAndLeftAlone(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newEnv(t, nil)
 	w.push("2.0")
 	w.reach(release.Completed)
 	w.gateway.Rival(release.Blue)
@@ -221,7 +221,7 @@ func TestAGatewayChangedByHandIsSaidAndLeftAlone(t *testing.T) {
 }
 
 func TestThePublishedFactsKeepTheirNumbersAndATopicThatIsDownDelaysNothing(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newEnv(t, nil)
 	w.topic.down = true
 	w.push("2.0")
 	w.reach(release.Baking)
@@ -243,7 +243,7 @@ func TestThePublishedFactsKeepTheirNumbersAndATopicThatIsDownDelaysNothing(t *te
 }
 
 func TestDuplicatesAreDecidedOnce(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newEnv(t, nil)
 	at := w.clock
 	for range 50 {
 		if _, err := w.engine.Pushed(t.Context(), "shop", img("2.0", at), false); err != nil {
@@ -257,7 +257,7 @@ func TestDuplicatesAreDecidedOnce(t *testing.T) {
 }
 
 func TestAnAppWithProblemsIsNotTouchedAndSaysWhy(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newEnv(t, nil)
 	w.app.Problems = []string{"line 3: bake: 15x is not a duration"}
 	w.restart()
 	w.push("2.0")
@@ -275,7 +275,7 @@ func TestAnAppWithProblemsIsNotTouchedAndSaysWhy(t *testing.T) {
 }
 
 func TestACommandIsAnsweredWithWhatBecameOfIt(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newEnv(t, nil)
 	w.run(time.Minute)
 	e, err := w.engine.Command(t.Context(), "shop", release.Commanded{Command: release.Rollback, By: "ana"}, "k1")
 	if err != nil || !strings.HasPrefix(e.Decision, "refused: there is no way back") {

@@ -9,11 +9,11 @@ import (
 	"time"
 
 	"bluegreen/internal/engine"
-	"bluegreen/internal/lab"
+	"bluegreen/internal/fake"
 	"bluegreen/internal/release"
 )
 
-// calls counts the calls of the twins and makes some of them fail.
+// calls counts the calls of the fakes and makes some of them fail.
 type calls struct {
 	mu   sync.Mutex // facts are published beside the work
 	made map[string]int
@@ -38,7 +38,7 @@ func newCalls() *calls { return &calls{made: map[string]int{}, fail: map[string]
 
 func TestAGatewayThatCannotBeReadOnceCancelsNothing(t *testing.T) {
 	c := newCalls()
-	w := newWorld(t, c.hook)
+	w := newEnv(t, c.hook)
 	w.run(2 * time.Minute)
 	w.push("2.0")
 	c.fail["live"] = 1
@@ -49,7 +49,7 @@ func TestAGatewayThatCannotBeReadOnceCancelsNothing(t *testing.T) {
 }
 
 func TestChecksThatTakeLongerThanAClaimEndAllTheSame(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newEnv(t, nil)
 	w.app.Checks = []engine.Check{{URL: "https://preview.example.com/", Times: 100}}
 	w.restart()
 	w.push("2.0")
@@ -60,7 +60,7 @@ func TestChecksThatTakeLongerThanAClaimEndAllTheSame(t *testing.T) {
 }
 
 func TestNothingPilesUpWhereNobodyIsTold(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newEnv(t, nil)
 	w.engine = engine.New(engine.Options{
 		Store: w.store, Wakeups: w.wakeups, Apps: []engine.App{w.app},
 		Now: func() time.Time { return w.clock }, Sleep: w.sleep,
@@ -75,7 +75,7 @@ func TestNothingPilesUpWhereNobodyIsTold(t *testing.T) {
 }
 
 func TestAWakeUpThatComesALittleEarlyIsNotSpentForNothing(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newEnv(t, nil)
 	w.push("2.0")
 	w.reach(release.Baking)
 	probed := w.state().Release.ProbedAt
@@ -89,7 +89,7 @@ func TestAWakeUpThatComesALittleEarlyIsNotSpentForNothing(t *testing.T) {
 }
 
 func TestAReturnTakesTheWayBackFromAWorkerThatStillScalesItDown(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newEnv(t, nil)
 	w.push("2.0")
 	w.reach(release.Completed)
 	stale := w.fence()
@@ -101,7 +101,7 @@ func TestAReturnTakesTheWayBackFromAWorkerThatStillScalesItDown(t *testing.T) {
 }
 
 func TestAnAppWhoseStoreWasLostIsTakenOverAndReleased(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newEnv(t, nil)
 	for color, size := range map[release.Color]int32{release.Blue: 3, release.Green: 0} { // what clusters remember of years
 		if err := w.cluster.Scale(t.Context(), color, size, 100_000); err != nil {
 			t.Fatal(err)
@@ -112,14 +112,14 @@ func TestAnAppWhoseStoreWasLostIsTakenOverAndReleased(t *testing.T) {
 }
 
 func TestAColorThatIsChangedByHandAfterItsChecksGetsNoTraffic(t *testing.T) {
-	var w *world
-	w = newWorld(t, func(call string, after bool) error {
+	var w *env
+	w = newEnv(t, func(call string, after bool) error {
 		if call == "switch" && after {
 			w.cluster.Edit(release.Green, img("9.9", w.clock))
 		}
 		return nil
 	})
-	w.gateway.Fate(func(int) lab.Fate { return lab.Fails }) // so that it is begun again
+	w.gateway.Fate(func(int) fake.Fate { return fake.Fails }) // so that it is begun again
 	w.push("2.0")
 	w.reach(release.Failed)
 	if r := w.state().Release; !strings.Contains(r.Cause, "not what was checked: somebody changed it") || strings.Contains(r.Cause, "denied") {
@@ -131,7 +131,7 @@ func TestAColorThatIsChangedByHandAfterItsChecksGetsNoTraffic(t *testing.T) {
 }
 
 func TestARecordOfANewerVersionIsLeftAloneAndSaid(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newEnv(t, nil)
 	w.push("2.0")
 	w.reach(release.Completed)
 	snap, err := w.store.Load(t.Context(), "shop")
@@ -157,7 +157,7 @@ func TestARecordOfANewerVersionIsLeftAloneAndSaid(t *testing.T) {
 	}
 }
 
-func (w *world) fence() int64 {
+func (w *env) fence() int64 {
 	w.t.Helper()
 	snap, err := w.store.Load(w.t.Context(), "shop")
 	if err != nil {
@@ -168,10 +168,10 @@ func (w *world) fence() int64 {
 
 func TestAReturnThatIsDeniedIsTriedWithRests(t *testing.T) {
 	c := newCalls()
-	w := newWorld(t, c.hook)
+	w := newEnv(t, c.hook)
 	w.push("2.0")
 	w.reach(release.Baking)
-	w.gateway.Fate(func(int) lab.Fate { return lab.Denied })
+	w.gateway.Fate(func(int) fake.Fate { return fake.Denied })
 	before := c.made["switch"]
 	w.alert("a1")
 	w.run(10 * time.Minute)
@@ -187,10 +187,10 @@ func TestAReturnThatIsDeniedIsTriedWithRests(t *testing.T) {
 }
 
 func TestTheIdleColorIsKeptWhileTheLiveOneIsDown(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newEnv(t, nil)
 	w.push("2.0")
 	w.reach(release.Completed)
-	w.cluster.Behave("2.0", lab.Behaviour{Never: "out of memory"})
+	w.cluster.Behave("2.0", fake.Behaviour{Never: "out of memory"})
 	w.run(2 * time.Hour)
 	if n := w.cluster.Wanted(release.Blue); n != 3 {
 		t.Errorf("blue was scaled to %d while green, which is live, had no ready pod", n)
@@ -198,7 +198,7 @@ func TestTheIdleColorIsKeptWhileTheLiveOneIsDown(t *testing.T) {
 	if s := w.sentence(); !strings.Contains(s, "has no ready pod") {
 		t.Errorf("the sentence does not say why: %s", s)
 	}
-	w.cluster.Behave("2.0", lab.Behaviour{})
+	w.cluster.Behave("2.0", fake.Behaviour{})
 	w.run(10 * time.Minute)
 	if n := w.cluster.Wanted(release.Blue); n != 0 {
 		t.Errorf("blue was not scaled down afterwards, it has %d", n)
@@ -206,7 +206,7 @@ func TestTheIdleColorIsKeptWhileTheLiveOneIsDown(t *testing.T) {
 }
 
 func TestAGatewayThatLeavesBothColorsDuringTheBakeIsSaid(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newEnv(t, nil)
 	w.push("2.0")
 	w.reach(release.Baking)
 	w.gateway.Rival("")
@@ -218,8 +218,8 @@ func TestAGatewayThatLeavesBothColorsDuringTheBakeIsSaid(t *testing.T) {
 
 func TestAColorThatSomebodyKeepsChangingIsNotFoughtInARage(t *testing.T) {
 	c := newCalls()
-	var w *world
-	w = newWorld(t, func(call string, after bool) error {
+	var w *env
+	w = newEnv(t, func(call string, after bool) error {
 		if call == "observe" && !after && w.state().Release.Phase == release.Deploying {
 			w.cluster.Edit(release.Green, img("0.9", time.Time{}))
 		}
@@ -235,7 +235,7 @@ func TestAColorThatSomebodyKeepsChangingIsNotFoughtInARage(t *testing.T) {
 
 func TestAnImagePushedBeforeTheGatewayCouldBeReadIsReleased(t *testing.T) {
 	c := newCalls()
-	w := newWorld(t, c.hook)
+	w := newEnv(t, c.hook)
 	c.fail["live"] = 30
 	w.push("2.0")
 	w.run(3 * time.Minute)
@@ -247,8 +247,8 @@ func TestAnImagePushedBeforeTheGatewayCouldBeReadIsReleased(t *testing.T) {
 }
 
 func TestAClaimThatEndsDuringALongGatewayCallCostsNoRelease(t *testing.T) {
-	w := newWorld(t, nil)
-	slow := &slowGateway{Gateway: w.gateway, world: w}
+	w := newEnv(t, nil)
+	slow := &slowGateway{Gateway: w.gateway, env: w}
 	w.app.Gateway = slow
 	w.restart()
 	w.push("2.0")
@@ -262,21 +262,21 @@ func TestAClaimThatEndsDuringALongGatewayCallCostsNoRelease(t *testing.T) {
 // slowGateway answers its first write after the claim of the worker has ended.
 type slowGateway struct {
 	engine.Gateway
-	world *world
-	once  bool
+	env  *env
+	once bool
 }
 
 func (g *slowGateway) Switch(ctx context.Context, to release.Color, fence int64) (engine.Operation, error) {
 	op, err := g.Gateway.Switch(ctx, to, fence)
 	if !g.once {
 		g.once = true
-		g.world.clock = g.world.clock.Add(90 * time.Second)
+		g.env.clock = g.env.clock.Add(90 * time.Second)
 	}
 	return op, err
 }
 
 func TestALiveColorThatSomebodyChangedIsSaidAndRecorded(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newEnv(t, nil)
 	w.run(2 * time.Minute)
 	w.cluster.Edit(release.Blue, img("1.1", time.Time{}))
 	w.run(10 * time.Minute)

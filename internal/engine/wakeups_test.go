@@ -12,8 +12,8 @@ import (
 func TestManyMessagesAtOnceLeaveOneWakeup(t *testing.T) {
 	const messages = 7
 	waiting := 0 // further workers that are to come between a worker's load and its commit
-	var w *world
-	w = newWorld(t, func(call string, after bool) error {
+	var w *env
+	w = newEnv(t, func(call string, after bool) error {
 		if call == "commit" && !after && waiting > 0 {
 			waiting--
 			if err := w.engine.Step(t.Context(), "shop"); err != nil {

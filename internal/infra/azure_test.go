@@ -19,8 +19,8 @@ import (
 	"bluegreen/internal/azure/appgateway"
 	"bluegreen/internal/azure/trafficmanager"
 	"bluegreen/internal/config"
+	"bluegreen/internal/emulator/arm"
 	"bluegreen/internal/engine"
-	"bluegreen/internal/lab/arm"
 	"bluegreen/internal/release"
 )
 

@@ -15,8 +15,8 @@ import (
 	"bluegreen/internal/azure/aks"
 	"bluegreen/internal/azure/appgateway"
 	"bluegreen/internal/azure/trafficmanager"
+	"bluegreen/internal/emulator/arm"
 	"bluegreen/internal/engine"
-	"bluegreen/internal/lab/arm"
 	"bluegreen/internal/release"
 )
 

@@ -13,9 +13,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"bluegreen/internal/emulator/actiongroup"
 	"bluegreen/internal/engine"
 	"bluegreen/internal/intake"
-	"bluegreen/internal/lab/actiongroup"
 	"bluegreen/internal/release"
 
 	"github.com/google/go-cmp/cmp"
@@ -23,12 +23,12 @@ import (
 )
 
 // post sends an alert without a network.
-func (w *world) post(body []byte) (*httptest.ResponseRecorder, intake.Answer) {
+func (w *env) post(body []byte) (*httptest.ResponseRecorder, intake.Answer) {
 	w.t.Helper()
 	return w.request(http.MethodPost, body)
 }
 
-func (w *world) request(method string, body []byte) (*httptest.ResponseRecorder, intake.Answer) {
+func (w *env) request(method string, body []byte) (*httptest.ResponseRecorder, intake.Answer) {
 	w.t.Helper()
 	rec := httptest.NewRecorder()
 	w.intake.Alerts().ServeHTTP(rec, httptest.NewRequest(method, "/api/alerts", strings.NewReader(string(body))))
@@ -42,7 +42,7 @@ func (w *world) request(method string, body []byte) (*httptest.ResponseRecorder,
 func id(n string) string { return strings.ToLower("/subscriptions/s/providers/alerts/" + n) }
 
 func TestAnAlertBeginsTheReturnBeforeItIsAnswered(t *testing.T) {
-	w := newWorld(t, changes{})
+	w := newEnv(t, changes{})
 	w.baking()
 	_ = w.sleep(t.Context(), time.Minute)
 	rec, a := w.post(actiongroup.Alert{ID: id("1"), Rule: "shop-5xx", FiredAt: w.now()}.Metric("shop-green", 57, 20))
@@ -60,7 +60,7 @@ func TestAnAlertBeginsTheReturnBeforeItIsAnswered(t *testing.T) {
 }
 
 func TestARepeatedAlertIsKnown(t *testing.T) {
-	w := newWorld(t, changes{})
+	w := newEnv(t, changes{})
 	alert := actiongroup.Alert{ID: id("1"), Rule: "shop-5xx"}
 	if rec, _ := w.post(alert.Metric("shop-green", 57, 20)); rec.Code != http.StatusAccepted {
 		t.Fatalf("first: %d", rec.Code)
@@ -73,7 +73,7 @@ func TestARepeatedAlertIsKnown(t *testing.T) {
 }
 
 func TestWhatMovesNoTrafficIsAnsweredWithItsReason(t *testing.T) {
-	w := newWorld(t, changes{})
+	w := newEnv(t, changes{})
 	tests := []struct {
 		name   string
 		body   []byte
@@ -131,7 +131,7 @@ func TestAnAlertGoesToTheAppsAndTheColorThatItIsAbout(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			w := newWorld(t, changes{})
+			w := newEnv(t, changes{})
 			if rec, a := w.post(test.body); rec.Code != http.StatusAccepted {
 				t.Errorf("%d %+v", rec.Code, a)
 			}
@@ -149,7 +149,7 @@ func TestAnAlertGoesToTheAppsAndTheColorThatItIsAbout(t *testing.T) {
 }
 
 func TestAnAlertForAnAppThatCannotBeServedIsKept(t *testing.T) {
-	w := newWorld(t, changes{})
+	w := newEnv(t, changes{})
 	rec, a := w.post(actiongroup.Alert{ID: id("1"), Rule: "broken"}.Activity())
 	if rec.Code != http.StatusAccepted || len(a.Apps) != 1 || !strings.HasPrefix(a.Apps[0].Note, "it waits until the configuration of the app is mended: line ") || len(w.inbox("broken")) != 1 {
 		t.Errorf("%d %+v", rec.Code, a)
@@ -157,7 +157,7 @@ func TestAnAlertForAnAppThatCannotBeServedIsKept(t *testing.T) {
 }
 
 func TestBadAlertsAreAnsweredClearly(t *testing.T) {
-	w := newWorld(t, changes{})
+	w := newEnv(t, changes{})
 	tests := []struct {
 		name, method, body string
 		status             int
@@ -191,7 +191,7 @@ func TestBadAlertsAreAnsweredClearly(t *testing.T) {
 }
 
 func TestALargeBodyGetsAnAnswerAndNotABrokenConnection(t *testing.T) {
-	w := newWorld(t, changes{})
+	w := newEnv(t, changes{})
 	s := httptest.NewServer(w.intake.Alerts())
 	defer s.Close()
 	for _, size := range []int{1 << 20, 4 << 20} {
@@ -208,7 +208,7 @@ func TestALargeBodyGetsAnAnswerAndNotABrokenConnection(t *testing.T) {
 }
 
 func TestABodyThatNeverComesIsAnsweredInTime(t *testing.T) {
-	w := newWorld(t, changes{})
+	w := newEnv(t, changes{})
 	s := httptest.NewServer(w.intake.Alerts())
 	defer s.Close()
 	r, stuck := io.Pipe()
@@ -227,7 +227,7 @@ func TestABodyThatNeverComesIsAnsweredInTime(t *testing.T) {
 func TestAnAlertSurvivesStorageTroubleOfAMinute(t *testing.T) {
 	var fails atomic.Int32
 	fails.Store(3)
-	w := newWorld(t, changes{hook: func(call string, after bool) error {
+	w := newEnv(t, changes{hook: func(call string, after bool) error {
 		if call == "accept" && !after && fails.Add(-1) >= 0 {
 			return errors.New("the storage is away")
 		}
@@ -243,7 +243,7 @@ func TestAnAlertSurvivesStorageTroubleOfAMinute(t *testing.T) {
 }
 
 func TestStorageTroubleIsUnavailableAndNothingElse(t *testing.T) {
-	w := newWorld(t, changes{hook: func(call string, after bool) error { return errors.New("the storage is away") }})
+	w := newEnv(t, changes{hook: func(call string, after bool) error { return errors.New("the storage is away") }})
 	rec, a := w.post(actiongroup.Alert{Rule: "agw-5xx"}.Activity())
 	if rec.Code != http.StatusServiceUnavailable || rec.Header().Get("Retry-After") != "5" || a.Result != "not kept: the storage does not answer as it should; it is asked for again" || len(a.Apps) != 2 {
 		t.Errorf("%d %+v", rec.Code, a)
@@ -281,7 +281,7 @@ func TestTheAnswerComesInTimeWhateverHangs(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, test.with)
+				w := newEnv(t, test.with)
 				began := time.Now()
 				rec, _ := w.post(actiongroup.Alert{Rule: "agw-5xx"}.Activity())
 				if took := time.Since(began); rec.Code != test.status || took >= 5*time.Second {
@@ -299,7 +299,7 @@ func FuzzAlert(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		rec, _ := newWorld(t, changes{}).post(body)
+		rec, _ := newEnv(t, changes{}).post(body)
 		if rec.Code >= 500 {
 			t.Errorf("%d %s", rec.Code, rec.Body)
 		}

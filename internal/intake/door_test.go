@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"bluegreen/internal/emulator/actiongroup"
 	"bluegreen/internal/intake"
-	"bluegreen/internal/lab/actiongroup"
 )
 
 // principal is the header of App Service authentication, in the form of the documentation.
@@ -46,7 +46,7 @@ func TestTheAlertDoorLetsInOnlyTheSecureWebhook(t *testing.T) {
 		"no base64":                   {false, []string{"X-MS-CLIENT-PRINCIPAL", "%%"}, 401, "not base64"},
 	} {
 		t.Run(what, func(t *testing.T) {
-			w := newWorld(t, changes{})
+			w := newEnv(t, changes{})
 			w.intake.SignIn = !c.off
 			body := actiongroup.Alert{ID: id("1"), Rule: "shop-5xx"}.Metric("shop-green", 57, 20)
 			r := httptest.NewRequest(http.MethodPost, "/api/alert-fired", strings.NewReader(string(body)))

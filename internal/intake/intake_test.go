@@ -28,7 +28,7 @@ func push(repository, tag string, at time.Time) json.RawMessage {
 }
 
 func TestAPushReachesEveryAppThatIsReleasedFromItsRepository(t *testing.T) {
-	w := newWorld(t, changes{})
+	w := newEnv(t, changes{})
 	send := func(repository, tag string, want ...string) {
 		t.Helper()
 		lines, err := w.intake.ImagePushed(t.Context(), push(repository, tag, w.now()))
@@ -48,7 +48,7 @@ func TestAPushReachesEveryAppThatIsReleasedFromItsRepository(t *testing.T) {
 }
 
 func TestAPushForAnAppThatCannotBeServedIsKept(t *testing.T) {
-	w := newWorld(t, changes{})
+	w := newEnv(t, changes{})
 	lines, err := w.intake.ImagePushed(t.Context(), push("team/broken", "1", w.now()))
 	if err != nil || len(lines) != 1 || len(w.inbox("broken")) != 1 || !strings.Contains(lines[0], "broken: accepted: 1 (9f2c6e0d3b1a); it waits until the configuration of the app is mended: line ") {
 		t.Errorf("%q, error %v", lines, err)
@@ -57,7 +57,7 @@ func TestAPushForAnAppThatCannotBeServedIsKept(t *testing.T) {
 
 func TestAPushThatOneAppCouldNotKeepComesAgainForThatApp(t *testing.T) {
 	var accepts atomic.Int32
-	w := newWorld(t, changes{hook: func(call string, after bool) error {
+	w := newEnv(t, changes{hook: func(call string, after bool) error {
 		if call == "accept" && !after && accepts.Add(1) == 1 {
 			return errors.New("the storage is away")
 		}
@@ -85,7 +85,7 @@ func (charts) Resolve(context.Context, string) (release.Image, error) {
 func (charts) Newest(context.Context, int) ([]release.Image, error) { return nil, nil }
 
 func TestAChartThatLooksLikeAnImageIsDropped(t *testing.T) {
-	w := newWorld(t, changes{registry: charts{}})
+	w := newEnv(t, changes{registry: charts{}})
 	lines, err := w.intake.ImagePushed(t.Context(), push("team/tools", "1", w.now()))
 	if want := []string{"tools: dropped: it is a Helm chart: not a container image"}; err != nil || !slices.Equal(lines, want) || len(w.inbox("tools")) != 0 {
 		t.Errorf("%q, error %v", lines, err)
@@ -93,7 +93,7 @@ func TestAChartThatLooksLikeAnImageIsDropped(t *testing.T) {
 }
 
 func TestBadInputIsDroppedAndNeverComesAgain(t *testing.T) {
-	w := newWorld(t, changes{})
+	w := newEnv(t, changes{})
 	good := string(push("team/shop", "1.2.3", w.now()))
 	tests := []struct {
 		name    string
@@ -132,7 +132,7 @@ func TestBadInputIsDroppedAndNeverComesAgain(t *testing.T) {
 }
 
 func TestTheClockWakesWhatWaits(t *testing.T) {
-	w := newWorld(t, changes{})
+	w := newEnv(t, changes{})
 	if _, err := w.intake.ImagePushed(t.Context(), push("team/shop", "1.2.3", w.now())); err != nil {
 		t.Fatal(err)
 	}

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"bluegreen/internal/azure/acr"
+	lab "bluegreen/internal/emulator/registry"
 	"bluegreen/internal/engine"
-	lab "bluegreen/internal/lab/registry"
 	"bluegreen/internal/release"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"

@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"bluegreen/internal/azure/aks"
+	"bluegreen/internal/emulator/arm"
 	"bluegreen/internal/engine"
 	"bluegreen/internal/kube/access"
-	"bluegreen/internal/lab/arm"
 	"bluegreen/testbed"
 
 	rbacv1 "k8s.io/api/rbac/v1"

@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"bluegreen/internal/azure/appgateway"
+	"bluegreen/internal/emulator/arm"
 	"bluegreen/internal/engine"
-	"bluegreen/internal/lab/arm"
 	"bluegreen/internal/release"
 
 	azarm "github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
@@ -130,7 +130,7 @@ func TestAWriteIsDoneOnlyWhenThatIsTold(t *testing.T) {
 
 func TestAnotherClientBetweenReadAndWriteMakesItBusy(t *testing.T) {
 	for _, ignored := range []bool{false, true} {
-		w := newWorld(t, shapes["basic"])
+		w := newEnv(t, shapes["basic"])
 		w.azure.Set(func(b *arm.Behaviour) { b.IgnoreIfMatch = ignored })
 		o := *w.options.Client
 		o.Transport = watch{o.Transport, func(r *http.Request) {
@@ -193,7 +193,7 @@ func TestAGatewayThatTakesTooLongToTellHealthIsUnknown(t *testing.T) {
 		t.Skip("waits ten seconds")
 	}
 	t.Parallel()
-	w := newWorld(t, shapes["basic"])
+	w := newEnv(t, shapes["basic"])
 	o := *w.options.Client
 	o.Transport = watch{o.Transport, func(r *http.Request) {
 		if r.Method == http.MethodPost {

@@ -6,12 +6,12 @@ import (
 	"strings"
 	"testing"
 
-	"bluegreen/internal/lab/arm"
+	"bluegreen/internal/emulator/arm"
 	"bluegreen/internal/release"
 )
 
 // edit changes the gateway as a person does, and waits until that is in effect.
-func (w *world) edit(change func(properties map[string]any)) {
+func (w *env) edit(change func(properties map[string]any)) {
 	w.t.Helper()
 	if err := w.azure.Rival(func(doc map[string]any) { change(doc["properties"].(map[string]any)) }); err != nil {
 		w.t.Fatal(err)
@@ -19,7 +19,7 @@ func (w *world) edit(change func(properties map[string]any)) {
 	w.azure.Release()
 }
 
-func (w *world) check() []string {
+func (w *env) check() []string {
 	w.t.Helper()
 	found, err := w.Check(w.t.Context())
 	if err != nil {
@@ -39,7 +39,7 @@ func part(properties map[string]any, section, name string) map[string]any {
 
 func TestAGatewayThatIsAllRightHasNothingToCheck(t *testing.T) {
 	for name, s := range shapes {
-		if found := newWorld(t, s).check(); len(found) > 0 {
+		if found := newEnv(t, s).check(); len(found) > 0 {
 			t.Errorf("%s: %q", name, found)
 		}
 	}
@@ -49,29 +49,29 @@ func TestAGatewayThatIsAllRightHasNothingToCheck(t *testing.T) {
 func TestWhatIsInTheWayIsToldBeforeAndAtTheSwitch(t *testing.T) {
 	for name, c := range map[string]struct {
 		shape string
-		spoil func(w *world)
+		spoil func(w *env)
 		says  []string
 	}{
-		"no such gateway": {says: []string{"there is no Application Gateway", "agw-none", "gateway.applicationGateway"}, spoil: func(w *world) {
+		"no such gateway": {says: []string{"there is no Application Gateway", "agw-none", "gateway.applicationGateway"}, spoil: func(w *env) {
 			w.options.ID = strings.Replace(w.options.ID, "agw-shop", "agw-none", 1)
 		}},
-		"stopped": {says: []string{"Stopped", "start it first"}, spoil: func(w *world) { w.azure.Stop() }},
-		"no such rule": {says: []string{"rule shop does not exist", "neighbour, podinfo"}, spoil: func(w *world) {
+		"stopped": {says: []string{"Stopped", "start it first"}, spoil: func(w *env) { w.azure.Stop() }},
+		"no such rule": {says: []string{"rule shop does not exist", "neighbour, podinfo"}, spoil: func(w *env) {
 			w.options.Rules = []string{"podinfo", "shop"}
 		}},
-		"a redirect": {says: []string{"rule rule-redirect redirects"}, spoil: func(w *world) { w.options.Rules = []string{"rule-redirect"} }},
-		"no such pool": {says: []string{"backend pool pool-red of green does not exist", "pool-blue, pool-green, pool-other"}, spoil: func(w *world) {
+		"a redirect": {says: []string{"rule rule-redirect redirects"}, spoil: func(w *env) { w.options.Rules = []string{"rule-redirect"} }},
+		"no such pool": {says: []string{"backend pool pool-red of green does not exist", "pool-blue, pool-green, pool-other"}, spoil: func(w *env) {
 			w.options.Green.Pool = "pool-red"
 		}},
-		"no such settings": {says: []string{"backend HTTP settings set-red of green do", "set-app"}, spoil: func(w *world) {
+		"no such settings": {says: []string{"backend HTTP settings set-red of green do", "set-app"}, spoil: func(w *env) {
 			w.options.Blue.Settings, w.options.Green.Settings = "set-app", "set-red"
 		}},
-		"an ingress controller's tag": {says: []string{"AGIC", "tag Managed-By-K8S-Ingress"}, spoil: func(w *world) {
+		"an ingress controller's tag": {says: []string{"AGIC", "tag Managed-By-K8S-Ingress"}, spoil: func(w *env) {
 			if err := w.azure.Rival(func(doc map[string]any) { doc["tags"] = map[string]any{"Managed-By-K8S-Ingress": "1.7"} }); err != nil {
 				w.t.Fatal(err)
 			}
 		}},
-		"an ingress controller's rule": {says: []string{"AGIC", "rr-0123456789abcdef0123456789abcdef"}, spoil: func(w *world) {
+		"an ingress controller's rule": {says: []string{"AGIC", "rr-0123456789abcdef0123456789abcdef"}, spoil: func(w *env) {
 			w.edit(func(p map[string]any) {
 				for _, o := range list(p, "requestRoutingRules") {
 					if o["name"] == "neighbour" {
@@ -80,7 +80,7 @@ func TestWhatIsInTheWayIsToldBeforeAndAtTheSwitch(t *testing.T) {
 				}
 			})
 		}},
-		"a path map that others use": {shape: "paths", says: []string{"path map map-podinfo also serves rule neighbour"}, spoil: func(w *world) {
+		"a path map that others use": {shape: "paths", says: []string{"path map map-podinfo also serves rule neighbour"}, spoil: func(w *env) {
 			w.edit(func(p map[string]any) {
 				rule := part(p, "requestRoutingRules", "neighbour")
 				rule["ruleType"], rule["urlPathMap"] = "PathBasedRouting", part(p, "requestRoutingRules", "podinfo")["urlPathMap"]
@@ -88,11 +88,11 @@ func TestWhatIsInTheWayIsToldBeforeAndAtTheSwitch(t *testing.T) {
 				delete(rule, "backendHttpSettings")
 			})
 		}},
-		"a rule that leads elsewhere": {says: []string{"rule podinfo points at pool pool-other", "neither color"}, spoil: func(w *world) {
+		"a rule that leads elsewhere": {says: []string{"rule podinfo points at pool pool-other", "neither color"}, spoil: func(w *env) {
 			w.rival("")
 			w.azure.Release()
 		}},
-		"no right to read": {says: []string{"lacks Microsoft.Network/applicationGateways/read", "Network Contributor"}, spoil: func(w *world) {
+		"no right to read": {says: []string{"lacks Microsoft.Network/applicationGateways/read", "Network Contributor"}, spoil: func(w *env) {
 			w.arm.Deny("", "Microsoft.Network/applicationGateways/read")
 		}},
 	} {
@@ -101,7 +101,7 @@ func TestWhatIsInTheWayIsToldBeforeAndAtTheSwitch(t *testing.T) {
 			if c.shape != "" {
 				s = shapes[c.shape]
 			}
-			w := newWorld(t, s)
+			w := newEnv(t, s)
 			c.spoil(w)
 			w.Gateway = w.open()
 			found := w.check()
@@ -115,7 +115,7 @@ func TestWhatIsInTheWayIsToldBeforeAndAtTheSwitch(t *testing.T) {
 }
 
 func TestASharedPathMapIsTheAppsWhenAllItsRulesAre(t *testing.T) {
-	w := newWorld(t, shapes["paths"])
+	w := newEnv(t, shapes["paths"])
 	w.edit(func(p map[string]any) {
 		rule := part(p, "requestRoutingRules", "neighbour")
 		rule["ruleType"], rule["urlPathMap"] = "PathBasedRouting", part(p, "requestRoutingRules", "podinfo")["urlPathMap"]
@@ -134,7 +134,7 @@ func TestASharedPathMapIsTheAppsWhenAllItsRulesAre(t *testing.T) {
 }
 
 func TestWhatMakesASwitchRougherIsAWarning(t *testing.T) {
-	w := newWorld(t, shapes["basic"])
+	w := newEnv(t, shapes["basic"])
 	w.edit(func(p map[string]any) {
 		s := part(p, "backendHttpSettingsCollection", "set-app")
 		s["connectionDraining"] = map[string]any{"enabled": false, "drainTimeoutInSec": 1}
@@ -151,7 +151,7 @@ func TestWhatMakesASwitchRougherIsAWarning(t *testing.T) {
 }
 
 func TestSettingsOfNeitherColorAreLeftAloneAndTold(t *testing.T) {
-	w := newWorld(t, shapes["settings"])
+	w := newEnv(t, shapes["settings"])
 	w.edit(func(p map[string]any) {
 		w.lead(part(p, "requestRoutingRules", "podinfo"), "backendAddressPool", "backendHttpSettings", "pool-blue")
 		part(p, "requestRoutingRules", "podinfo")["backendHttpSettings"] = map[string]any{"id": w.azure.ID() + "/backendHttpSettingsCollection/set-pool-other"}
@@ -165,7 +165,7 @@ func TestSettingsOfNeitherColorAreLeftAloneAndTold(t *testing.T) {
 }
 
 func TestACheckThatCannotTellIsAnError(t *testing.T) {
-	w := newWorld(t, shapes["basic"])
+	w := newEnv(t, shapes["basic"])
 	w.azure.Inject(9, arm.Read, arm.InternalError)
 	if found, err := w.Check(t.Context()); err == nil {
 		t.Errorf("the check finds %q", found)
@@ -173,7 +173,7 @@ func TestACheckThatCannotTellIsAnError(t *testing.T) {
 }
 
 func TestReadingAndWritingUseTheVersionOfTheModels(t *testing.T) {
-	w := newWorld(t, shapes["basic"])
+	w := newEnv(t, shapes["basic"])
 	seen := map[string]bool{}
 	o := *w.options.Client
 	o.Transport = watch{o.Transport, func(r *http.Request) {

@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"bluegreen/internal/contract"
+	"bluegreen/internal/emulator/arm"
 	"bluegreen/internal/engine"
-	"bluegreen/internal/lab/arm"
 	"bluegreen/internal/release"
 )
 
@@ -40,7 +40,7 @@ func TestTheGatewayKeepsTheContractInEveryMode(t *testing.T) {
 }
 
 func traffic(t *testing.T, m mode) contract.Traffic {
-	w := newWorld(t, shapes[m.shape])
+	w := newEnv(t, shapes[m.shape])
 	if m.set != nil {
 		w.azure.Set(m.set)
 	}

@@ -221,7 +221,7 @@ func TestOnlyTheAppsReferencesChangeInAnyGateway(t *testing.T) {
 
 func TestAFullGatewayComesBackAsItWas(t *testing.T) {
 	for name, s := range shapes {
-		w := newWorld(t, s)
+		w := newEnv(t, s)
 		w.done(release.Green)
 		before, err := json.Marshal(w.azure.Document())
 		if err != nil {

@@ -12,15 +12,15 @@ import (
 	"time"
 
 	"bluegreen/internal/azure/appgateway"
+	"bluegreen/internal/emulator/arm"
 	"bluegreen/internal/engine"
-	"bluegreen/internal/lab/arm"
 	"bluegreen/internal/release"
 
 	"github.com/google/go-cmp/cmp"
 )
 
 func TestNoRequestIsLostInASwitchUnderLoad(t *testing.T) {
-	w := newWorld(t, shapes["paths"])
+	w := newEnv(t, shapes["paths"])
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}, Timeout: 30 * time.Second}
 	defer client.CloseIdleConnections()
 	url := w.azure.ListenerURL("lst-podinfo") + w.shape.path
@@ -76,7 +76,7 @@ func TestAWriteIsSentOnceWithTheEtagOfItsOwnRead(t *testing.T) {
 		arm.Unavailable: engine.ErrBusy, arm.Throttled: engine.ErrBusy, arm.InternalError: nil,
 		arm.ResetBefore: nil, arm.ResetAfter: nil, arm.LinkedDenied: engine.ErrDenied,
 	} {
-		w := newWorld(t, shapes["basic"])
+		w := newEnv(t, shapes["basic"])
 		etag := w.azure.Document()["etag"]
 		w.azure.Inject(9, arm.Write, fault)
 		op, err := w.Switch(t.Context(), release.Green, 1)
@@ -95,7 +95,7 @@ func TestAWriteIsSentOnceWithTheEtagOfItsOwnRead(t *testing.T) {
 	}
 }
 
-func (w *world) writes() (found []arm.Request) {
+func (w *env) writes() (found []arm.Request) {
 	for _, r := range w.arm.Requests() {
 		if r.Method == http.MethodPut {
 			found = append(found, r)
@@ -105,7 +105,7 @@ func (w *world) writes() (found []arm.Request) {
 }
 
 func TestARefusalSaysWhatTheServiceSaid(t *testing.T) {
-	w := newWorld(t, shapes["basic"])
+	w := newEnv(t, shapes["basic"])
 	w.azure.HoldOperations()
 	w.rival(release.Blue)
 	w.azure.Set(func(b *arm.Behaviour) { b.Second, b.RetryAfter = arm.RetryLater, 9*time.Second })
@@ -126,14 +126,14 @@ func TestAMissingRightIsNamedWithTheRoleThatMendsIt(t *testing.T) {
 		"Microsoft.Network/virtualNetworks/subnets/join/action":          {"subnets/join/action", "snet-agw"},
 		"Microsoft.ManagedIdentity/userAssignedIdentities/assign/action": {"assign/action", "id-agw", "Managed Identity Operator"},
 	} {
-		w := newWorld(t, shapes["basic"])
+		w := newEnv(t, shapes["basic"])
 		w.arm.Deny("", action)
 		w.denied(parts...)
 	}
 }
 
 func TestAnOperationWhoseRightIsMissingIsDeniedNotLost(t *testing.T) {
-	w := newWorld(t, shapes["basic"])
+	w := newEnv(t, shapes["basic"])
 	op, err := w.Switch(t.Context(), release.Green, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -148,7 +148,7 @@ func TestAnOperationWhoseRightIsMissingIsDeniedNotLost(t *testing.T) {
 
 func TestAPollThatGoesWrongMayPass(t *testing.T) {
 	for _, fault := range []arm.Fault{arm.Unavailable, arm.InternalError, arm.Throttled, arm.ResetBefore, arm.ResetAfter} {
-		w := newWorld(t, shapes["basic"])
+		w := newEnv(t, shapes["basic"])
 		op, err := w.Switch(t.Context(), release.Green, 1)
 		if err != nil {
 			t.Fatal(err)
@@ -170,7 +170,7 @@ func TestAPollThatGoesWrongMayPass(t *testing.T) {
 }
 
 func TestAnOperationThatAzureForgotIsLost(t *testing.T) {
-	w := newWorld(t, shapes["basic"])
+	w := newEnv(t, shapes["basic"])
 	op, err := w.Switch(t.Context(), release.Green, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -189,7 +189,7 @@ func TestAnOperationThatAzureForgotIsLost(t *testing.T) {
 }
 
 func TestAFailedOperationSaysWhy(t *testing.T) {
-	w := newWorld(t, shapes["basic"])
+	w := newEnv(t, shapes["basic"])
 	w.azure.Inject(1, arm.Write, arm.OperationFails)
 	op, err := w.Switch(t.Context(), release.Green, 1)
 	if err != nil {
@@ -199,7 +199,7 @@ func TestAFailedOperationSaysWhy(t *testing.T) {
 }
 
 func TestNothingIsWrittenWhenTheReadTookTooLong(t *testing.T) {
-	w := newWorld(t, shapes["basic"])
+	w := newEnv(t, shapes["basic"])
 	w.azure.Set(func(b *arm.Behaviour) { b.Slow = time.Second })
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
@@ -215,7 +215,7 @@ func TestNothingIsWrittenWhenTheReadTookTooLong(t *testing.T) {
 }
 
 func TestASwitchOfTheSettingsMovesBothReferencesAndNothingElse(t *testing.T) {
-	w := newWorld(t, shapes["settings"])
+	w := newEnv(t, shapes["settings"])
 	want := w.azure.Document()
 	w.point(want, release.Green)
 	w.done(release.Green)
@@ -254,7 +254,7 @@ func walk(v any, visit func(map[string]any)) {
 }
 
 func TestWhatIsReadNamesEachReferenceThatDisagrees(t *testing.T) {
-	w := newWorld(t, shapes["paths"])
+	w := newEnv(t, shapes["paths"])
 	if err := w.azure.Rival(func(doc map[string]any) {
 		for _, m := range list(doc["properties"], "urlPathMaps") {
 			w.lead(m["properties"], "defaultBackendAddressPool", "", "pool-green")
@@ -278,7 +278,7 @@ func TestWhatIsReadNamesEachReferenceThatDisagrees(t *testing.T) {
 }
 
 func TestOptionsThatCannotWorkAreRefused(t *testing.T) {
-	good := newWorld(t, shapes["basic"]).options
+	good := newEnv(t, shapes["basic"]).options
 	for name, spoil := range map[string]func(*appgateway.Options){
 		"is not a resource id":           func(o *appgateway.Options) { o.ID = "/subscriptions/s/resourceGroups/g" },
 		"no routing rule":                func(o *appgateway.Options) { o.Rules = nil },

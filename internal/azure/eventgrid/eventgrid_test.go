@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"bluegreen/internal/azure/eventgrid"
+	"bluegreen/internal/emulator/arm"
 	"bluegreen/internal/engine"
-	"bluegreen/internal/lab/arm"
 	"bluegreen/internal/release"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"bluegreen/internal/azure/monitor"
-	"bluegreen/internal/lab/actiongroup"
+	"bluegreen/internal/emulator/actiongroup"
 
 	"github.com/google/go-cmp/cmp"
 )

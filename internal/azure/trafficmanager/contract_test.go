@@ -4,14 +4,14 @@ import (
 	"testing"
 
 	"bluegreen/internal/contract"
+	"bluegreen/internal/emulator/arm"
 	"bluegreen/internal/engine"
-	"bluegreen/internal/lab/arm"
 	"bluegreen/internal/release"
 )
 
 func TestTheProfileKeepsTheContractOfGateways(t *testing.T) {
 	contract.Gateway(t, func(t *testing.T) contract.Traffic {
-		w := newWorld(t, 0)
+		w := newEnv(t, 0)
 		return contract.Traffic{
 			Gateway:   w.Gateway,
 			Again:     func() engine.Gateway { return w.open() },

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"bluegreen/internal/azure/trafficmanager"
-	"bluegreen/internal/lab/arm"
+	"bluegreen/internal/emulator/arm"
 	"bluegreen/internal/release"
 
 	azarm "github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"

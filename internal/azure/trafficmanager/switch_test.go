@@ -11,15 +11,15 @@ import (
 	"time"
 
 	"bluegreen/internal/azure/trafficmanager"
+	"bluegreen/internal/emulator/arm"
 	"bluegreen/internal/engine"
-	"bluegreen/internal/lab/arm"
 	"bluegreen/internal/release"
 
 	"github.com/google/go-cmp/cmp"
 )
 
 func TestASwitchIsOneWriteOfNothingButTheTwoEndpoints(t *testing.T) {
-	w := newWorld(t, 30)
+	w := newEnv(t, 30)
 	w.edit(func(p map[string]any) {
 		p["somethingNew"] = map[string]any{"aLargeNumber": json.Number("12345678901234567890.10"), "nothing": nil}
 		endpoint(p, "green")["alwaysServe"] = "Disabled"
@@ -55,7 +55,7 @@ func forget(doc map[string]any) {
 }
 
 func TestTheColorWithoutTrafficIsNeverWhereTrafficManagerFailsOverTo(t *testing.T) {
-	w := newWorld(t, 0)
+	w := newEnv(t, 0)
 	w.edit(func(p map[string]any) { endpoint(p, "green")["endpointStatus"] = "Enabled" })
 	w.done(release.Green)
 	w.done(release.Blue)
@@ -71,7 +71,7 @@ func TestTheColorWithoutTrafficIsNeverWhereTrafficManagerFailsOverTo(t *testing.
 }
 
 func TestASwitchIsDoneOnlyWhenNoAnswerFromBeforeIsLeft(t *testing.T) {
-	w := newWorld(t, 60)
+	w := newEnv(t, 60)
 	w.azure.Hold()
 	op, err := w.Switch(t.Context(), release.Green, 1)
 	if err != nil {
@@ -110,7 +110,7 @@ func TestASwitchIsDoneOnlyWhenNoAnswerFromBeforeIsLeft(t *testing.T) {
 }
 
 func TestANameThatCannotBeLookedUpIsNoSwitchThatIsDone(t *testing.T) {
-	w := newWorld(t, 0)
+	w := newEnv(t, 0)
 	w.options.Resolver = broken{}
 	w.Gateway = w.open()
 	op, err := w.Switch(t.Context(), release.Green, 1)
@@ -160,7 +160,7 @@ func TestThePreferredEndpointIsWhatCounts(t *testing.T) {
 		"an endpoint is not there": {says: "endpoint green of green does not exist: the profile has blue, sorry", edit: func(p map[string]any) { p["endpoints"] = slices.Delete(p["endpoints"].([]any), 1, 2) }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, 0)
+			w := newEnv(t, 0)
 			w.edit(c.edit)
 			r, err := w.Live(t.Context())
 			if err != nil || r.Live != c.live || r.Detail == "" {
@@ -189,31 +189,31 @@ func TestThePreferredEndpointIsWhatCounts(t *testing.T) {
 
 func TestWhatWouldBeInTheWayOfASwitchIsToldBefore(t *testing.T) {
 	for name, c := range map[string]struct {
-		spoil func(w *world)
+		spoil func(w *env)
 		says  string // "" for nothing
 	}{
 		"all is well": {},
-		"a long TTL": {says: "warning: users follow a switch or a return only within 5m0s", spoil: func(w *world) {
+		"a long TTL": {says: "warning: users follow a switch or a return only within 5m0s", spoil: func(w *env) {
 			w.edit(func(p map[string]any) { p["dnsConfig"].(map[string]any)["ttl"] = 300 })
 		}},
-		"a TTL as long as a switch may take": {says: "set the TTL to a minute or less", spoil: func(w *world) {
+		"a TTL as long as a switch may take": {says: "set the TTL to a minute or less", spoil: func(w *env) {
 			w.options.Longest = 5 * time.Minute
 			w.edit(func(p map[string]any) { p["dnsConfig"].(map[string]any)["ttl"] = 300 })
 		}},
-		"the idle color may be failed over to": {says: "warning: endpoint green of green is enabled although blue is live", spoil: func(w *world) {
+		"the idle color may be failed over to": {says: "warning: endpoint green of green is enabled although blue is live", spoil: func(w *env) {
 			w.edit(func(p map[string]any) { endpoint(p, "green")["endpointStatus"] = "Enabled" })
 		}},
-		"no such name": {says: "the name agw-green.westeurope.cloudapp.azure.com does not exist", spoil: func(w *world) { w.arm.AddName(hosts[release.Green]) }},
-		"one address for both": {says: "lead to the same address (127.12.1.1)", spoil: func(w *world) {
+		"no such name": {says: "the name agw-green.westeurope.cloudapp.azure.com does not exist", spoil: func(w *env) { w.arm.AddName(hosts[release.Green]) }},
+		"one address for both": {says: "lead to the same address (127.12.1.1)", spoil: func(w *env) {
 			w.arm.AddName(hosts[release.Green], "127.12.1.1")
 		}},
-		"no such profile": {says: "there is no Traffic Manager profile", spoil: func(w *world) { w.options.ID += "-none" }},
-		"no right to read": {says: "lacks Microsoft.Network/trafficManagerProfiles/read", spoil: func(w *world) {
+		"no such profile": {says: "there is no Traffic Manager profile", spoil: func(w *env) { w.options.ID += "-none" }},
+		"no right to read": {says: "lacks Microsoft.Network/trafficManagerProfiles/read", spoil: func(w *env) {
 			w.arm.Deny("", "Microsoft.Network/trafficManagerProfiles/read")
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, 10)
+			w := newEnv(t, 10)
 			if c.spoil != nil {
 				c.spoil(w)
 			}
@@ -227,7 +227,7 @@ func TestWhatWouldBeInTheWayOfASwitchIsToldBefore(t *testing.T) {
 }
 
 func TestAnIdleColorIsAskedAsTheMonitorAsks(t *testing.T) {
-	w := newWorld(t, 0)
+	w := newEnv(t, 0)
 	h, err := w.Health(t.Context(), release.Green)
 	if err != nil || !h.Healthy {
 		t.Fatalf("%+v, error %v", h, err) // the server wants the monitor's Host header, and its certificate is nobody's
@@ -252,7 +252,7 @@ func TestAnIdleColorIsAskedAsTheMonitorAsks(t *testing.T) {
 }
 
 func TestOptionsThatCannotWorkAreRefused(t *testing.T) {
-	w := newWorld(t, 0)
+	w := newEnv(t, 0)
 	for want, spoil := range map[string]func(){
 		"is not a resource id of the type Microsoft.Network/trafficManagerProfiles": func() { w.options.ID = "/subscriptions/s" },
 		`not "Blue" and "blue"`: func() { w.options.Green = "blue" },
@@ -272,4 +272,4 @@ func TestOptionsThatCannotWorkAreRefused(t *testing.T) {
 	}
 }
 
-func (w *world) check() error { _, err := w.Check(w.t.Context()); return err }
+func (w *env) check() error { _, err := w.Check(w.t.Context()); return err }

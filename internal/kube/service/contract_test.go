@@ -52,7 +52,7 @@ func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func TestTheServiceKeepsTheContractOfAGateway(t *testing.T) {
 	contract.Gateway(t, func(t *testing.T) contract.Traffic {
-		w := newWorld(t, map[string]string{"shop": "podinfo", "color": "blue", "generation": "old"})
+		w := newEnv(t, map[string]string{"shop": "podinfo", "color": "blue", "generation": "old"})
 		way := &line{}
 		o := w.options()
 		o.Cluster = access.New("testbed", func(context.Context) (*rest.Config, error) {
@@ -95,7 +95,7 @@ func TestTheServiceKeepsTheContractOfAGateway(t *testing.T) {
 }
 
 // deploy runs one pod of a color, whose image says where it runs.
-func (w *world) deploy(t *testing.T, color string, labels map[string]string) {
+func (w *env) deploy(t *testing.T, color string, labels map[string]string) {
 	name := "podinfo-" + color
 	w.cluster.Deploy(t, testbed.DeploymentSpec{
 		Namespace: w.namespace, Name: name, Image: "registry.example/" + w.namespace + "/" + color + ":1", Replicas: 1, Labels: labels,

@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) { testbed.Main(m) }
 
-type world struct {
+type env struct {
 	*service.Gateway
 	t         *testing.T
 	cluster   *testbed.Cluster
@@ -48,15 +48,15 @@ func (h *hook) RoundTrip(r *http.Request) (*http.Response, error) {
 	return h.next.RoundTrip(r)
 }
 
-func newWorld(t *testing.T, selector map[string]string) *world {
+func newEnv(t *testing.T, selector map[string]string) *env {
 	c := testbed.Shared(t)
-	w := &world{t: t, cluster: c, namespace: c.Namespace(t), before: &hook{method: http.MethodPatch}}
+	w := &env{t: t, cluster: c, namespace: c.Namespace(t), before: &hook{method: http.MethodPatch}}
 	c.Service(t, w.namespace, "podinfo", selector)
 	w.Gateway = service.New(w.options())
 	return w
 }
 
-func (w *world) options() service.Options {
+func (w *env) options() service.Options {
 	return service.Options{
 		App: "podinfo", Namespace: w.namespace, Service: "podinfo",
 		Cluster: access.New("testbed", func(context.Context) (*rest.Config, error) {
@@ -69,7 +69,7 @@ func (w *world) options() service.Options {
 	}
 }
 
-func (w *world) get() *corev1.Service {
+func (w *env) get() *corev1.Service {
 	w.t.Helper()
 	s, err := w.cluster.Client().CoreV1().Services(w.namespace).Get(w.t.Context(), "podinfo", metav1.GetOptions{})
 	if err != nil {
@@ -78,14 +78,14 @@ func (w *world) get() *corev1.Service {
 	return s
 }
 
-func (w *world) patch(body string) {
+func (w *env) patch(body string) {
 	w.t.Helper()
 	if _, err := w.cluster.Client().CoreV1().Services(w.namespace).Patch(w.t.Context(), "podinfo", types.MergePatchType, []byte(body), metav1.PatchOptions{}); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
-func (w *world) live(want release.Color) {
+func (w *env) live(want release.Color) {
 	w.t.Helper()
 	r, err := w.Live(w.t.Context())
 	if err != nil || r.Live != want || r.Detail == "" {
@@ -98,7 +98,7 @@ func blue() map[string]string {
 }
 
 func TestASwitchChangesOnlyTheLabelsOfTheColors(t *testing.T) {
-	w := newWorld(t, blue())
+	w := newEnv(t, blue())
 	w.patch(`{"metadata":{"labels":{"team":"shop"},"annotations":{"note":"kept"}},"spec":{"sessionAffinity":"ClientIP"}}`)
 	w.live(release.Blue)
 	before := w.get()
@@ -127,7 +127,7 @@ func TestASwitchChangesOnlyTheLabelsOfTheColors(t *testing.T) {
 }
 
 func TestEverySwitchIsAWrite(t *testing.T) {
-	w := newWorld(t, blue())
+	w := newEnv(t, blue())
 	seen := map[string]bool{}
 	for range 3 {
 		if _, err := w.Switch(t.Context(), release.Blue, 3); err != nil {
@@ -141,7 +141,7 @@ func TestEverySwitchIsAWrite(t *testing.T) {
 }
 
 func TestAStaleWorkerCannotSwitch(t *testing.T) {
-	w := newWorld(t, blue())
+	w := newEnv(t, blue())
 	if _, err := w.Switch(t.Context(), release.Green, 5); err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func TestAStaleWorkerCannotSwitch(t *testing.T) {
 }
 
 func TestALateSwitchOfAStaleWorkerLoses(t *testing.T) {
-	w := newWorld(t, blue())
+	w := newEnv(t, blue())
 	newer := service.New(w.options())
 	overtake := func() {
 		if _, err := newer.Switch(t.Context(), release.Blue, 5); err != nil {
@@ -167,7 +167,7 @@ func TestALateSwitchOfAStaleWorkerLoses(t *testing.T) {
 }
 
 func TestAnotherChangeMeanwhileIsKept(t *testing.T) {
-	w := newWorld(t, blue())
+	w := newEnv(t, blue())
 	meanwhile := func() { w.patch(`{"spec":{"selector":{"zone":"a"}}}`) }
 	w.before.run.Store(&meanwhile)
 	if _, err := w.Switch(t.Context(), release.Green, 4); err != nil {
@@ -179,7 +179,7 @@ func TestAnotherChangeMeanwhileIsKept(t *testing.T) {
 }
 
 func TestNothingIsSentAfterTheDeadline(t *testing.T) {
-	w := newWorld(t, blue())
+	w := newEnv(t, blue())
 	ctx, cancel := context.WithCancel(t.Context())
 	meanwhile := func() { w.patch(`{"metadata":{"annotations":{"note":"changed"}}}`); cancel() }
 	w.before.run.Store(&meanwhile)
@@ -191,7 +191,7 @@ func TestNothingIsSentAfterTheDeadline(t *testing.T) {
 
 func TestASelectorOfNeitherColorIsNotOverwritten(t *testing.T) {
 	for _, selector := range []map[string]string{{"app": "podinfo"}, {"color": "red"}, {"color": "blue"}} {
-		w := newWorld(t, selector)
+		w := newEnv(t, selector)
 		w.live("")
 		_, err := w.Switch(t.Context(), release.Green, 1)
 		if !errors.Is(err, engine.ErrDenied) || !strings.Contains(err.Error(), "which is neither color") {
@@ -207,7 +207,7 @@ func TestASelectorOfNeitherColorIsNotOverwritten(t *testing.T) {
 }
 
 func TestAMissingServiceIsNamed(t *testing.T) {
-	w := newWorld(t, blue())
+	w := newEnv(t, blue())
 	o := w.options()
 	o.Service = "web"
 	found, err := service.New(o).Check(t.Context())
@@ -217,7 +217,7 @@ func TestAMissingServiceIsNamed(t *testing.T) {
 }
 
 func TestSelectorsThatOnePodCanMatchBothAreRefused(t *testing.T) {
-	w := newWorld(t, map[string]string{"app": "podinfo", "blue": "yes"})
+	w := newEnv(t, map[string]string{"app": "podinfo", "blue": "yes"})
 	o := w.options()
 	o.Blue, o.Green = map[string]string{"blue": "yes"}, map[string]string{"green": "yes"}
 	found, err := service.New(o).Check(t.Context())
@@ -227,7 +227,7 @@ func TestSelectorsThatOnePodCanMatchBothAreRefused(t *testing.T) {
 }
 
 func TestTrafficFollowsTheSelectorAndHealthItsPods(t *testing.T) {
-	w := newWorld(t, map[string]string{"color": "blue", "generation": "old"})
+	w := newEnv(t, map[string]string{"color": "blue", "generation": "old"})
 	for _, d := range []testbed.DeploymentSpec{
 		{Name: "b", Image: "shop.example/web:1", Replicas: 1, Labels: map[string]string{"color": "blue", "generation": "old"}},
 		{Name: "g", Image: "shop.example/web:2", Replicas: 1, Labels: map[string]string{"color": "green"}},
@@ -254,7 +254,7 @@ func TestTrafficFollowsTheSelectorAndHealthItsPods(t *testing.T) {
 		func() string { return "blue without pods is healthy" })
 }
 
-func (w *world) health(c release.Color, healthy bool) {
+func (w *env) health(c release.Color, healthy bool) {
 	w.t.Helper()
 	h, err := w.Health(w.t.Context(), c)
 	if err != nil || h.Healthy != healthy || h.Unknown {

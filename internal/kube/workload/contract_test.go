@@ -27,7 +27,7 @@ func TestMain(m *testing.M) { testbed.Main(m) }
 func TestWorkloadsKeepTheContract(t *testing.T) {
 	c := testbed.Shared(t)
 	contract.Workloads(t, func(t *testing.T) contract.Colors {
-		w := newWorld(t, c)
+		w := newEnv(t, c)
 		return contract.Colors{
 			Workloads: w.Workloads, Images: w.images, Seed: w.seed,
 			Away:  w.away.Store,
@@ -45,8 +45,8 @@ func TestWorkloadsKeepTheContract(t *testing.T) {
 
 const repository = "shopacr.example/team/podinfo"
 
-// world is one app whose colors are two Deployments in a namespace of a real API server.
-type world struct {
+// env is one app whose colors are two Deployments in a namespace of a real API server.
+type env struct {
 	*workload.Workloads
 	t         *testing.T
 	cluster   *testbed.Cluster
@@ -56,8 +56,8 @@ type world struct {
 	away      atomic.Bool
 }
 
-func newWorld(t *testing.T, c *testbed.Cluster) *world {
-	w := &world{t: t, cluster: c, namespace: c.Namespace(t)}
+func newEnv(t *testing.T, c *testbed.Cluster) *env {
+	w := &env{t: t, cluster: c, namespace: c.Namespace(t)}
 	w.access = access.New("testbed", func(context.Context) (*rest.Config, error) {
 		config := c.AdminConfig()
 		config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &switchable{&w.away, next} })
@@ -90,27 +90,27 @@ func (s *switchable) RoundTrip(r *http.Request) (*http.Response, error) {
 	return s.next.RoundTrip(r)
 }
 
-func (w *world) at(names ...string) workload.Target {
+func (w *env) at(names ...string) workload.Target {
 	return workload.Target{Cluster: w.access, Namespace: w.namespace, Deployments: names}
 }
 
 func reference(i release.Image) string { return repository + "@" + i.Digest }
 
-func (w *world) deploy(name, image string, replicas int32) {
+func (w *env) deploy(name, image string, replicas int32) {
 	w.t.Helper()
 	w.cluster.Deploy(w.t, testbed.DeploymentSpec{
 		Namespace: w.namespace, Name: name, Image: image, Replicas: replicas, Labels: map[string]string{"color": name},
 	})
 }
 
-func (w *world) seed(c release.Color, i release.Image, replicas int32) {
+func (w *env) seed(c release.Color, i release.Image, replicas int32) {
 	w.t.Helper()
 	w.patch(string(c), fmt.Sprintf(`{"spec":{"replicas":%d,"template":{"spec":{"containers":[{"name":"app","image":%q}]}}}}`, replicas, reference(i)))
 	w.cluster.WaitAvailable(w.t, w.namespace, string(c), replicas)
 }
 
 // patch changes a Deployment as somebody else does.
-func (w *world) patch(name, body string) *appsv1.Deployment {
+func (w *env) patch(name, body string) *appsv1.Deployment {
 	w.t.Helper()
 	d, err := w.cluster.Client().AppsV1().Deployments(w.namespace).Patch(w.t.Context(), name,
 		types.StrategicMergePatchType, []byte(body), metav1.PatchOptions{FieldManager: "somebody"})
@@ -120,7 +120,7 @@ func (w *world) patch(name, body string) *appsv1.Deployment {
 	return d
 }
 
-func (w *world) get(name string) *appsv1.Deployment {
+func (w *env) get(name string) *appsv1.Deployment {
 	w.t.Helper()
 	d, err := w.cluster.Client().AppsV1().Deployments(w.namespace).Get(w.t.Context(), name, metav1.GetOptions{})
 	if err != nil {
@@ -129,13 +129,13 @@ func (w *world) get(name string) *appsv1.Deployment {
 	return d
 }
 
-func (w *world) state(c release.Color) string {
+func (w *env) state(c release.Color) string {
 	d := w.get(string(c))
 	return fmt.Sprint(*d.Spec.Replicas, d.Spec.Template.Spec.Containers[0].Image, d.Annotations["bluegreen.dev/image"], d.Annotations["bluegreen.dev/replicas"])
 }
 
 // until observes a color until its status is as wanted, and returns its words.
-func (w *world) until(c release.Color, i release.Image, status release.Rollout) string {
+func (w *env) until(c release.Color, i release.Image, status release.Rollout) string {
 	w.t.Helper()
 	for end := time.Now().Add(time.Minute); ; {
 		o, err := w.Observe(w.t.Context(), c, i, 2*time.Second)

@@ -15,7 +15,7 @@ import (
 )
 
 // template makes a suspended CronJob whose Job runs an image once.
-func (w *world) template(name, image string) {
+func (w *env) template(name, image string) {
 	w.t.Helper()
 	suspend, once := true, int32(0)
 	_, err := w.cluster.Client().BatchV1().CronJobs(w.namespace).Create(w.t.Context(), &batchv1.CronJob{
@@ -33,7 +33,7 @@ func (w *world) template(name, image string) {
 }
 
 // verdict runs a check until it is decided.
-func (w *world) verdict(job engine.JobRunner, cronJob string) (verdict release.Verdict, detail string) {
+func (w *env) verdict(job engine.JobRunner, cronJob string) (verdict release.Verdict, detail string) {
 	w.t.Helper()
 	testbed.Eventually(w.t, time.Minute, func() bool {
 		var err error
@@ -46,7 +46,7 @@ func (w *world) verdict(job engine.JobRunner, cronJob string) (verdict release.V
 }
 
 func TestAJobIsRunOncePerReleaseAndKnowsWhatItChecks(t *testing.T) {
-	w := newWorld(t, testbed.Shared(t))
+	w := newEnv(t, testbed.Shared(t))
 	const name = "smoke-test-with-a-very-long-name-that-leaves-no-room"
 	w.template(name, "shop.example/check:1")
 	for range 3 {
@@ -71,7 +71,7 @@ func TestAJobIsRunOncePerReleaseAndKnowsWhatItChecks(t *testing.T) {
 }
 
 func TestAFailedJobRefutesWithThePodsOwnReason(t *testing.T) {
-	w := newWorld(t, testbed.Shared(t))
+	w := newEnv(t, testbed.Shared(t))
 	w.cluster.Behave("check:failing", testbed.CrashLoop(0))
 	w.template("smoke", "shop.example/check:failing")
 	v, detail := w.verdict(w.Workloads, "smoke")
@@ -81,7 +81,7 @@ func TestAFailedJobRefutesWithThePodsOwnReason(t *testing.T) {
 }
 
 func TestAJobThatCannotStartIsUndecidedAndSaysWhy(t *testing.T) {
-	w := newWorld(t, testbed.Shared(t))
+	w := newEnv(t, testbed.Shared(t))
 	w.cluster.Behave("check:unpullable", testbed.PullError())
 	w.template("smoke", "shop.example/check:unpullable")
 	var detail string

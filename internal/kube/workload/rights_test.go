@@ -81,7 +81,7 @@ func merged(rules []rbacv1.PolicyRule) map[string][]string {
 
 func TestTheDocumentedRoleIsEnoughForAWholeRelease(t *testing.T) {
 	c := testbed.Shared(t)
-	w := newWorld(t, c)
+	w := newEnv(t, c)
 	for color, replicas := range map[string]int32{"blue": 2, "green": 0} {
 		c.Deploy(t, testbed.DeploymentSpec{
 			Namespace: w.namespace, Name: "podinfo-" + color, Image: reference(w.images[0]), Replicas: replicas, Labels: map[string]string{"color": color},

@@ -31,7 +31,7 @@ func TestPodsSayInPlainWordsWhatIsWrong(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, c)
+			w := newEnv(t, c)
 			w.seed(release.Green, w.images[0], 2) // ready pods of the version before do not count
 			c.Behave(w.images[1].Digest, test.behaviour)
 			if err := w.Deploy(t.Context(), engine.Order{Color: release.Green, Image: w.images[1], AtLeast: []int32{2}, Fence: 1}); err != nil {
@@ -45,7 +45,7 @@ func TestPodsSayInPlainWordsWhatIsWrong(t *testing.T) {
 }
 
 func TestAPodThatIsNotReadyIsSaidToRun(t *testing.T) {
-	w := newWorld(t, testbed.Shared(t))
+	w := newEnv(t, testbed.Shared(t))
 	w.cluster.Behave(w.images[1].Digest, testbed.NeverReady())
 	if err := w.Deploy(t.Context(), engine.Order{Color: release.Green, Image: w.images[1], Fence: 1}); err != nil {
 		t.Fatal(err)
@@ -54,7 +54,7 @@ func TestAPodThatIsNotReadyIsSaidToRun(t *testing.T) {
 }
 
 // eventually looks at green until its words hold the text.
-func (w *world) eventually(i release.Image, text string) {
+func (w *env) eventually(i release.Image, text string) {
 	w.t.Helper()
 	var o engine.Workload
 	testbed.Eventually(w.t, time.Minute, func() (held bool) {
@@ -70,7 +70,7 @@ func (w *world) eventually(i release.Image, text string) {
 }
 
 func TestTheDeploymentsOwnDeadlineIsToldAndNotFinal(t *testing.T) {
-	w := newWorld(t, testbed.Shared(t))
+	w := newEnv(t, testbed.Shared(t))
 	w.cluster.Behave(w.images[1].Digest, testbed.NeverReady())
 	w.patch("green", `{"spec":{"progressDeadlineSeconds":1}}`)
 	if err := w.Deploy(t.Context(), engine.Order{Color: release.Green, Image: w.images[1], Fence: 1}); err != nil {
@@ -80,7 +80,7 @@ func TestTheDeploymentsOwnDeadlineIsToldAndNotFinal(t *testing.T) {
 }
 
 func TestWhatKeepsPodsFromBeingMadeIsTold(t *testing.T) {
-	w := newWorld(t, testbed.Shared(t))
+	w := newEnv(t, testbed.Shared(t))
 	limits := &corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Name: "limits"}, Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{
 		Type: corev1.LimitTypeContainer, Min: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")},
 		Max: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("2")}, Default: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("2")},
@@ -98,7 +98,7 @@ func TestWhatKeepsPodsFromBeingMadeIsTold(t *testing.T) {
 }
 
 func TestAWatchTellsOfASlowStartAtOnce(t *testing.T) {
-	w := newWorld(t, testbed.Shared(t))
+	w := newEnv(t, testbed.Shared(t))
 	const slow = time.Second
 	w.cluster.Behave(w.images[1].Digest, testbed.Slow(slow))
 	if err := w.Deploy(t.Context(), engine.Order{Color: release.Green, Image: w.images[1], Fence: 1}); err != nil {
@@ -115,7 +115,7 @@ func TestAWatchTellsOfASlowStartAtOnce(t *testing.T) {
 }
 
 func TestWhatIsMissingIsNamedWithItsRemedy(t *testing.T) {
-	w := newWorld(t, testbed.Shared(t))
+	w := newEnv(t, testbed.Shared(t))
 	w.patch("blue", `{"spec":{"paused":true,"template":{"spec":{"containers":[{"name":"sidecar","image":"proxy:1"}]}}}}`)
 	work := workload.New(workload.Options{App: "podinfo", Repository: repository, CronJob: "smoke", Blue: w.at("blue"), Green: w.at("green", "worker")})
 	found, err := work.Check(t.Context())

@@ -24,7 +24,7 @@ import (
 )
 
 func TestOnlyTheFieldsOfAReleaseChange(t *testing.T) {
-	w := newWorld(t, testbed.Shared(t))
+	w := newEnv(t, testbed.Shared(t))
 	// A GitOps tool owns the whole Deployment, image and size included.
 	const applied = `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"green","labels":{"team":"shop"}},"spec":{"replicas":2,
 		"selector":{"matchLabels":{"app":"green"}},"strategy":{"rollingUpdate":{"maxSurge":2}},"template":{"metadata":{"labels":{"app":"green"},"annotations":{"note":"kept"}},
@@ -73,7 +73,7 @@ func TestOnlyTheFieldsOfAReleaseChange(t *testing.T) {
 }
 
 func TestAnAutoscalersMinimumIsRespectedAndItsDecisionsAreLeftAlone(t *testing.T) {
-	w := newWorld(t, testbed.Shared(t))
+	w := newEnv(t, testbed.Shared(t))
 	w.seed(release.Blue, w.images[0], 2)
 	w.cluster.HPA(t, w.namespace, "green", 3, 9)
 	order := engine.Order{Color: release.Green, Image: w.images[1], Like: release.Blue, Fence: 1}
@@ -116,7 +116,7 @@ func TestAnAutoscalersMinimumIsRespectedAndItsDecisionsAreLeftAlone(t *testing.T
 }
 
 func TestAColorThatSomebodyScaledDownDoesNotMatch(t *testing.T) {
-	w := newWorld(t, testbed.Shared(t))
+	w := newEnv(t, testbed.Shared(t))
 	order := engine.Order{Color: release.Green, Image: w.images[1], AtLeast: []int32{3}, Fence: 1}
 	if err := w.Deploy(t.Context(), order); err != nil {
 		t.Fatal(err)
@@ -136,7 +136,7 @@ func TestAColorThatSomebodyScaledDownDoesNotMatch(t *testing.T) {
 }
 
 func TestSeveralDeploymentsAreOneColor(t *testing.T) {
-	w := newWorld(t, testbed.Shared(t))
+	w := newEnv(t, testbed.Shared(t))
 	w.seed(release.Blue, w.images[0], 2)
 	w.deploy("blue-worker", reference(w.images[0]), 1)
 	w.deploy("green-worker", reference(w.images[0]), 0)
@@ -181,7 +181,7 @@ func (g *gate) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // late returns workloads whose next write is held back.
-func (w *world) late() (*workload.Workloads, *gate) {
+func (w *env) late() (*workload.Workloads, *gate) {
 	g := &gate{method: http.MethodPatch, reached: make(chan struct{}), open: make(chan struct{})}
 	g.closed.Store(true)
 	cluster := access.New("testbed", func(context.Context) (*rest.Config, error) {
@@ -196,7 +196,7 @@ func (w *world) late() (*workload.Workloads, *gate) {
 }
 
 func TestALateWriteOfAStaleWorkerLoses(t *testing.T) {
-	w := newWorld(t, testbed.Shared(t))
+	w := newEnv(t, testbed.Shared(t))
 	stale, g := w.late()
 	result := make(chan error, 1)
 	go func() {
@@ -218,7 +218,7 @@ func TestALateWriteOfAStaleWorkerLoses(t *testing.T) {
 // TestTheSameWorkerWritesTheSameOnce counts by the generation, which grows with each
 // change of the spec or of an annotation.
 func TestTheSameWorkerWritesTheSameOnce(t *testing.T) {
-	w := newWorld(t, testbed.Shared(t))
+	w := newEnv(t, testbed.Shared(t))
 	order := engine.Order{Color: release.Green, Image: w.images[1], AtLeast: []int32{2}, Fence: 3}
 	generation := func() int64 {
 		t.Helper()
@@ -240,7 +240,7 @@ func TestTheSameWorkerWritesTheSameOnce(t *testing.T) {
 }
 
 func TestAWriteThatMeetsAnotherChangeIsDecidedAnew(t *testing.T) {
-	w := newWorld(t, testbed.Shared(t))
+	w := newEnv(t, testbed.Shared(t))
 	work, g := w.late()
 	result := make(chan error, 1)
 	go func() {
@@ -258,7 +258,7 @@ func TestAWriteThatMeetsAnotherChangeIsDecidedAnew(t *testing.T) {
 }
 
 func TestALateScaleDownLosesToAWorkerThatFoundAllAsItWanted(t *testing.T) {
-	w := newWorld(t, testbed.Shared(t))
+	w := newEnv(t, testbed.Shared(t))
 	order := engine.Order{Color: release.Green, Image: w.images[1], AtLeast: []int32{2}, Fence: 3}
 	if err := w.Deploy(t.Context(), order); err != nil {
 		t.Fatal(err)
@@ -278,7 +278,7 @@ func TestALateScaleDownLosesToAWorkerThatFoundAllAsItWanted(t *testing.T) {
 }
 
 func TestTheFenceOfAnotherNameIsNotCompared(t *testing.T) {
-	w := newWorld(t, testbed.Shared(t))
+	w := newEnv(t, testbed.Shared(t))
 	former := workload.New(workload.Options{App: "former-name", Repository: repository, Blue: w.at("blue"), Green: w.at("green")})
 	if err := former.Deploy(t.Context(), engine.Order{Color: release.Green, Image: w.images[1], Fence: 900}); err != nil {
 		t.Fatal(err)
@@ -297,7 +297,7 @@ func TestAnAPIServerThatGoesAndComesBackIsFoundAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	w := newWorld(t, c)
+	w := newEnv(t, c)
 	c.Behave(w.images[1].Digest, testbed.NeverReady())
 	order := engine.Order{Color: release.Green, Image: w.images[1], Fence: 1}
 	if err := w.Deploy(t.Context(), order); err != nil {

@@ -1,0 +1,243 @@
+package fake
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"bluegreen/internal/engine"
+	"bluegreen/internal/release"
+)
+
+// Gateway is the fake of engine.Gateway, with the manners of Application Gateway: the
+// last write wins and cancels the one before it, what is configured is effective only
+// once its operation has ended, and an operation can end badly.
+type Gateway struct {
+	mu   sync.Mutex
+	hook Hook
+	now  func() time.Time
+
+	takes      time.Duration
+	configured release.Color // "" points at something foreign
+	effective  release.Color
+	running    string
+	operations map[string]*operation
+	count      int
+	fate       func(n int) Fate
+	health     map[release.Color]engine.Health
+	moves      []Move
+}
+
+// Fate is how an operation goes.
+type Fate int
+
+const (
+	Succeeds Fate = iota
+	Fails         // ends as failed, nothing changed
+	Busy          // refused because another operation runs
+	Denied        // refused for want of a permission
+	Slow          // takes three times as long
+	Hollow        // ends as succeeded although nothing changed
+)
+
+// Move is a change of where users' requests go.
+type Move struct {
+	To release.Color
+	At time.Time
+}
+
+type operation struct {
+	to    release.Color
+	ends  time.Time
+	fate  Fate
+	state string // running, succeeded, failed, canceled
+}
+
+// NewGateway makes a gateway that sends traffic to a color. Operations take the given time.
+func NewGateway(live release.Color, takes time.Duration, now func() time.Time, hook Hook) *Gateway {
+	return &Gateway{
+		hook: hook, now: now, takes: takes, configured: live, effective: live,
+		operations: map[string]*operation{}, health: map[release.Color]engine.Health{},
+	}
+}
+
+// Fate sets how the n-th operation goes, counted from 1.
+func (g *Gateway) Fate(fate func(n int) Fate) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.fate = fate
+}
+
+// SetHealth sets the gateway's view of a color, which is healthy otherwise.
+func (g *Gateway) SetHealth(c release.Color, h engine.Health) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.health[c] = h
+}
+
+// Rival writes as another client does: it cancels a running operation and takes effect
+// after the usual time. "" points the rules at something foreign.
+func (g *Gateway) Rival(to release.Color) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.settle()
+	g.begin(to, Succeeds)
+}
+
+// Neighbour writes as a client that changes other rules does: it cancels a running
+// operation, whose change it has read and therefore applies.
+func (g *Gateway) Neighbour() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.settle()
+	if op := g.operations[g.running]; op != nil && op.state == "running" {
+		g.begin(g.configured, Succeeds)
+	}
+}
+
+// Configured is what the gateway's configuration points at, perhaps not in effect yet.
+func (g *Gateway) Configured() release.Color {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.settle()
+	return g.configured
+}
+
+// Effective is where users' requests go now.
+func (g *Gateway) Effective() release.Color {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.settle()
+	return g.effective
+}
+
+// Reaches are the colors that some user may be led to now: one, as everybody is led alike.
+func (g *Gateway) Reaches() []release.Color { return []release.Color{g.Effective()} }
+
+// Moves returns every change of where users' requests went.
+func (g *Gateway) Moves() []Move {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.settle()
+	return append([]Move(nil), g.moves...)
+}
+
+// settle ends what has run its time.
+func (g *Gateway) settle() {
+	op := g.operations[g.running]
+	if op == nil || op.state != "running" || g.now().Before(op.ends) {
+		return
+	}
+	if op.fate == Fails {
+		op.state = "failed"
+		g.configured = g.effective
+		return
+	}
+	op.state = "succeeded"
+	if op.fate == Hollow {
+		g.configured = g.effective
+		return
+	}
+	if g.effective != op.to {
+		g.effective = op.to
+		g.moves = append(g.moves, Move{To: op.to, At: op.ends})
+	}
+}
+
+func (g *Gateway) begin(to release.Color, fate Fate) string {
+	if op := g.operations[g.running]; op != nil && op.state == "running" {
+		op.state = "canceled"
+	}
+	g.count++
+	g.running = fmt.Sprintf("operation-%d", g.count)
+	takes := g.takes
+	if fate == Slow {
+		takes *= 3
+	}
+	g.operations[g.running] = &operation{to: to, ends: g.now().Add(takes), fate: fate, state: "running"}
+	g.configured = to
+	g.settle()
+	return g.running
+}
+
+func (g *Gateway) locked(call string, do func() error) error {
+	return g.hook.around(call, func() error {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.settle()
+		return do()
+	})
+}
+
+// Live implements engine.Gateway.
+func (g *Gateway) Live(ctx context.Context) (engine.Reading, error) {
+	var r engine.Reading
+	err := g.locked("live", func() error {
+		r = engine.Reading{Live: g.configured, Detail: "traffic goes to " + string(g.configured)}
+		if g.configured == "" {
+			r.Detail = "the rule points at a pool of neither color"
+		}
+		return nil
+	})
+	return r, err
+}
+
+// Switch implements engine.Gateway.
+func (g *Gateway) Switch(ctx context.Context, to release.Color, fence int64) (engine.Operation, error) {
+	var op engine.Operation
+	if deadline, ok := ctx.Deadline(); ok && !g.now().Before(deadline) {
+		return op, fmt.Errorf("not sent: %w", context.DeadlineExceeded)
+	}
+	err := g.locked("switch", func() error {
+		fate := Succeeds
+		if g.fate != nil {
+			fate = g.fate(g.count + 1)
+		}
+		switch {
+		case g.configured == "":
+			return fmt.Errorf("the rule points at a pool of neither color: %w", engine.ErrDenied)
+		case fate == Busy:
+			g.count++
+			return fmt.Errorf("try again in 14 seconds: %w", engine.ErrBusy)
+		case fate == Denied:
+			g.count++
+			return fmt.Errorf("applicationGateways/write is missing: %w", engine.ErrDenied)
+		}
+		token := g.begin(to, fate)
+		op = engine.Operation{Token: token, Done: g.operations[token].state == "succeeded"}
+		return nil
+	})
+	return op, err
+}
+
+// Poll implements engine.Gateway.
+func (g *Gateway) Poll(ctx context.Context, token string) (engine.Operation, error) {
+	var result engine.Operation
+	err := g.locked("poll", func() error {
+		op, ok := g.operations[token]
+		result = engine.Operation{Token: token}
+		switch {
+		case !ok:
+			result.Lost, result.Detail = true, "the gateway does not know the operation"
+		case op.state == "succeeded":
+			result.Done = true
+		case op.state != "running":
+			result.Lost, result.Detail = true, "the operation was "+op.state
+		}
+		return nil
+	})
+	return result, err
+}
+
+// Health implements engine.Gateway.
+func (g *Gateway) Health(ctx context.Context, c release.Color) (engine.Health, error) {
+	h := engine.Health{Healthy: true}
+	err := g.locked("health", func() error {
+		if set, ok := g.health[c]; ok {
+			h = set
+		}
+		return nil
+	})
+	return h, err
+}

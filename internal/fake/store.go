@@ -1,0 +1,232 @@
+// Package fake holds in-memory adapters of the engine's ports. Each passes the contract of
+// internal/contract, as the real adapters do.
+package fake
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"bluegreen/internal/engine"
+	"bluegreen/internal/release"
+)
+
+// Hook is asked before and after each call of a fake, by the call's name. An error
+// returned before the call refuses it; one returned after reports a failure of what was done.
+type Hook func(call string, after bool) error
+
+func (h Hook) around(call string, do func() error) error {
+	if h != nil {
+		if err := h(call, false); err != nil {
+			return err
+		}
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	if h != nil {
+		return h(call, true)
+	}
+	return nil
+}
+
+// Store is the fake of engine.Store: in memory, serializable, and gone with the process.
+type Store struct {
+	mu     sync.Mutex
+	hook   Hook
+	apps   map[string]*partition
+	values bool
+}
+
+type partition struct {
+	version int
+	record  []byte
+	value   *engine.Record // instead of record, see KeepValues
+	events  map[string]engine.Entry
+	inbox   []string
+	outbox  []release.Fact
+	history []release.Fact
+}
+
+// NewStore makes an empty store; hook may be nil.
+func NewStore(hook Hook) *Store { return &Store{hook: hook, apps: map[string]*partition{}} }
+
+// KeepValues makes the store keep records as they are instead of encoded: for
+// simulations that make very many commits.
+func (s *Store) KeepValues() { s.values = true }
+
+func (s *Store) app(name string) *partition {
+	p, ok := s.apps[name]
+	if !ok {
+		p = &partition{events: map[string]engine.Entry{}}
+		s.apps[name] = p
+	}
+	return p
+}
+
+func (s *Store) locked(call string, do func() error) error {
+	return s.hook.around(call, func() error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return do()
+	})
+}
+
+// Load implements engine.Store.
+func (s *Store) Load(ctx context.Context, app string) (engine.Snapshot, error) {
+	var snap engine.Snapshot
+	err := s.locked("load", func() (err error) {
+		snap, err = s.app(app).snapshot(app)
+		return err
+	})
+	return snap, err
+}
+
+func (p *partition) snapshot(app string) (engine.Snapshot, error) {
+	snap := engine.Snapshot{App: app, Outbox: slices.Clone(p.outbox)}
+	if p.version > 0 {
+		snap.Version = strconv.Itoa(p.version)
+		if p.value != nil {
+			snap.Record = *p.value
+		} else if err := json.Unmarshal(p.record, &snap.Record); err != nil {
+			return snap, fmt.Errorf("decode the record of %s: %w", app, err)
+		}
+	}
+	for _, id := range p.inbox {
+		snap.Inbox = append(snap.Inbox, p.events[id])
+	}
+	return snap, nil
+}
+
+// Commit implements engine.Store.
+func (s *Store) Commit(ctx context.Context, from engine.Snapshot, c engine.Change) (engine.Snapshot, error) {
+	var snap engine.Snapshot
+	err := s.locked("commit", func() error {
+		p := s.app(from.App)
+		if from.Version != p.present() {
+			return engine.ErrChanged
+		}
+		for _, e := range c.Consumed {
+			if !slices.Contains(p.inbox, e.ID) {
+				return engine.ErrChanged
+			}
+		}
+		if err := s.keep(p, c.Record); err != nil {
+			return fmt.Errorf("encode the record of %s: %w", from.App, err)
+		}
+		p.version++
+		p.consume(c)
+		snap = from
+		snap.Version, snap.Record = p.present(), c.Record
+		snap.Inbox = slices.DeleteFunc(slices.Clone(from.Inbox), func(e engine.Entry) bool {
+			return slices.ContainsFunc(c.Consumed, func(d engine.Entry) bool { return d.ID == e.ID })
+		})
+		snap.Outbox = slices.Clone(p.outbox)
+		return nil
+	})
+	return snap, err
+}
+
+func (s *Store) keep(p *partition, r engine.Record) (err error) {
+	if s.values {
+		p.value = &r
+		return nil
+	}
+	p.record, err = json.Marshal(r)
+	return err
+}
+
+func (p *partition) present() string {
+	if p.version == 0 {
+		return ""
+	}
+	return strconv.Itoa(p.version)
+}
+
+func (p *partition) consume(c engine.Change) {
+	for _, e := range c.Consumed {
+		kept := p.events[e.ID]
+		kept.Decision = e.Decision
+		p.events[e.ID] = kept
+		p.inbox = slices.DeleteFunc(p.inbox, func(id string) bool { return id == e.ID })
+	}
+	p.history = append(p.history, c.Facts...)
+	for _, f := range c.Facts {
+		if f.Kind.Published() {
+			p.outbox = append(p.outbox, f)
+		}
+	}
+}
+
+// Accept implements engine.Store.
+func (s *Store) Accept(ctx context.Context, app string, e engine.Entry) (bool, error) {
+	fresh := false
+	err := s.locked("accept", func() error {
+		p := s.app(app)
+		if _, known := p.events[e.ID]; known {
+			return nil
+		}
+		fresh = true
+		p.events[e.ID] = e
+		p.inbox = append(p.inbox, e.ID)
+		slices.SortStableFunc(p.inbox, func(a, b string) int { return p.events[a].At.Compare(p.events[b].At) })
+		return nil
+	})
+	return fresh, err
+}
+
+// Accepted implements engine.Store.
+func (s *Store) Accepted(ctx context.Context, app, id string) (engine.Entry, error) {
+	var e engine.Entry
+	err := s.locked("accepted", func() error {
+		var ok bool
+		if e, ok = s.app(app).events[id]; !ok {
+			return fmt.Errorf("entry %s: %w", id, engine.ErrNotFound)
+		}
+		return nil
+	})
+	return e, err
+}
+
+// History implements engine.Store.
+func (s *Store) History(ctx context.Context, app string, limit, before int) ([]release.Fact, error) {
+	var facts []release.Fact
+	err := s.locked("history", func() error {
+		for _, f := range slices.Backward(s.app(app).history) {
+			if len(facts) < limit && (before == 0 || f.Number < before) {
+				facts = append(facts, f)
+			}
+		}
+		return nil
+	})
+	return facts, err
+}
+
+// Sent implements engine.Store.
+func (s *Store) Sent(ctx context.Context, app string, facts []release.Fact) error {
+	return s.locked("sent", func() error {
+		p := s.app(app)
+		p.outbox = slices.DeleteFunc(p.outbox, func(o release.Fact) bool {
+			return slices.ContainsFunc(facts, func(f release.Fact) bool { return f.Number == o.Number })
+		})
+		return nil
+	})
+}
+
+// Sweep implements engine.Store.
+func (s *Store) Sweep(ctx context.Context, app string, before time.Time) error {
+	return s.locked("sweep", func() error {
+		p := s.app(app)
+		for id, e := range p.events {
+			if e.At.Before(before) && !slices.Contains(p.inbox, id) {
+				delete(p.events, id)
+			}
+		}
+		p.history = slices.DeleteFunc(p.history, func(f release.Fact) bool { return f.At.Before(before) })
+		return nil
+	})
+}

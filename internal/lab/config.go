@@ -1,0 +1,45 @@
+package lab
+
+import (
+	"bytes"
+	"fmt"
+	"text/template"
+	"time"
+
+	"bluegreen/internal/config"
+)
+
+// configuration is the lab's bluegreen.yaml.
+var configuration = template.Must(template.New("bluegreen.yaml").Parse(`apps:
+  - name: {{.App}}
+    image: {registry: "{{.Registry}}", repository: {{.Repository}}, tags: "semver:>=1"}
+    colors:
+      blue:  {cluster: "context:lab", namespace: blue,  deployment: {{.App}}, {{.Blue}}}
+      green: {cluster: "context:lab", namespace: green, deployment: {{.App}}, {{.Green}}}
+    gateway: { {{.Gateway}} }
+    confirm: {http: [{url: "{{.Users}}healthz", contains: "\"{color}\""}]}
+    bake: {{.Bake}}
+    probe: {every: 2s}
+    retire: {after: {{.Retire}}}
+    alerts: [{rule: "podinfo-*", severity: "<=Sev2"}]
+`))
+
+type choices struct {
+	App, Repository, Registry, Gateway, Blue, Green, Users string
+	Bake, Retire                                           time.Duration
+}
+
+func readConfig(c choices) (config.App, error) {
+	var text bytes.Buffer
+	if err := configuration.Execute(&text, c); err != nil {
+		return config.App{}, fmt.Errorf("write the lab's configuration: %w", err)
+	}
+	all, err := config.Load(text.Bytes())
+	if err != nil {
+		return config.App{}, fmt.Errorf("read the lab's configuration: %w", err)
+	}
+	if p := all.Apps[0].Sentences(); len(p) > 0 {
+		return config.App{}, fmt.Errorf("read the lab's configuration: %s", p[0])
+	}
+	return all.Apps[0], nil
+}

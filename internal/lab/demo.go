@@ -1,0 +1,125 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"bluegreen/internal/api"
+	"bluegreen/internal/release"
+)
+
+// act is one step of the demo: what is done, and what must be seen in the data plane and
+// at the app afterwards.
+type act struct {
+	title string
+	do    func(context.Context) error
+	users Served // who must answer users at the end
+	app   func(api.App) bool
+	// lost is whether users may have got errors: a bad version answers with them until the
+	// alert, a switch between healthy colors never does.
+	lost bool
+}
+
+// Demo plays the main story. It returns an error when a step is not seen in the data plane.
+func (s *Lab) Demo(ctx context.Context, out io.Writer) error {
+	ended := func(p release.Phase) func(api.App) bool {
+		return func(a api.App) bool { return a.Release != nil && a.Release.Phase == p }
+	}
+	for i, a := range []act{
+		{
+			title: "A good image is pushed: 2.0.0 goes to green, gets the traffic, bakes, and stays.",
+			do:    func(ctx context.Context) error { return s.Push(ctx, "2.0.0", "") },
+			users: Served{Color: "green", Version: "2.0.0"}, app: ended(release.Completed),
+		},
+		{
+			title: "A bad image is pushed: 2.1.0 answers with errors, the alert takes traffic back, the digest is quarantined.",
+			do:    func(ctx context.Context) error { return s.Push(ctx, "2.1.0", "errors") },
+			users: Served{Color: "green", Version: "2.0.0"}, lost: true,
+			app: func(a api.App) bool {
+				return ended(release.RolledBack)(a) && len(a.Quarantined) == 1 && a.Quarantined[0].Image.Tag == "2.1.0" && a.Hold != nil
+			},
+		},
+		{
+			title: "The mended image is pushed: 2.1.1 ends the hold and goes live.",
+			do:    func(ctx context.Context) error { return s.Push(ctx, "2.1.1", "") },
+			users: Served{Color: "blue", Version: "2.1.1"}, app: ended(release.Completed),
+		},
+		{
+			title: "A person switches by hand: traffic goes to the other color after its checks.",
+			do:    s.switchByHand,
+			users: Served{Color: "green", Version: "2.0.0"}, app: ended(release.Completed),
+		},
+	} {
+		fmt.Fprintf(out, "\n%d. %s\n", i+1, a.title)
+		if err := s.play(ctx, out, a); err != nil {
+			return fmt.Errorf("step %d was not seen: %w", i+1, err)
+		}
+		_ = sleep(ctx, breath) // the next step tells of it when ctx has ended
+	}
+	return nil
+}
+
+func (s *Lab) switchByHand(ctx context.Context) error {
+	_, err := s.Client().Command(ctx, App, release.Switch, api.Request{Why: "shown in the demo", By: "demo"}, api.NewKey())
+	return err
+}
+
+// breath is time for Watch to tell the end of a step before the next one is announced.
+const breath = 300 * time.Millisecond
+
+// within is how long one act may take.
+const within = 30 * time.Second
+
+func (s *Lab) play(ctx context.Context, out io.Writer, a act) error {
+	before := s.users.count()
+	release, err := s.Client().App(ctx, App)
+	if err != nil {
+		return err
+	}
+	was := 0
+	if release.Release != nil {
+		was = release.Release.ID
+	}
+	if err := a.do(ctx); err != nil {
+		return err
+	}
+	deadline := time.Now().Add(within)
+	for {
+		now, err := s.Client().App(ctx, App)
+		if err == nil && now.Release != nil && now.Release.ID > was && a.app(now) && s.users.last() == a.users {
+			break
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("after %s users are answered by %s and the app says: %s", within, s.users.last(), now.Sentence)
+		}
+		if err := sleep(ctx, 100*time.Millisecond); err != nil {
+			return errStopped
+		}
+	}
+	return s.judge(out, a, before)
+}
+
+// judge sums up what users got during an act.
+func (s *Lab) judge(out io.Writer, a act, before map[Served]int) error {
+	var lines, bad []string
+	for served, n := range s.users.count() {
+		if n -= before[served]; n == 0 {
+			continue
+		}
+		lines = append(lines, fmt.Sprintf("%d by %s", n, served))
+		if served.Failed != "" {
+			bad = append(bad, fmt.Sprintf("%d × %s", n, served))
+		}
+	}
+	fmt.Fprintf(out, "   seen in the data plane: %s\n", strings.Join(lines, ", "))
+	if len(bad) > 0 && !a.lost {
+		return fmt.Errorf("users got errors: %s", strings.Join(bad, ", "))
+	}
+	if len(bad) == 0 && a.lost {
+		return fmt.Errorf("the bad version never got traffic")
+	}
+	return nil
+}

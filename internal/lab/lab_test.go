@@ -1,0 +1,62 @@
+package lab_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"bluegreen/internal/lab"
+)
+
+func TestEveryStepOfTheDemoIsSeenInTheDataPlane(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a minute")
+	}
+	for _, gateway := range lab.Gateways {
+		t.Run(gateway, func(t *testing.T) { playsTheDemo(t, gateway) })
+	}
+}
+
+func playsTheDemo(t *testing.T, gateway string) {
+	s, err := lab.Start(t.Context(), lab.Options{Root: "../..", Bake: 4 * time.Second, Retire: 4 * time.Second, Users: 100, Gateway: gateway})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var told strings.Builder
+	watching, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { s.Watch(watching, &told); close(done) }()
+	var shown strings.Builder
+	err = s.Demo(t.Context(), &shown)
+	stop()
+	<-done
+	if err != nil {
+		t.Fatalf("%v\n%s\n%s", err, shown.String(), told.String())
+	}
+	for _, line := range []string{"release 1 is completed", "2.1.0", "automation holds", "release 4 is baking"} {
+		if !strings.Contains(told.String(), line) {
+			t.Errorf("nobody was told %q:\n%s", line, told.String())
+		}
+	}
+}
+
+func TestTheLabSaysWhatIsWrongWithAPush(t *testing.T) {
+	s, err := lab.Start(t.Context(), lab.Options{Root: "../.."})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for tag, flaw := range map[string]string{"latest": "", "2.0.0": "rotten"} {
+		if err := s.Push(t.Context(), tag, flaw); err == nil || !strings.Contains(err.Error(), "not") {
+			t.Errorf("%s %s: %v", tag, flaw, err)
+		}
+	}
+	if _, err := lab.Start(t.Context(), lab.Options{Root: "../..", Gateway: "frontdoor"}); err == nil || !strings.Contains(err.Error(), "appgateway or trafficmanager") {
+		t.Errorf("a gateway that there is not: %v", err)
+	}
+	if _, err := lab.Start(t.Context(), lab.Options{Root: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "make run") {
+		t.Errorf("in another folder: %v", err)
+	}
+}

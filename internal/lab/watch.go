@@ -1,0 +1,71 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"bluegreen/internal/release"
+)
+
+// Watch tells, line by line, what the app does and who answers users, until ctx ends.
+func (s *Lab) Watch(ctx context.Context, out io.Writer) {
+	began := time.Now()
+	say := func(who, text string) {
+		fmt.Fprintf(out, "%5.1fs  %-8s %s\n", time.Since(began).Seconds(), who, text)
+	}
+	told, last, sentence := 0, Served{}, ""
+	count := map[Served]int{}
+	for sleep(ctx, 100*time.Millisecond) == nil {
+		for _, f := range s.news(ctx, told) {
+			told = f.Number
+			say("app", said(f))
+		}
+		now := s.users.count()
+		if got := s.users.last(); got != last && now[got]-count[got] > 0 {
+			last = got
+			say("users", "are answered by "+got.String()+rest(now, count))
+			count = now
+		}
+		if a, err := s.Client().App(ctx, App); err == nil && a.Sentence != sentence && !a.Busy {
+			sentence = a.Sentence
+			say("now", sentence)
+		}
+	}
+}
+
+// said is a fact on a line of its own: of a few kinds the text alone would mislead.
+func said(f release.Fact) string {
+	switch f.Kind {
+	case release.Refused, release.Dropped, release.NeedsHelp:
+		return strings.ReplaceAll(string(f.Kind), "-", " ") + ": " + f.Line()
+	}
+	return f.Text
+}
+
+// rest sums up the answers since the last line.
+func rest(now, before map[Served]int) string {
+	good, bad := 0, 0
+	for s, n := range now {
+		if s.Failed == "" {
+			good += n - before[s]
+		} else {
+			bad += n - before[s]
+		}
+	}
+	return fmt.Sprintf("  (since the last such line: %d good, %d failed)", good, bad)
+}
+
+// news are the facts above a number, oldest first.
+func (s *Lab) news(ctx context.Context, above int) []release.Fact {
+	h, err := s.Client().History(ctx, App, 50, 0)
+	if err != nil {
+		return nil // the next look tells
+	}
+	facts := slices.DeleteFunc(h.Facts, func(f release.Fact) bool { return f.Number <= above })
+	slices.Reverse(facts)
+	return facts
+}

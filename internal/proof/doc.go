@@ -1,5 +1,0 @@
-// Package proof runs the engine on twins in virtual time, with everything that may go
-// wrong drawn from a seed, and holds what users see against the promises of the design.
-// Workers are coroutines that change places at each outside call, so that a seed tells
-// the same history each time.
-package proof

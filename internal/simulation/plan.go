@@ -1,0 +1,271 @@
+package simulation
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"bluegreen/internal/fake"
+	"bluegreen/internal/release"
+)
+
+// Plan is a history before it is run: what it is about, and everything that will happen
+// in it from outside. Each item may be dropped without making the rest meaningless.
+type Plan struct {
+	Seed    uint64
+	Apps    int
+	Workers int
+	Skew    time.Duration // by how much the clocks of the workers differ at most
+	Policy  release.Policy
+	Start   string // "live", "both" or "nothing": what runs before the first event
+	Shared  bool   // the apps share one gateway, whose writes cancel each other
+	DNS     bool   // the gateway is a name, whose answers users' resolvers keep for a while
+	Items   []Item
+	Faults  time.Duration // after this time nothing goes wrong any more, besides what calls are to
+	// Behave is what becomes of images; nil draws it from the seed.
+	Behave map[int]fake.Behaviour
+	// Watch is told when users of any app come to be answered by another image; may be nil.
+	Watch func(at time.Duration, users string)
+}
+
+// Kind is what an item does.
+type Kind string
+
+const (
+	Push      Kind = "push"
+	Alert     Kind = "alert"
+	Order     Kind = "command"
+	NodeLoss  Kind = "nodes lost"
+	Away      Kind = "cluster away"
+	Edit      Kind = "edited by hand"
+	Storage   Kind = "storage"
+	Gate      Kind = "gateway"
+	Rival     Kind = "rival"
+	Neighbour Kind = "neighbour"
+	Lag       Kind = "slow calls"
+	Deaf      Kind = "wake-ups lost"
+	Call      Kind = "call"
+)
+
+// Item is one thing that happens. Which fields count depends on its kind.
+type Item struct {
+	Kind    Kind
+	At      time.Duration
+	When    release.Phase // when set, At counts from the first time that a release is in it
+	For     time.Duration
+	App     int
+	Image   int
+	Ago     time.Duration
+	Color   release.Color
+	ID      int
+	Command release.Command
+	Force   bool
+	Fate    fake.Fate
+	N       int // number of the outside call
+	How     How
+}
+
+// How is the way in which a call goes wrong.
+type How string
+
+const (
+	Refused      How = "refused"
+	Lied         How = "done, reported as failed"
+	Frozen       How = "frozen before"
+	FrozenAfter  How = "frozen after"
+	KilledBefore How = "worker killed before"
+	KilledAfter  How = "worker killed after"
+	LiedKilled   How = "done, reported as failed, then killed"
+)
+
+func (i Item) String() string {
+	text := fmt.Sprintf("%8s  app %d: %s", i.At.Round(time.Millisecond), i.App, i.Kind)
+	switch i.Kind {
+	case Push:
+		text += fmt.Sprintf(" %s, pushed %s before", tag(i.Image), i.Ago)
+	case Alert:
+		text += fmt.Sprintf(" %d %s, fired %s before", i.ID, i.Color, i.Ago)
+	case Order:
+		text += fmt.Sprintf(" %s %s force=%v (key %d)", i.Command, tag(i.Image), i.Force, i.ID)
+	case Call:
+		return fmt.Sprintf("call %4d  %s for %s", i.N, i.How, i.For)
+	case Gate:
+		text += fmt.Sprintf(" %s for %s", []string{"succeeds", "fails", "is busy", "denies", "is slow", "lies"}[i.Fate], i.For)
+	case Storage:
+		text += fmt.Sprintf(" %s for %s", i.How, i.For)
+	case Rival:
+		text += fmt.Sprintf(" writes %q", i.Color)
+	default:
+		text += fmt.Sprintf(" %s for %s", i.Color, i.For)
+	}
+	return text
+}
+
+// String tells the plan, one line for each thing that happens.
+func (p Plan) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "seed %d: %d apps (shared gateway %v, by DNS %v) that start with %s, %d workers, clocks %s apart; manual %v default %q deadline %s, bake %s, keepIdle %v, first %s\n",
+		p.Seed, p.Apps, p.Shared, p.DNS, p.Start, p.Workers, p.Skew, p.Policy.Manual, p.Policy.Default, p.Policy.Deadline, p.Policy.Bake, p.Policy.KeepIdle, p.Policy.First)
+	for _, i := range p.Items {
+		b.WriteString("  " + i.String() + "\n")
+	}
+	return b.String()
+}
+
+// images is how many images an app may see; what becomes of each follows from its number
+// and the seed.
+const images = 8
+
+func tag(n int) string { return fmt.Sprintf("%d.0", n+1) }
+
+// Policy is an hour's policy squeezed into minutes.
+func Policy() release.Policy {
+	return release.Policy{
+		First: release.Blue, RolloutTimeout: 2 * time.Minute, PullGrace: time.Minute, VerifyTimeout: time.Minute,
+		SwitchTimeout: 3 * time.Minute, Bake: time.Minute, ProbeEvery: 15 * time.Second, ProbeMisses: 2,
+		RollbackWindow: 6 * time.Minute, RetireAfter: 2 * time.Minute,
+	}
+}
+
+// Generate draws a plan from a seed.
+func Generate(seed uint64) Plan {
+	r := rand.New(rand.NewPCG(seed, 7))
+	p := Plan{Seed: seed, Apps: 1, Workers: 1 + r.IntN(3), Policy: Policy(), Start: "live", Faults: 8 * time.Minute}
+	if r.IntN(6) == 0 {
+		p.Apps, p.Shared = 2, r.IntN(2) == 0
+	}
+	if r.IntN(3) == 0 {
+		p.Skew = 4 * time.Second
+	}
+	switch r.IntN(8) {
+	case 0:
+		p.Start = "nothing"
+	case 1:
+		p.Start = "both"
+	}
+	p.Policy.Manual = r.IntN(6) == 0
+	if p.Policy.Manual && r.IntN(3) > 0 {
+		p.Policy.Deadline, p.Policy.Default = time.Minute, []string{"cancel", "promote"}[r.IntN(2)]
+	}
+	p.Policy.KeepIdle = r.IntN(6) == 0
+	p.Policy.First = []release.Color{release.Blue, release.Green}[r.IntN(2)]
+	for range 2 + r.IntN(6) {
+		p.Items = append(p.Items, happens(r, &p))
+	}
+	for range r.IntN(4) {
+		p.Items = append(p.Items, breaks(r, &p))
+	}
+	for range r.IntN(4) {
+		p.Items = append(p.Items, fault(r))
+	}
+	for i := range p.Items {
+		p.Items[i].App = r.IntN(p.Apps)
+	}
+	p.DNS = r.IntN(4) == 0
+	slices.SortStableFunc(p.Items, func(a, b Item) int { return int(a.At - b.At) })
+	return p
+}
+
+func moment(r *rand.Rand, p *Plan) time.Duration { return time.Duration(r.Int64N(int64(p.Faults))) }
+
+func color(r *rand.Rand) release.Color {
+	return []release.Color{release.Blue, release.Green}[r.IntN(2)]
+}
+
+// happens is what the world does in the ordinary way.
+func happens(r *rand.Rand, p *Plan) Item {
+	i := Item{At: moment(r, p), Image: 1 + r.IntN(images-1), ID: r.IntN(40)}
+	switch n := r.IntN(16); {
+	case n < 8:
+		i.Kind = Push
+		i.At /= time.Duration(1 + r.IntN(4))
+		if r.IntN(4) == 0 {
+			i.Ago = time.Duration(r.IntN(400)) * time.Second
+		}
+	case n < 11:
+		i.Kind = Alert
+		if r.IntN(3) == 0 {
+			i.Color = color(r)
+		}
+		if r.IntN(3) == 0 {
+			i.Ago = time.Duration(r.IntN(300)) * time.Second
+		}
+	default:
+		i.Kind = Order
+		commands := []release.Command{
+			release.Switch, release.Switch, release.DeployImage, release.Promote, release.Rollback,
+			release.PauseReleases, release.ResumeReleases, release.ResumeReleases, release.Cancel, release.ReleaseQuarantine,
+		}
+		i.Command = commands[r.IntN(len(commands))]
+		i.Force = r.IntN(3) == 0
+		if r.IntN(3) == 0 {
+			i.Color = color(r)
+		}
+	}
+	return i
+}
+
+// breaks is what fails for a while.
+func breaks(r *rand.Rand, p *Plan) Item {
+	i := Item{At: moment(r, p), For: time.Duration(1+r.IntN(150)) * time.Second, Color: color(r)}
+	switch r.IntN(10) {
+	case 0:
+		i.Kind = NodeLoss
+	case 1:
+		i.Kind = Away
+	case 2:
+		i.Kind, i.How = Storage, []How{Refused, Lied}[r.IntN(2)]
+	case 3, 4:
+		i.Kind, i.Fate = Gate, []fake.Fate{fake.Fails, fake.Busy, fake.Denied, fake.Slow, fake.Hollow}[r.IntN(5)]
+	case 5:
+		i.Kind = Rival
+		if r.IntN(4) == 0 {
+			i.Color = ""
+		}
+	case 6:
+		i.Kind = Neighbour
+	case 7:
+		i.Kind = Lag
+	case 8:
+		i.Kind = Deaf
+	case 9:
+		i.Kind, i.Image = Edit, r.IntN(images)
+	}
+	return i
+}
+
+// fault is one call that goes wrong.
+func fault(r *rand.Rand) Item {
+	i := Item{Kind: Call, N: 1 + r.IntN(500), At: time.Hour}
+	i.How = []How{Refused, Lied, Frozen, FrozenAfter, KilledBefore, KilledAfter, LiedKilled}[r.IntN(7)]
+	if i.How == Frozen || i.How == FrozenAfter {
+		i.For = time.Duration(10+r.IntN(140)) * time.Second
+	}
+	return i
+}
+
+// behaviour is what becomes of pods that run the n-th image. The first is always good.
+func behaviour(seed uint64, n int) fake.Behaviour {
+	good := fake.Behaviour{Ready: 5 * time.Second}
+	if n == 0 {
+		return good
+	}
+	r := rand.New(rand.NewPCG(seed, uint64(n)))
+	switch r.IntN(12) {
+	case 0:
+		return fake.Behaviour{Never: "readiness probe failed"}
+	case 1:
+		return fake.Behaviour{Never: "invalid image name", Status: release.Broken}
+	case 2:
+		return fake.Behaviour{Never: "manifest unknown", Status: release.PullFailing}
+	case 3:
+		return fake.Behaviour{Ready: 5 * time.Second, CrashAfter: time.Duration(5+r.IntN(200)) * time.Second}
+	case 4:
+		return fake.Behaviour{Ready: 5 * time.Second, Errors: true}
+	case 5:
+		return fake.Behaviour{Ready: 40 * time.Second}
+	}
+	return good
+}

@@ -1,0 +1,65 @@
+package simulation_test
+
+import (
+	"flag"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"bluegreen/internal/simulation"
+)
+
+var (
+	seeds = flag.Int("seeds", 0, "number of histories; 0 for 2,000 in short mode and 100,000 otherwise")
+	seed  = flag.Uint64("seed", 0, "first seed")
+)
+
+// TestNoHistoryBreaksAPromise runs histories drawn from seeds. What fails is shrunk to
+// what it needs, and told.
+func TestNoHistoryBreaksAPromise(t *testing.T) {
+	n := *seeds
+	if n == 0 {
+		n = 100_000
+		if testing.Short() {
+			n = 2_000
+		}
+	}
+	began := time.Now()
+	var next, calls atomic.Int64
+	var mu sync.Mutex
+	var broken []uint64
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+				out, err := simulation.Run(simulation.Generate(*seed+uint64(i)), nil)
+				calls.Add(int64(out.Calls))
+				if err != nil {
+					mu.Lock()
+					broken = append(broken, *seed+uint64(i))
+					mu.Unlock()
+					next.Store(int64(n))
+				}
+			}
+		})
+	}
+	workers.Wait()
+	took := time.Since(began)
+	t.Logf("%d histories with %d outside calls in %s: %.0f histories/s", n, calls.Load(), took.Round(time.Millisecond), float64(n)/took.Seconds())
+	slices.Sort(broken)
+	if len(broken) > 0 {
+		explain(t, simulation.Generate(broken[0]))
+	}
+}
+
+// explain shrinks a plan that breaks a promise, and tells it.
+func explain(t *testing.T, plan simulation.Plan) {
+	t.Helper()
+	small := simulation.Shrink(plan)
+	_, err := simulation.Run(small, func(format string, args ...any) { fmt.Printf("    "+format+"\n", args...) })
+	t.Fatalf("%v\n%s\nagain: go test ./internal/simulation -run TestNoHistory -seeds 1 -seed %d", err, small, plan.Seed)
+}

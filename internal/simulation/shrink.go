@@ -1,0 +1,43 @@
+package simulation
+
+import "slices"
+
+// Shrink drops from a plan that breaks a promise what it does not need to break one.
+func Shrink(p Plan) Plan {
+	fails := func(p Plan) bool {
+		_, err := Run(p, nil)
+		return err != nil
+	}
+	if !fails(p) {
+		return p
+	}
+	for again := true; again; {
+		again = false
+		for n := len(p.Items) - 1; n >= 0; n-- {
+			smaller := p
+			smaller.Items = slices.Delete(slices.Clone(p.Items), n, n+1)
+			if fails(smaller) {
+				p, again = smaller, true
+			}
+		}
+	}
+	return simpler(p, fails)
+}
+
+// simpler does without several workers, apps and clocks where the promise breaks all the same.
+func simpler(p Plan, fails func(Plan) bool) Plan {
+	for _, change := range []func(*Plan){
+		func(p *Plan) { p.Apps, p.Shared = 1, false },
+		func(p *Plan) { p.Skew = 0 },
+		func(p *Plan) { p.Workers = 1 },
+		func(p *Plan) { p.Policy.Manual = false },
+		func(p *Plan) { p.Policy.KeepIdle = false },
+	} {
+		smaller := p
+		change(&smaller)
+		if fails(smaller) {
+			p = smaller
+		}
+	}
+	return p
+}

@@ -1,0 +1,172 @@
+// Package scripts_test runs the scripts against programs that only say what Azure would.
+package scripts_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Ids that the stand-in for Azure knows.
+const (
+	subscription = "0b9f6a52-3c1d-4e7a-9a64-5f2d8c7e1a10"
+	scope        = "/subscriptions/" + subscription
+)
+
+// env is a copy of the scripts with stand-ins for the programs that they call.
+type env struct {
+	*testing.T
+	root string
+	env  []string
+}
+
+// answer is what a program does when its arguments begin with when: print, fail, or run
+// some lines of bash.
+type answer struct {
+	when, print string
+	fail        string
+	run         string
+}
+
+func newEnv(t *testing.T) *env {
+	t.Helper()
+	w := &env{T: t, root: t.TempDir()}
+	for _, dir := range []string{"bin", "scripts", "bicep", "dist", "log"} {
+		if err := os.Mkdir(filepath.Join(w.root, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	scripts, err := filepath.Glob("*.sh")
+	if err != nil || len(scripts) == 0 {
+		t.Fatal("no scripts", err)
+	}
+	for _, name := range scripts {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.write(filepath.Join("scripts", name), string(data), 0o755)
+	}
+	w.jq()
+	for _, setup := range []string{"main", "shared", "controller"} {
+		w.write("bicep/"+setup+".bicepparam", "", 0o644)
+	}
+	w.env = []string{"PATH=" + filepath.Join(w.root, "bin") + ":" + os.Getenv("PATH"), "HOME=" + w.root, "LOG=" + filepath.Join(w.root, "log"), "BLUEGREEN_PAUSE=0", "BLUEGREEN_SECURE_ALERTS=no"}
+	return w
+}
+
+// jq makes sure that there is a jq: on a machine without one it is the same language in Go.
+func (w *env) jq() {
+	w.Helper()
+	if _, err := exec.LookPath("jq"); err == nil {
+		return
+	}
+	out, err := exec.Command("go", "build", "-o", filepath.Join(w.root, "bin", "jq"), "github.com/itchyny/gojq/cmd/gojq").CombinedOutput()
+	if err != nil {
+		w.Fatalf("there is no jq, and none can be built: %v\n%s", err, out)
+	}
+}
+
+func (w *env) write(name, text string, mode os.FileMode) {
+	w.Helper()
+	if err := os.WriteFile(filepath.Join(w.root, name), []byte(text), mode); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// program puts a stand-in on the path; the first answer that fits is given. It writes down
+// each call, and what was not foreseen fails.
+func (w *env) program(name string, answers ...answer) {
+	w.Helper()
+	var arms strings.Builder
+	for _, a := range answers {
+		body := a.run
+		switch {
+		case a.fail != "":
+			body = fmt.Sprintf("echo %s >&2; exit 1", quote(a.fail))
+		case body == "" && a.print == "":
+			body = ":"
+		case body == "":
+			body = "printf '%s\\n' " + quote(a.print)
+		}
+		fmt.Fprintf(&arms, "  %s*) %s ;;\n", quote(a.when), body)
+	}
+	w.write("bin/"+name, "#!/bin/bash\necho \"$*\" >> \"$LOG/"+name+"\"\ncase \"$*\" in\n"+arms.String()+
+		"  *) echo \""+name+" was not expected to be asked: $*\" >&2; exit 64 ;;\nesac\n", 0o755)
+}
+
+func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+
+// azure is az, signed in, with further answers that come first.
+func (w *env) azure(answers ...answer) {
+	w.Helper()
+	w.program("az", append(answers,
+		answer{when: "account show", print: subscription},
+		answer{when: "group exists", print: "true"},
+		answer{when: "aks list", print: "[]"},
+		answer{when: "deployment sub show", fail: "DeploymentNotFound"})...)
+}
+
+func (w *env) set(name, value string) { w.env = append(w.env, name+"="+value) }
+
+// result is what a script said and how it ended.
+type result struct {
+	out, err string
+	code     int
+}
+
+func (w *env) run(script string, args ...string) result {
+	w.Helper()
+	return w.runWith("", script, args...)
+}
+
+func (w *env) runWith(input, script string, args ...string) result {
+	w.Helper()
+	var out, errs bytes.Buffer
+	cmd := exec.Command(filepath.Join(w.root, "scripts", script), args...)
+	cmd.Dir, cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = w.root, w.env, strings.NewReader(input), &out, &errs
+	err := cmd.Run()
+	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
+		w.Fatal(err)
+	}
+	return result{out.String(), errs.String(), cmd.ProcessState.ExitCode()}
+}
+
+// prints checks that a script ended well and what it printed.
+func (w *env) prints(r result, want string) {
+	w.Helper()
+	if r.code != 0 || strings.TrimSpace(r.out) != want {
+		w.Errorf("exit %d, printed %q, want %q\n%s", r.code, r.out, want, r.err)
+	}
+}
+
+// stops checks that a script failed, told why, and printed nothing that a caller could take
+// for an answer.
+func (w *env) stops(r result, why string) {
+	w.Helper()
+	if r.code == 0 || r.out != "" || !strings.Contains(r.err, why) {
+		w.Errorf("exit %d, printed %q, said %q, want it to stop and say %q", r.code, r.out, r.err, why)
+	}
+}
+
+// asked are the calls of a program that begin with one of the prefixes, all without any.
+func (w *env) asked(program string, prefixes ...string) []string {
+	w.Helper()
+	data, err := os.ReadFile(filepath.Join(w.root, "log", program))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		w.Fatal(err)
+	}
+	var calls []string
+	for _, call := range strings.Split(strings.TrimSpace(string(data)), "\n") {
+		if call != "" && (len(prefixes) == 0 || slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(call, p) })) {
+			calls = append(calls, call)
+		}
+	}
+	return calls
+}
