@@ -69,7 +69,7 @@ func newRoot(s *shell) *cobra.Command {
 	}
 	root.SetOut(s.stdout)
 	root.SetErr(s.stderr)
-	root.AddCommand(newStatus(s), newHistory(s), newConfig(s), newLab(s))
+	root.AddCommand(newStatus(s), newHistory(s), newConfig(s))
 	for _, c := range changes() {
 		root.AddCommand(newChange(s, c))
 	}
