@@ -25,7 +25,7 @@ apps:
     image: {registry: shopacr.azurecr.io, repository: team/shop, tags: "semver:>=1"}
     colors:
       blue:  {cluster: "context:a", namespace: shop, deployment: shop, selector: {color: blue}}
-      green: {cluster: "context:a", namespace: shop, deployment: shop, selector: {color: green}}
+      green: {cluster: "context:a", namespace: shop, deployment: shop-green, selector: {color: green}}
     gateway: {service: shop}
     alerts: [{rule: "shop-*"}]
 `
