@@ -88,6 +88,10 @@ check: ## fuzz every decoder of bytes from outside, 30 s each
 		go test -run '^$$' -fuzz "^$${target#*:}\$$" -fuzztime 30s -fuzzminimizetime 20x ./$${target%:*}; \
 	done
 
+.PHONY: words
+words: ## count the words that this project avoids; AT="way back" lists where one of them is
+	@go run ./internal/words $(if $(AT),-at "$(AT)")
+
 .PHONY: soak
 soak: ## more histories than the tests run: make soak SEEDS=1000000
 	go test -count=1 -timeout 24h -run TestNoHistoryBreaksAPromise -v ./internal/simulation -seeds $(or $(SEEDS),1000000) -seed $(or $(SEED),100000)
