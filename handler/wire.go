@@ -40,8 +40,8 @@ const (
 	queueName = "release-steps" // as in release-step/function.json
 )
 
-// wire picks the adapters. Nothing is asked of anybody yet. A configuration that cannot
-// be used does not keep the app from answering: it says what is wrong.
+// wire picks the adapters and calls none of them yet. With a configuration that cannot be
+// used the app still answers, with the mistakes.
 func wire(s settings, log *slog.Logger) (http.Handler, error) {
 	w, err := newWiring(s)
 	if err != nil {
@@ -87,7 +87,7 @@ func load(path string) (*config.Config, []string) {
 	return c, nil
 }
 
-// wiring is what adapters share: who the app is, and one client for each cluster.
+// wiring is shared by adapters: the app's identity, and one client for each cluster.
 type wiring struct {
 	settings
 	credential azcore.TokenCredential

@@ -151,7 +151,7 @@ func TestEveryPlaceThatIsNamedExists(t *testing.T) {
 	for page, text := range written(t) {
 		for _, part := range code(text) {
 			where := place.FindStringSubmatch(part)
-			if where == nil || strings.Contains(page, "decisions/") { // those tell of their day
+			if where == nil || strings.Contains(page, "decisions/") { // those describe their day
 				continue
 			}
 			if found, err := filepath.Glob(filepath.Join(top, where[1])); err != nil || len(found) == 0 {

@@ -153,7 +153,7 @@ func (s *Lab) startRegistry(ctx context.Context) (err error) {
 }
 
 func (s *Lab) startApp(ctx context.Context) error {
-	gateway, of := s.front.said()
+	gateway, of := s.front.settings()
 	a, err := readConfig(choices{
 		App: App, Repository: repository, Registry: s.registry.Host(), Gateway: gateway, Blue: of[0], Green: of[1],
 		Users: s.Address(), Preview: s.instances.preview, Bake: s.Bake, Retire: s.Retire,

@@ -26,20 +26,20 @@ func playsTheDemo(t *testing.T, gateway string) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	var told strings.Builder
+	var watched strings.Builder
 	watching, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
-	go func() { s.Watch(watching, &told); close(done) }()
+	go func() { s.Watch(watching, &watched); close(done) }()
 	var shown strings.Builder
 	err = s.Demo(t.Context(), &shown)
 	stop()
 	<-done
 	if err != nil {
-		t.Fatalf("%v\n%s\n%s", err, shown.String(), told.String())
+		t.Fatalf("%v\n%s\n%s", err, shown.String(), watched.String())
 	}
 	for _, line := range []string{"release 1 is completed", "2.1.0", "automation holds", "release 4 is baking"} {
-		if !strings.Contains(told.String(), line) {
-			t.Errorf("nobody was told %q:\n%s", line, told.String())
+		if !strings.Contains(watched.String(), line) {
+			t.Errorf("%q was not printed:\n%s", line, watched.String())
 		}
 	}
 }
