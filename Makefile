@@ -10,6 +10,7 @@ STAMP := -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
 SBOM := go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0 bin -json -std
 PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 GATEWAY ?= appgateway
+COMMANDS := $(notdir $(wildcard cmd/*))
 FUNCTIONS := $(patsubst %/function.json,%,$(wildcard */function.json))
 FUZZ = $(shell grep -rhoE --include='*_test.go' '^func Fuzz[A-Za-z]+' internal -H | sed -E 's,/[^/]*\.go:func ,:,')
 GO_SOURCES := $(shell find handler internal cmd -name '*.go' -not -name '*_test.go' 2>/dev/null) go.mod go.sum
@@ -19,20 +20,21 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 .PHONY: run
-run: ## bring up the lab, release an image in it, and stay up (GATEWAY=appgateway or trafficmanager)
-	@[ -x dist/bluegreen ] || echo "building: about two minutes the first time, seconds later"
-	@go build -o dist/bluegreen ./cmd/bluegreen
-	@exec dist/bluegreen lab --gateway $(GATEWAY)
+run: lab ## bring up the lab, release an image in it, and stay up (GATEWAY=appgateway or trafficmanager)
+	@exec dist/bluegreen-lab --gateway $(GATEWAY)
 
 .PHONY: demo
-demo: ## the same as a script that ends by itself: good release, bad release, manual switch
-	@[ -x dist/bluegreen ] || echo "building: about two minutes the first time, seconds later"
-	@go build -o dist/bluegreen ./cmd/bluegreen
-	@exec dist/bluegreen lab --demo --gateway $(GATEWAY)
+demo: lab ## the same as a script that ends by itself: good release, bad release, manual switch
+	@exec dist/bluegreen-lab --demo --gateway $(GATEWAY)
+
+.PHONY: lab
+lab: ## build the lab, and the command line to use in it
+	@[ -x dist/bluegreen-lab ] || echo "building: two to three minutes the first time, seconds later"
+	@go build -o dist/ ./cmd/...
 
 .PHONY: build
-build: $(HANDLER) ## build the handler and the command line
-	go build -ldflags '-X main.version=$(VERSION)' -o dist/bluegreen ./cmd/bluegreen
+build: $(HANDLER) ## build the handler, the command line and the lab
+	go build -ldflags '-X main.version=$(VERSION)' -o dist/ ./cmd/...
 
 $(HANDLER): $(GO_SOURCES)
 	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go build $(STAMP) -o $@ ./handler
@@ -45,22 +47,26 @@ package: $(ZIP) ## make dist/bluegreen.zip, what is deployed
 $(ZIP): $(HANDLER) host.json $(FUNCTIONS:=/function.json) $(wildcard bluegreen.yaml) internal/pack/main.go
 	go run ./internal/pack -o $@ -handler $(HANDLER) host.json $(FUNCTIONS:=/function.json) $(wildcard bluegreen.yaml)
 
-# What is deployed, the command line for each platform, what both are made of, checksums.
+# What is deployed, the command line and the lab for each platform, what they are made of,
+# checksums.
 .PHONY: release
 release: ## make dist/release, what a release publishes
 	@$(MAKE) --no-print-directory -B package # the version may be another one now
 	rm -rf dist/release && mkdir -p dist/release
 	cp $(ZIP) dist/release/bluegreen.zip
-	for platform in $(PLATFORMS); do \
-		name=dist/release/bluegreen-$${platform/\//-}; [ $${platform%/*} != windows ] || name=$$name.exe; \
-		CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} go build $(STAMP) -o $$name ./cmd/bluegreen; \
-	done
+	for command in $(COMMANDS); do for platform in $(PLATFORMS); do \
+		name=dist/release/$$command-$${platform/\//-}; [ $${platform%/*} != windows ] || name=$$name.exe; \
+		CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} go build $(STAMP) -o $$name ./cmd/$$command; \
+	done; done
 	$(SBOM) -version $(VERSION) -output dist/release/bluegreen.zip.cdx.json $(HANDLER)
-	$(SBOM) -version $(VERSION) -output dist/release/bluegreen.cdx.json dist/release/bluegreen-linux-amd64
+	for command in $(COMMANDS); do \
+		$(SBOM) -version $(VERSION) -output dist/release/$$command.cdx.json dist/release/$$command-linux-amd64; \
+	done
 	cd dist/release && sha256sum * > SHA256SUMS
 
 .PHONY: unit
-unit: ## what takes seconds: everything that needs no other process
+unit: ## everything that needs no other process: one to two minutes, seven when nothing is compiled yet
+	@echo "compiling first: with an empty build cache this takes some seven minutes on two cores"
 	go vet ./...
 	go test -short ./...
 
@@ -81,6 +87,10 @@ check: ## fuzz every decoder of bytes from outside, 30 s each
 		echo "fuzzing $${target#*:} of $${target%:*}"; \
 		go test -run '^$$' -fuzz "^$${target#*:}\$$" -fuzztime 30s -fuzzminimizetime 20x ./$${target%:*}; \
 	done
+
+.PHONY: words
+words: ## count the words that this project avoids; AT="way back" lists where one of them is
+	@go run ./internal/words $(if $(AT),-at "$(AT)")
 
 .PHONY: soak
 soak: ## more histories than the tests run: make soak SEEDS=1000000

@@ -23,7 +23,7 @@ func main() {
 }
 
 // run serves until ctx ends; the host ends it by SIGKILL. It listens before anything slow
-// is done, since the host gives a handler 30 s, and asks nobody before the first event.
+// is done, since the host gives a handler 30 s, and calls nothing outside before the first event.
 func run(ctx context.Context, getenv func(string) string, stdout, stderr io.Writer) error {
 	s, err := readSettings(getenv)
 	if err != nil {

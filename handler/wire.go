@@ -40,8 +40,8 @@ const (
 	queueName = "release-steps" // as in release-step/function.json
 )
 
-// wire picks the adapters. Nothing is asked of anybody yet. A configuration that cannot
-// be used does not keep the app from answering: it says what is wrong.
+// wire picks the adapters and calls none of them yet. With a configuration that cannot be
+// used the app still answers, with the mistakes.
 func wire(s settings, log *slog.Logger) (http.Handler, error) {
 	w, err := newWiring(s)
 	if err != nil {
@@ -61,7 +61,7 @@ func wire(s settings, log *slog.Logger) (http.Handler, error) {
 		}
 	}
 	for _, a := range c.Apps {
-		built := w.app(a)
+		built := app.Assemble(a, w.adapters)
 		for _, p := range built.Problems {
 			log.Error("an app is not served", "app", a.Name, "problem", p)
 		}
@@ -87,7 +87,7 @@ func load(path string) (*config.Config, []string) {
 	return c, nil
 }
 
-// wiring is what adapters share: who the app is, and one client for each cluster.
+// wiring is shared by adapters: the app's identity, and one client for each cluster.
 type wiring struct {
 	settings
 	credential azcore.TokenCredential
@@ -168,34 +168,28 @@ func (w *wiring) storage() (engine.Store, engine.Wakeups, error) {
 	return tables.New(service.NewClient(tableName)), queue.New(messages.NewQueueClient(queueName)), nil
 }
 
-// app gives an app its adapters. What is wrong with one app stays with it.
-func (w *wiring) app(a config.App) engine.App {
-	built := engine.App{
-		Name: a.Name, Policy: a.Policy(), Repository: a.Repository(), Fingerprint: a.Fingerprint(),
-		Checks: a.Checks(), Confirm: a.Confirms(), Job: a.Verify.Job, Prober: probe.New(w.public), Problems: a.Sentences(),
-	}
-	if len(built.Problems) > 0 {
-		return built
-	}
-	built.Registry = acr.NewRegistry(acr.Options{
-		LoginServer: a.Image.Registry, Repository: a.Image.Repository, Credential: w.credential,
-		Admits: a.Admits, Newer: built.Policy.Newer,
-	})
+// adapters are the real ones of an app.
+func (w *wiring) adapters(a config.App) (app.Adapters, error) {
 	blue, blueErr := w.cluster(a.Colors.Blue.Cluster)
 	green, greenErr := w.cluster(a.Colors.Green.Cluster)
 	if err := errors.Join(blueErr, greenErr); err != nil {
-		built.Problems = append(built.Problems, err.Error())
-		return built
+		return app.Adapters{}, err
 	}
-	built.Workloads = workload.New(workload.Options{
-		App: a.Name, Repository: a.Repository(), CronJob: a.Verify.Job,
-		Blue: target(blue, a.Colors.Blue), Green: target(green, a.Colors.Green),
-	})
-	var err error
-	if built.Gateway, err = w.gateway(a, blue); err != nil {
-		built.Problems = append(built.Problems, err.Error())
+	gateway, err := w.gateway(a, blue)
+	if err != nil {
+		return app.Adapters{}, err
 	}
-	return built
+	return app.Adapters{
+		Gateway: gateway, Prober: probe.New(w.public),
+		Registry: acr.NewRegistry(acr.Options{
+			LoginServer: a.Image.Registry, Repository: a.Image.Repository, Credential: w.credential,
+			Admits: a.Admits, Newer: a.Policy().Newer,
+		}),
+		Workloads: workload.New(workload.Options{
+			App: a.Name, Repository: a.Repository(), CronJob: a.Verify.Job,
+			Blue: target(blue, a.Colors.Blue), Green: target(green, a.Colors.Green),
+		}),
+	}, nil
 }
 
 func target(cluster *access.Cluster, c config.Color) workload.Target {

@@ -1,5 +1,5 @@
-// Command bluegreen is for people: it looks at apps and tells them what to do, through
-// the HTTP API, and checks a configuration before it is deployed.
+// Command bluegreen is the operator's command line: it shows apps and sends commands to them
+// through the HTTP API, and checks a configuration before it is deployed.
 package main
 
 import (
@@ -69,7 +69,7 @@ func newRoot(s *shell) *cobra.Command {
 	}
 	root.SetOut(s.stdout)
 	root.SetErr(s.stderr)
-	root.AddCommand(newStatus(s), newHistory(s), newConfig(s), newLab(s))
+	root.AddCommand(newStatus(s), newHistory(s), newConfig(s))
 	for _, c := range changes() {
 		root.AddCommand(newChange(s, c))
 	}

@@ -22,7 +22,7 @@ import (
 	"bluegreen/internal/release"
 )
 
-// site is a console before a real engine on fakes, with a worker that does what is owed.
+// site is a console before a real engine on fakes, with a worker that carries out pending effects.
 type site struct {
 	*testing.T
 	url     string
@@ -125,7 +125,7 @@ func (s *site) expects(r ran, code int, texts ...string) {
 	s.Helper()
 	for _, text := range texts {
 		if !strings.Contains(r.out+r.err, text) {
-			s.Errorf("%q is not said", text)
+			s.Errorf("%q is not printed", text)
 		}
 	}
 	if r.code != code || s.Failed() {
@@ -190,7 +190,7 @@ func TestWaitingForABadReleaseEndsInFailure(t *testing.T) {
 	}
 }
 
-func TestAGateIsToldWithWhatOpensIt(t *testing.T) {
+func TestAGateIsShownWithTheCommandThatOpensIt(t *testing.T) {
 	s := newSite(t, func(p *release.Policy) { p.Manual = true })
 	s.until("Live on blue", "status", "shop")
 	s.expects(s.run("deploy", "shop", "--image", "2.0", "--wait"), 0, "shop: waits for a person: bluegreen promote shop --digest "+digestOf("2"))
@@ -201,7 +201,7 @@ func TestAGateIsToldWithWhatOpensIt(t *testing.T) {
 	s.expects(s.run("status", "shop"), 0, "baking until") // the repeated word ended no bake
 }
 
-func TestAPausedSwitchIsToldWithWhatLetsItGoOn(t *testing.T) {
+func TestAPausedSwitchIsShownWithTheCommandThatResumesIt(t *testing.T) {
 	s := newSite(t)
 	s.until("Live on blue", "status", "shop")
 	s.expects(s.run("deploy", "shop", "--image", "2.0", "--wait"), 0, "shop: done")
@@ -253,7 +253,7 @@ func TestWatchingPrintsOnlyChanges(t *testing.T) {
 	}
 }
 
-func TestExitStatusesTellRefusedFromMisunderstood(t *testing.T) {
+func TestExitStatusesDistinguishRefusedFromMisunderstood(t *testing.T) {
 	s := newSite(t)
 	for _, c := range []struct {
 		code int

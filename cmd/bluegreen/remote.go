@@ -119,7 +119,7 @@ func (r *remote) apps(ctx context.Context, args []string) (api.Apps, error) {
 	return api.Apps{Apps: []api.App{a}}, err
 }
 
-// watch prints changes until it is stopped; trouble on the way is told and outlived.
+// watch prints changes until it is stopped; a failed request is reported and tried again.
 func (r *remote) watch(ctx context.Context, args []string) error {
 	last := map[string]string{}
 	news := func(name, sentence string) bool {
@@ -298,9 +298,9 @@ func newChange(s *shell, c change) *cobra.Command {
 }
 
 // change sends the request and, when asked to wait, repeats it under the same key, which
-// only tells how far it is.
+// only reports its progress.
 func (r *remote) change(ctx context.Context, app string, command release.Command, asked api.Request, key string, wait bool) error {
-	said := ""
+	last := ""
 	for {
 		a, err := r.client().Command(ctx, app, command, asked, key)
 		if ctx.Err() != nil {
@@ -309,8 +309,8 @@ func (r *remote) change(ctx context.Context, app string, command release.Command
 		if err != nil {
 			return refusal(err, key)
 		}
-		if r.output == "text" && said != a.Sentence {
-			said = a.Sentence
+		if r.output == "text" && last != a.Sentence {
+			last = a.Sentence
 			say(r.stdout, "%s  %s: %s", clock(), app, a.Sentence)
 		}
 		if !wait || a.Outcome.Final() {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -28,7 +29,8 @@ var may = map[string][]string{
 	"internal/kube":       {"internal/engine", "internal/release", "internal/kube/access"}, // adapters never import each other
 	"internal/app":        {"internal/config", "internal/console", "internal/engine", "internal/functions", "internal/intake"},
 	"handler":             {"internal"},
-	"cmd/bluegreen":       {"internal"},
+	"cmd/bluegreen":       {"internal/api", "internal/config", "internal/release"},
+	"cmd/bluegreen-lab":   {"internal/lab"},
 	"internal/contract":   {"internal/engine", "internal/release"},
 	"internal/fake":       {"internal/engine", "internal/release"},
 	"internal/emulator":   {"internal"},
@@ -60,18 +62,42 @@ func TestImportsFollowTheDrawing(t *testing.T) {
 	}
 }
 
+// TestTheCommandLineLinksNoAdapterAndNoEmulator: an operator's command needs the API and the
+// configuration only, so its binary stays small, whatever its imports import in turn.
+func TestTheCommandLineLinksNoAdapterAndNoEmulator(t *testing.T) {
+	links := map[string]bool{}
+	var follow func(dir string)
+	follow = func(dir string) {
+		if links[dir] {
+			return
+		}
+		links[dir] = true
+		files, err := filepath.Glob(filepath.Join("../..", dir, "*.go"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no source in %s: %v", dir, err)
+		}
+		for _, path := range files {
+			if strings.HasSuffix(path, "_test.go") {
+				continue
+			}
+			for _, imported := range imports(t, path) {
+				if inside, ok := strings.CutPrefix(imported, "bluegreen/"); ok {
+					follow(inside)
+				}
+			}
+		}
+	}
+	follow("cmd/bluegreen")
+	delete(links, "cmd/bluegreen")
+	for dir := range links {
+		if !slices.Contains([]string{"internal/api", "internal/config", "internal/engine", "internal/release"}, dir) {
+			t.Errorf("cmd/bluegreen links %s", dir)
+		}
+	}
+}
+
 func check(t *testing.T, path, dir string) {
-	src, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, err := parser.ParseFile(token.NewFileSet(), path, src, parser.ImportsOnly)
-	if err != nil {
-		t.Errorf("parse %s: %v", path, err)
-		return
-	}
-	for _, spec := range file.Imports {
-		imported, _ := strconv.Unquote(spec.Path.Value)
+	for _, imported := range imports(t, path) {
 		if inside, ok := strings.CutPrefix(imported, "bluegreen/"); ok {
 			if !allowed(dir, inside) {
 				t.Errorf("%s imports %s, which %s may not", path, imported, part(dir))
@@ -80,6 +106,25 @@ func check(t *testing.T, path, dir string) {
 			t.Errorf("%s imports %s: this part stays on the standard library", path, imported)
 		}
 	}
+}
+
+// imports are what a source file imports.
+func imports(t *testing.T, path string) (paths []string) {
+	t.Helper()
+	src, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), path, src, parser.ImportsOnly)
+	if err != nil {
+		t.Errorf("parse %s: %v", path, err)
+		return nil
+	}
+	for _, spec := range file.Imports {
+		imported, _ := strconv.Unquote(spec.Path.Value)
+		paths = append(paths, imported)
+	}
+	return paths
 }
 
 func allowed(dir, inside string) bool {

@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -116,6 +117,33 @@ func TestEverySettingThatIsNamedIsReadSomewhere(t *testing.T) {
 	named(t, `\b((?:BLUEGREEN|AZURE|CONTROLLER|ACTION)_[A-Z_]+)\b`, "setting or output", exist)
 }
 
+// TestEveryTestThatIsNamedExists: a name may be cut short, as -run takes it.
+func TestEveryTestThatIsNamedExists(t *testing.T) {
+	var exist []string
+	err := filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && (d.Name() == "node_modules" || d.Name() == ".git") {
+			return fs.SkipDir
+		}
+		if err == nil && strings.HasSuffix(path, "_test.go") {
+			name, _ := filepath.Rel(top, path)
+			exist = append(exist, all(`(?m)^func (Test\w+)\(`, text(t, name))...)
+		}
+		return err
+	})
+	if err != nil || len(exist) == 0 {
+		t.Fatalf("no tests: %v", err)
+	}
+	for page, body := range written(t) {
+		for _, part := range code(body) {
+			for _, name := range all(`\b(Test[A-Z]\w+)`, part) {
+				if !slices.ContainsFunc(exist, func(test string) bool { return strings.HasPrefix(test, name) }) {
+					t.Errorf("%s names the test %s, which does not exist", page, name)
+				}
+			}
+		}
+	}
+}
+
 // place is a file or folder of this repository in the code of a page; * may stand in it.
 var place = regexp.MustCompile("^`((?:scripts|bicep|docs|deploy|internal|cmd|handler|e2e|testbed|\\.github)/[\\w./*-]+)`$")
 
@@ -123,7 +151,7 @@ func TestEveryPlaceThatIsNamedExists(t *testing.T) {
 	for page, text := range written(t) {
 		for _, part := range code(text) {
 			where := place.FindStringSubmatch(part)
-			if where == nil || strings.Contains(page, "decisions/") { // those tell of their day
+			if where == nil || strings.Contains(page, "decisions/") { // those describe their day
 				continue
 			}
 			if found, err := filepath.Glob(filepath.Join(top, where[1])); err != nil || len(found) == 0 {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"bluegreen/internal/app"
 	"bluegreen/internal/config"
 	"bluegreen/internal/engine"
 	"bluegreen/internal/fake"
@@ -82,18 +83,17 @@ func newEnv(t *testing.T, c changes) *env {
 		clock: time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC),
 	}
 	var apps []engine.App
-	for _, app := range loaded.Apps {
-		w.gateway[app.Name] = fake.NewGateway(release.Blue, time.Second, w.now, nil)
+	for _, a := range loaded.Apps {
+		w.gateway[a.Name] = fake.NewGateway(release.Blue, time.Second, w.now, nil)
 		cluster := fake.NewCluster(w.now, w.sleep, nil)
 		cluster.Seed(release.Blue, release.Image{Tag: "1.0.0", Digest: "sha256:old"}, 3)
-		var gateway engine.Gateway = w.gateway[app.Name]
+		var gateway engine.Gateway = w.gateway[a.Name]
 		if c.gateway != nil {
 			gateway = c.gateway(gateway)
 		}
-		apps = append(apps, engine.App{
-			Name: app.Name, Policy: app.Policy(), Repository: app.Repository(), Problems: app.Sentences(),
-			Gateway: gateway, Workloads: cluster, Registry: c.registry,
-		})
+		apps = append(apps, app.Assemble(a, func(config.App) (app.Adapters, error) {
+			return app.Adapters{Gateway: gateway, Workloads: cluster, Registry: c.registry}, nil
+		}))
 	}
 	var store engine.Store = w.store
 	if c.store != nil {

@@ -18,10 +18,14 @@ import (
 	"bluegreen/internal/release"
 )
 
+// smoke is the flaw of an image that gets ready and fails the check before the switch.
+const smoke = "smoke"
+
 // Flaws are what can be wrong with an image that is pushed.
 var Flaws = map[string]fake.Behaviour{
 	"":       {Ready: time.Second},
 	"errors": {Ready: time.Second, Errors: true},
+	smoke:    {Ready: time.Second},
 	"never":  {Never: "readiness probe failed: HTTP probe failed with statuscode: 503"},
 	"pull":   {Never: "manifest unknown", Status: release.PullFailing},
 	"name":   {Never: "InvalidImageName", Status: release.Broken},
@@ -31,12 +35,13 @@ var Flaws = map[string]fake.Behaviour{
 func (s *Lab) Push(ctx context.Context, tag, flaw string) error {
 	behaviour, ok := Flaws[flaw]
 	if !ok {
-		return fmt.Errorf("bad=%s is not known: errors, never, pull or name", flaw)
+		return fmt.Errorf("bad=%s is not known: errors, smoke, never, pull or name", flaw)
 	}
 	if _, err := semver.StrictNewVersion(tag); err != nil {
 		return fmt.Errorf("tag %q is not a version such as 2.0.0, and nothing else is released here", tag)
 	}
 	s.cluster.Behave(tag, behaviour)
+	s.instances.fail(tag, flaw == smoke)
 	_, err := s.registry.Push(ctx, repository, tag)
 	return err
 }
@@ -124,7 +129,7 @@ func (s *Lab) Guide() string {
 		"  what the app does     curl -s -H 'x-functions-key: " + s.host.FunctionKey() + "' -H 'Accept: text/plain' " + app,
 		"  what happened         curl -s -H 'x-functions-key: " + s.host.FunctionKey() + "' -H 'Accept: text/plain' " + app + "/history",
 		"  push an image         curl -X POST '" + s.control + "/push?tag=2.1.0'",
-		"  push a broken one     curl -X POST '" + s.control + "/push?tag=2.2.0&bad=errors'   (or bad=never, bad=pull, bad=name)",
+		"  push a broken one     curl -X POST '" + s.control + "/push?tag=2.2.0&bad=errors'   (or bad=smoke, bad=never, bad=pull, bad=name)",
 		"  fire the alert        curl -X POST " + s.control + "/alert",
 		"  switch by hand        " + post + " -d '{\"why\":\"trying\"}' '" + app + "/switch?wait=true'",
 		"  roll back             " + post + " -d '{\"why\":\"trying\"}' " + app + "/rollback",

@@ -43,7 +43,7 @@ func (s *Lab) Demo(ctx context.Context, out io.Writer) error {
 			},
 		},
 		{
-			title: "The mended image is pushed: 2.1.1 ends the hold and goes live.",
+			title: "The fixed image is pushed: 2.1.1 ends the hold and goes live.",
 			do:    func(ctx context.Context) error { return s.Push(ctx, "2.1.1", "") },
 			users: Served{Color: "blue", Version: "2.1.1"}, app: ended(release.Completed),
 		},
@@ -57,7 +57,7 @@ func (s *Lab) Demo(ctx context.Context, out io.Writer) error {
 		if err := s.play(ctx, out, a); err != nil {
 			return fmt.Errorf("step %d was not seen: %w", i+1, err)
 		}
-		_ = sleep(ctx, breath) // the next step tells of it when ctx has ended
+		_ = sleep(ctx, breath) // the next step fails when ctx has ended
 	}
 	return nil
 }
@@ -67,7 +67,7 @@ func (s *Lab) switchByHand(ctx context.Context) error {
 	return err
 }
 
-// breath is time for Watch to tell the end of a step before the next one is announced.
+// breath is time for Watch to print the end of a step before the next one is announced.
 const breath = 300 * time.Millisecond
 
 // within is how long one act may take.

@@ -30,7 +30,7 @@ var Gateways = []string{AppGateway, TrafficManager}
 // ttl is how long resolvers in the lab keep what Traffic Manager answers, in seconds.
 const ttl = 2
 
-// front is what leads the users of the lab to a color: one Application Gateway, or two of
+// front routes the users of the lab to a color: one Application Gateway, or two of
 // them, one a color, behind Traffic Manager.
 type front struct {
 	azure    *arm.Emulator
@@ -99,8 +99,8 @@ func (s *Lab) behindTrafficManager() (*front, error) {
 	return f, nil
 }
 
-// said is what bluegreen.yaml says of the gateway, and of each color.
-func (f *front) said() (gateway string, of [2]string) {
+// settings are the parts of bluegreen.yaml for the gateway and for each color.
+func (f *front) settings() (gateway string, of [2]string) {
 	for i, c := range colors {
 		if of[i] = fmt.Sprintf("backend: pool-%s", c); f.profile != nil {
 			of[i] = fmt.Sprintf("endpoint: %s, resources: [%s]", c, f.gateways[i].ID())
@@ -112,7 +112,7 @@ func (f *front) said() (gateway string, of [2]string) {
 	return fmt.Sprintf("applicationGateway: %s, rules: [%s]", f.gateways[0].ID(), rule), of
 }
 
-// adapter is what the app moves traffic with.
+// adapter is the app's gateway adapter.
 func (f *front) adapter(a config.App) (engine.Gateway, error) {
 	if f.profile != nil {
 		return trafficmanager.New(trafficmanager.Options{

@@ -153,19 +153,19 @@ func (s *Lab) startRegistry(ctx context.Context) (err error) {
 }
 
 func (s *Lab) startApp(ctx context.Context) error {
-	gateway, of := s.front.said()
+	gateway, of := s.front.settings()
 	a, err := readConfig(choices{
 		App: App, Repository: repository, Registry: s.registry.Host(), Gateway: gateway, Blue: of[0], Green: of[1],
-		Users: s.Address(), Bake: s.Bake, Retire: s.Retire,
+		Users: s.Address(), Preview: s.instances.preview, Bake: s.Bake, Retire: s.Retire,
 	})
 	if err != nil {
 		return err
 	}
-	memory := host.NewMemory()
-	built, err := s.adapters(a)
-	if err != nil {
-		return err
+	built := app.Assemble(a, s.adapters)
+	if len(built.Problems) > 0 {
+		return fmt.Errorf("use the lab's configuration: %s", strings.Join(built.Problems, "; "))
 	}
+	memory := host.NewMemory()
 	e := engine.New(engine.Options{
 		Store: fake.NewStore(nil), Apps: []engine.App{built}, Log: s.Log, Look: 250 * time.Millisecond,
 		Wakeups: memory.Wakeups("release-steps", func(app string, _ time.Time) string { return queue.Message(app) }),
@@ -185,17 +185,14 @@ func (s *Lab) startApp(ctx context.Context) error {
 	return s.host.Ready(ctx)
 }
 
-func (s *Lab) adapters(a config.App) (engine.App, error) {
+// adapters are those of the lab's app: real ones for gateway, registry and checks, a fake
+// for the clusters.
+func (s *Lab) adapters(a config.App) (app.Adapters, error) {
 	gateway, err := s.front.adapter(a)
-	if err != nil {
-		return engine.App{}, err
-	}
-	policy := a.Policy()
-	return engine.App{
-		Name: a.Name, Policy: policy, Repository: a.Repository(), Fingerprint: a.Fingerprint(),
-		Gateway: gateway, Workloads: s.cluster, Prober: probe.New(s.front.probes), Confirm: a.Confirms(),
-		Registry: acr.NewRegistry(acr.Options{LoginServer: a.Image.Registry, Repository: a.Image.Repository, Admits: a.Admits, Newer: policy.Newer}),
-	}, nil
+	return app.Adapters{
+		Gateway: gateway, Workloads: s.cluster, Prober: probe.New(s.front.probes),
+		Registry: acr.NewRegistry(acr.Options{LoginServer: a.Image.Registry, Repository: a.Image.Repository, Admits: a.Admits, Newer: a.Policy().Newer}),
+	}, err
 }
 
 // Address is where users ask.

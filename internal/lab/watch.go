@@ -11,18 +11,19 @@ import (
 	"bluegreen/internal/release"
 )
 
-// Watch tells, line by line, what the app does and who answers users, until ctx ends.
+// Watch prints the facts and the state of the app, and the answers that users get, until ctx
+// ends.
 func (s *Lab) Watch(ctx context.Context, out io.Writer) {
 	began := time.Now()
-	say := func(who, text string) {
-		fmt.Fprintf(out, "%5.1fs  %-8s %s\n", time.Since(began).Seconds(), who, text)
+	say := func(source, text string) {
+		fmt.Fprintf(out, "%5.1fs  %-8s %s\n", time.Since(began).Seconds(), source, text)
 	}
-	told, last, sentence := 0, Served{}, ""
+	shown, last, sentence := 0, Served{}, ""
 	count := map[Served]int{}
 	for sleep(ctx, 100*time.Millisecond) == nil {
-		for _, f := range s.news(ctx, told) {
-			told = f.Number
-			say("app", said(f))
+		for _, f := range s.news(ctx, shown) {
+			shown = f.Number
+			say("app", text(f))
 		}
 		now := s.users.count()
 		if got := s.users.last(); got != last && now[got]-count[got] > 0 {
@@ -37,8 +38,8 @@ func (s *Lab) Watch(ctx context.Context, out io.Writer) {
 	}
 }
 
-// said is a fact on a line of its own: of a few kinds the text alone would mislead.
-func said(f release.Fact) string {
+// text is a fact on a line of its own: of a few kinds the fact's text alone would mislead.
+func text(f release.Fact) string {
 	switch f.Kind {
 	case release.Refused, release.Dropped, release.NeedsHelp:
 		return strings.ReplaceAll(string(f.Kind), "-", " ") + ": " + f.Line()
@@ -63,7 +64,7 @@ func rest(now, before map[Served]int) string {
 func (s *Lab) news(ctx context.Context, above int) []release.Fact {
 	h, err := s.Client().History(ctx, App, 50, 0)
 	if err != nil {
-		return nil // the next look tells
+		return nil // the next look finds them
 	}
 	facts := slices.DeleteFunc(h.Facts, func(f release.Fact) bool { return f.Number <= above })
 	slices.Reverse(facts)

@@ -83,9 +83,10 @@ func TestTheStepsOfAReleaseMakeWhatIsPublished(t *testing.T) {
 	packaged(t, filepath.Join(made, "bluegreen.zip"))
 	inventory(t, filepath.Join(made, "bluegreen.zip.cdx.json"), "github.com/Azure/azure-sdk-for-go/sdk/azidentity")
 	inventory(t, filepath.Join(made, "bluegreen.cdx.json"), "github.com/spf13/cobra")
+	inventory(t, filepath.Join(made, "bluegreen-lab.cdx.json"), "github.com/google/go-containerregistry")
 	sums, err := os.ReadFile(filepath.Join(made, "SHA256SUMS"))
-	if err != nil || strings.Count(string(sums), "\n") != 4 {
-		t.Errorf("four files have a checksum: %s (%v)", sums, err)
+	if err != nil || strings.Count(string(sums), "\n") != 6 {
+		t.Errorf("six files have a checksum: %s (%v)", sums, err)
 	}
 }
 
@@ -106,7 +107,7 @@ func uploaded(t *testing.T, w workflow, dir string) {
 			}
 		}
 	}
-	if files < 7 {
+	if files < 9 {
 		t.Errorf("only %d files are named", files)
 	}
 }

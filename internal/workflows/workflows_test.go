@@ -165,7 +165,7 @@ func TestEachJobHasTheLeastPermissionsAndAnEnd(t *testing.T) {
 	}
 }
 
-func TestStepsStopAtTheFirstFailureAndRunNothingThatSomebodyTyped(t *testing.T) {
+func TestStepsStopAtTheFirstFailureAndRunNoInput(t *testing.T) {
 	for _, name := range names(t) {
 		w := load(t, name)
 		for id, j := range w.Jobs {

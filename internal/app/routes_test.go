@@ -25,7 +25,7 @@ apps:
     image: {registry: shopacr.azurecr.io, repository: team/shop, tags: "semver:>=1"}
     colors:
       blue:  {cluster: "context:a", namespace: shop, deployment: shop, selector: {color: blue}}
-      green: {cluster: "context:a", namespace: shop, deployment: shop, selector: {color: green}}
+      green: {cluster: "context:a", namespace: shop, deployment: shop-green, selector: {color: green}}
     gateway: {service: shop}
     alerts: [{rule: "shop-*"}]
 `
@@ -41,15 +41,16 @@ func signIn(token string) ([]host.Claim, error) {
 	return []host.Claim{{Typ: "appid", Val: "stranger"}, {Typ: "roles", Val: "Other"}}, nil
 }
 
-// doors is the deployed app behind the host. Its one app is not served, so that whatever
-// comes past the doors is answered 409 by the API, and is kept when it is an alert.
-func doors(t *testing.T, store *fake.Store, auth host.SignIn, proxying string) *host.Host {
+// behindHost is the deployed app behind the host. Its one app is not served, so that a request
+// that the routes let in is answered 409 by the API, and is kept when it is an alert.
+func behindHost(t *testing.T, store *fake.Store, auth host.SignIn, proxying string) *host.Host {
 	t.Helper()
 	loaded, err := config.Load([]byte(file))
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := engine.New(engine.Options{Store: store, Wakeups: fake.NewWakeups(nil), Apps: []engine.App{{Name: "shop", Problems: []string{"it is a test"}}}})
+	notServed := app.Assemble(loaded.Apps[0], func(config.App) (app.Adapters, error) { return app.Adapters{}, errors.New("it is a test") })
+	e := engine.New(engine.Options{Store: store, Wakeups: fake.NewWakeups(nil), Apps: []engine.App{notServed}})
 	h, err := host.Start(t.Context(), host.Options{
 		Root: "../..", Queues: host.NewMemory(), SignIn: auth,
 		Env:     []string{"AzureFunctionsJobHost__customHandler__enableProxyingHttpRequest=" + proxying},
@@ -65,9 +66,9 @@ func doors(t *testing.T, store *fake.Store, auth host.SignIn, proxying string) *
 	return h
 }
 
-// TestNoPathAndNoHeaderLeadsPastTheDoors knocks without a key and without the role, with
+// TestNoPathAndNoHeaderAvoidsAuthentication sends requests without a key and without the role, with
 // paths that host and handler may read differently, and with headers in every form.
-func TestNoPathAndNoHeaderLeadsPastTheDoors(t *testing.T) {
+func TestNoPathAndNoHeaderAvoidsAuthentication(t *testing.T) {
 	principal := base64.StdEncoding.EncodeToString([]byte(`{"auth_typ":"aad","claims":[{"typ":"appid","val":"x"},{"typ":"roles","val":"` + role + `"},{"typ":"r","val":"` + role + `"}],"role_typ":"r"}`))
 	headers := map[string]string{
 		"nothing": "", "a stranger": "Authorization: Bearer stranger\r\n",
@@ -88,7 +89,7 @@ func TestNoPathAndNoHeaderLeadsPastTheDoors(t *testing.T) {
 	for _, auth := range []host.SignIn{nil, signIn} {
 		for _, proxying := range []string{"true", "false"} {
 			store := fake.NewStore(nil)
-			h := doors(t, store, auth, proxying)
+			h := behindHost(t, store, auth, proxying)
 			for name, header := range headers {
 				for _, path := range paths {
 					if status := knock(t, h, path, header); status < 300 || status == 400 || status == 409 || status >= 500 {

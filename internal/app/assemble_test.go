@@ -1,0 +1,88 @@
+package app_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"bluegreen/internal/app"
+	"bluegreen/internal/config"
+	"bluegreen/internal/engine"
+	"bluegreen/internal/fake"
+	"bluegreen/internal/release"
+)
+
+// one is the app of file with more lines below it.
+func one(t *testing.T, lines string) config.App {
+	t.Helper()
+	loaded, err := config.Load([]byte(file + lines))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return loaded.Apps[0]
+}
+
+// onFakes are adapters for one app.
+func onFakes(config.App) (app.Adapters, error) {
+	wait := func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
+	return app.Adapters{
+		Workloads: fake.NewCluster(time.Now, wait, nil),
+		Gateway:   fake.NewGateway(release.Blue, time.Second, time.Now, nil),
+	}, nil
+}
+
+func TestAProblemOfOneAppKeepsItFromBeingServed(t *testing.T) {
+	fails := func(config.App) (app.Adapters, error) {
+		return app.Adapters{}, errors.Join(errors.New("no cluster a"), errors.New("no gateway"))
+	}
+	for name, c := range map[string]struct {
+		lines    string
+		adapters func(config.App) (app.Adapters, error)
+		problems []string
+	}{
+		"nothing":                     {"", onFakes, nil},
+		"a configuration":             {"    bake: long\n", nil, []string{"bake"}},
+		"its adapters":                {"", fails, []string{"no cluster a", "no gateway"}},
+		"a check that cannot be made": {"    verify: {job: smoke}\n", onFakes, []string{"verify.job"}},
+	} {
+		built := app.Assemble(one(t, c.lines), c.adapters)
+		if len(built.Problems) != len(c.problems) || built.Name != "shop" {
+			t.Fatalf("%s: %s has the problems %q", name, built.Name, built.Problems)
+		}
+		for i, problem := range c.problems {
+			if !strings.Contains(built.Problems[i], problem) {
+				t.Errorf("%s: %q, expected %q", name, built.Problems[i], problem)
+			}
+		}
+	}
+}
+
+// runner is a cluster that runs Jobs.
+type runner struct{ *fake.Cluster }
+
+func (runner) RunJob(context.Context, release.Color, string, int, release.Image) (release.Verdict, string, error) {
+	return release.Passed, "", nil
+}
+
+func TestAnAppMakesTheChecksOfItsConfiguration(t *testing.T) {
+	built := app.Assemble(one(t, `    verify:  {http: [{url: "https://preview.example.com/", times: 3}], job: smoke}
+    confirm: {http: [{url: "https://shop.example.com/", contains: "{color}"}]}
+    bake: 7m
+`), func(a config.App) (app.Adapters, error) {
+		with, err := onFakes(a)
+		with.Workloads = runner{with.Workloads.(*fake.Cluster)}
+		return with, err
+	})
+	if len(built.Problems) > 0 {
+		t.Fatal(built.Problems)
+	}
+	checks := append(append([]engine.Check(nil), built.Checks...), built.Confirm...)
+	if len(checks) != 2 || checks[0].Times != 3 || checks[1].Contains != "{color}" || built.Job != "smoke" {
+		t.Errorf("the checks are %+v and the Job %q", checks, built.Job)
+	}
+	if built.Policy.Bake != 7*time.Minute || built.Repository != "shopacr.azurecr.io/team/shop" || built.Fingerprint == "" {
+		t.Errorf("%+v", built)
+	}
+}
