@@ -44,8 +44,8 @@ type Registry struct {
 }
 
 var (
-	_ engine.Registry = (*Registry)(nil)
-	_ engine.Checker  = (*Registry)(nil)
+	_ engine.Registry  = (*Registry)(nil)
+	_ engine.Preflight = (*Registry)(nil)
 )
 
 // NewRegistry makes a Registry. It asks nothing yet.

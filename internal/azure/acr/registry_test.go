@@ -204,17 +204,17 @@ func TestOneSignInServesManyQuestions(t *testing.T) {
 func TestWhatIsWrongWithTheRegistryIsSaidInASentence(t *testing.T) {
 	s := private(t)
 	c := s.client(acr.Options{Credential: credential{"right"}})
-	check := func(c *acr.Registry, want ...string) {
+	check := func(c *acr.Registry, want ...engine.Finding) {
 		t.Helper()
-		got, err := c.Check(t.Context())
+		got, err := c.Preflight(t.Context())
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("%v %s", err, diff)
 		}
 	}
-	check(c, "warning: the repository team/shop in "+s.Host()+" does not exist yet: its first push makes it")
+	check(c, engine.Finding{Text: "the repository team/shop in " + s.Host() + " does not exist yet: its first push makes it", Warning: true})
 	s.pushed(s.Push, "1.0.0")
 	check(c)
-	denied := "the identity may not read team/shop in " + s.Host() + ": give it the role AcrPull on the registry (Container Registry Repository Reader where the registry uses ABAC repository permissions)"
+	denied := engine.Finding{Text: "the identity may not read team/shop in " + s.Host() + ": give it the role AcrPull on the registry (Container Registry Repository Reader where the registry uses ABAC repository permissions)"}
 	check(s.client(acr.Options{Credential: credential{"wrong"}}), denied)
 	check(s.client(acr.Options{}), denied)
 	s.Deny(true)
@@ -225,7 +225,7 @@ func TestWhatIsWrongWithTheRegistryIsSaidInASentence(t *testing.T) {
 	s.Deny(false)
 	check(c)
 	unknown := acr.NewRegistry(acr.Options{LoginServer: "shopacr.azurecr.io", Repository: repo, Transport: broken{&net.DNSError{Err: "no such host", IsNotFound: true}}})
-	check(unknown, "no host is called shopacr.azurecr.io: set image.registry to the login server of the registry")
+	check(unknown, engine.Finding{Text: "no host is called shopacr.azurecr.io: set image.registry to the login server of the registry"})
 }
 
 type broken struct{ err error }
@@ -239,7 +239,7 @@ func TestARegistryThatIsAwayIsNeitherMissingNorDenied(t *testing.T) {
 	s.Break(http.StatusServiceUnavailable)
 	_, resolved := c.Resolve(t.Context(), "1.0.0")
 	_, listed := c.Newest(t.Context(), 1)
-	_, checked := c.Check(t.Context())
+	_, checked := c.Preflight(t.Context())
 	for _, err := range []error{resolved, listed, checked} {
 		if err == nil || errors.Is(err, engine.ErrNotFound) || errors.Is(err, engine.ErrDenied) {
 			t.Errorf("error %v", err)

@@ -41,7 +41,7 @@ var kind = resource.Kind{
 	Word: "gateway", What: "Application Gateway", Key: "gateway.applicationGateway",
 }
 
-// Gateway implements engine.Gateway and engine.Checker.
+// Gateway implements engine.Gateway and engine.Preflight.
 type Gateway struct {
 	azure    *resource.Resource
 	rules    []string

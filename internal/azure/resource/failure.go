@@ -140,3 +140,12 @@ func (f Failure) again() string {
 	}
 	return " (it asks to wait " + f.after + " s)"
 }
+
+// Findings makes a finding of each text, none of them a warning.
+func Findings(texts ...string) []engine.Finding {
+	var found []engine.Finding
+	for _, text := range texts {
+		found = append(found, engine.Finding{Text: text})
+	}
+	return found
+}

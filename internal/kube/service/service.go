@@ -46,7 +46,7 @@ type Options struct {
 	Blue, Green map[string]string
 }
 
-// Gateway is a Service as engine.Gateway; it is an engine.Checker too.
+// Gateway is a Service as engine.Gateway; it is an engine.Preflight too.
 type Gateway struct{ Options }
 
 // New makes an app's gateway. Nothing is asked of the cluster yet.

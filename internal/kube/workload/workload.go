@@ -36,7 +36,7 @@ type Options struct {
 }
 
 // Workloads are the colors of one app. It implements engine.Workloads, engine.JobRunner and
-// engine.Checker.
+// engine.Preflight.
 type Workloads struct{ Options }
 
 // New makes an app's workloads. Nothing is asked of the clusters yet.
