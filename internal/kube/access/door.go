@@ -80,8 +80,13 @@ func (d *door) find(ctx context.Context, failed *way) (*way, error) {
 	if w, err, known := d.known(failed); known {
 		return w, err
 	}
+	return d.join(ctx, failed)
+}
+
+// join asks together with the requests that ask at the same time.
+func (d *door) join(ctx context.Context, failed *way) (*way, error) {
 	answer := d.asking.DoChan("", func() (any, error) {
-		// Another request may have asked between the look above and this turn.
+		// Another request may have asked since this one looked.
 		if w, err, known := d.known(failed); known {
 			return w, err
 		}
