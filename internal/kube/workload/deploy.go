@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"bluegreen/internal/engine"
+	"bluegreen/internal/kube/fence"
 	"bluegreen/internal/release"
 
 	"golang.org/x/sync/errgroup"
@@ -18,11 +19,8 @@ import (
 	applycore "k8s.io/client-go/applyconfigurations/core/v1"
 )
 
-// The annotations say who acted last, and what was asked for. Fences of another app, or of
-// one that was renamed, are not ours to compare with.
+// The annotations hold what the last order asked for.
 const (
-	annotationApp      = "bluegreen.dev/app"
-	annotationFence    = "bluegreen.dev/fence"
 	annotationImage    = "bluegreen.dev/image" // tag@digest
 	annotationReplicas = "bluegreen.dev/replicas"
 )
@@ -67,7 +65,7 @@ func (w *Workloads) Deploy(ctx context.Context, o engine.Order) error {
 }
 
 // Scale implements engine.Workloads. At size 0 Kubernetes suspends an autoscaler.
-func (w *Workloads) Scale(ctx context.Context, c release.Color, replicas int32, fence int64) error {
+func (w *Workloads) Scale(ctx context.Context, c release.Color, replicas int32, f int64) error {
 	t, err := w.target(c)
 	if err != nil {
 		return err
@@ -77,7 +75,7 @@ func (w *Workloads) Scale(ctx context.Context, c release.Color, replicas int32, 
 		return err
 	}
 	for _, s := range seen {
-		err := w.write(ctx, t, s, fence, func(s *sight) wish {
+		err := w.write(ctx, t, s, f, func(s *sight) wish {
 			if wanted(s.deployment) == replicas {
 				return w.kept(s)
 			}
@@ -166,7 +164,7 @@ func (w *Workloads) decide(s *sight, i release.Image, size, least int32) wish {
 
 // asked is the size that this app last asked a Deployment to have; 0 if it never did.
 func (w *Workloads) asked(d *appsv1.Deployment) int32 {
-	if d.Annotations[annotationApp] != w.App {
+	if d.Annotations[fence.App] != w.App {
 		return 0
 	}
 	n, err := strconv.ParseInt(d.Annotations[annotationReplicas], 10, 32)
@@ -193,17 +191,17 @@ func (w *Workloads) holds(ctx context.Context, t Target, d *appsv1.Deployment) (
 // write makes a Deployment ask for what decide says, from what was seen, or from a fresh
 // look whenever somebody else wrote meanwhile. Where it asks for that already, the fence
 // alone is written, so that what an earlier worker still has on its way is refused.
-func (w *Workloads) write(ctx context.Context, t Target, s *sight, fence int64, decide func(*sight) wish) error {
+func (w *Workloads) write(ctx context.Context, t Target, s *sight, f int64, decide func(*sight) wish) error {
 	for range tries {
-		held := w.fence(s.deployment)
-		if held > fence {
+		held := fence.Held(s.deployment.Annotations, w.App)
+		if held > f {
 			return fmt.Errorf("%s of namespace %s: %w", s.deployment.Name, t.Namespace, engine.ErrFenced)
 		}
 		ask := decide(s)
-		if ask.fits && held == fence {
+		if ask.fits && held == f {
 			return nil
 		}
-		_, err := t.Cluster.Client().AppsV1().Deployments(t.Namespace).Apply(ctx, w.configuration(t, s, ask, fence),
+		_, err := t.Cluster.Client().AppsV1().Deployments(t.Namespace).Apply(ctx, w.configuration(t, s, ask, f),
 			metav1.ApplyOptions{FieldManager: manager, Force: true})
 		if !apierrors.IsConflict(err) {
 			return t.Cluster.Explain(err)
@@ -216,28 +214,15 @@ func (w *Workloads) write(ctx context.Context, t Target, s *sight, fence int64, 
 		s.deployment.Name, t.Namespace, t.Cluster.Name(), tries)
 }
 
-func (w *Workloads) fence(d *appsv1.Deployment) int64 {
-	if d.Annotations[annotationApp] != w.App {
-		return 0
-	}
-	n, err := strconv.ParseInt(d.Annotations[annotationFence], 10, 64)
-	if err != nil {
-		return 0
-	}
-	return n
-}
-
 // configuration is everything that this field manager wants, each time: what an apply does
 // not name any more is taken away. Image and size are therefore named even when they stay.
-func (w *Workloads) configuration(t Target, s *sight, ask wish, fence int64) *applyapps.DeploymentApplyConfiguration {
+func (w *Workloads) configuration(t Target, s *sight, ask wish, f int64) *applyapps.DeploymentApplyConfiguration {
+	annotations := fence.Annotations(w.App, f)
+	annotations[annotationImage] = ask.image.Tag + "@" + ask.image.Digest
+	annotations[annotationReplicas] = strconv.Itoa(int(ask.asked))
 	return applyapps.Deployment(s.deployment.Name, t.Namespace).
 		WithResourceVersion(s.deployment.ResourceVersion).
-		WithAnnotations(map[string]string{
-			annotationApp:      w.App,
-			annotationFence:    strconv.FormatInt(fence, 10),
-			annotationImage:    ask.image.Tag + "@" + ask.image.Digest,
-			annotationReplicas: strconv.Itoa(int(ask.asked)),
-		}).
+		WithAnnotations(annotations).
 		WithSpec(applyapps.DeploymentSpec().
 			WithReplicas(ask.replicas).
 			WithTemplate(applycore.PodTemplateSpec().WithSpec(applycore.PodSpec().

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"bluegreen/internal/engine"
+	"bluegreen/internal/kube/fence"
 	"bluegreen/internal/release"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -67,7 +68,7 @@ func (w *Workloads) newJob(ctx context.Context, t Target, cronJob, name string, 
 		},
 		Spec: *template.Spec.JobTemplate.Spec.DeepCopy(),
 	}
-	metav1.SetMetaDataAnnotation(&job.ObjectMeta, annotationApp, w.App)
+	metav1.SetMetaDataAnnotation(&job.ObjectMeta, fence.App, w.App)
 	for n := range job.Spec.Template.Spec.Containers {
 		c := &job.Spec.Template.Spec.Containers[n]
 		c.Env = append(c.Env, env...)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"bluegreen/internal/engine"
+	"bluegreen/internal/kube/fence"
 	"bluegreen/internal/release"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -99,7 +100,7 @@ func wanted(d *appsv1.Deployment) int32 {
 // known if this app deployed it.
 func (s *sight) running(app string) release.Image {
 	i := parse(s.container.Image)
-	if note := s.deployment.Annotations[annotationImage]; i.Digest != "" && s.deployment.Annotations[annotationApp] == app {
+	if note := s.deployment.Annotations[annotationImage]; i.Digest != "" && s.deployment.Annotations[fence.App] == app {
 		if tag, digest, ok := strings.Cut(note, "@"); ok && digest == i.Digest {
 			i.Tag = tag
 		}
