@@ -5,7 +5,6 @@
 package api
 
 import (
-	"fmt"
 	"time"
 
 	"bluegreen/internal/release"
@@ -165,27 +164,4 @@ type Answer struct {
 	Decision string  `json:"decision,omitempty"`
 	Sentence string  `json:"sentence"`
 	App      App     `json:"app"`
-}
-
-// Error is the answer to a request that was not done. Its JSON is below the key "error".
-type Error struct {
-	Status  int    `json:"-"`
-	Code    string `json:"code"`
-	Message string `json:"message"` // what is wrong and what to do
-	Field   string `json:"field,omitempty"`
-	// Sentence is what the app is doing, where the error is about one.
-	Sentence string `json:"sentence,omitempty"`
-}
-
-// Error is the message; the field that it is about comes first.
-func (e *Error) Error() string {
-	if e.Field != "" {
-		return fmt.Sprintf("%s: %s", e.Field, e.Message)
-	}
-	return e.Message
-}
-
-// ErrorBody is how an Error is sent.
-type ErrorBody struct {
-	Error *Error `json:"error"`
 }

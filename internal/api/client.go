@@ -157,27 +157,10 @@ func (c *Client) once(ctx context.Context, method, at, key string, body []byte, 
 		return ctx.Err() == nil, fmt.Errorf("read the answer: %w", err)
 	}
 	if resp.StatusCode >= 300 {
-		return resp.StatusCode == 429 || resp.StatusCode >= 502 && resp.StatusCode <= 504, failure(resp.StatusCode, data)
+		return resp.StatusCode == 429 || resp.StatusCode >= 502 && resp.StatusCode <= 504, ReadError(resp.StatusCode, data)
 	}
 	if err := json.Unmarshal(data, into); err != nil {
 		return false, fmt.Errorf("the answer of %s is not bluegreen's: %w", c.Base, err)
 	}
 	return false, nil
-}
-
-// failure reads an error answer; the host itself answers without a body we know.
-func failure(status int, data []byte) error {
-	body := ErrorBody{}
-	if json.Unmarshal(data, &body) == nil && body.Error != nil && body.Error.Message != "" {
-		body.Error.Status = status
-		return body.Error
-	}
-	e := &Error{Status: status, Code: "host", Message: fmt.Sprintf("the host answered %d %s", status, http.StatusText(status))}
-	switch status {
-	case http.StatusUnauthorized, http.StatusForbidden:
-		e.Message += ": give a function key (BLUEGREEN_KEY) that this app accepts"
-	case http.StatusNotFound:
-		e.Message += ": is this the address of bluegreen?"
-	}
-	return e
 }

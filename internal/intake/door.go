@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"bluegreen/internal/api"
 	"bluegreen/internal/signin"
 )
 
@@ -34,11 +35,11 @@ func (i *Intake) secure(h http.Header) error {
 	case caller.Name == "":
 		return stranger("nobody is signed in: let the action group use a secure webhook, with the app registration whose tokens this app accepts, or call /api/alerts with a function key")
 	case !caller.Has(alertRole):
-		return &refusal{http.StatusForbidden, "role", fmt.Sprintf("%q is signed in and may send no alerts: assign it the app role %s of the app registration", caller.Name, alertRole)}
+		return api.Errorf(http.StatusForbidden, "role", "%q is signed in and may send no alerts: assign it the app role %s of the app registration", caller.Name, alertRole)
 	}
 	return nil
 }
 
 func stranger(message string) error {
-	return &refusal{http.StatusUnauthorized, "identity", message}
+	return api.Errorf(http.StatusUnauthorized, "identity", "%s", message)
 }
