@@ -60,7 +60,9 @@ func NewRegistry(o Options) *Registry {
 	return &Registry{o: o, client: client{
 		base: scheme + "://" + o.LoginServer, service: o.LoginServer, credential: o.Credential,
 		scope: "repository:" + o.Repository + ":pull,metadata_read",
-		http:  &http.Client{Transport: o.Transport, Timeout: callTimeout},
+		http: &http.Client{Transport: o.Transport, Timeout: tryTimeout,
+			// A redirect would carry the tokens to another place.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}}
 }
 
