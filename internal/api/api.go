@@ -60,9 +60,9 @@ type Colors struct {
 type Role string
 
 const (
-	Live    Role = "live"
-	WayBack Role = "way-back"
-	Idle    Role = "idle"
+	Live           Role = "live"
+	RollbackTarget Role = "rollback-target"
+	Idle           Role = "idle"
 )
 
 // Color is what is known of one color.

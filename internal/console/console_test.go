@@ -36,7 +36,7 @@ func TestLooksTellTheStateInOneSentence(t *testing.T) {
 	}
 	s.engine.arrives("shop")
 	a = read[api.App](t, s.ask("GET", "/api/apps/shop/", ""), 200)
-	if a.Colors.Green.Role != api.Live || a.Colors.Blue.Role != api.WayBack {
+	if a.Colors.Green.Role != api.Live || a.Colors.Blue.Role != api.RollbackTarget {
 		t.Errorf("%+v", a.Colors)
 	}
 }

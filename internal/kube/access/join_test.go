@@ -11,21 +11,21 @@ import (
 // look at what is known and its turn to ask, until the first request has its answer.
 func TestARequestThatLookedBeforeAnotherAskedDoesNotAskAgain(t *testing.T) {
 	asked := 0
-	d := &door{config: func(context.Context) (*rest.Config, error) {
+	c := &transport{config: func(context.Context) (*rest.Config, error) {
 		asked++
 		return &rest.Config{Host: "https://192.0.2.1"}, nil
 	}}
-	second := func(failed *way) func() (*way, error) {
-		if _, _, known := d.known(failed); known {
+	second := func(failed *route) func() (*route, error) {
+		if _, _, known := c.known(failed); known {
 			t.Fatal("the second request need not ask")
 		}
-		return func() (*way, error) { return d.join(t.Context(), failed) }
+		return func() (*route, error) { return c.join(t.Context(), failed) }
 	}
 
-	var failed *way
-	for n, what := range []string{"the first way", "another way after the first one failed"} {
+	var failed *route
+	for n, what := range []string{"the first route", "another route after the first one failed"} {
 		goOn := second(failed)
-		learned, err := d.find(t.Context(), failed)
+		learned, err := c.find(t.Context(), failed)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -29,7 +29,7 @@ const (
 	// way finds another version than it was decided on.
 	annotationMoved = "bluegreen.dev/switched-at"
 	manager         = "bluegreen"
-	// tries bounds how often a switch is decided anew because somebody else wrote meanwhile.
+	// tries bounds how often a switch is decided anew because the Service was changed meanwhile.
 	tries = 5
 	token = "service/"
 )

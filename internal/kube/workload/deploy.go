@@ -25,7 +25,7 @@ const (
 	annotationReplicas = "bluegreen.dev/replicas"
 )
 
-// tries bounds how often a write is decided anew because somebody else wrote meanwhile; a
+// tries bounds how often a write is decided anew because of changes made outside bluegreen meanwhile; a
 // Deployment that is rolled out changes several times a second.
 const tries = 10
 
@@ -36,7 +36,7 @@ func (w *Workloads) Deploy(ctx context.Context, o engine.Order) error {
 	if err != nil {
 		return err
 	}
-	var seen []*sight
+	var seen []*snapshot
 	var scalers []autoscalingv2.HorizontalPodAutoscaler
 	like := make([]int32, len(t.Deployments))
 	g, gctx := errgroup.WithContext(ctx)
@@ -54,7 +54,7 @@ func (w *Workloads) Deploy(ctx context.Context, o engine.Order) error {
 		if n < len(o.AtLeast) {
 			size = max(size, o.AtLeast[n])
 		}
-		err := w.write(ctx, t, s, o.Fence, func(s *sight) wish {
+		err := w.write(ctx, t, s, o.Fence, func(s *snapshot) desired {
 			return w.decide(s, o.Image, size, least)
 		})
 		if err != nil {
@@ -75,11 +75,11 @@ func (w *Workloads) Scale(ctx context.Context, c release.Color, replicas int32, 
 		return err
 	}
 	for _, s := range seen {
-		err := w.write(ctx, t, s, f, func(s *sight) wish {
+		err := w.write(ctx, t, s, f, func(s *snapshot) desired {
 			if wanted(s.deployment) == replicas {
 				return w.kept(s)
 			}
-			return wish{image: s.running(w.App), reference: s.container.Image, replicas: replicas, asked: replicas}
+			return desired{image: s.running(w.App), reference: s.container.Image, replicas: replicas, asked: replicas}
 		})
 		if err != nil {
 			return err
@@ -89,8 +89,8 @@ func (w *Workloads) Scale(ctx context.Context, c release.Color, replicas int32, 
 }
 
 // list reads the color's Deployments without their pods.
-func (t Target) list(ctx context.Context) ([]*sight, error) {
-	seen := make([]*sight, len(t.Deployments))
+func (t Target) list(ctx context.Context) ([]*snapshot, error) {
+	seen := make([]*snapshot, len(t.Deployments))
 	g, gctx := errgroup.WithContext(ctx)
 	for n, name := range t.Deployments {
 		g.Go(func() (err error) { seen[n], err = t.deployment(gctx, name); return err })
@@ -133,23 +133,23 @@ func minimum(scalers []autoscalingv2.HorizontalPodAutoscaler, deployment string)
 	return 0
 }
 
-// wish is what a Deployment is to be asked for, and whether it is so already.
-type wish struct {
+// desired is the state to ask a Deployment for.
+type desired struct {
 	image     release.Image
 	reference string
 	replicas  int32
 	asked     int32 // the size as it was ordered, which an autoscaler may have changed since
-	fits      bool
+	unchanged bool
 }
 
-// kept is a wish that changes nothing: it only tells which worker was the last one here.
-func (w *Workloads) kept(s *sight) wish {
+// kept is the desired state that leaves image and size as they are.
+func (w *Workloads) kept(s *snapshot) desired {
 	have := wanted(s.deployment)
-	return wish{image: s.running(w.App), reference: s.container.Image, replicas: have, asked: cmp.Or(w.asked(s.deployment), have), fits: true}
+	return desired{image: s.running(w.App), reference: s.container.Image, replicas: have, asked: cmp.Or(w.asked(s.deployment), have), unchanged: true}
 }
 
 // decide compares a Deployment with an order. least is its autoscaler's minimum, 0 without one.
-func (w *Workloads) decide(s *sight, i release.Image, size, least int32) wish {
+func (w *Workloads) decide(s *snapshot, i release.Image, size, least int32) desired {
 	running, have := s.running(w.App), wanted(s.deployment)
 	same := i.Digest == "" || i.Digest == running.Digest
 	scaled := least > 0 && have >= least && w.asked(s.deployment) >= size
@@ -157,9 +157,9 @@ func (w *Workloads) decide(s *sight, i release.Image, size, least int32) wish {
 	case same && (have >= size || scaled):
 		return w.kept(s)
 	case same:
-		return wish{image: running, reference: s.container.Image, replicas: size, asked: size}
+		return desired{image: running, reference: s.container.Image, replicas: size, asked: size}
 	}
-	return wish{image: i, reference: w.Repository + "@" + i.Digest, replicas: size, asked: size}
+	return desired{image: i, reference: w.Repository + "@" + i.Digest, replicas: size, asked: size}
 }
 
 // asked is the size that this app last asked a Deployment to have; 0 if it never did.
@@ -188,17 +188,17 @@ func (w *Workloads) holds(ctx context.Context, t Target, d *appsv1.Deployment) (
 	return least > 0 && wanted(d) >= least, nil
 }
 
-// write makes a Deployment ask for what decide says, from what was seen, or from a fresh
-// look whenever somebody else wrote meanwhile. Where it asks for that already, the fence
+// write makes a Deployment ask for what decide says, from the snapshot, or from a fresh
+// read whenever it was changed meanwhile. Where it asks for that already, the fence
 // alone is written, so that what an earlier worker still has on its way is refused.
-func (w *Workloads) write(ctx context.Context, t Target, s *sight, f int64, decide func(*sight) wish) error {
+func (w *Workloads) write(ctx context.Context, t Target, s *snapshot, f int64, decide func(*snapshot) desired) error {
 	for range tries {
 		held := fence.Held(s.deployment.Annotations, w.App)
 		if held > f {
 			return fmt.Errorf("%s of namespace %s: %w", s.deployment.Name, t.Namespace, engine.ErrFenced)
 		}
 		ask := decide(s)
-		if ask.fits && held == f {
+		if ask.unchanged && held == f {
 			return nil
 		}
 		_, err := t.Cluster.Client().AppsV1().Deployments(t.Namespace).Apply(ctx, w.configuration(t, s, ask, f),
@@ -216,7 +216,7 @@ func (w *Workloads) write(ctx context.Context, t Target, s *sight, f int64, deci
 
 // configuration is everything that this field manager wants, each time: what an apply does
 // not name any more is taken away. Image and size are therefore named even when they stay.
-func (w *Workloads) configuration(t Target, s *sight, ask wish, f int64) *applyapps.DeploymentApplyConfiguration {
+func (w *Workloads) configuration(t Target, s *snapshot, ask desired, f int64) *applyapps.DeploymentApplyConfiguration {
 	annotations := fence.Annotations(w.App, f)
 	annotations[annotationImage] = ask.image.Tag + "@" + ask.image.Digest
 	annotations[annotationReplicas] = strconv.Itoa(int(ask.asked))
