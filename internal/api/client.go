@@ -30,7 +30,7 @@ type Client struct {
 	Pause time.Duration
 }
 
-// tries is how often a request is sent while nobody answers. A changing request is
+// tries is how often a request is sent until it is answered. A changing request is
 // repeated with the same idempotency key, so that it is done once.
 const tries = 3
 
@@ -77,7 +77,7 @@ func (c *Client) Health(ctx context.Context) (Health, error) {
 }
 
 // Command sends a changing request under an idempotency key. Sending it again with the
-// same key tells how far it is.
+// same key returns its progress.
 func (c *Client) Command(ctx context.Context, app string, command release.Command, r Request, key string) (Answer, error) {
 	body, err := json.Marshal(r)
 	if err != nil {

@@ -34,7 +34,7 @@ const (
 	stepTime = 30 * time.Second
 )
 
-// Answer is what an action group is told; people read it in its log.
+// Answer is the answer to an action group, whose log shows it.
 type Answer struct {
 	// Result is "accepted", "known already", "ignored: " and why, or "not kept: " and why.
 	Result string      `json:"result"`

@@ -76,7 +76,7 @@ func loopback(server string) bool {
 }
 
 // Resolve implements engine.Registry. The time of the push is left out where the registry
-// does not tell it.
+// does not give it.
 func (r *Registry) Resolve(ctx context.Context, ref string) (release.Image, error) {
 	isDigest := digestForm.MatchString(ref)
 	if !isDigest && !tagForm.MatchString(ref) {
@@ -179,7 +179,7 @@ func (m manifest) notAnImage() string {
 	return "an artifact with the configuration " + quote(config)
 }
 
-// tag is what the registry tells of a tag or a manifest. Moving a tag changes only the
+// tag holds the properties of a tag or a manifest. Moving a tag changes only the
 // time of the last update.
 type tag struct {
 	Name           string    `json:"name"`

@@ -203,7 +203,7 @@ func TestOneSignInServesManyQuestions(t *testing.T) {
 	}
 }
 
-func TestWhatIsWrongWithTheRegistryIsSaidInASentence(t *testing.T) {
+func TestProblemsOfTheRegistryAreReportedInASentence(t *testing.T) {
 	s := private(t)
 	c := s.client(acr.Options{Credential: credential{"right"}})
 	check := func(c *acr.Registry, want ...engine.Finding) {

@@ -23,7 +23,7 @@ func (g *Gateway) Preflight(ctx context.Context) ([]engine.Finding, error) {
 		return nil, err
 	}
 	s := g.survey(d)
-	found := resource.Findings(append(d.unfit(), s.problems...)...)
+	found := resource.Findings(append(d.unwritable(), s.problems...)...)
 	for _, p := range s.elsewhere {
 		found = append(found, engine.Finding{Text: fmt.Sprintf("%s, which is of neither color: point it at the pool of the color that is live", p)})
 	}

@@ -12,7 +12,7 @@ import (
 	"bluegreen/internal/release"
 )
 
-// edit changes the gateway as a person does, and waits until that is in effect.
+// edit changes the gateway outside bluegreen, and waits until that is in effect.
 func (w *env) edit(change func(properties map[string]any)) {
 	w.t.Helper()
 	if err := w.azure.Rival(func(doc map[string]any) { change(doc["properties"].(map[string]any)) }); err != nil {
@@ -47,8 +47,8 @@ func TestAGatewayThatIsAllRightHasNothingToCheck(t *testing.T) {
 	}
 }
 
-// TestWhatIsInTheWayIsToldBeforeAndAtTheSwitch holds both to the same sentences.
-func TestWhatIsInTheWayIsToldBeforeAndAtTheSwitch(t *testing.T) {
+// TestObstaclesAreReportedBeforeAndAtTheSwitch expects the same sentences of both.
+func TestObstaclesAreReportedBeforeAndAtTheSwitch(t *testing.T) {
 	for name, c := range map[string]struct {
 		shape string
 		spoil func(w *env)
@@ -152,7 +152,7 @@ func TestWhatMakesASwitchRougherIsAWarning(t *testing.T) {
 	w.done(release.Green) // warnings are not in the way
 }
 
-func TestSettingsOfNeitherColorAreLeftAloneAndTold(t *testing.T) {
+func TestSettingsOfNeitherColorAreLeftAloneAndReported(t *testing.T) {
 	w := newEnv(t, shapes["settings"])
 	w.edit(func(p map[string]any) {
 		w.lead(part(p, "requestRoutingRules", "podinfo"), "backendAddressPool", "backendHttpSettings", "pool-blue")
@@ -166,7 +166,7 @@ func TestSettingsOfNeitherColorAreLeftAloneAndTold(t *testing.T) {
 	}
 }
 
-func TestACheckThatCannotTellIsAnError(t *testing.T) {
+func TestAPreflightWithoutAnAnswerIsAnError(t *testing.T) {
 	w := newEnv(t, shapes["basic"])
 	w.azure.Inject(9, arm.Read, arm.InternalError)
 	if found, err := w.Preflight(t.Context()); err == nil {

@@ -188,7 +188,7 @@ func TestThePreferredEndpointIsWhatCounts(t *testing.T) {
 	}
 }
 
-func TestWhatWouldBeInTheWayOfASwitchIsToldBefore(t *testing.T) {
+func TestObstaclesToASwitchAreReportedBefore(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(w *env)
 		says  string // "" for nothing
@@ -235,7 +235,7 @@ func TestAnIdleColorIsAskedAsTheMonitorAsks(t *testing.T) {
 	w := newEnv(t, 0)
 	h, err := w.Health(t.Context(), release.Green)
 	if err != nil || !h.Healthy {
-		t.Fatalf("%+v, error %v", h, err) // the server wants the monitor's Host header, and its certificate is nobody's
+		t.Fatalf("%+v, error %v", h, err) // the server wants the monitor's Host header, and its certificate is self-signed
 	}
 	w.backends[release.Green].sick.Store(true)
 	if h, err = w.Health(t.Context(), release.Green); err != nil || h.Healthy || h.Unknown {
@@ -273,7 +273,7 @@ func TestOptionsThatCannotWorkAreRefused(t *testing.T) {
 		t.Errorf("a switch to red: %v", err)
 	}
 	if w.azure.Inject(9, arm.Read, arm.InternalError); w.check() == nil {
-		t.Error("a check that cannot tell finds nothing wrong")
+		t.Error("a preflight without an answer finds nothing wrong")
 	}
 }
 

@@ -1,7 +1,7 @@
 // Package trafficmanager moves an app's traffic between two endpoints of an Azure Traffic
 // Manager profile, each the public side of one color. Exactly one of the two is enabled:
 // Traffic Manager sends users by itself to any enabled endpoint when the preferred one
-// fails, and must not find an idle color there that nobody has checked. A write counts at
+// fails, and must not find an idle color there that was not checked. A write counts at
 // once, but users follow only when their resolvers have forgotten the answer before.
 package trafficmanager
 

@@ -138,7 +138,7 @@ func TestWhatCannotBeLearnedIsAskedAgainNextTime(t *testing.T) {
 	}
 }
 
-func TestCredentialsThatAreNotAcceptedAreSaidToBeTheCause(t *testing.T) {
+func TestCredentialsThatAreNotAcceptedAreReportedAsTheCause(t *testing.T) {
 	s := server(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusUnauthorized)

@@ -126,7 +126,7 @@ func (g *Gateway) Switch(ctx context.Context, to release.Color, f int64) (engine
 			return engine.Operation{}, g.Cluster.Explain(err)
 		}
 	}
-	return engine.Operation{}, fmt.Errorf("switch Service %s, which others changed at each of the tries: %w", g.Service, engine.ErrBusy)
+	return engine.Operation{}, fmt.Errorf("switch Service %s, which was changed outside bluegreen at each of the tries: %w", g.Service, engine.ErrBusy)
 }
 
 // patch exchanges the labels of one color for the other's, in the version that was read.

@@ -77,7 +77,7 @@ func newEnv(t *testing.T, c *testbed.Cluster) *env {
 	return w
 }
 
-// switchable cuts the way to an API server.
+// switchable cuts the connection to an API server.
 type switchable struct {
 	away *atomic.Bool
 	next http.RoundTripper

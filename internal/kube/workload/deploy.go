@@ -210,7 +210,7 @@ func (w *Workloads) write(ctx context.Context, t Target, s *snapshot, f int64, d
 			return err
 		}
 	}
-	return fmt.Errorf("deployment %s of namespace %s in cluster %s is changed by others too often: nothing could be written in %d tries",
+	return fmt.Errorf("deployment %s of namespace %s in cluster %s is changed outside bluegreen too often: none of %d writes was accepted",
 		s.deployment.Name, t.Namespace, t.Cluster.Name(), tries)
 }
 

@@ -24,7 +24,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// documented reads the Role that users are told to apply.
+// documented reads the Role of the documentation.
 func documented(t *testing.T) []rbacv1.PolicyRule {
 	t.Helper()
 	file, err := os.ReadFile("../../../" + access.RoleFile)

@@ -97,7 +97,7 @@ func TestWhatKeepsPodsFromBeingMadeIsTold(t *testing.T) {
 	w.eventually(w.images[1], "minimum cpu usage per Container is 1")
 }
 
-func TestAWatchTellsOfASlowStartAtOnce(t *testing.T) {
+func TestAWatchReportsASlowStartAtOnce(t *testing.T) {
 	w := newEnv(t, testbed.Shared(t))
 	const slow = time.Second
 	w.cluster.Behave(w.images[1].Digest, testbed.Slow(slow))
