@@ -156,7 +156,7 @@ func TestAPersonSeesAndMovesTrafficFromTheShell(t *testing.T) {
 	if got := s.gateway.Effective(); got != release.Green {
 		t.Fatalf("traffic goes to %s", got)
 	}
-	s.expects(s.run("status", "shop"), 0, "1.0 (111111111111), way back, 3 wanted", "2.0 (222222222222), live, 3 wanted, checks passed")
+	s.expects(s.run("status", "shop"), 0, "1.0 (111111111111), rollback target, 3 wanted", "2.0 (222222222222), live, 3 wanted, checks passed")
 
 	s.expects(s.run("rollback", "shop", "--why", "slow", "--wait"), 0, "shop: done, traffic is on blue: release 1 is returning")
 	if got := s.gateway.Effective(); got != release.Blue {

@@ -1,11 +1,10 @@
 // Package api is the HTTP API as its callers see it: what is asked, what is answered,
 // and a client. A changing request carries an Idempotency-Key: repeating it with the same
-// key does nothing a second time and tells how far it is. That header, and a JSON body,
+// key does nothing a second time and returns its progress. That header, and a JSON body,
 // are also what a form on a foreign web page cannot send.
 package api
 
 import (
-	"fmt"
 	"time"
 
 	"bluegreen/internal/release"
@@ -18,7 +17,7 @@ const KeyHeader = "Idempotency-Key"
 // MaxBody bounds the body of a request, in bytes.
 const MaxBody = 64 << 10
 
-// Commands are the changing requests, in the order in which they are listed for people.
+// Commands are the changing requests, in the order in which they are listed.
 func Commands() []release.Command {
 	return []release.Command{
 		release.Switch, release.DeployImage, release.Promote, release.Rollback,
@@ -61,9 +60,9 @@ type Colors struct {
 type Role string
 
 const (
-	Live    Role = "live"
-	WayBack Role = "way-back"
-	Idle    Role = "idle"
+	Live           Role = "live"
+	RollbackTarget Role = "rollback-target"
+	Idle           Role = "idle"
 )
 
 // Color is what is known of one color.
@@ -110,7 +109,7 @@ type History struct {
 	Before   int            `json:"before,omitempty"`
 }
 
-// Health answers GET health: the configuration as it was read, without asking anybody.
+// Health answers GET health: the configuration as it was read, without any other request.
 type Health struct {
 	Status string      `json:"status"` // "ok", or "problems" when an app is not served
 	Apps   []AppHealth `json:"apps"`
@@ -127,7 +126,7 @@ type AppHealth struct {
 // Request is the body of a changing request.
 type Request struct {
 	Why string `json:"why,omitempty"`
-	By  string `json:"by,omitempty"` // who says to ask, where nobody has signed in
+	By  string `json:"by,omitempty"` // the claimed name, for callers that are not signed in
 	// Image is for deploy: a tag, or a digest "sha256:…".
 	Image string `json:"image,omitempty"`
 	// Digest is for release-quarantine, and binds promote.
@@ -146,7 +145,7 @@ const (
 	// Pending: accepted, and will be decided. Underway: decided, and not come to its end.
 	Pending  Outcome = "pending"
 	Underway Outcome = "underway"
-	// NeedsPromote: a person has to let the release go live.
+	// NeedsPromote: the release waits for the command promote.
 	NeedsPromote Outcome = "needs-promote"
 	// Done: it is as was asked. Failed: it was tried and is not as was asked.
 	Done   Outcome = "done"
@@ -165,27 +164,4 @@ type Answer struct {
 	Decision string  `json:"decision,omitempty"`
 	Sentence string  `json:"sentence"`
 	App      App     `json:"app"`
-}
-
-// Error is the answer to a request that was not done. Its JSON is below the key "error".
-type Error struct {
-	Status  int    `json:"-"`
-	Code    string `json:"code"`
-	Message string `json:"message"` // what is wrong and what to do
-	Field   string `json:"field,omitempty"`
-	// Sentence is what the app is doing, where the error is about one.
-	Sentence string `json:"sentence,omitempty"`
-}
-
-// Error is the message; the field that it is about comes first.
-func (e *Error) Error() string {
-	if e.Field != "" {
-		return fmt.Sprintf("%s: %s", e.Field, e.Message)
-	}
-	return e.Message
-}
-
-// ErrorBody is how an Error is sent.
-type ErrorBody struct {
-	Error *Error `json:"error"`
 }

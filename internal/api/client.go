@@ -30,7 +30,7 @@ type Client struct {
 	Pause time.Duration
 }
 
-// tries is how often a request is sent while nobody answers. A changing request is
+// tries is how often a request is sent until it is answered. A changing request is
 // repeated with the same idempotency key, so that it is done once.
 const tries = 3
 
@@ -77,7 +77,7 @@ func (c *Client) Health(ctx context.Context) (Health, error) {
 }
 
 // Command sends a changing request under an idempotency key. Sending it again with the
-// same key tells how far it is.
+// same key returns its progress.
 func (c *Client) Command(ctx context.Context, app string, command release.Command, r Request, key string) (Answer, error) {
 	body, err := json.Marshal(r)
 	if err != nil {
@@ -157,27 +157,10 @@ func (c *Client) once(ctx context.Context, method, at, key string, body []byte, 
 		return ctx.Err() == nil, fmt.Errorf("read the answer: %w", err)
 	}
 	if resp.StatusCode >= 300 {
-		return resp.StatusCode == 429 || resp.StatusCode >= 502 && resp.StatusCode <= 504, failure(resp.StatusCode, data)
+		return resp.StatusCode == 429 || resp.StatusCode >= 502 && resp.StatusCode <= 504, ReadError(resp.StatusCode, data)
 	}
 	if err := json.Unmarshal(data, into); err != nil {
 		return false, fmt.Errorf("the answer of %s is not bluegreen's: %w", c.Base, err)
 	}
 	return false, nil
-}
-
-// failure reads an error answer; the host itself answers without a body we know.
-func failure(status int, data []byte) error {
-	body := ErrorBody{}
-	if json.Unmarshal(data, &body) == nil && body.Error != nil && body.Error.Message != "" {
-		body.Error.Status = status
-		return body.Error
-	}
-	e := &Error{Status: status, Code: "host", Message: fmt.Sprintf("the host answered %d %s", status, http.StatusText(status))}
-	switch status {
-	case http.StatusUnauthorized, http.StatusForbidden:
-		e.Message += ": give a function key (BLUEGREEN_KEY) that this app accepts"
-	case http.StatusNotFound:
-		e.Message += ": is this the address of bluegreen?"
-	}
-	return e
 }

@@ -18,15 +18,15 @@ import (
 var may = map[string][]string{
 	"internal/release":    {},
 	"internal/engine":     {"internal/release"},
-	"internal/functions":  {},
+	"internal/functions":  {"internal/api"},
 	"internal/config":     {"internal/engine", "internal/release"},
 	"internal/api":        {"internal/release"},
 	"internal/signin":     {},
 	"internal/console":    {"internal/api", "internal/engine", "internal/release", "internal/signin"},
 	"internal/probe":      {"internal/engine"},
-	"internal/intake":     {"internal/engine", "internal/release", "internal/config", "internal/functions", "internal/signin", "internal/azure/acr", "internal/azure/monitor", "internal/azure/queue"},
+	"internal/intake":     {"internal/api", "internal/engine", "internal/release", "internal/config", "internal/functions", "internal/signin", "internal/azure/acr", "internal/azure/monitor", "internal/azure/queue"},
 	"internal/azure":      {"internal/engine", "internal/release", "internal/azure/resource"},
-	"internal/kube":       {"internal/engine", "internal/release", "internal/kube/access"}, // adapters never import each other
+	"internal/kube":       {"internal/engine", "internal/release", "internal/kube/access", "internal/kube/fence"}, // adapters never import each other
 	"internal/app":        {"internal/config", "internal/console", "internal/engine", "internal/functions", "internal/intake"},
 	"handler":             {"internal"},
 	"cmd/bluegreen":       {"internal/api", "internal/config", "internal/release"},

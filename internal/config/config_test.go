@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,30 +16,11 @@ import (
 
 	"bluegreen/internal/config"
 	"bluegreen/internal/engine"
+	"bluegreen/internal/golden"
 	"bluegreen/internal/release"
 )
 
-var update = flag.Bool("update", false, "write what is now said into testdata and docs")
-
 const schemaFile = "../../docs/bluegreen.schema.json"
-
-// golden compares a text with a file, or writes it there.
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s is stale; read the difference, then run with -update (-file +now):\n%s", file, diff)
-	}
-}
 
 func files(t *testing.T, pattern string) map[string][]byte {
 	t.Helper()
@@ -62,7 +42,7 @@ func files(t *testing.T, pattern string) map[string][]byte {
 func TestEveryMistakeIsNamedWithItsLineAndWhatWouldBeRight(t *testing.T) {
 	for name, data := range files(t, "testdata/bad/*.yaml") {
 		t.Run(filepath.Base(name), func(t *testing.T) {
-			golden(t, strings.TrimSuffix(name, ".yaml")+".txt", said(config.Load(data)))
+			golden.Check(t, strings.TrimSuffix(name, ".yaml")+".txt", said(config.Load(data)))
 		})
 	}
 }
@@ -262,7 +242,7 @@ func TestDurationsHaveDays(t *testing.T) {
 }
 
 func TestTheSchemaIsTheOneInDocs(t *testing.T) {
-	golden(t, schemaFile, string(config.Schema()))
+	golden.Check(t, schemaFile, string(config.Schema()))
 }
 
 func schema(t testing.TB) *jsonschema.Schema {

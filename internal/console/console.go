@@ -4,9 +4,7 @@
 package console
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -103,35 +101,20 @@ func (c *console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req := &call{Request: r, w: w}
 	a, err := c.serve(req)
 	if err != nil {
-		e := explain(err)
-		if e.Status == http.StatusServiceUnavailable {
-			w.Header().Set("Retry-After", "5")
-		}
-		a = answer{status: e.Status, body: api.ErrorBody{Error: e}}
+		a.status = api.WriteError(w, explain(err)).Status
+		c.log(req, a.status, time.Since(began), err)
+		return
 	}
-	c.log(req, a.status, time.Since(began), err)
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
+	c.log(req, a.status, time.Since(began), nil)
 	if a.text != "" && strings.Contains(r.Header.Get("Accept"), "text/plain") {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.WriteHeader(a.status)
 		_, _ = w.Write([]byte(a.text)) // a caller that went away needs no answer
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(a.status)
-	_, _ = w.Write(pretty(a.body))
-}
-
-func pretty(body any) []byte {
-	var out bytes.Buffer
-	e := json.NewEncoder(&out)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false) // people read it
-	if err := e.Encode(body); err != nil {
-		return []byte(`{"error":{"code":"internal","message":"the answer cannot be written as JSON"}}`)
-	}
-	return out.Bytes()
+	api.Write(w, a.status, a.body)
 }
 
 // log tells of a request once: changes always, looks only when they went wrong on our side.
@@ -241,23 +224,18 @@ func cut(text string, most int) string {
 }
 
 func problem(status int, code, format string, args ...any) *api.Error {
-	return &api.Error{Status: status, Code: code, Message: fmt.Sprintf(format, args...)}
+	return api.Errorf(status, code, format, args...)
 }
 
 func invalid(field, format string, args ...any) *api.Error {
 	return &api.Error{Status: http.StatusBadRequest, Code: "invalid", Field: field, Message: fmt.Sprintf(format, args...)}
 }
 
-// explain turns any error into an answer.
+// explain gives the errors of the engine their status.
 func explain(err error) *api.Error {
 	var known *api.Error
-	if errors.As(err, &known) {
-		return known
+	if !errors.As(err, &known) && errors.Is(err, engine.ErrNotFound) {
+		return problem(http.StatusNotFound, "not-found", "%s", cut(err.Error(), 400))
 	}
-	text := cut(strings.Join(strings.Fields(err.Error()), " "), 400)
-	if errors.Is(err, engine.ErrNotFound) {
-		return problem(http.StatusNotFound, "not-found", "%s", text)
-	}
-	return problem(http.StatusServiceUnavailable, "unavailable",
-		"it cannot be told now: %s; ask again in a moment, a change with the same %s", text, api.KeyHeader)
+	return api.AsError(err)
 }

@@ -36,7 +36,7 @@ func TestLooksTellTheStateInOneSentence(t *testing.T) {
 	}
 	s.engine.arrives("shop")
 	a = read[api.App](t, s.ask("GET", "/api/apps/shop/", ""), 200)
-	if a.Colors.Green.Role != api.Live || a.Colors.Blue.Role != api.WayBack {
+	if a.Colors.Green.Role != api.Live || a.Colors.Blue.Role != api.RollbackTarget {
 		t.Errorf("%+v", a.Colors)
 	}
 }
@@ -400,7 +400,7 @@ func TestOtherMethodsAndPathsAreAnswered(t *testing.T) {
 		{"GET", "/api/apps/..%2f", 404, "app", ""}, {"GET", "/api/apps/" + strings.Repeat("x", 9000), 404, "app", ""},
 	} {
 		w := s.ask(c.method, c.path, "")
-		if e := read[api.ErrorBody](t, w, c.status).Error; e.Code != c.code || w.Header().Get("Allow") != c.allow || len(e.Message) > 1000 {
+		if e := api.ReadError(c.status, read[json.RawMessage](t, w, c.status)); e.Code != c.code || w.Header().Get("Allow") != c.allow || len(e.Message) > 1000 {
 			t.Errorf("%s %.60s: %+v, Allow %q", c.method, c.path, e, w.Header().Get("Allow"))
 		}
 	}

@@ -277,8 +277,8 @@ func (s *site) post(path, body string, headers ...string) api.Answer {
 func (s *site) fails(status int, code, method, path, body string, headers ...string) *api.Error {
 	s.Helper()
 	w := s.ask(method, path, body, headers...)
-	e := read[api.ErrorBody](s.T, w, status).Error
-	if e == nil || e.Code != code || e.Message == "" {
+	e := api.ReadError(status, read[json.RawMessage](s.T, w, status))
+	if e.Code != code || e.Message == "" {
 		s.Fatalf("%s %s: %s, expected code %s", method, path, w.Body, code)
 	}
 	return e

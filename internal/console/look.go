@@ -173,7 +173,7 @@ func colorOf(s release.State, c release.Color) api.Color {
 	case s.Live:
 		role = api.Live
 	case s.WayBack():
-		role = api.WayBack
+		role = api.RollbackTarget
 	}
 	return api.Color{Role: role, Image: slot.Image, Replicas: slot.Replicas, Verified: slot.Verified, Retired: slot.Retired}
 }

@@ -14,7 +14,7 @@ import (
 type Trouble int
 
 const (
-	Unsent     Trouble = iota // nothing was done, and nobody says so
+	Unsent     Trouble = iota // nothing was done, without an answer
 	Unheard                   // it was done, and the answer got lost
 	Occupied                  // it is refused because the gateway is busy
 	Forbidden                 // it is refused for want of a right

@@ -107,7 +107,7 @@ func (s store) same(what string, got, want any) {
 	}
 }
 
-// at is a time of the day, in steps that are less than a table's own time can tell apart.
+// at is a time of the day, in steps that are shorter than the resolution of a table's own time.
 func at(n int) time.Time { return day.Add(time.Duration(n)) }
 
 func entry(id string, when time.Time) engine.Entry {
@@ -171,9 +171,9 @@ func committedIsLoaded(s store) {
 	s.accept("shop", entry("a", at(1)))
 	s.accept("shop", entry("b", at(2)))
 	first := s.load("shop")
-	told := append(facts(release.Advanced, 1, 1), facts(release.HoldSet, 2, 2)...)
-	second := s.commit(first, engine.Change{Record: record(1), Consumed: decided(first.Inbox[0]), Facts: told})
-	want := engine.Snapshot{App: "shop", Version: second.Version, Record: record(1), Inbox: []engine.Entry{entry("b", at(2))}, Outbox: told[1:]}
+	history := append(facts(release.Advanced, 1, 1), facts(release.HoldSet, 2, 2)...)
+	second := s.commit(first, engine.Change{Record: record(1), Consumed: decided(first.Inbox[0]), Facts: history})
+	want := engine.Snapshot{App: "shop", Version: second.Version, Record: record(1), Inbox: []engine.Entry{entry("b", at(2))}, Outbox: history[1:]}
 	s.same("what Commit returns", second, want)
 	s.same("what Load returns", s.load("shop"), want)
 	third := s.commit(second, engine.Change{Record: record(2)})

@@ -51,8 +51,8 @@ func neverAccepted(s store) {
 }
 
 func outbox(s store) {
-	told := append(facts(release.ReleaseStarted, 1, 3), facts(release.Decided, 4, 4)...)
-	snap := s.commit(s.load("shop"), engine.Change{Record: record(1), Facts: told})
+	history := append(facts(release.ReleaseStarted, 1, 3), facts(release.Decided, 4, 4)...)
+	snap := s.commit(s.load("shop"), engine.Change{Record: record(1), Facts: history})
 	snap = s.commit(snap, engine.Change{Record: record(2), Facts: facts(release.NeedsHelp, 5, 6)})
 	s.same("the outbox", s.load("shop").Outbox, append(facts(release.ReleaseStarted, 1, 3), facts(release.NeedsHelp, 5, 6)...))
 
@@ -69,7 +69,7 @@ func outbox(s store) {
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
-			if err := s.Sent(s.Context(), "shop", told); err != nil {
+			if err := s.Sent(s.Context(), "shop", history); err != nil {
 				s.Error(err)
 			}
 		})
@@ -101,9 +101,9 @@ func sweep(s store) {
 	s.accept("shop", entry("old, decided", old))
 	snap := s.load("shop")
 	s.accept("shop", entry("old, pending", old))
-	told := facts(release.HoldSet, 1, 3)
-	told[2].At = young
-	s.commit(snap, engine.Change{Record: record(1), Consumed: decided(snap.Inbox...), Facts: told})
+	history := facts(release.HoldSet, 1, 3)
+	history[2].At = young
+	s.commit(snap, engine.Change{Record: record(1), Consumed: decided(snap.Inbox...), Facts: history})
 	s.accept("shop", entry("young, decided", young))
 	snap = s.load("shop")
 	s.commit(snap, engine.Change{Record: record(2), Consumed: decided(snap.Inbox[1])})
@@ -212,7 +212,7 @@ func fullCommit(s store) {
 }
 
 func long(s store) {
-	const entries, told = 1100, 120 // a table answers with at most 1,000 rows at once
+	const entries, history = 1100, 120 // a table answers with at most 1,000 rows at once
 	var all sync.WaitGroup
 	queue := make(chan int)
 	for range 8 {
@@ -230,7 +230,7 @@ func long(s store) {
 	close(queue)
 	all.Wait()
 	snap := s.load("shop")
-	for n := 1; n <= told; n += 20 {
+	for n := 1; n <= history; n += 20 {
 		snap = s.commit(snap, engine.Change{Record: record(1), Facts: facts(release.Advanced, n, n+19)})
 	}
 	snap = s.load("shop")
@@ -240,7 +240,7 @@ func long(s store) {
 	if !slices.IsSortedFunc(snap.Inbox, func(a, b engine.Entry) int { return a.At.Compare(b.At) }) {
 		s.Error("a long inbox is not oldest first")
 	}
-	s.same("the length of the history", len(s.history("shop", 10_000, 0)), told)
+	s.same("the length of the history", len(s.history("shop", 10_000, 0)), history)
 	if err := s.Sweep(s.Context(), "shop", day.Add(24*time.Hour)); err != nil {
 		s.Fatal(err)
 	}

@@ -18,7 +18,7 @@ type Failure int
 const (
 	NeverReady  Failure = iota // they run, and that is all
 	Unpullable                 // the registry does not have the image
-	Unstartable                // for a reason that waiting cannot mend
+	Unstartable                // for a reason that waiting cannot fix
 )
 
 // Colors are the two colors of one app, with one Deployment each, and the hand that

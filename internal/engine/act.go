@@ -72,19 +72,19 @@ func (w *worker) perform(ctx context.Context, effect release.Effect) ([]release.
 func (w *worker) preflight(ctx context.Context) ([]release.Event, error) {
 	var missing, warnings []string
 	for _, port := range []any{w.app.Gateway, w.app.Workloads, w.app.Registry} {
-		checker, ok := port.(Checker)
+		adapter, ok := port.(Preflight)
 		if !ok {
 			continue
 		}
-		found, err := checker.Check(ctx)
+		found, err := adapter.Preflight(ctx)
 		if err != nil {
 			return nil, err
 		}
-		for _, sentence := range found {
-			if text, ok := strings.CutPrefix(sentence, "warning: "); ok {
-				warnings = append(warnings, text)
+		for _, f := range found {
+			if f.Warning {
+				warnings = append(warnings, f.Text)
 			} else {
-				missing = append(missing, sentence)
+				missing = append(missing, f.Text)
 			}
 		}
 	}

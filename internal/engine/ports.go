@@ -226,10 +226,17 @@ type Notifier interface {
 	Notify(ctx context.Context, app string, facts []release.Fact) error
 }
 
-// Checker is the extra ability of an adapter to say before its first use whether what the
-// configuration names exists and may be used.
-type Checker interface {
-	// Check returns one sentence for each thing that is missing, with the permission or
-	// setting that mends it; warnings begin with "warning: ". An error means it could not tell.
-	Check(ctx context.Context) ([]string, error)
+// Preflight is the extra ability of an adapter to find out before its first use whether the
+// resources that the configuration names exist and may be used.
+type Preflight interface {
+	// Preflight returns one finding for each problem. An error means that it is unknown
+	// whether there are any.
+	Preflight(ctx context.Context) ([]Finding, error)
+}
+
+// Finding is one problem that a Preflight found. A release cannot start unless it is only a
+// Warning.
+type Finding struct {
+	Text    string // one sentence, with the permission or setting that fixes it
+	Warning bool
 }

@@ -14,6 +14,8 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+
+	"bluegreen/internal/api"
 )
 
 // maxInvocation bounds an envelope. A queue message holds 64 KiB and an event 1 MiB, which
@@ -35,14 +37,14 @@ type Binding struct {
 }
 
 // Handler answers the host: the bindings' invocations, the readiness poll on /, and
-// everything below /api, which goes to api.
-func Handler(bindings []Binding, api http.Handler, log *slog.Logger) http.Handler {
+// everything below /api, which goes to calls.
+func Handler(bindings []Binding, calls http.Handler, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { reply(w, nil) })
 	for _, b := range bindings {
 		mux.HandleFunc("POST /"+b.Name, func(w http.ResponseWriter, r *http.Request) { invoke(w, r, b, log) })
 	}
-	mux.Handle("/api/", api)
+	mux.Handle("/api/", calls)
 	return recovered(mux, log)
 }
 
@@ -60,7 +62,7 @@ func invoke(w http.ResponseWriter, r *http.Request, b Binding, log *slog.Logger)
 	lines, err := b.Run(context.WithoutCancel(r.Context()), payload)
 	if err != nil {
 		log.Error("invocation failed, the host delivers it again", "error", err)
-		http.Error(w, err.Error(), http.StatusInternalServerError)
+		api.WriteError(w, api.Errorf(http.StatusInternalServerError, "failed", "%v", err))
 		return
 	}
 	reply(w, lines)
@@ -108,7 +110,7 @@ func recovered(next http.Handler, log *slog.Logger) http.Handler {
 		defer func() {
 			if p := recover(); p != nil && !errors.Is(asError(p), http.ErrAbortHandler) {
 				log.Error("panic", "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-				http.Error(w, "internal error", http.StatusInternalServerError)
+				api.WriteError(w, api.Errorf(http.StatusInternalServerError, "internal", "an internal error; the log of the app has its cause"))
 			}
 		}()
 		next.ServeHTTP(w, r)

@@ -176,7 +176,7 @@ func readCluster(t *testing.T, permitted []string) error {
 // gateway is what the adapters of gateways implement.
 type gateway interface {
 	engine.Gateway
-	engine.Checker
+	engine.Preflight
 }
 
 // use does everything that a release does with a gateway.
@@ -195,10 +195,10 @@ func use(ctx context.Context, g gateway) error {
 }
 
 func switched(ctx context.Context, g gateway) error {
-	found, err := g.Check(ctx)
+	found, err := g.Preflight(ctx)
 	for _, problem := range found {
-		if !strings.HasPrefix(problem, "warning: ") {
-			err = errors.Join(err, errors.New(problem))
+		if !problem.Warning {
+			err = errors.Join(err, errors.New(problem.Text))
 		}
 	}
 	if err != nil {

@@ -52,14 +52,14 @@ func TestWhatBicepMakesIsWhatIsSwitched(t *testing.T) {
 			return
 		}
 		g := a.adapter(app)
-		if found, err := g.Check(t.Context()); err != nil || len(found) > 0 {
-			t.Errorf("before the first switch it is found: %q, error %v", found, err)
+		if found, err := g.Preflight(t.Context()); err != nil || len(found) > 0 {
+			t.Errorf("before the first switch it is found: %+v, error %v", found, err)
 		}
 		a.leads(app, g, live)
 		a.lead(app, g, live.Other())
 		a.leads(app, g, live.Other())
-		if found, err := g.Check(t.Context()); err != nil || len(found) > 0 {
-			t.Errorf("after a switch it is found: %q, error %v", found, err)
+		if found, err := g.Preflight(t.Context()); err != nil || len(found) > 0 {
+			t.Errorf("after a switch it is found: %+v, error %v", found, err)
 		}
 		a.deployedAgain(app, file, params)
 		a.leads(app, g, live.Other())

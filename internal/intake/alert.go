@@ -2,7 +2,6 @@ package intake
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"bluegreen/internal/api"
 	"bluegreen/internal/azure/monitor"
 	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
@@ -34,7 +34,7 @@ const (
 	stepTime = 30 * time.Second
 )
 
-// Answer is what an action group is told; people read it in its log.
+// Answer is the answer to an action group, whose log shows it.
 type Answer struct {
 	// Result is "accepted", "known already", "ignored: " and why, or "not kept: " and why.
 	Result string      `json:"result"`
@@ -57,14 +57,6 @@ type AppAnswer struct {
 	failed error
 }
 
-// refusal is the answer to a request that can never work.
-type refusal struct {
-	status        int
-	code, message string
-}
-
-func (r *refusal) Error() string { return r.message }
-
 // answered takes the alerts of callers that admit lets in. Trouble that may pass is
 // answered 503 and nothing else, since an action group repeats no other call.
 func (i *Intake) answered(admit func(http.Header) error) http.Handler {
@@ -74,27 +66,26 @@ func (i *Intake) answered(admit func(http.Header) error) http.Handler {
 		defer cancel()
 		a, err := i.alert(ctx, w, r, admit)
 		status := http.StatusOK
-		var refused *refusal
+		var refused *api.Error
 		switch {
 		case errors.As(err, &refused):
-			status = refused.status
+			status = refused.Status
 		case err != nil:
 			status = http.StatusServiceUnavailable
-			w.Header().Set("Retry-After", "5")
 		case a.Result == "accepted":
 			status = http.StatusAccepted
 		}
-		i.tell(a, err, status, time.Since(began))
+		i.log(a, err, status, time.Since(began))
 		if refused != nil {
-			write(w, status, map[string]any{"error": map[string]string{"code": refused.code, "message": refused.message}})
+			api.WriteError(w, refused)
 			return
 		}
-		write(w, status, a)
+		api.Write(w, status, a)
 	})
 }
 
-// tell logs a request once.
-func (i *Intake) tell(a Answer, err error, status int, took time.Duration) {
+// log records a request once.
+func (i *Intake) log(a Answer, err error, status int, took time.Duration) {
 	args := []any{"status", status, "took", took.Round(time.Millisecond).String()}
 	if a.Alert != "" {
 		args = append(args, "result", a.Result, "rule", a.Rule, "alert", a.Alert)
@@ -112,21 +103,10 @@ func (i *Intake) tell(a Answer, err error, status int, took time.Duration) {
 	}
 }
 
-func write(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false) // people read it
-	e.SetIndent("", "  ")
-	_ = e.Encode(body) // a caller that went away needs no answer
-}
-
 func (i *Intake) alert(ctx context.Context, w http.ResponseWriter, r *http.Request, admit func(http.Header) error) (Answer, error) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		return Answer{}, &refusal{http.StatusMethodNotAllowed, "method", r.Method + " is not answered here: action groups POST their alerts"}
+		return Answer{}, api.Errorf(http.StatusMethodNotAllowed, "method", "%s is not answered here: action groups POST their alerts", r.Method)
 	}
 	if err := admit(r.Header); err != nil {
 		return Answer{}, err
@@ -137,7 +117,7 @@ func (i *Intake) alert(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	}
 	alert, err := monitor.Decode(body)
 	if err != nil {
-		return Answer{}, &refusal{http.StatusBadRequest, "invalid", err.Error()}
+		return Answer{}, api.Errorf(http.StatusBadRequest, "invalid", "%v", err)
 	}
 	answer := Answer{Alert: alert.ID, Rule: alert.Rule()}
 	apps, others := i.concerned(alert)
@@ -166,11 +146,11 @@ func read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	defer control.SetReadDeadline(time.Time{})
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxAlert+1))
 	if err != nil {
-		return nil, &refusal{http.StatusRequestTimeout, "body", fmt.Sprintf("the body did not arrive within %s: %v", bodyTime, err)}
+		return nil, api.Errorf(http.StatusRequestTimeout, "body", "the body did not arrive within %s: %v", bodyTime, err)
 	}
 	if len(body) > maxAlert {
 		_, _ = io.CopyN(io.Discard, r.Body, maxDrained)
-		return nil, &refusal{http.StatusRequestEntityTooLarge, "size", fmt.Sprintf("the body has more than %d bytes, the most that an alert has", maxAlert)}
+		return nil, api.Errorf(http.StatusRequestEntityTooLarge, "size", "the body has more than %d bytes, the most that an alert has", maxAlert)
 	}
 	return body, nil
 }

@@ -151,7 +151,7 @@ func TestAnAlertGoesToTheAppsAndTheColorThatItIsAbout(t *testing.T) {
 func TestAnAlertForAnAppThatCannotBeServedIsKept(t *testing.T) {
 	w := newEnv(t, changes{})
 	rec, a := w.post(actiongroup.Alert{ID: id("1"), Rule: "broken"}.Activity())
-	if rec.Code != http.StatusAccepted || len(a.Apps) != 1 || !strings.HasPrefix(a.Apps[0].Note, "it waits until the configuration of the app is mended: line ") || len(w.inbox("broken")) != 1 {
+	if rec.Code != http.StatusAccepted || len(a.Apps) != 1 || !strings.HasPrefix(a.Apps[0].Note, "it waits until the configuration of the app is fixed: line ") || len(w.inbox("broken")) != 1 {
 		t.Errorf("%d %+v", rec.Code, a)
 	}
 }

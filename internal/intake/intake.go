@@ -130,7 +130,7 @@ func (i *Intake) pushedTo(ctx context.Context, app config.App, push acr.Push) (s
 // unserved says why an app's events wait; "" when they do not.
 func (i *Intake) unserved(app string) string {
 	if problems := i.Engine.ConfigProblems(app); len(problems) > 0 {
-		return "it waits until the configuration of the app is mended: " + strings.Join(problems, "; ")
+		return "it waits until the configuration of the app is fixed: " + strings.Join(problems, "; ")
 	}
 	return ""
 }

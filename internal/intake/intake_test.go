@@ -50,7 +50,7 @@ func TestAPushReachesEveryAppThatIsReleasedFromItsRepository(t *testing.T) {
 func TestAPushForAnAppThatCannotBeServedIsKept(t *testing.T) {
 	w := newEnv(t, changes{})
 	lines, err := w.intake.ImagePushed(t.Context(), push("team/broken", "1", w.now()))
-	if err != nil || len(lines) != 1 || len(w.inbox("broken")) != 1 || !strings.Contains(lines[0], "broken: accepted: 1 (9f2c6e0d3b1a); it waits until the configuration of the app is mended: line ") {
+	if err != nil || len(lines) != 1 || len(w.inbox("broken")) != 1 || !strings.Contains(lines[0], "broken: accepted: 1 (9f2c6e0d3b1a); it waits until the configuration of the app is fixed: line ") {
 		t.Errorf("%q, error %v", lines, err)
 	}
 }
@@ -104,7 +104,7 @@ func TestBadInputIsDroppedAndNeverComesAgain(t *testing.T) {
 		{"malformed event", w.intake.ImagePushed, `{"id":`, "dropped: the event is not JSON: unexpected end of JSON input"},
 		{"text in place of an event", w.intake.ImagePushed, `"hello"`, "dropped: the event is a string, not a JSON object"},
 		{"wrong schema", w.intake.ImagePushed, `{"schemaId":"azureMonitorCommonAlertSchema","data":{}}`, "dropped: the event has neither an eventType nor a type: it is no event of Event Grid"},
-		{"tag with no digest", w.intake.ImagePushed, strings.Replace(good, digest, "", 1), `dropped: the event has no data.target.digest: without it, nobody can tell which image "team/shop:1.2.3" was`},
+		{"tag with no digest", w.intake.ImagePushed, strings.Replace(good, digest, "", 1), `dropped: the event has no data.target.digest: the image that "team/shop:1.2.3" named is unknown without it`},
 		{"signature", w.intake.ImagePushed, strings.Replace(good, `"1.2.3"`, `"sha256-`+digest[7:]+`.sig"`, 1), `dropped: "team/shop:sha256-` + digest[7:] + `.sig" is a signature or attestation of an image, not an image`},
 		{"2 MiB", w.intake.ImagePushed, good + strings.Repeat(" ", 2<<20), fmt.Sprintf("dropped: the event has %d bytes, Event Grid sends at most 1048576", len(good)+2<<20)},
 		{"queue message that is no text", w.intake.ReleaseStep, `{"app":"shop"}`, "dropped: the queue message is not a string: json: cannot unmarshal object into Go value of type string"},

@@ -1,6 +1,7 @@
 package kube_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -38,11 +39,11 @@ func TestTheManifestsAreValidAndServeARelease(t *testing.T) {
 	product := as(c.Cluster, principal)
 	work := colors(product, product)
 	testbed.Eventually(t, 30*time.Second, func() bool {
-		found, err := work.Check(t.Context())
+		found, err := work.Preflight(t.Context())
 		return err == nil && len(found) == 0
 	}, func() string {
-		found, err := work.Check(t.Context())
-		return strings.Join(found, "\n") + " " + text(err)
+		found, err := work.Preflight(t.Context())
+		return fmt.Sprint(found, " ", text(err))
 	})
 	for _, color := range []release.Color{release.Green, release.Blue} {
 		image := release.Image{Tag: "6.9.2", Digest: digest(string(color))}

@@ -97,7 +97,7 @@ func looks(c release.Color) func(context.Context, product) error {
 	}
 }
 
-// waits follows a rollout that does not end, until it is told to stop.
+// waits follows a rollout that does not end, until it is stopped.
 func waits(c release.Color) func(context.Context, product) error {
 	return func(ctx context.Context, p product) error {
 		_, err := p.Observe(ctx, c, release.Image{}, patience(ctx))

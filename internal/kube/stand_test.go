@@ -22,7 +22,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// documented reads the Role and the RoleBinding that users are told to apply.
+// documented reads the Role and the RoleBinding of the documentation.
 func documented(t *testing.T) (role *rbacv1.Role, binding *rbacv1.RoleBinding) {
 	t.Helper()
 	text, err := os.ReadFile("../../" + access.RoleFile)

@@ -12,7 +12,7 @@ import (
 	"bluegreen/internal/probe"
 )
 
-func TestProbeSaysWhatIsWrongWithTheAnswer(t *testing.T) {
+func TestProbeDescribesTheMistakeInTheAnswer(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/sick":
@@ -38,7 +38,7 @@ func TestProbeSaysWhatIsWrongWithTheAnswer(t *testing.T) {
 		{"expected sick", engine.Check{URL: server.URL + "/sick", Expect: 503}, ""},
 		{"redirect is not followed", engine.Check{URL: server.URL + "/moved"}, "answered 302"},
 		{"slow", engine.Check{URL: server.URL + "/slow", Timeout: 20 * time.Millisecond}, "deadline exceeded"},
-		{"nobody there", engine.Check{URL: "http://127.0.0.1:1/"}, "refused"},
+		{"no server", engine.Check{URL: "http://127.0.0.1:1/"}, "refused"},
 		{"no URL", engine.Check{URL: "http://[::1"}, "missing ']'"},
 	}
 	for _, test := range tests {

@@ -2,7 +2,6 @@ package release_test
 
 import (
 	"bufio"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,12 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
+	"bluegreen/internal/golden"
 	"bluegreen/internal/release"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write what the stories now tell into testdata")
 
 // TestStories tells each story of testdata and compares it with what is written there:
 // below each line what became of it, indented: facts, then the sentence, then what is owed.
@@ -31,14 +27,7 @@ func TestStories(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := tell(t, string(want))
-			if *rewrite {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("the story goes differently now (-written +told); read it, then run with -rewrite:\n%s", diff)
-			}
+			golden.Check(t, file, tell(t, string(want)))
 		})
 	}
 }

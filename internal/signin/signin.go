@@ -1,6 +1,6 @@
-// Package signin reads who App Service authentication has signed in, from the headers
-// that it sets and that it takes away from requests from outside. Where it is off, anybody
-// can send them: a reader must know which it is.
+// Package signin reads the principal that App Service authentication has signed in, from the
+// headers that it sets and that it removes from requests from outside. Where it is off, any
+// caller can send them: the user of this package must know which it is.
 //
 // Source: "Work with user identities in Azure App Service authentication", Microsoft Learn.
 package signin
@@ -19,7 +19,7 @@ const Header = "X-MS-CLIENT-PRINCIPAL"
 // NameHeader carries its name alone.
 const NameHeader = "X-MS-CLIENT-PRINCIPAL-NAME"
 
-// Principal is a person or an application. The zero Principal is nobody.
+// Principal is a person or an application. The zero Principal is not signed in.
 type Principal struct {
 	Name string
 	// Roles are the app roles that Entra has assigned to it.
@@ -36,8 +36,8 @@ var names = []string{
 	"oid", "http://schemas.microsoft.com/identity/claims/objectidentifier", "appid", "azp",
 }
 
-// Read returns the principal that the headers name; without any of them nobody. Its error
-// says what is wrong with the value of Header.
+// Read returns the principal that the headers name; the zero Principal without any of them.
+// Its error describes the mistake in the value of Header.
 func Read(h http.Header) (Principal, error) {
 	encoded := h.Get(Header)
 	if encoded == "" {
@@ -56,7 +56,7 @@ func Read(h http.Header) (Principal, error) {
 	}
 	p := Principal{Roles: rolesOf(sent.Claims, sent.RoleType)}
 	if p.Name = nameOf(sent.Claims); p.Name == "" {
-		return Principal{}, errors.New("names nobody: it has none of the claims preferred_username, name, oid")
+		return Principal{}, errors.New("names no principal: it has none of the claims preferred_username, name, oid")
 	}
 	return p, nil
 }

@@ -15,7 +15,7 @@ func read(principal, name string) (signin.Principal, error) {
 	return signin.Read(h)
 }
 
-func TestWithoutHeadersItIsNobody(t *testing.T) {
+func TestWithoutHeadersNoPrincipalIsSignedIn(t *testing.T) {
 	if p, err := signin.Read(http.Header{}); err != nil || p.Name != "" || p.Has("") {
 		t.Errorf("%+v, %v", p, err)
 	}

@@ -8,8 +8,8 @@ import (
 	"bluegreen/internal/engine"
 )
 
-// Check implements engine.Checker.
-func (r *Registry) Check(ctx context.Context) ([]string, error) {
+// Preflight implements engine.Preflight.
+func (r *Registry) Preflight(ctx context.Context) ([]engine.Finding, error) {
 	where := r.o.Repository + " in " + r.o.LoginServer
 	var list struct {
 		Tags []tag `json:"tags"`
@@ -24,13 +24,13 @@ func (r *Registry) Check(ctx context.Context) ([]string, error) {
 	var denied *denial
 	switch {
 	case errors.Is(err, engine.ErrNotFound):
-		return []string{"warning: the repository " + where + " does not exist yet: its first push makes it"}, nil
+		return []engine.Finding{{Text: "the repository " + where + " does not exist yet: its first push makes it", Warning: true}}, nil
 	case errors.As(err, &unresolved) && unresolved.IsNotFound:
-		return []string{"no host is called " + r.o.LoginServer + ": set image.registry to the login server of the registry"}, nil
+		return []engine.Finding{{Text: "no host is called " + r.o.LoginServer + ": set image.registry to the login server of the registry"}}, nil
 	case errors.As(err, &denied) && denied.firewall():
-		return []string{"the firewall of " + r.o.LoginServer + " refuses this address: allow the Function app's network in the registry, or join the app to it"}, nil
+		return []engine.Finding{{Text: "the firewall of " + r.o.LoginServer + " refuses this address: allow the Function app's network in the registry, or join the app to it"}}, nil
 	case errors.As(err, &denied):
-		return []string{"the identity may not read " + where + ": give it the role AcrPull on the registry (Container Registry Repository Reader where the registry uses ABAC repository permissions)"}, nil
+		return []engine.Finding{{Text: "the identity may not read " + where + ": give it the role AcrPull on the registry (Container Registry Repository Reader where the registry uses ABAC repository permissions)"}}, nil
 	}
 	return nil, err
 }

@@ -21,8 +21,11 @@ import (
 
 const (
 	// audience is the scope of Entra tokens that Azure Container Registry exchanges.
-	audience    = "https://containerregistry.azure.net/.default"
-	callTimeout = 20 * time.Second
+	// It is the same in all clouds of Azure.
+	audience = "https://containerregistry.azure.net/.default"
+	// tryTimeout bounds one request, totalTimeout all that one get needs, with its tokens.
+	tryTimeout   = 20 * time.Second
+	totalTimeout = 45 * time.Second
 	// maxAnswer is more than the 4 MiB that registries accept as a manifest.
 	maxAnswer = 8 << 20
 	// unreadable is for how long a token is used whose end cannot be read.
@@ -65,6 +68,8 @@ type answer struct {
 // get asks for a path with its query. A 401 is met once with a new token. Errors:
 // engine.ErrNotFound, engine.ErrDenied.
 func (c *client) get(ctx context.Context, path, accept string) (answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, totalTimeout)
+	defer cancel()
 	stale := ""
 	for {
 		token, err := c.access(ctx, stale)

@@ -1,5 +1,5 @@
-// Package acr reads what Azure Container Registry tells of pushes, and asks it for tags
-// and manifests. One release makes a registry raise several events (each tag, the
+// Package acr decodes the push events of Azure Container Registry, and asks it for tags and
+// manifests. One release makes a registry raise several events (each tag, the
 // children of a multi-arch image, signatures, replicas), so most events are dropped, each
 // with its reason.
 package acr
@@ -25,7 +25,7 @@ type Push struct {
 	Image      release.Image
 	Location   string // region of the replica that raised the event
 	MediaType  string
-	// Ambiguous is set when the event alone cannot tell an image from a Helm chart or
+	// Ambiguous is set when the event alone does not distinguish an image from a Helm chart or
 	// another artifact: its manifest does.
 	Ambiguous bool
 }
@@ -112,7 +112,7 @@ func DecodePush(payload []byte) (Push, error) {
 		return Push{}, dropped("the event names no registry, neither in data.request.host nor in its topic or source")
 	}
 	if p.Image.PushedAt = instant(e.Data.Timestamp, e.EventTime, e.Time); p.Image.PushedAt.IsZero() {
-		return Push{}, dropped("the event has no time that can be read (data.timestamp, eventTime, time), so nobody can tell whether the image is newer")
+		return Push{}, dropped("the event has no time that can be read (data.timestamp, eventTime, time), so that the age of the image is unknown")
 	}
 	return p, nil
 }
@@ -201,7 +201,7 @@ func (d data) admissible() error {
 	case strings.EqualFold(t.MediaType, legacyChart):
 		return dropped("%s is a Helm chart, not an image", quote(t.Repository+":"+t.Tag))
 	case t.Digest == "":
-		return dropped("the event has no data.target.digest: without it, nobody can tell which image %s was", quote(t.Repository+":"+t.Tag))
+		return dropped("the event has no data.target.digest: the image that %s named is unknown without it", quote(t.Repository+":"+t.Tag))
 	case !digestForm.MatchString(t.Digest):
 		return dropped("the digest %s is not sha256: and 64 hexadecimal digits", quote(t.Digest))
 	case t.Tag == "":

@@ -126,7 +126,7 @@ func TestWhatIsNoPushOfAnImageIsDroppedWithItsReason(t *testing.T) {
 		{"quarantine", change(`"action": "push"`, `"action": "quarantine"`), `the event's action is "quarantine", not push`},
 		{"no repository", change(`"repository": "team/checkout",`, ``), `the event has no data.target.repository`},
 		{"legacy chart", change("application/vnd.docker.distribution.manifest.v2+json", "application/vnd.acr.helm.chart"), `"team/checkout:1.14.2" is a Helm chart, not an image`},
-		{"tag with no digest", change(`"digest": "`+digest+`",`, ``), `the event has no data.target.digest: without it, nobody can tell which image "team/checkout:1.14.2" was`},
+		{"tag with no digest", change(`"digest": "`+digest+`",`, ``), `the event has no data.target.digest: the image that "team/checkout:1.14.2" named is unknown without it`},
 		{"short digest", change(digest, "sha256:9f2c"), `the digest "sha256:9f2c" is not sha256: and 64 hexadecimal digits`},
 		{"digest with more", change(digest, digest+"@evil"), `the digest "` + digest + `@evil" is not sha256: and 64 hexadecimal digits`},
 		{"untagged child", change(`,
@@ -137,7 +137,7 @@ func TestWhatIsNoPushOfAnImageIsDroppedWithItsReason(t *testing.T) {
 		{"no media type", change(`"mediaType": "application/vnd.docker.distribution.manifest.v2+json",`, ``), `the event has no data.target.mediaType`},
 		{"media type", change("application/vnd.docker.distribution.manifest.v2+json", "application/json"), `the media type "application/json" is not that of a container image`},
 		{"no registry", change(topic, "/nowhere", `"host": "shopacr.azurecr.io",`, ``), `the event names no registry, neither in data.request.host nor in its topic or source`},
-		{"no time", change("2026-09-01T09:12:43.871234567Z", "0000-01-01T00:00:00+23:00", "2026-09-01T09:12:44.1938271Z", ""), `the event has no time that can be read (data.timestamp, eventTime, time), so nobody can tell whether the image is newer`},
+		{"no time", change("2026-09-01T09:12:43.871234567Z", "0000-01-01T00:00:00+23:00", "2026-09-01T09:12:44.1938271Z", ""), `the event has no time that can be read (data.timestamp, eventTime, time), so that the age of the image is unknown`},
 		{"1 MiB", gridEvent + strings.Repeat(" ", 1<<20), `the event has 1049584 bytes, Event Grid sends at most 1048576`},
 	}
 	for _, test := range tests {

@@ -44,8 +44,8 @@ type Registry struct {
 }
 
 var (
-	_ engine.Registry = (*Registry)(nil)
-	_ engine.Checker  = (*Registry)(nil)
+	_ engine.Registry  = (*Registry)(nil)
+	_ engine.Preflight = (*Registry)(nil)
 )
 
 // NewRegistry makes a Registry. It asks nothing yet.
@@ -60,7 +60,9 @@ func NewRegistry(o Options) *Registry {
 	return &Registry{o: o, client: client{
 		base: scheme + "://" + o.LoginServer, service: o.LoginServer, credential: o.Credential,
 		scope: "repository:" + o.Repository + ":pull,metadata_read",
-		http:  &http.Client{Transport: o.Transport, Timeout: callTimeout},
+		http: &http.Client{Transport: o.Transport, Timeout: tryTimeout,
+			// A redirect would carry the tokens to another place.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}}
 }
 
@@ -74,7 +76,7 @@ func loopback(server string) bool {
 }
 
 // Resolve implements engine.Registry. The time of the push is left out where the registry
-// does not tell it.
+// does not give it.
 func (r *Registry) Resolve(ctx context.Context, ref string) (release.Image, error) {
 	isDigest := digestForm.MatchString(ref)
 	if !isDigest && !tagForm.MatchString(ref) {
@@ -177,7 +179,7 @@ func (m manifest) notAnImage() string {
 	return "an artifact with the configuration " + quote(config)
 }
 
-// tag is what the registry tells of a tag or a manifest. Moving a tag changes only the
+// tag holds the properties of a tag or a manifest. Moving a tag changes only the
 // time of the last update.
 type tag struct {
 	Name           string    `json:"name"`

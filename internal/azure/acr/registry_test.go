@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"bluegreen/internal/azure/acr"
@@ -201,20 +203,20 @@ func TestOneSignInServesManyQuestions(t *testing.T) {
 	}
 }
 
-func TestWhatIsWrongWithTheRegistryIsSaidInASentence(t *testing.T) {
+func TestProblemsOfTheRegistryAreReportedInASentence(t *testing.T) {
 	s := private(t)
 	c := s.client(acr.Options{Credential: credential{"right"}})
-	check := func(c *acr.Registry, want ...string) {
+	check := func(c *acr.Registry, want ...engine.Finding) {
 		t.Helper()
-		got, err := c.Check(t.Context())
+		got, err := c.Preflight(t.Context())
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("%v %s", err, diff)
 		}
 	}
-	check(c, "warning: the repository team/shop in "+s.Host()+" does not exist yet: its first push makes it")
+	check(c, engine.Finding{Text: "the repository team/shop in " + s.Host() + " does not exist yet: its first push makes it", Warning: true})
 	s.pushed(s.Push, "1.0.0")
 	check(c)
-	denied := "the identity may not read team/shop in " + s.Host() + ": give it the role AcrPull on the registry (Container Registry Repository Reader where the registry uses ABAC repository permissions)"
+	denied := engine.Finding{Text: "the identity may not read team/shop in " + s.Host() + ": give it the role AcrPull on the registry (Container Registry Repository Reader where the registry uses ABAC repository permissions)"}
 	check(s.client(acr.Options{Credential: credential{"wrong"}}), denied)
 	check(s.client(acr.Options{}), denied)
 	s.Deny(true)
@@ -225,7 +227,7 @@ func TestWhatIsWrongWithTheRegistryIsSaidInASentence(t *testing.T) {
 	s.Deny(false)
 	check(c)
 	unknown := acr.NewRegistry(acr.Options{LoginServer: "shopacr.azurecr.io", Repository: repo, Transport: broken{&net.DNSError{Err: "no such host", IsNotFound: true}}})
-	check(unknown, "no host is called shopacr.azurecr.io: set image.registry to the login server of the registry")
+	check(unknown, engine.Finding{Text: "no host is called shopacr.azurecr.io: set image.registry to the login server of the registry"})
 }
 
 type broken struct{ err error }
@@ -239,7 +241,7 @@ func TestARegistryThatIsAwayIsNeitherMissingNorDenied(t *testing.T) {
 	s.Break(http.StatusServiceUnavailable)
 	_, resolved := c.Resolve(t.Context(), "1.0.0")
 	_, listed := c.Newest(t.Context(), 1)
-	_, checked := c.Check(t.Context())
+	_, checked := c.Preflight(t.Context())
 	for _, err := range []error{resolved, listed, checked} {
 		if err == nil || errors.Is(err, engine.ErrNotFound) || errors.Is(err, engine.ErrDenied) {
 			t.Errorf("error %v", err)
@@ -266,4 +268,55 @@ type spy func(*http.Request)
 func (s spy) RoundTrip(r *http.Request) (*http.Response, error) {
 	s(r)
 	return nil, errors.New("asked")
+}
+
+func TestTokensFollowNoRedirects(t *testing.T) {
+	for _, from := range []string{"/oauth2/exchange", "/oauth2/token", "/v2/team/shop/manifests/1", "/acr/v1/team/shop/_tags"} {
+		var left []string
+		registry := transport(func(r *http.Request) (int, string) {
+			switch {
+			case r.URL.Host != "shopacr.azurecr.io":
+				left = append(left, r.URL.String())
+				return http.StatusOK, "{}"
+			case r.URL.Path == from:
+				return http.StatusTemporaryRedirect, ""
+			}
+			return http.StatusOK, `{"refresh_token":"r","access_token":""}`
+		})
+		c := acr.NewRegistry(acr.Options{LoginServer: "shopacr.azurecr.io", Repository: repo, Credential: credential{"right"}, Transport: registry})
+		_, resolved := c.Resolve(t.Context(), "1")
+		_, listed := c.Newest(t.Context(), 1)
+		if resolved == nil && listed == nil || len(left) > 0 {
+			t.Errorf("a redirect of %s: %v, %v; asked elsewhere: %v", from, resolved, listed, left)
+		}
+	}
+}
+
+// transport answers with a status and a body; redirects lead to another host.
+type transport func(*http.Request) (int, string)
+
+func (f transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	status, body := f(r)
+	return &http.Response{
+		StatusCode: status, Header: http.Header{"Location": {"https://elsewhere.example" + r.URL.Path}},
+		Body: io.NopCloser(strings.NewReader(body)), Request: r,
+	}, nil
+}
+
+func TestARegistryThatNeverAnswersIsWaitedForOnlySoLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		c := acr.NewRegistry(acr.Options{LoginServer: "shopacr.azurecr.io", Repository: repo, Credential: silent{}})
+		if _, err := c.Resolve(t.Context(), "1"); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > time.Minute {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+	})
+}
+
+// silent gives no token.
+type silent struct{}
+
+func (silent) GetToken(ctx context.Context, _ policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	<-ctx.Done()
+	return azcore.AccessToken{}, ctx.Err()
 }

@@ -1,6 +1,6 @@
-// Package aks reaches AKS clusters with the tokens of an Azure identity: nothing that
-// could leak is fetched or kept. A cluster that lets in anybody who holds its certificate,
-// because Entra ID is not turned on, is refused.
+// Package aks reaches AKS clusters with the tokens of an Azure identity: no secret is
+// fetched or kept. A cluster without Entra ID, which accepts its certificate from any holder,
+// is refused.
 package aks
 
 import (
@@ -52,7 +52,7 @@ func (c *Cluster) Name() string { return c.id.Name }
 
 // Config asks Azure where the cluster's API server is and what it proves itself with. Each
 // request made with the answer carries a token of the identity, which the credential keeps
-// fresh. It fails with engine.ErrDenied when a person has to mend something.
+// fresh. It fails with engine.ErrDenied when only an operator can fix the cause.
 func (c *Cluster) Config(ctx context.Context) (*rest.Config, error) {
 	var config *rest.Config
 	var failed, stopped error

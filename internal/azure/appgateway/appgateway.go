@@ -20,7 +20,7 @@ import (
 )
 
 // apiVersion is that of armnetwork v9, whose models read the answers. Reading and writing
-// with the same version is what keeps properties that nobody here knows.
+// with the same version keeps the properties that this code does not know.
 const apiVersion = "2025-05-01"
 
 // Options say which gateway, and what in it belongs to the app.
@@ -41,7 +41,7 @@ var kind = resource.Kind{
 	Word: "gateway", What: "Application Gateway", Key: "gateway.applicationGateway",
 }
 
-// Gateway implements engine.Gateway and engine.Checker.
+// Gateway implements engine.Gateway and engine.Preflight.
 type Gateway struct {
 	azure    *resource.Resource
 	rules    []string
@@ -93,9 +93,9 @@ func (g *Gateway) Switch(ctx context.Context, to release.Color, _ int64) (engine
 		return engine.Operation{}, err
 	}
 	s := g.survey(d)
-	why := append(d.unfit(), s.problems...)
+	why := append(d.unwritable(), s.problems...)
 	for _, p := range s.elsewhere {
-		why = append(why, fmt.Sprintf("%s, which is of neither color: point it at one of them, nobody's choice is overwritten", p))
+		why = append(why, fmt.Sprintf("%s, which is of neither color: point it at one of them; a change made outside bluegreen is not overwritten", p))
 	}
 	if len(why) > 0 {
 		return engine.Operation{}, resource.Refuse("%s", strings.Join(why, "; "))

@@ -12,30 +12,30 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
 )
 
-// Check implements engine.Checker. Rights to write, and to join what the gateway is linked
+// Preflight implements engine.Preflight. Rights to write, and to join what the gateway is linked
 // to, show only at the first write.
-func (g *Gateway) Check(ctx context.Context) ([]string, error) {
+func (g *Gateway) Preflight(ctx context.Context) ([]engine.Finding, error) {
 	d, err := g.get(ctx)
 	if errors.Is(err, engine.ErrDenied) {
-		return []string{err.Error()}, nil
+		return resource.Findings(err.Error()), nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	s := g.survey(d)
-	found := append(d.unfit(), s.problems...)
+	found := resource.Findings(append(d.unwritable(), s.problems...)...)
 	for _, p := range s.elsewhere {
-		found = append(found, fmt.Sprintf("%s, which is of neither color: point it at the pool of the color that is live", p))
+		found = append(found, engine.Finding{Text: fmt.Sprintf("%s, which is of neither color: point it at the pool of the color that is live", p)})
 	}
 	warnings, err := d.warnings(s)
 	return append(found, warnings...), err
 }
 
 // warnings are about what does not keep traffic from moving, but makes it rougher.
-func (d document) warnings(s survey) ([]string, error) {
-	var found []string
+func (d document) warnings(s survey) ([]engine.Finding, error) {
+	var found []engine.Finding
 	warn := func(format string, args ...any) {
-		found = append(found, "warning: "+fmt.Sprintf(format, args...))
+		found = append(found, engine.Finding{Text: fmt.Sprintf(format, args...), Warning: true})
 	}
 	var seen []string
 	for _, c := range []release.Color{release.Blue, release.Green} {

@@ -1,16 +1,18 @@
 package appgateway_test
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
 
 	"bluegreen/internal/emulator/arm"
+	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
 )
 
-// edit changes the gateway as a person does, and waits until that is in effect.
+// edit changes the gateway outside bluegreen, and waits until that is in effect.
 func (w *env) edit(change func(properties map[string]any)) {
 	w.t.Helper()
 	if err := w.azure.Rival(func(doc map[string]any) { change(doc["properties"].(map[string]any)) }); err != nil {
@@ -19,9 +21,9 @@ func (w *env) edit(change func(properties map[string]any)) {
 	w.azure.Release()
 }
 
-func (w *env) check() []string {
+func (w *env) check() []engine.Finding {
 	w.t.Helper()
-	found, err := w.Check(w.t.Context())
+	found, err := w.Preflight(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -40,13 +42,13 @@ func part(properties map[string]any, section, name string) map[string]any {
 func TestAGatewayThatIsAllRightHasNothingToCheck(t *testing.T) {
 	for name, s := range shapes {
 		if found := newEnv(t, s).check(); len(found) > 0 {
-			t.Errorf("%s: %q", name, found)
+			t.Errorf("%s: %+v", name, found)
 		}
 	}
 }
 
-// TestWhatIsInTheWayIsToldBeforeAndAtTheSwitch holds both to the same sentences.
-func TestWhatIsInTheWayIsToldBeforeAndAtTheSwitch(t *testing.T) {
+// TestObstaclesAreReportedBeforeAndAtTheSwitch expects the same sentences of both.
+func TestObstaclesAreReportedBeforeAndAtTheSwitch(t *testing.T) {
 	for name, c := range map[string]struct {
 		shape string
 		spoil func(w *env)
@@ -105,10 +107,10 @@ func TestWhatIsInTheWayIsToldBeforeAndAtTheSwitch(t *testing.T) {
 			c.spoil(w)
 			w.Gateway = w.open()
 			found := w.check()
-			if len(found) == 0 || strings.HasPrefix(found[0], "warning") {
-				t.Fatalf("the check finds %q", found)
+			if len(found) == 0 || found[0].Warning {
+				t.Fatalf("the check finds %+v", found)
 			}
-			says(t, strings.Join(found, "\n"), c.says...)
+			says(t, fmt.Sprint(found), c.says...)
 			w.denied(c.says...)
 		})
 	}
@@ -125,7 +127,7 @@ func TestASharedPathMapIsTheAppsWhenAllItsRulesAre(t *testing.T) {
 	w.options.Rules = []string{"podinfo", "Neighbour"}
 	w.Gateway = w.open()
 	if found := w.check(); len(found) > 0 {
-		t.Errorf("the check finds %q", found)
+		t.Errorf("the check finds %+v", found)
 	}
 	w.done(release.Green)
 	if got := w.ask(); got != release.Green {
@@ -143,20 +145,20 @@ func TestWhatMakesASwitchRougherIsAWarning(t *testing.T) {
 		part(p, "backendAddressPools", "pool-green")["backendAddresses"] = []any{}
 	})
 	found := w.check()
-	if len(found) != 4 || slices.ContainsFunc(found, func(s string) bool { return !strings.HasPrefix(s, "warning: ") }) {
-		t.Errorf("the check finds %q", found)
+	if len(found) != 4 || slices.ContainsFunc(found, func(f engine.Finding) bool { return !f.Warning }) {
+		t.Errorf("the check finds %+v", found)
 	}
-	says(t, strings.Join(found, "\n"), "no connection draining", "no probe", "cookie affinity", "backend pool pool-green of green has no servers")
+	says(t, fmt.Sprint(found), "no connection draining", "no probe", "cookie affinity", "backend pool pool-green of green has no servers")
 	w.done(release.Green) // warnings are not in the way
 }
 
-func TestSettingsOfNeitherColorAreLeftAloneAndTold(t *testing.T) {
+func TestSettingsOfNeitherColorAreLeftAloneAndReported(t *testing.T) {
 	w := newEnv(t, shapes["settings"])
 	w.edit(func(p map[string]any) {
 		w.lead(part(p, "requestRoutingRules", "podinfo"), "backendAddressPool", "backendHttpSettings", "pool-blue")
 		part(p, "requestRoutingRules", "podinfo")["backendHttpSettings"] = map[string]any{"id": w.azure.ID() + "/backendHttpSettingsCollection/set-pool-other"}
 	})
-	says(t, strings.Join(w.check(), "\n"), "rule podinfo uses the HTTP settings set-pool-other, which are of neither color")
+	says(t, fmt.Sprint(w.check()), "rule podinfo uses the HTTP settings set-pool-other, which are of neither color")
 	w.done(release.Green)
 	settings := part(w.azure.Document()["properties"].(map[string]any), "requestRoutingRules", "podinfo")["backendHttpSettings"].(map[string]any)["id"]
 	if !strings.HasSuffix(settings.(string), "/set-pool-other") || w.ask() != release.Green {
@@ -164,11 +166,11 @@ func TestSettingsOfNeitherColorAreLeftAloneAndTold(t *testing.T) {
 	}
 }
 
-func TestACheckThatCannotTellIsAnError(t *testing.T) {
+func TestAPreflightWithoutAnAnswerIsAnError(t *testing.T) {
 	w := newEnv(t, shapes["basic"])
 	w.azure.Inject(9, arm.Read, arm.InternalError)
-	if found, err := w.Check(t.Context()); err == nil {
-		t.Errorf("the check finds %q", found)
+	if found, err := w.Preflight(t.Context()); err == nil {
+		t.Errorf("the check finds %+v", found)
 	}
 }
 

@@ -222,8 +222,8 @@ func (s survey) repoint(raw []byte, to release.Color) []byte {
 // agicRule is how the ingress controller names its rules.
 var agicRule = regexp.MustCompile(`^rr-[0-9a-f]{32}$`)
 
-// unfit says why a gateway must not be written to, whatever the app has in it.
-func (d document) unfit() []string {
+// unwritable lists the reasons why a gateway must not be written to, whichever app asks.
+func (d document) unwritable() []string {
 	var why []string
 	if state := d.Root.Text("properties", "operationalState"); !strings.EqualFold(state, "Running") {
 		why = append(why, fmt.Sprintf("the gateway is %s, not Running: start it first, because a write would start it as a side effect", orUnknown(state)))

@@ -102,7 +102,7 @@ func (m *maker) space() string {
 	return rapid.SampledFrom([]string{"", " ", "\n\t"}).Draw(m.T, "space")
 }
 
-// object writes an object with the given members and some that nobody knows, in any order.
+// object writes an object with the given members and some unknown ones, in any order.
 func (m *maker) object(members ...string) string {
 	for range rapid.IntRange(0, 2).Draw(m.T, "unknown") {
 		m.n++

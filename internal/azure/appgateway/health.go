@@ -19,7 +19,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
 )
 
-// healthTime is how long the gateway may take to tell the health of a color.
+// healthTime is how long the gateway may take to report the health of a color.
 const healthTime = 10 * time.Second
 
 var errTooLong = fmt.Errorf("no answer within %s", healthTime)
@@ -41,7 +41,7 @@ func (g *Gateway) Health(ctx context.Context, c release.Color) (engine.Health, e
 	}
 	settings := s.settingsFor(c)
 	if len(settings) == 0 {
-		return engine.Health{Unknown: true, Detail: "no rule of the app tells with which HTTP settings pool " + resource.Last(pool.Text()) + " is reached: " + s.describe()}, nil
+		return engine.Health{Unknown: true, Detail: "no rule of the app names the HTTP settings for pool " + resource.Last(pool.Text()) + ": " + s.describe()}, nil
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, healthTime, errTooLong)
 	defer cancel()
@@ -190,7 +190,7 @@ func await[T any](ctx context.Context, p *runtime.Poller[T]) (result T, err erro
 	return p.Result(ctx)
 }
 
-// unknown tells a gateway that cannot tell from a request that went wrong for a while.
+// unknown distinguishes a gateway that does not know the health from a request that failed.
 func unknown(ctx context.Context, err error) (engine.Health, error) {
 	var failed *azcore.ResponseError
 	var cannot errCannotProbe
@@ -213,8 +213,8 @@ func unknown(ctx context.Context, err error) (engine.Health, error) {
 }
 
 // judge sums servers up. The real words are Healthy, Unhealthy and Unknown, which the SDK's
-// list of them lacks. No server at all is what the gateway tells when the ports that it is
-// managed through are closed to it.
+// list of them lacks. The gateway reports no server at all when the ports for its management
+// are blocked.
 func judge(pool string, servers []*server) engine.Health {
 	var ill, unseen, well []string
 	for _, s := range servers {
@@ -235,14 +235,14 @@ func judge(pool string, servers []*server) engine.Health {
 			ill = append(ill, line)
 		}
 	}
-	told := slices.Concat(ill, unseen, well)
-	if more := len(told) - 5; more > 0 {
-		told = append(told[:5], fmt.Sprintf("and %d more", more))
+	lines := slices.Concat(ill, unseen, well)
+	if more := len(lines) - 5; more > 0 {
+		lines = append(lines[:5], fmt.Sprintf("and %d more", more))
 	}
-	if len(told) == 0 {
-		return engine.Health{Unknown: true, Detail: "the gateway tells nothing of the servers of pool " + pool + ": see whether a network security group or route blocks its ports 65200-65535"}
+	if len(lines) == 0 {
+		return engine.Health{Unknown: true, Detail: "the gateway reports no servers for pool " + pool + ": see whether a network security group or route blocks its ports 65200-65535"}
 	}
-	return engine.Health{Healthy: len(ill)+len(unseen) == 0, Unknown: len(ill) == 0 && len(unseen) > 0, Detail: "pool " + pool + ": " + strings.Join(told, "; ")}
+	return engine.Health{Healthy: len(ill)+len(unseen) == 0, Unknown: len(ill) == 0 && len(unseen) > 0, Detail: "pool " + pool + ": " + strings.Join(lines, "; ")}
 }
 
 func text(s *string) string {

@@ -68,8 +68,8 @@ func (g *Gateway) Poll(ctx context.Context, token string) (engine.Operation, err
 		return engine.Operation{}, fmt.Errorf("ask for the operation: %w", err)
 	}
 	resp, err := g.azure.Pipeline.Do(req)
-	if told := (*url.Error)(nil); errors.As(err, &told) {
-		err = told.Err // without the URL and its signature
+	if failed := (*url.Error)(nil); errors.As(err, &failed) {
+		err = failed.Err // without the URL and its signature
 	}
 	if err != nil {
 		return engine.Operation{}, fmt.Errorf("ask for the operation: %w", err)
@@ -77,12 +77,12 @@ func (g *Gateway) Poll(ctx context.Context, token string) (engine.Operation, err
 	if runtime.HasStatusCode(resp, http.StatusOK, http.StatusAccepted) {
 		return progress(token, resp)
 	}
-	return g.untold(token, resp)
+	return g.unanswered(token, resp)
 }
 
-// untold sorts answers that do not tell of the operation. What may pass is an error, and
-// so is a missing right: the operation is not lost, only out of sight.
-func (g *Gateway) untold(token string, resp *http.Response) (engine.Operation, error) {
+// unanswered classifies answers without the operation. A failure that may pass is an error,
+// and so is a missing right: the operation may still be running.
+func (g *Gateway) unanswered(token string, resp *http.Response) (engine.Operation, error) {
 	f := resource.Read(resp)
 	_, _, unseen := f.Missing()
 	switch {
@@ -93,10 +93,10 @@ func (g *Gateway) untold(token string, resp *http.Response) (engine.Operation, e
 	case f.Status == http.StatusNotFound:
 		return engine.Operation{Token: token, Lost: true, Detail: "Azure does not know the gateway's operation any more"}, nil
 	}
-	return engine.Operation{Token: token, Lost: true, Detail: "Azure does not tell of the gateway's operation: " + f.Words()}, nil
+	return engine.Operation{Token: token, Lost: true, Detail: "Azure does not report on the gateway's operation: " + f.Words()}, nil
 }
 
-// progress reads how far an operation is. One that ended badly is told with HTTP 200 too.
+// progress reads how far an operation is. A failed one is reported with HTTP 200 too.
 func progress(token string, resp *http.Response) (engine.Operation, error) {
 	raw, err := runtime.Payload(resp)
 	if err != nil {
@@ -109,7 +109,7 @@ func progress(token string, resp *http.Response) (engine.Operation, error) {
 	op := engine.Operation{Token: token}
 	switch strings.ToLower(status.Status) {
 	case "":
-		return op, errors.New("ask for the operation: its answer tells no status")
+		return op, errors.New("ask for the operation: its answer has no status")
 	case "succeeded", "completed":
 		op.Done = true
 	case "failed":

@@ -271,7 +271,7 @@ func TestWhatIsReadNamesEachReferenceThatDisagrees(t *testing.T) {
 		t.Errorf("%q speaks of a reference that is not the app's", r.Detail)
 	}
 	w.azure.Release()
-	w.done(release.Green) // a person's word brings them together
+	w.done(release.Green) // an operator's command brings them together
 	if r, err := w.Live(t.Context()); err != nil || r.Live != release.Green {
 		t.Errorf("%+v, error %v", r, err)
 	}

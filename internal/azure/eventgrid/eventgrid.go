@@ -1,6 +1,6 @@
-// Package eventgrid tells an Event Grid custom topic what became of releases, as
+// Package eventgrid publishes the outcomes of releases to an Event Grid custom topic, as
 // CloudEvents 1.0. A fact has the same source and id however often it is sent, so that
-// those who listen can tell a repetition.
+// subscribers can recognize a repetition.
 package eventgrid
 
 import (

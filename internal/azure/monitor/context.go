@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// context is what the monitoring services tell besides the essentials; each fills a part.
+// context holds what the monitoring services send besides the essentials; each fills a part.
 type context struct {
 	ConditionType word            `json:"conditionType"`
 	Condition     *condition      `json:"condition"`  // metric and log alerts

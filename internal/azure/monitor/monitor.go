@@ -107,11 +107,11 @@ func Decode(body []byte) (Alert, error) {
 	case !strings.EqualFold(string(p.SchemaID), "azureMonitorCommonAlertSchema"):
 		return Alert{}, &LegacySchema{string(p.SchemaID)}
 	case e.AlertID == "":
-		return Alert{}, errors.New("data.essentials.alertId is missing: without it, nobody can tell a new alert from a repeated one")
+		return Alert{}, errors.New("data.essentials.alertId is missing: a repeated alert cannot be recognized without it")
 	case len(e.AlertID) > maxID || strings.ContainsFunc(string(e.AlertID), unprintable):
 		return Alert{}, fmt.Errorf("data.essentials.alertId is not the id of an alert: at most %d printable ASCII characters", maxID)
 	case e.Rule == "":
-		return Alert{}, errors.New("data.essentials.alertRule is missing: without it, nobody can tell which app the alert is about")
+		return Alert{}, errors.New("data.essentials.alertRule is missing: the app that the alert is about is unknown without it")
 	case !strings.EqualFold(string(e.Condition), "Fired") && !strings.EqualFold(string(e.Condition), "Resolved"):
 		return Alert{}, fmt.Errorf("data.essentials.monitorCondition is %q, should be Fired or Resolved", cut(string(e.Condition), 50))
 	}

@@ -47,7 +47,7 @@ func Message(app string) string {
 }
 
 // Wake implements engine.Wakeups. A time more than 7 days away is woken after 7 days, when
-// nothing is owed yet: the clock tick then finds the app at its time.
+// no effect is due yet: the clock tick then finds the app at its time.
 func (w *Wakeups) Wake(ctx context.Context, app string, at time.Time) error {
 	if err := w.send(ctx, Message(app), hide(time.Until(at))); err != nil {
 		return fmt.Errorf("wake %s: %w", app, err)
@@ -85,11 +85,11 @@ type refusal struct{ *azcore.ResponseError }
 func (r refusal) Unwrap() error { return r.ResponseError }
 
 func (r refusal) Error() string {
-	said := fmt.Sprintf("the queue service answers %d %s", r.StatusCode, r.ErrorCode)
+	text := fmt.Sprintf("the queue service answers %d %s", r.StatusCode, r.ErrorCode)
 	if r.StatusCode == http.StatusForbidden {
-		said += " (the app's identity needs the role Storage Queue Data Contributor on the storage account, and the account's firewall must let the app in)"
+		text += " (the app's identity needs the role Storage Queue Data Contributor on the storage account, and the account's firewall must let the app in)"
 	}
-	return said
+	return text
 }
 
 func explain(err error) error {

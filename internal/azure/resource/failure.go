@@ -12,7 +12,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 )
 
-// Failure is an error as Azure Resource Manager tells it.
+// Failure is an error as Azure Resource Manager reports it.
 type Failure struct {
 	Status  int    `json:"-"`
 	after   string // Retry-After
@@ -25,7 +25,7 @@ type Failure struct {
 func Read(resp *http.Response) Failure {
 	var body struct{ Error Failure }
 	if raw, err := runtime.Payload(resp); err == nil {
-		_ = json.Unmarshal(raw, &body) // what cannot be read is told by its status alone
+		_ = json.Unmarshal(raw, &body) // the status alone describes an answer that cannot be read
 	}
 	f := body.Error
 	f.Status, f.after = resp.StatusCode, resp.Header.Get("Retry-After")
@@ -95,12 +95,12 @@ func role(action string) string {
 func (f Failure) Lacking() string {
 	action, scope, ok := f.Missing()
 	if !ok {
-		return "the identity is not let in: " + f.Words()
+		return "the identity is not allowed: " + f.Words()
 	}
 	return fmt.Sprintf("the identity lacks %s on %s: give it there a role with that action, such as %s; a new role takes some minutes to count", action, scope, role(action))
 }
 
-// refusal is an error whose text is for people and whose kind is for the engine.
+// refusal is an error with a text for users and a kind for the engine.
 type refusal struct {
 	text string
 	kind error
@@ -116,7 +116,7 @@ func Refuse(format string, args ...any) error {
 }
 
 // refused sorts an answer that is not the one hoped for into the kinds of the port. After
-// 5xx other than 503, and after 408, nobody knows whether a write was done.
+// 5xx other than 503, and after 408, it is unknown whether a write was done.
 func (r *Resource) refused(doing string, resp *http.Response) error {
 	f := Read(resp)
 	switch {
@@ -133,10 +133,19 @@ func (r *Resource) refused(doing string, resp *http.Response) error {
 	return Refuse("%s: the service refuses it: %s", doing, f.Words())
 }
 
-// again tells when the service wants to be asked again.
+// again is the time that the service asks to wait, in words.
 func (f Failure) again() string {
 	if f.after == "" {
 		return ""
 	}
 	return " (it asks to wait " + f.after + " s)"
+}
+
+// Findings makes a finding of each text, none of them a warning.
+func Findings(texts ...string) []engine.Finding {
+	var found []engine.Finding
+	for _, text := range texts {
+		found = append(found, engine.Finding{Text: text})
+	}
+	return found
 }

@@ -21,7 +21,7 @@ import (
 // Kind is a type of resource, and how it is spoken of.
 type Kind struct {
 	Type    string // such as Microsoft.Network/applicationGateways
-	Version string // of the API, the same for reading and writing: what nobody here knows is kept then
+	Version string // of the API, the same for reading and writing, which keeps properties that this code does not know
 	Word    string // in a sentence, such as "gateway"
 	What    string // its full name, such as "Application Gateway"
 	Key     string // of the configuration that names it

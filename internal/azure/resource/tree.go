@@ -163,7 +163,7 @@ func having(list []*Node, key, value string) *Node {
 	return nil
 }
 
-// Names lists the names of the elements, for a person.
+// Names lists the names of the elements, for messages.
 func Names(list []*Node) string {
 	var all []string
 	for _, n := range list {

@@ -16,7 +16,7 @@ import (
 	"bluegreen/internal/release"
 )
 
-// line is the way to the service. It counts requests, and what is put into next happens to
+// line is the transport to the service. It counts requests, and what is put into next happens to
 // the following transactions, one each.
 type line struct {
 	mu       sync.Mutex
@@ -142,7 +142,7 @@ func TestAnAcceptReportedFailedButDoneIsADuplicateTheNextTime(t *testing.T) {
 	s, l := open(t, once)
 	l.brings(unheard)
 	if _, err := s.Accept(t.Context(), "shop", entry("a")); !errors.Is(err, errLine) {
-		t.Errorf("an accept that nobody heard of answers %v", err)
+		t.Errorf("an accept whose answer was lost returns %v", err)
 	}
 	inboxHas(t, s, 1)
 	if fresh, err := s.Accept(t.Context(), "shop", entry("a")); err != nil || fresh {
@@ -203,7 +203,7 @@ func TestACommitReportedFailedButDoneIsSeenByLoading(t *testing.T) {
 		l.brings(unheard)
 		_, err := s.Commit(t.Context(), from, engine.Change{Record: record(fence + 1)})
 		if !errors.Is(err, errLine) || errors.Is(err, engine.ErrChanged) {
-			t.Errorf("a commit that nobody heard of answers %v", err)
+			t.Errorf("a commit whose answer was lost returns %v", err)
 		}
 		if now := load(t, s); now.Version == from.Version || now.Record.Lease.Fence != fence+1 {
 			t.Errorf("the record is %v", now)

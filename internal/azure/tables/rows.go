@@ -133,8 +133,8 @@ func sortable(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.0
 const longest = 400
 
 // key writes an identity with characters that table keys, their URLs and filters all take
-// as they are; others become ~ and their hex code. What gets too long is cut, and told
-// apart by its hash.
+// as they are; others become ~ and their hex code. Too long an identity is cut, and
+// its hash keeps it distinct.
 func key(id string) string {
 	var b strings.Builder
 	for _, c := range []byte(id) {

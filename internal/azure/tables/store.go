@@ -68,8 +68,8 @@ func (r row) into(snap *engine.Snapshot) error {
 
 // Commit implements engine.Store. The SDK sends a transaction again when its answer was
 // lost, and the second one then meets the row that the first one wrote: a stamp in the row
-// tells that from another worker's commit. Left untold is only a commit of ours that was
-// done, whose answer was lost, and that another worker's overtook before it was sent again:
+// distinguishes that from another worker's commit. The one case left is a commit of ours that
+// was done, whose answer was lost, and that another worker's overtook before it was sent again:
 // it is reported as ErrChanged, and the lease keeps others from committing meanwhile.
 func (s *Store) Commit(ctx context.Context, from engine.Snapshot, c engine.Change) (engine.Snapshot, error) {
 	if len(c.Consumed) > mostEntries || len(c.Facts) > mostFacts {
@@ -86,7 +86,7 @@ func (s *Store) Commit(ctx context.Context, from engine.Snapshot, c engine.Chang
 		etag, err = s.settle(ctx, from.App, stamp)
 	}
 	if err == nil && etag == "" {
-		err = errors.New("the table service tells no ETag: saved or not, load again")
+		err = errors.New("the table service answered without an ETag: saved or not, load again")
 	}
 	if err != nil {
 		return engine.Snapshot{}, fmt.Errorf("save %s: %w", from.App, err)
@@ -144,7 +144,7 @@ func published(facts []release.Fact) []release.Fact {
 }
 
 // Accept implements engine.Store. When the SDK had to send the rows twice, their stamp
-// tells that they are ours: only then it is asked for, so that a storm of duplicates costs
+// shows that they are ours: only then it is read, so that a storm of duplicates costs
 // one request each. A caller that comes again after an error finds a duplicate.
 func (s *Store) Accept(ctx context.Context, app string, e engine.Entry) (bool, error) {
 	stamp := rand.Text()

@@ -118,11 +118,11 @@ func TestSweepDeletesAllThatIsOldHoweverMuch(t *testing.T) {
 			}
 		}
 		snap := load(t, s)
-		told := make([]release.Fact, 20)
-		for i := range told {
-			told[i] = release.Fact{Number: n*len(told) + i + 1, Kind: release.Advanced, At: entry("").At}
+		history := make([]release.Fact, 20)
+		for i := range history {
+			history[i] = release.Fact{Number: n*len(history) + i + 1, Kind: release.Advanced, At: entry("").At}
 		}
-		if _, err := s.Commit(t.Context(), snap, engine.Change{Record: record(1), Consumed: snap.Inbox, Facts: told}); err != nil {
+		if _, err := s.Commit(t.Context(), snap, engine.Change{Record: record(1), Consumed: snap.Inbox, Facts: history}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -35,11 +35,11 @@ type refusal struct {
 }
 
 func (r *refusal) Error() string {
-	said := fmt.Sprintf("the table service answers %d %s: %s", r.status, r.code, r.text)
+	text := fmt.Sprintf("the table service answers %d %s: %s", r.status, r.code, r.text)
 	if r.status == http.StatusForbidden {
-		said += " (the app's identity needs the role Storage Table Data Contributor on the storage account, and the account's firewall must let the app in)"
+		text += " (the app's identity needs the role Storage Table Data Contributor on the storage account, and the account's firewall must let the app in)"
 	}
-	return said
+	return text
 }
 
 // refusedWith reports whether an error is a refusal with one of the codes.
@@ -151,17 +151,17 @@ func understand(err error) error {
 }
 
 func readRefusal(status int, body []byte) *refusal {
-	var said struct {
+	var sent struct {
 		Error struct {
 			Code    aztables.TableErrorCode
 			Message struct{ Value string }
 		} `json:"odata.error"`
 	}
-	if err := json.Unmarshal(body, &said); err != nil {
+	if err := json.Unmarshal(body, &sent); err != nil {
 		return &refusal{status: status, text: http.StatusText(status)}
 	}
-	text, _, _ := strings.Cut(said.Error.Message.Value, "\n") // then come request id and time
-	return &refusal{status: status, code: said.Error.Code, text: text}
+	text, _, _ := strings.Cut(sent.Error.Message.Value, "\n") // then come request id and time
+	return &refusal{status: status, code: sent.Error.Code, text: text}
 }
 
 // get reads one row; ErrNotFound when it or the table is not there.

@@ -165,7 +165,7 @@ func (w *env) ask() release.Color {
 	return release.Color(body)
 }
 
-// edit changes the profile as a person does, and waits until that is in effect.
+// edit changes the profile outside bluegreen, and waits until that is in effect.
 func (w *env) edit(change func(properties map[string]any)) {
 	w.t.Helper()
 	if err := w.azure.Rival(func(doc map[string]any) { change(doc["properties"].(map[string]any)) }); err != nil {
@@ -184,7 +184,7 @@ func endpoint(properties map[string]any, name string) map[string]any {
 	return nil
 }
 
-// point sends the traffic to a color as a person would; "" to the endpoint of neither.
+// point sends the traffic to a color outside bluegreen; "" to the endpoint of neither.
 func point(to release.Color) func(properties map[string]any) {
 	return func(properties map[string]any) {
 		for _, c := range []release.Color{release.Blue, release.Green} {

@@ -58,7 +58,7 @@ func FuzzProfile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, document []byte) {
 		g, c := against(t, document)
 		_, _ = g.Live(t.Context())
-		_, _ = g.Check(t.Context())
+		_, _ = g.Preflight(t.Context())
 		if _, err := g.Switch(t.Context(), release.Green, 1); err != nil {
 			if c.written != nil {
 				t.Fatalf("it was written although: %v", err)

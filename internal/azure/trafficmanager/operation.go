@@ -18,7 +18,7 @@ type operation struct {
 	To    release.Color `json:"to"`
 	Wrote time.Time     `json:"wrote"`
 	// Seen is when DNS first answered the color. Resolvers may have asked just before, and
-	// keep what they were told for the profile's TTL.
+	// keep that answer for the profile's TTL.
 	Seen time.Time `json:"seen,omitzero"`
 }
 

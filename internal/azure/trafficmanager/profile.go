@@ -142,7 +142,7 @@ func (p profile) elsewhere() []string {
 	case e == nil:
 		return []string{"no endpoint of the profile is enabled, its name leads nowhere: enable the one of the color that shall be live"}
 	case e.color == "":
-		return []string{fmt.Sprintf("endpoint %s, which is of neither color, gets the traffic (priority %d): disable it, or give it a higher number than both colors; nobody's choice is overwritten", value(e.Name), value(e.Properties.Priority))}
+		return []string{fmt.Sprintf("endpoint %s, which is of neither color, gets the traffic (priority %d): disable it, or give it a higher number than both colors; a change made outside bluegreen is not overwritten", value(e.Name), value(e.Properties.Priority))}
 	}
 	return nil
 }
@@ -156,7 +156,7 @@ func (p profile) describe() string {
 }
 
 // lead returns the profile's text with the traffic on a color. The lower of the two
-// priorities goes with it, so that enabling the other endpoint by hand moves nobody.
+// priorities goes with it, so that enabling the other endpoint by hand moves no traffic.
 func (p profile) lead(to release.Color) []byte {
 	low, high := value(p.of[release.Blue].Properties.Priority), value(p.of[release.Green].Properties.Priority)
 	low, high = min(low, high), max(low, high)

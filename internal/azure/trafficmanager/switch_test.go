@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -126,7 +127,7 @@ func TestANameThatCannotBeLookedUpIsNoSwitchThatIsDone(t *testing.T) {
 	if op, err = w.Poll(t.Context(), op.Token); err != nil || !op.Lost {
 		t.Fatalf("%+v, error %v", op, err)
 	}
-	if _, err := w.Check(t.Context()); err == nil {
+	if _, err := w.Preflight(t.Context()); err == nil {
 		t.Error("the check finds nothing wrong")
 	}
 }
@@ -178,29 +179,30 @@ func TestThePreferredEndpointIsWhatCounts(t *testing.T) {
 				t.Fatalf("the switch is not denied: %v", err)
 			}
 			says(t, err.Error(), c.says)
-			found, err := w.Check(t.Context())
-			if err != nil || len(found) == 0 || strings.HasPrefix(found[0], "warning") {
-				t.Fatalf("the check finds %q, error %v", found, err)
+			found, err := w.Preflight(t.Context())
+			if err != nil || len(found) == 0 || found[0].Warning {
+				t.Fatalf("the check finds %+v, error %v", found, err)
 			}
-			says(t, strings.Join(found, "\n"), c.says)
+			says(t, fmt.Sprint(found), c.says)
 		})
 	}
 }
 
-func TestWhatWouldBeInTheWayOfASwitchIsToldBefore(t *testing.T) {
+func TestObstaclesToASwitchAreReportedBefore(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(w *env)
 		says  string // "" for nothing
+		warns bool
 	}{
 		"all is well": {},
-		"a long TTL": {says: "warning: users follow a switch or a return only within 5m0s", spoil: func(w *env) {
+		"a long TTL": {warns: true, says: "users follow a switch or a return only within 5m0s", spoil: func(w *env) {
 			w.edit(func(p map[string]any) { p["dnsConfig"].(map[string]any)["ttl"] = 300 })
 		}},
 		"a TTL as long as a switch may take": {says: "set the TTL to a minute or less", spoil: func(w *env) {
 			w.options.Longest = 5 * time.Minute
 			w.edit(func(p map[string]any) { p["dnsConfig"].(map[string]any)["ttl"] = 300 })
 		}},
-		"the idle color may be failed over to": {says: "warning: endpoint green of green is enabled although blue is live", spoil: func(w *env) {
+		"the idle color may be failed over to": {warns: true, says: "endpoint green of green is enabled although blue is live", spoil: func(w *env) {
 			w.edit(func(p map[string]any) { endpoint(p, "green")["endpointStatus"] = "Enabled" })
 		}},
 		"no such name": {says: "the name agw-green.westeurope.cloudapp.azure.com does not exist", spoil: func(w *env) { w.arm.AddName(hosts[release.Green]) }},
@@ -217,11 +219,14 @@ func TestWhatWouldBeInTheWayOfASwitchIsToldBefore(t *testing.T) {
 			if c.spoil != nil {
 				c.spoil(w)
 			}
-			found, err := w.open().Check(t.Context())
+			found, err := w.open().Preflight(t.Context())
 			if err != nil || c.says == "" && len(found) > 0 || c.says != "" && len(found) != 1 {
-				t.Fatalf("the check finds %q, error %v", found, err)
+				t.Fatalf("the check finds %+v, error %v", found, err)
 			}
-			says(t, strings.Join(found, "\n"), c.says)
+			if len(found) > 0 && found[0].Warning != c.warns {
+				t.Errorf("it is a warning: %v", found[0].Warning)
+			}
+			says(t, fmt.Sprint(found), c.says)
 		})
 	}
 }
@@ -230,7 +235,7 @@ func TestAnIdleColorIsAskedAsTheMonitorAsks(t *testing.T) {
 	w := newEnv(t, 0)
 	h, err := w.Health(t.Context(), release.Green)
 	if err != nil || !h.Healthy {
-		t.Fatalf("%+v, error %v", h, err) // the server wants the monitor's Host header, and its certificate is nobody's
+		t.Fatalf("%+v, error %v", h, err) // the server wants the monitor's Host header, and its certificate is self-signed
 	}
 	w.backends[release.Green].sick.Store(true)
 	if h, err = w.Health(t.Context(), release.Green); err != nil || h.Healthy || h.Unknown {
@@ -268,8 +273,8 @@ func TestOptionsThatCannotWorkAreRefused(t *testing.T) {
 		t.Errorf("a switch to red: %v", err)
 	}
 	if w.azure.Inject(9, arm.Read, arm.InternalError); w.check() == nil {
-		t.Error("a check that cannot tell finds nothing wrong")
+		t.Error("a preflight without an answer finds nothing wrong")
 	}
 }
 
-func (w *env) check() error { _, err := w.Check(w.t.Context()); return err }
+func (w *env) check() error { _, err := w.Preflight(w.t.Context()); return err }

@@ -1,7 +1,7 @@
 // Package trafficmanager moves an app's traffic between two endpoints of an Azure Traffic
 // Manager profile, each the public side of one color. Exactly one of the two is enabled:
 // Traffic Manager sends users by itself to any enabled endpoint when the preferred one
-// fails, and must not find an idle color there that nobody has checked. A write counts at
+// fails, and must not find an idle color there that was not checked. A write counts at
 // once, but users follow only when their resolvers have forgotten the answer before.
 package trafficmanager
 
@@ -47,7 +47,7 @@ type Resolver interface {
 	LookupHost(ctx context.Context, host string) ([]string, error)
 }
 
-// Gateway implements engine.Gateway and engine.Checker.
+// Gateway implements engine.Gateway and engine.Preflight.
 type Gateway struct {
 	azure     *resource.Resource
 	endpoints map[release.Color]string
@@ -106,46 +106,46 @@ func (g *Gateway) Switch(ctx context.Context, to release.Color, _ int64) (engine
 	return operation{To: to, Wrote: g.now()}.running("the profile is changed, its name servers follow"), nil
 }
 
-// Check implements engine.Checker. The right to write shows only at the first write.
-func (g *Gateway) Check(ctx context.Context) ([]string, error) {
+// Preflight implements engine.Preflight. The right to write shows only at the first write.
+func (g *Gateway) Preflight(ctx context.Context) ([]engine.Finding, error) {
 	p, err := g.read(ctx)
 	if errors.Is(err, engine.ErrDenied) {
-		return []string{err.Error()}, nil
+		return resource.Findings(err.Error()), nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	found := append(p.problems, p.elsewhere()...)
+	found := resource.Findings(append(p.problems, p.elsewhere()...)...)
 	if len(found) > 0 {
 		return found, nil
 	}
 	if g.longest > 0 && p.ttl() >= g.longest {
-		found = append(found, fmt.Sprintf("resolvers keep the profile's answers for %s (dnsConfig.ttl), and a switch must be confirmed within %s (switchTimeout): set the TTL to a minute or less", p.ttl(), g.longest))
+		found = append(found, engine.Finding{Text: fmt.Sprintf("resolvers keep the profile's answers for %s (dnsConfig.ttl), and a switch must be confirmed within %s (switchTimeout): set the TTL to a minute or less", p.ttl(), g.longest)})
 	} else if p.ttl() > time.Minute {
-		found = append(found, fmt.Sprintf("warning: users follow a switch or a return only within %s, as long as resolvers keep the profile's answers: set dnsConfig.ttl to 60 or less", p.ttl()))
+		found = append(found, engine.Finding{Warning: true, Text: fmt.Sprintf("users follow a switch or a return only within %s, as long as resolvers keep the profile's answers: set dnsConfig.ttl to 60 or less", p.ttl())})
 	}
 	if idle := p.live().Other(); p.enabled(p.of[idle]) {
-		found = append(found, fmt.Sprintf("warning: endpoint %s of %s is enabled although %s is live: Traffic Manager would send users there by itself, whatever runs there; the first switch disables the one without traffic", g.endpoints[idle], idle, p.live()))
+		found = append(found, engine.Finding{Warning: true, Text: fmt.Sprintf("endpoint %s of %s is enabled although %s is live: Traffic Manager would send users there by itself, whatever runs there; the first switch disables the one without traffic", g.endpoints[idle], idle, p.live())})
 	}
 	names, err := g.named(ctx, p)
 	return append(found, names...), err
 }
 
 // named checks that the names which a switch is confirmed by can be looked up.
-func (g *Gateway) named(ctx context.Context, p profile) ([]string, error) {
+func (g *Gateway) named(ctx context.Context, p profile) ([]engine.Finding, error) {
 	blue, blueErr := g.resolver.LookupHost(ctx, p.target(release.Blue))
 	green, greenErr := g.resolver.LookupHost(ctx, p.target(release.Green))
 	_, ownErr := g.resolver.LookupHost(ctx, p.fqdn())
-	var found []string
+	var found []engine.Finding
 	for _, err := range []error{ownErr, blueErr, greenErr} {
 		if none := (*net.DNSError)(nil); errors.As(err, &none) && none.IsNotFound {
-			found = append(found, fmt.Sprintf("the name %s does not exist: a switch could not be confirmed (an endpoint needs a DNS label on its public IP)", none.Name))
+			found = append(found, engine.Finding{Text: fmt.Sprintf("the name %s does not exist: a switch could not be confirmed (an endpoint needs a DNS label on its public IP)", none.Name)})
 		} else if err != nil {
 			return found, fmt.Errorf("look up where the colors are: %w", err)
 		}
 	}
 	if len(found) == 0 && overlap(blue, green) {
-		found = append(found, fmt.Sprintf("the endpoints of blue and green lead to the same address (%s): each color needs a public address of its own", strings.Join(blue, ", ")))
+		found = append(found, engine.Finding{Text: fmt.Sprintf("the endpoints of blue and green lead to the same address (%s): each color needs a public address of its own", strings.Join(blue, ", "))})
 	}
 	return found, nil
 }

@@ -1,6 +1,6 @@
-// Package access gives a client of a Kubernetes cluster that everybody may share and that
-// never has to be made again: how to reach the cluster is asked for at the first request,
-// and again when its address or its certificate authority turns out to have changed.
+// Package access gives a client of a Kubernetes cluster that can be shared and never has to
+// be made again: the route to the cluster is asked for at the first request, and again when
+// the cluster's address or certificate authority has changed.
 package access
 
 import (
@@ -38,8 +38,8 @@ type Cluster struct {
 
 // New makes a cluster. name is what messages call it. Nothing is asked of it yet.
 func New(name string, config Config) *Cluster {
-	d := &door{config: config}
-	// The host stands for whatever the door leads to. The number of requests is bounded by
+	t := &transport{config: config}
+	// The transport replaces this host by the cluster's. The number of requests is bounded by
 	// the number of workers, and the server's own fairness is a better judge than a limit here.
 	client, err := kubernetes.NewForConfigAndClient(&rest.Config{
 		Host: "https://cluster", QPS: -1,
@@ -47,7 +47,7 @@ func New(name string, config Config) *Cluster {
 			ContentType:        "application/vnd.kubernetes.protobuf",
 			AcceptContentTypes: "application/vnd.kubernetes.protobuf,application/json",
 		},
-	}, &http.Client{Transport: d})
+	}, &http.Client{Transport: t})
 	if err != nil {
 		panic(fmt.Sprintf("make a Kubernetes client: %v", err)) // all its input is above
 	}

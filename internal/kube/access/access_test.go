@@ -88,11 +88,11 @@ func TestANewAuthorityIsLearned(t *testing.T) {
 	s := server(t, nothing)
 	var asked atomic.Int32
 	c := access.New("blue", func(context.Context) (*rest.Config, error) {
-		way := config(s)
+		route := config(s)
 		if asked.Add(1) == 1 {
-			way.CAData = nil // trusts what the machine trusts, which is not this server
+			route.CAData = nil // trusts what the machine trusts, which is not this server
 		}
-		return way, nil
+		return route, nil
 	})
 	if err := list(t.Context(), c); err != nil || asked.Load() != 2 {
 		t.Errorf("asked %d times, error %v", asked.Load(), err)
@@ -101,14 +101,14 @@ func TestANewAuthorityIsLearned(t *testing.T) {
 
 func TestAClusterThatIsAwayIsNotAskedForWithEachRequest(t *testing.T) {
 	s := server(t, nothing)
-	way := config(s)
+	route := config(s)
 	s.Close()
 	var asked atomic.Int32
 	c := access.New("blue", func(context.Context) (*rest.Config, error) {
 		if asked.Add(1) > 1 {
 			return nil, fmt.Errorf("%w: cluster blue is stopped", engine.ErrDenied)
 		}
-		return way, nil
+		return route, nil
 	})
 	for range 5 {
 		err := list(t.Context(), c)
@@ -138,7 +138,7 @@ func TestWhatCannotBeLearnedIsAskedAgainNextTime(t *testing.T) {
 	}
 }
 
-func TestCredentialsThatAreNotAcceptedAreSaidToBeTheCause(t *testing.T) {
+func TestCredentialsThatAreNotAcceptedAreReportedAsTheCause(t *testing.T) {
 	s := server(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusUnauthorized)

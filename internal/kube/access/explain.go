@@ -15,8 +15,8 @@ import (
 // RoleFile is where the rights are written that the code needs in a cluster.
 const RoleFile = "deploy/kubernetes/access/role.yaml"
 
-// Explain says in words what a request to the cluster met, and marks with engine.ErrDenied
-// what stays so until a person mends it. The cause stays in the chain.
+// Explain adds the reason to the error of a request to the cluster, and engine.ErrDenied if
+// only an operator can fix it. The cause stays in the chain.
 func (c *Cluster) Explain(err error) error {
 	var transport *url.Error
 	switch {

@@ -5,15 +5,17 @@ import (
 	"fmt"
 	"strings"
 
+	"bluegreen/internal/engine"
+
 	"golang.org/x/sync/errgroup"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Missing returns a sentence for each rule that the identity does not have whole in a
-// namespace, with the line of a Role that mends it.
-func (c *Cluster) Missing(ctx context.Context, namespace string, rules []rbacv1.PolicyRule) ([]string, error) {
+// Missing returns a finding for each rule that the identity does not have whole in a
+// namespace, with the line of a Role that fixes it.
+func (c *Cluster) Missing(ctx context.Context, namespace string, rules []rbacv1.PolicyRule) ([]engine.Finding, error) {
 	sentences := make([]string, len(rules))
 	g, gctx := errgroup.WithContext(ctx)
 	for n, rule := range rules {
@@ -25,10 +27,10 @@ func (c *Cluster) Missing(ctx context.Context, namespace string, rules []rbacv1.
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	var found []string
+	var found []engine.Finding
 	for _, s := range sentences {
 		if s != "" {
-			found = append(found, s)
+			found = append(found, engine.Finding{Text: s})
 		}
 	}
 	return found, nil

@@ -19,11 +19,11 @@ func (g *Gateway) Rights() []rbacv1.PolicyRule {
 	}
 }
 
-// Check implements engine.Checker.
-func (g *Gateway) Check(ctx context.Context) ([]string, error) {
+// Preflight implements engine.Preflight.
+func (g *Gateway) Preflight(ctx context.Context) ([]engine.Finding, error) {
 	found, err := g.check(ctx)
 	if errors.Is(err, engine.ErrDenied) {
-		return append(found, err.Error()), nil
+		return append(found, engine.Finding{Text: err.Error()}), nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("check the gateway: %w", err)
@@ -31,7 +31,7 @@ func (g *Gateway) Check(ctx context.Context) ([]string, error) {
 	return found, nil
 }
 
-func (g *Gateway) check(ctx context.Context) ([]string, error) {
+func (g *Gateway) check(ctx context.Context) ([]engine.Finding, error) {
 	found, err := g.Cluster.Missing(ctx, g.Namespace, g.Rights())
 	if err != nil || len(found) > 0 {
 		return found, err
@@ -41,14 +41,14 @@ func (g *Gateway) check(ctx context.Context) ([]string, error) {
 		return found, err
 	}
 	if !g.distinct() {
-		found = append(found, fmt.Sprintf("the selectors of blue (%s) and green (%s) do not exclude each other: give both the same label with different values",
-			text(g.Blue), text(g.Green)))
+		found = append(found, engine.Finding{Text: fmt.Sprintf("the selectors of blue (%s) and green (%s) do not exclude each other: give both the same label with different values",
+			text(g.Blue), text(g.Green))})
 	}
 	switch {
 	case s.Spec.Type == corev1.ServiceTypeExternalName:
-		found = append(found, fmt.Sprintf("Service %s has the type ExternalName, which selects no pods: use one that does", g.Service))
+		found = append(found, engine.Finding{Text: fmt.Sprintf("Service %s has the type ExternalName, which selects no pods: use one that does", g.Service)})
 	case g.read(s).Live == "":
-		found = append(found, fmt.Sprintf("%s, which is neither color: point it at %s or %s", g.read(s).Detail, text(g.Blue), text(g.Green)))
+		found = append(found, engine.Finding{Text: fmt.Sprintf("%s, which is neither color: point it at %s or %s", g.read(s).Detail, text(g.Blue), text(g.Green))})
 	}
 	return found, nil
 }

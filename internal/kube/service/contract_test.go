@@ -19,7 +19,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// line is the way to the API server, on which the next write may meet trouble.
+// line is the transport to the API server, on which the next write may fail.
 type line struct {
 	next    http.RoundTripper
 	trouble atomic.Pointer[contract.Trouble]
@@ -53,11 +53,11 @@ func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestTheServiceKeepsTheContractOfAGateway(t *testing.T) {
 	contract.Gateway(t, func(t *testing.T) contract.Traffic {
 		w := newEnv(t, map[string]string{"shop": "podinfo", "color": "blue", "generation": "old"})
-		way := &line{}
+		wire := &line{}
 		o := w.options()
 		o.Cluster = access.New("testbed", func(context.Context) (*rest.Config, error) {
 			config := w.cluster.AdminConfig()
-			config.Wrap(func(next http.RoundTripper) http.RoundTripper { way.next = next; return way })
+			config.Wrap(func(next http.RoundTripper) http.RoundTripper { wire.next = next; return wire })
 			return config, nil
 		})
 		for color, labels := range map[string]map[string]string{
@@ -85,7 +85,7 @@ func TestTheServiceKeepsTheContractOfAGateway(t *testing.T) {
 				if trouble == contract.Occupied || trouble == contract.FailsLater {
 					return false // a Service is written at once
 				}
-				way.trouble.Store(&trouble)
+				wire.trouble.Store(&trouble)
 				return true
 			},
 			Sicken: func(c release.Color) { w.cluster.Behave(w.namespace+"/"+string(c), testbed.NeverReady()) },

@@ -9,12 +9,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"bluegreen/internal/engine"
 	"bluegreen/internal/kube/access"
+	"bluegreen/internal/kube/fence"
 	"bluegreen/internal/release"
 
 	corev1 "k8s.io/api/core/v1"
@@ -25,13 +25,11 @@ import (
 )
 
 const (
-	annotationApp   = "bluegreen.dev/app"
-	annotationFence = "bluegreen.dev/fence"
 	// annotationMoved makes each write a change, so that an older one that is still on its
 	// way finds another version than it was decided on.
 	annotationMoved = "bluegreen.dev/switched-at"
 	manager         = "bluegreen"
-	// tries bounds how often a switch is decided anew because somebody else wrote meanwhile.
+	// tries bounds how often a switch is decided anew because the Service was changed meanwhile.
 	tries = 5
 	token = "service/"
 )
@@ -46,7 +44,7 @@ type Options struct {
 	Blue, Green map[string]string
 }
 
-// Gateway is a Service as engine.Gateway; it is an engine.Checker too.
+// Gateway is a Service as engine.Gateway; it is an engine.Preflight too.
 type Gateway struct{ Options }
 
 // New makes an app's gateway. Nothing is asked of the cluster yet.
@@ -106,13 +104,13 @@ func text(selector map[string]string) string {
 }
 
 // Switch implements engine.Gateway. It is done when it returns without an error.
-func (g *Gateway) Switch(ctx context.Context, to release.Color, fence int64) (engine.Operation, error) {
+func (g *Gateway) Switch(ctx context.Context, to release.Color, f int64) (engine.Operation, error) {
 	for range tries {
 		s, err := g.get(ctx)
 		if err != nil {
 			return engine.Operation{}, err
 		}
-		if held := g.fence(s); held > fence {
+		if fence.Held(s.Annotations, g.App) > f {
 			return engine.Operation{}, fmt.Errorf("switch Service %s: %w", g.Service, engine.ErrFenced)
 		}
 		if r := g.read(s); r.Live == "" {
@@ -120,7 +118,7 @@ func (g *Gateway) Switch(ctx context.Context, to release.Color, fence int64) (en
 				engine.ErrDenied, r.Detail, text(g.Blue), text(g.Green))
 		}
 		s, err = g.Cluster.Client().CoreV1().Services(g.Namespace).Patch(ctx, g.Service, types.MergePatchType,
-			g.patch(s, to, fence), metav1.PatchOptions{FieldManager: manager})
+			g.patch(s, to, f), metav1.PatchOptions{FieldManager: manager})
 		if err == nil {
 			return engine.Operation{Token: token + s.ResourceVersion, Done: true}, nil
 		}
@@ -128,22 +126,11 @@ func (g *Gateway) Switch(ctx context.Context, to release.Color, fence int64) (en
 			return engine.Operation{}, g.Cluster.Explain(err)
 		}
 	}
-	return engine.Operation{}, fmt.Errorf("switch Service %s, which others changed at each of the tries: %w", g.Service, engine.ErrBusy)
-}
-
-func (g *Gateway) fence(s *corev1.Service) int64 {
-	if s.Annotations[annotationApp] != g.App {
-		return 0
-	}
-	n, err := strconv.ParseInt(s.Annotations[annotationFence], 10, 64)
-	if err != nil {
-		return 0
-	}
-	return n
+	return engine.Operation{}, fmt.Errorf("switch Service %s, which was changed outside bluegreen at each of the tries: %w", g.Service, engine.ErrBusy)
 }
 
 // patch exchanges the labels of one color for the other's, in the version that was read.
-func (g *Gateway) patch(s *corev1.Service, to release.Color, fence int64) []byte {
+func (g *Gateway) patch(s *corev1.Service, to release.Color, f int64) []byte {
 	selector := map[string]any{}
 	for k := range g.labels(to.Other()) {
 		selector[k] = nil
@@ -151,15 +138,11 @@ func (g *Gateway) patch(s *corev1.Service, to release.Color, fence int64) []byte
 	for k, v := range g.labels(to) {
 		selector[k] = v
 	}
+	annotations := fence.Annotations(g.App, f)
+	annotations[annotationMoved] = time.Now().UTC().Format(time.RFC3339Nano)
 	body, err := json.Marshal(map[string]any{
-		"metadata": map[string]any{
-			"resourceVersion": s.ResourceVersion,
-			"annotations": map[string]string{
-				annotationApp: g.App, annotationFence: strconv.FormatInt(fence, 10),
-				annotationMoved: time.Now().UTC().Format(time.RFC3339Nano),
-			},
-		},
-		"spec": map[string]any{"selector": selector},
+		"metadata": map[string]any{"resourceVersion": s.ResourceVersion, "annotations": annotations},
+		"spec":     map[string]any{"selector": selector},
 	})
 	if err != nil {
 		panic(err) // maps of text

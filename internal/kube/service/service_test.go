@@ -200,8 +200,8 @@ func TestASelectorOfNeitherColorIsNotOverwritten(t *testing.T) {
 		if diff := cmp.Diff(selector, w.get().Spec.Selector); diff != "" {
 			t.Error(diff)
 		}
-		if found, err := w.Check(t.Context()); err != nil || len(found) != 1 {
-			t.Errorf("selector %v: found %q, error %v", selector, found, err)
+		if found, err := w.Preflight(t.Context()); err != nil || len(found) != 1 {
+			t.Errorf("selector %v: found %+v, error %v", selector, found, err)
 		}
 	}
 }
@@ -210,9 +210,9 @@ func TestAMissingServiceIsNamed(t *testing.T) {
 	w := newEnv(t, blue())
 	o := w.options()
 	o.Service = "web"
-	found, err := service.New(o).Check(t.Context())
-	if err != nil || len(found) != 1 || !strings.Contains(found[0], "there is no Service web in namespace "+w.namespace) {
-		t.Errorf("found %q, error %v", found, err)
+	found, err := service.New(o).Preflight(t.Context())
+	if err != nil || len(found) != 1 || !strings.Contains(found[0].Text, "there is no Service web in namespace "+w.namespace) {
+		t.Errorf("found %+v, error %v", found, err)
 	}
 }
 
@@ -220,9 +220,9 @@ func TestSelectorsThatOnePodCanMatchBothAreRefused(t *testing.T) {
 	w := newEnv(t, map[string]string{"app": "podinfo", "blue": "yes"})
 	o := w.options()
 	o.Blue, o.Green = map[string]string{"blue": "yes"}, map[string]string{"green": "yes"}
-	found, err := service.New(o).Check(t.Context())
-	if err != nil || len(found) != 1 || !strings.Contains(found[0], "do not exclude each other") {
-		t.Errorf("found %q, error %v", found, err)
+	found, err := service.New(o).Preflight(t.Context())
+	if err != nil || len(found) != 1 || !strings.Contains(found[0].Text, "do not exclude each other") {
+		t.Errorf("found %+v, error %v", found, err)
 	}
 }
 

@@ -32,25 +32,26 @@ func (w *Workloads) Rights(c release.Color) []rbacv1.PolicyRule {
 	return rights
 }
 
-// Check implements engine.Checker.
-func (w *Workloads) Check(ctx context.Context) ([]string, error) {
-	var found []string
+// Preflight implements engine.Preflight.
+func (w *Workloads) Preflight(ctx context.Context) ([]engine.Finding, error) {
+	var found []engine.Finding
 	for _, c := range []release.Color{release.Blue, release.Green} {
-		sentences, err := w.check(ctx, c)
+		problems, err := w.check(ctx, c)
 		if errors.Is(err, engine.ErrDenied) {
-			sentences, err = append(sentences, err.Error()), nil
+			problems, err = append(problems, engine.Finding{Text: err.Error()}), nil
 		}
 		if err != nil {
 			return nil, fmt.Errorf("check the workloads of %s: %w", c, err)
 		}
-		for _, s := range sentences {
-			found = append(found, string(c)+": "+s)
+		for _, p := range problems {
+			p.Text = string(c) + ": " + p.Text
+			found = append(found, p)
 		}
 	}
 	return found, nil
 }
 
-func (w *Workloads) check(ctx context.Context, c release.Color) ([]string, error) {
+func (w *Workloads) check(ctx context.Context, c release.Color) ([]engine.Finding, error) {
 	t, err := w.target(c)
 	if err != nil {
 		return nil, err
@@ -63,11 +64,11 @@ func (w *Workloads) check(ctx context.Context, c release.Color) ([]string, error
 		s, err := t.deployment(ctx, name)
 		switch {
 		case errors.Is(err, engine.ErrDenied):
-			found = append(found, err.Error())
+			found = append(found, engine.Finding{Text: err.Error()})
 		case err != nil:
 			return nil, err
 		case s.deployment.Spec.Paused:
-			found = append(found, fmt.Sprintf("Deployment %s in namespace %s is paused, so no rollout of it ends: run kubectl rollout resume", name, t.Namespace))
+			found = append(found, engine.Finding{Text: fmt.Sprintf("Deployment %s in namespace %s is paused, so no rollout of it ends: run kubectl rollout resume", name, t.Namespace)})
 		}
 	}
 	if w.CronJob == "" {
@@ -75,7 +76,7 @@ func (w *Workloads) check(ctx context.Context, c release.Color) ([]string, error
 	}
 	_, err = t.Cluster.Client().BatchV1().CronJobs(t.Namespace).Get(ctx, w.CronJob, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return append(found, t.noCronJob(w.CronJob).Error()), nil
+		return append(found, engine.Finding{Text: t.noCronJob(w.CronJob).Error()}), nil
 	}
 	return found, t.Cluster.Explain(err)
 }

@@ -77,7 +77,7 @@ func newEnv(t *testing.T, c *testbed.Cluster) *env {
 	return w
 }
 
-// switchable cuts the way to an API server.
+// switchable cuts the connection to an API server.
 type switchable struct {
 	away *atomic.Bool
 	next http.RoundTripper
@@ -109,7 +109,7 @@ func (w *env) seed(c release.Color, i release.Image, replicas int32) {
 	w.cluster.WaitAvailable(w.t, w.namespace, string(c), replicas)
 }
 
-// patch changes a Deployment as somebody else does.
+// patch changes a Deployment from outside bluegreen.
 func (w *env) patch(name, body string) *appsv1.Deployment {
 	w.t.Helper()
 	d, err := w.cluster.Client().AppsV1().Deployments(w.namespace).Patch(w.t.Context(), name,

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"bluegreen/internal/engine"
+	"bluegreen/internal/kube/fence"
 	"bluegreen/internal/release"
 
 	"golang.org/x/sync/errgroup"
@@ -18,16 +19,13 @@ import (
 	applycore "k8s.io/client-go/applyconfigurations/core/v1"
 )
 
-// The annotations say who acted last, and what was asked for. Fences of another app, or of
-// one that was renamed, are not ours to compare with.
+// The annotations hold what the last order asked for.
 const (
-	annotationApp      = "bluegreen.dev/app"
-	annotationFence    = "bluegreen.dev/fence"
 	annotationImage    = "bluegreen.dev/image" // tag@digest
 	annotationReplicas = "bluegreen.dev/replicas"
 )
 
-// tries bounds how often a write is decided anew because somebody else wrote meanwhile; a
+// tries bounds how often a write is decided anew because of changes made outside bluegreen meanwhile; a
 // Deployment that is rolled out changes several times a second.
 const tries = 10
 
@@ -38,7 +36,7 @@ func (w *Workloads) Deploy(ctx context.Context, o engine.Order) error {
 	if err != nil {
 		return err
 	}
-	var seen []*sight
+	var seen []*snapshot
 	var scalers []autoscalingv2.HorizontalPodAutoscaler
 	like := make([]int32, len(t.Deployments))
 	g, gctx := errgroup.WithContext(ctx)
@@ -56,7 +54,7 @@ func (w *Workloads) Deploy(ctx context.Context, o engine.Order) error {
 		if n < len(o.AtLeast) {
 			size = max(size, o.AtLeast[n])
 		}
-		err := w.write(ctx, t, s, o.Fence, func(s *sight) wish {
+		err := w.write(ctx, t, s, o.Fence, func(s *snapshot) desired {
 			return w.decide(s, o.Image, size, least)
 		})
 		if err != nil {
@@ -67,7 +65,7 @@ func (w *Workloads) Deploy(ctx context.Context, o engine.Order) error {
 }
 
 // Scale implements engine.Workloads. At size 0 Kubernetes suspends an autoscaler.
-func (w *Workloads) Scale(ctx context.Context, c release.Color, replicas int32, fence int64) error {
+func (w *Workloads) Scale(ctx context.Context, c release.Color, replicas int32, f int64) error {
 	t, err := w.target(c)
 	if err != nil {
 		return err
@@ -77,11 +75,11 @@ func (w *Workloads) Scale(ctx context.Context, c release.Color, replicas int32, 
 		return err
 	}
 	for _, s := range seen {
-		err := w.write(ctx, t, s, fence, func(s *sight) wish {
+		err := w.write(ctx, t, s, f, func(s *snapshot) desired {
 			if wanted(s.deployment) == replicas {
 				return w.kept(s)
 			}
-			return wish{image: s.running(w.App), reference: s.container.Image, replicas: replicas, asked: replicas}
+			return desired{image: s.running(w.App), reference: s.container.Image, replicas: replicas, asked: replicas}
 		})
 		if err != nil {
 			return err
@@ -91,8 +89,8 @@ func (w *Workloads) Scale(ctx context.Context, c release.Color, replicas int32, 
 }
 
 // list reads the color's Deployments without their pods.
-func (t Target) list(ctx context.Context) ([]*sight, error) {
-	seen := make([]*sight, len(t.Deployments))
+func (t Target) list(ctx context.Context) ([]*snapshot, error) {
+	seen := make([]*snapshot, len(t.Deployments))
 	g, gctx := errgroup.WithContext(ctx)
 	for n, name := range t.Deployments {
 		g.Go(func() (err error) { seen[n], err = t.deployment(gctx, name); return err })
@@ -135,23 +133,23 @@ func minimum(scalers []autoscalingv2.HorizontalPodAutoscaler, deployment string)
 	return 0
 }
 
-// wish is what a Deployment is to be asked for, and whether it is so already.
-type wish struct {
+// desired is the state to ask a Deployment for.
+type desired struct {
 	image     release.Image
 	reference string
 	replicas  int32
 	asked     int32 // the size as it was ordered, which an autoscaler may have changed since
-	fits      bool
+	unchanged bool
 }
 
-// kept is a wish that changes nothing: it only tells which worker was the last one here.
-func (w *Workloads) kept(s *sight) wish {
+// kept is the desired state that leaves image and size as they are.
+func (w *Workloads) kept(s *snapshot) desired {
 	have := wanted(s.deployment)
-	return wish{image: s.running(w.App), reference: s.container.Image, replicas: have, asked: cmp.Or(w.asked(s.deployment), have), fits: true}
+	return desired{image: s.running(w.App), reference: s.container.Image, replicas: have, asked: cmp.Or(w.asked(s.deployment), have), unchanged: true}
 }
 
 // decide compares a Deployment with an order. least is its autoscaler's minimum, 0 without one.
-func (w *Workloads) decide(s *sight, i release.Image, size, least int32) wish {
+func (w *Workloads) decide(s *snapshot, i release.Image, size, least int32) desired {
 	running, have := s.running(w.App), wanted(s.deployment)
 	same := i.Digest == "" || i.Digest == running.Digest
 	scaled := least > 0 && have >= least && w.asked(s.deployment) >= size
@@ -159,14 +157,14 @@ func (w *Workloads) decide(s *sight, i release.Image, size, least int32) wish {
 	case same && (have >= size || scaled):
 		return w.kept(s)
 	case same:
-		return wish{image: running, reference: s.container.Image, replicas: size, asked: size}
+		return desired{image: running, reference: s.container.Image, replicas: size, asked: size}
 	}
-	return wish{image: i, reference: w.Repository + "@" + i.Digest, replicas: size, asked: size}
+	return desired{image: i, reference: w.Repository + "@" + i.Digest, replicas: size, asked: size}
 }
 
 // asked is the size that this app last asked a Deployment to have; 0 if it never did.
 func (w *Workloads) asked(d *appsv1.Deployment) int32 {
-	if d.Annotations[annotationApp] != w.App {
+	if d.Annotations[fence.App] != w.App {
 		return 0
 	}
 	n, err := strconv.ParseInt(d.Annotations[annotationReplicas], 10, 32)
@@ -190,20 +188,20 @@ func (w *Workloads) holds(ctx context.Context, t Target, d *appsv1.Deployment) (
 	return least > 0 && wanted(d) >= least, nil
 }
 
-// write makes a Deployment ask for what decide says, from what was seen, or from a fresh
-// look whenever somebody else wrote meanwhile. Where it asks for that already, the fence
+// write makes a Deployment ask for what decide says, from the snapshot, or from a fresh
+// read whenever it was changed meanwhile. Where it asks for that already, the fence
 // alone is written, so that what an earlier worker still has on its way is refused.
-func (w *Workloads) write(ctx context.Context, t Target, s *sight, fence int64, decide func(*sight) wish) error {
+func (w *Workloads) write(ctx context.Context, t Target, s *snapshot, f int64, decide func(*snapshot) desired) error {
 	for range tries {
-		held := w.fence(s.deployment)
-		if held > fence {
+		held := fence.Held(s.deployment.Annotations, w.App)
+		if held > f {
 			return fmt.Errorf("%s of namespace %s: %w", s.deployment.Name, t.Namespace, engine.ErrFenced)
 		}
 		ask := decide(s)
-		if ask.fits && held == fence {
+		if ask.unchanged && held == f {
 			return nil
 		}
-		_, err := t.Cluster.Client().AppsV1().Deployments(t.Namespace).Apply(ctx, w.configuration(t, s, ask, fence),
+		_, err := t.Cluster.Client().AppsV1().Deployments(t.Namespace).Apply(ctx, w.configuration(t, s, ask, f),
 			metav1.ApplyOptions{FieldManager: manager, Force: true})
 		if !apierrors.IsConflict(err) {
 			return t.Cluster.Explain(err)
@@ -212,32 +210,19 @@ func (w *Workloads) write(ctx context.Context, t Target, s *sight, fence int64, 
 			return err
 		}
 	}
-	return fmt.Errorf("deployment %s of namespace %s in cluster %s is changed by others too often: nothing could be written in %d tries",
+	return fmt.Errorf("deployment %s of namespace %s in cluster %s is changed outside bluegreen too often: none of %d writes was accepted",
 		s.deployment.Name, t.Namespace, t.Cluster.Name(), tries)
-}
-
-func (w *Workloads) fence(d *appsv1.Deployment) int64 {
-	if d.Annotations[annotationApp] != w.App {
-		return 0
-	}
-	n, err := strconv.ParseInt(d.Annotations[annotationFence], 10, 64)
-	if err != nil {
-		return 0
-	}
-	return n
 }
 
 // configuration is everything that this field manager wants, each time: what an apply does
 // not name any more is taken away. Image and size are therefore named even when they stay.
-func (w *Workloads) configuration(t Target, s *sight, ask wish, fence int64) *applyapps.DeploymentApplyConfiguration {
+func (w *Workloads) configuration(t Target, s *snapshot, ask desired, f int64) *applyapps.DeploymentApplyConfiguration {
+	annotations := fence.Annotations(w.App, f)
+	annotations[annotationImage] = ask.image.Tag + "@" + ask.image.Digest
+	annotations[annotationReplicas] = strconv.Itoa(int(ask.asked))
 	return applyapps.Deployment(s.deployment.Name, t.Namespace).
 		WithResourceVersion(s.deployment.ResourceVersion).
-		WithAnnotations(map[string]string{
-			annotationApp:      w.App,
-			annotationFence:    strconv.FormatInt(fence, 10),
-			annotationImage:    ask.image.Tag + "@" + ask.image.Digest,
-			annotationReplicas: strconv.Itoa(int(ask.asked)),
-		}).
+		WithAnnotations(annotations).
 		WithSpec(applyapps.DeploymentSpec().
 			WithReplicas(ask.replicas).
 			WithTemplate(applycore.PodTemplateSpec().WithSpec(applycore.PodSpec().

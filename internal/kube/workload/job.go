@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"bluegreen/internal/engine"
+	"bluegreen/internal/kube/fence"
 	"bluegreen/internal/release"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -67,7 +68,7 @@ func (w *Workloads) newJob(ctx context.Context, t Target, cronJob, name string, 
 		},
 		Spec: *template.Spec.JobTemplate.Spec.DeepCopy(),
 	}
-	metav1.SetMetaDataAnnotation(&job.ObjectMeta, annotationApp, w.App)
+	metav1.SetMetaDataAnnotation(&job.ObjectMeta, fence.App, w.App)
 	for n := range job.Spec.Template.Spec.Containers {
 		c := &job.Spec.Template.Spec.Containers[n]
 		c.Env = append(c.Env, env...)
@@ -80,7 +81,7 @@ func (t Target) noCronJob(name string) error {
 		engine.ErrDenied, name, t.Namespace, t.Cluster.Name())
 }
 
-// variables tell the check what it checks.
+// variables describe to the check its subject.
 func variables(c release.Color, id int, i release.Image) []corev1.EnvVar {
 	return []corev1.EnvVar{
 		{Name: "BLUEGREEN_COLOR", Value: string(c)}, {Name: "BLUEGREEN_RELEASE", Value: strconv.Itoa(id)},
@@ -116,7 +117,7 @@ func (t Target) jobTrouble(ctx context.Context, job *batchv1.Job) (string, error
 	var troubles []trouble
 	for n := range list.Items {
 		if p := &list.Items[n]; p.Status.Phase == corev1.PodFailed || p.Status.Phase == corev1.PodPending {
-			troubles = append(troubles, diagnose(p))
+			troubles = append(troubles, diagnosePod(p))
 		}
 	}
 	return strings.Join(words(troubles), "; "), nil

@@ -12,8 +12,8 @@ type kind int
 
 const (
 	waiting    kind = iota // may be well soon
-	unpullable             // may mend itself: replication between registries lags
-	hopeless               // waiting cannot mend it
+	unpullable             // may pass by itself: replication between registries lags
+	hopeless               // waiting cannot fix it
 )
 
 // trouble is why a pod is not ready.
@@ -44,17 +44,17 @@ var kinds = map[string]kind{
 // crashes for ever; the kubelet waits 10, 20 and 40 s before these restarts.
 const crashes = 3
 
-func (s *sight) troubles(pods []*corev1.Pod) (list []trouble) {
+func (s *snapshot) troubles(pods []*corev1.Pod) (list []trouble) {
 	for _, p := range pods {
 		if !isTrue(p, corev1.PodReady) {
-			list = append(list, diagnose(p))
+			list = append(list, diagnosePod(p))
 		}
 	}
 	return list
 }
 
-// diagnose finds the worst that is known of a pod that is not ready.
-func diagnose(p *corev1.Pod) trouble {
+// diagnosePod finds the worst problem of a pod that is not ready.
+func diagnosePod(p *corev1.Pod) trouble {
 	worst := trouble{pod: p.Name, reason: "is not ready yet"}
 	for _, c := range p.Status.Conditions {
 		switch {
@@ -65,15 +65,15 @@ func diagnose(p *corev1.Pod) trouble {
 		}
 	}
 	for _, c := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
-		if k, reason := ail(c); reason != "" && (k > worst.kind || worst.kind == waiting) {
+		if k, reason := diagnose(c); reason != "" && (k > worst.kind || worst.kind == waiting) {
 			worst.kind, worst.reason = k, reason
 		}
 	}
 	return worst
 }
 
-// ail says what a container waits for or died of; "" when it is well.
-func ail(c corev1.ContainerStatus) (kind, string) {
+// diagnose returns why a container is not ready; "" when it is.
+func diagnose(c corev1.ContainerStatus) (kind, string) {
 	last := c.State.Terminated
 	if last == nil {
 		last = c.LastTerminationState.Terminated

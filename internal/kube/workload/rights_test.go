@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -23,7 +24,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// documented reads the Role that users are told to apply.
+// documented reads the Role of the documentation.
 func documented(t *testing.T) []rbacv1.PolicyRule {
 	t.Helper()
 	file, err := os.ReadFile("../../../" + access.RoleFile)
@@ -96,11 +97,11 @@ func TestTheDocumentedRoleIsEnoughForAWholeRelease(t *testing.T) {
 
 	refused(t, work, gateway)
 	c.Grant(t, w.namespace, testbed.DefaultUser, documented(t)...)
-	for _, checker := range []engine.Checker{work, gateway} {
+	for _, part := range []engine.Preflight{work, gateway} {
 		testbed.Eventually(t, 30*time.Second, func() bool { // the authorizer learns of Roles by a watch
-			found, err := checker.Check(ctx)
+			found, err := part.Preflight(ctx)
 			return err == nil && len(found) == 0
-		}, func() string { found, err := checker.Check(ctx); return strings.Join(found, "\n") + errorText(err) })
+		}, func() string { found, err := part.Preflight(ctx); return fmt.Sprint(found, errorText(err)) })
 	}
 	if err := work.Deploy(ctx, engine.Order{Color: release.Green, Image: w.images[1], Like: release.Blue, Fence: 1}); err != nil {
 		t.Fatal(err)
@@ -130,15 +131,15 @@ func TestTheDocumentedRoleIsEnoughForAWholeRelease(t *testing.T) {
 // refused checks that without rights each part names what is missing, and changes nothing.
 func refused(t *testing.T, work *workload.Workloads, gateway *service.Gateway) {
 	t.Helper()
-	var all []string
-	for _, checker := range []engine.Checker{work, gateway} {
-		found, err := checker.Check(t.Context())
+	var all []engine.Finding
+	for _, part := range []engine.Preflight{work, gateway} {
+		found, err := part.Preflight(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, found...)
 	}
-	text := strings.Join(all, "\n")
+	text := fmt.Sprint(all)
 	for _, want := range []string{
 		`blue: the identity may not list, watch, patch deployments in namespace`,
 		`{apiGroups: ["apps"], resources: [deployments], resourceNames: [podinfo-blue], verbs: [list, watch, patch]}`,

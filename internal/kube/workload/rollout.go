@@ -11,7 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// finding is what is to be said of one Deployment.
+// finding is the rollout status of one Deployment.
 type finding struct {
 	status release.Rollout
 	ready  int32 // pods of the present template
@@ -20,18 +20,18 @@ type finding struct {
 
 // rolledOut reports whether all wanted pods are of the present template and available, and
 // no others are left.
-func (s *sight) rolledOut() bool {
+func (s *snapshot) rolledOut() bool {
 	d, n := s.deployment, wanted(s.deployment)
 	return s.begun() && d.Status.Replicas == n && d.Status.UpdatedReplicas == n &&
 		d.Status.AvailableReplicas == n
 }
 
 // begun reports whether the cluster acts by the present specification.
-func (s *sight) begun() bool {
+func (s *snapshot) begun() bool {
 	return s.deployment.Status.ObservedGeneration >= s.deployment.Generation
 }
 
-func (s *sight) judge() finding {
+func (s *snapshot) judge() finding {
 	n, status := wanted(s.deployment), s.deployment.Status
 	if s.rolledOut() {
 		return finding{release.Complete, status.ReadyReplicas, fmt.Sprintf("%d of %d pods ready", status.ReadyReplicas, n)}
@@ -40,7 +40,7 @@ func (s *sight) judge() finding {
 	f := finding{status: release.Progressing, ready: s.ready(present)}
 	troubles := s.troubles(present)
 	if f.ready == 0 {
-		f.status = fate(present, troubles)
+		f.status = rolloutStatus(present, troubles)
 	}
 	f.detail = fmt.Sprintf("%d of %d pods ready", f.ready, n)
 	if reasons := append(words(troubles), s.hindrances(f.ready)...); len(reasons) > 0 {
@@ -49,9 +49,9 @@ func (s *sight) judge() finding {
 	return f
 }
 
-// present are the pods of the present template that have not ended, oldest first. They are
-// told from older ones by their image.
-func (s *sight) present() []*corev1.Pod {
+// present are the pods of the present template that have not ended, oldest first. Their
+// image distinguishes them from older ones.
+func (s *snapshot) present() []*corev1.Pod {
 	var list []*corev1.Pod
 	for _, p := range s.pods {
 		if p.DeletionTimestamp == nil && p.Status.Phase != corev1.PodFailed && p.Status.Phase != corev1.PodSucceeded && s.runs(p) {
@@ -62,15 +62,15 @@ func (s *sight) present() []*corev1.Pod {
 	return list
 }
 
-func (s *sight) runs(p *corev1.Pod) bool {
+func (s *snapshot) runs(p *corev1.Pod) bool {
 	return slices.ContainsFunc(p.Spec.Containers, func(c corev1.Container) bool {
 		return c.Name == s.container.Name && c.Image == s.container.Image
 	})
 }
 
 // ready counts ready pods of the present template. The Deployment's own number counts older
-// pods too: it is an upper bound, for as long as nobody has looked at the pods.
-func (s *sight) ready(present []*corev1.Pod) (n int32) {
+// pods too: it is an upper bound, until the pods are read.
+func (s *snapshot) ready(present []*corev1.Pod) (n int32) {
 	status := s.deployment.Status
 	if s.pods == nil {
 		if !s.begun() {
@@ -92,9 +92,9 @@ func isTrue(p *corev1.Pod, condition corev1.PodConditionType) bool {
 	})
 }
 
-// fate is the status of a rollout that has no ready pod. One pod that cannot start, while
+// rolloutStatus is the status of a rollout that has no ready pod. One pod that cannot start, while
 // another does, may be its node's fault; so may be what is not seen of every pod.
-func fate(present []*corev1.Pod, troubles []trouble) release.Rollout {
+func rolloutStatus(present []*corev1.Pod, troubles []trouble) release.Rollout {
 	status := release.Progressing
 	started := slices.ContainsFunc(present, func(p *corev1.Pod) bool {
 		return slices.ContainsFunc(p.Status.ContainerStatuses, func(c corev1.ContainerStatus) bool { return c.State.Running != nil })
@@ -110,8 +110,8 @@ func fate(present []*corev1.Pod, troubles []trouble) release.Rollout {
 	return status
 }
 
-// hindrances are what the Deployment itself says is in the way.
-func (s *sight) hindrances(ready int32) (list []string) {
+// hindrances are the problems that the Deployment itself reports.
+func (s *snapshot) hindrances(ready int32) (list []string) {
 	d := s.deployment
 	switch {
 	case d.Spec.Paused:

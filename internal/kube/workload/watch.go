@@ -33,7 +33,7 @@ type change struct {
 
 // watch follows the color from what was seen until its status is no longer that of first,
 // or end. It reports over false when a watch ended early.
-func (w *Workloads) watch(ctx context.Context, t Target, seen []*sight, i release.Image, first engine.Workload, end time.Time) (o engine.Workload, over bool, err error) {
+func (w *Workloads) watch(ctx context.Context, t Target, seen []*snapshot, i release.Image, first engine.Workload, end time.Time) (o engine.Workload, over bool, err error) {
 	wctx, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
 	changes := t.follow(wctx, seen)
@@ -63,7 +63,7 @@ func (w *Workloads) watch(ctx context.Context, t Target, seen []*sight, i releas
 }
 
 // follow watches each Deployment and its pods until ctx ends.
-func (t Target) follow(ctx context.Context, seen []*sight) <-chan change {
+func (t Target) follow(ctx context.Context, seen []*snapshot) <-chan change {
 	changes := make(chan change)
 	for _, s := range seen {
 		name, version := s.deployment.Name, s.version
@@ -83,7 +83,7 @@ func send(ctx context.Context, to chan<- change, c change) bool {
 	}
 }
 
-func (t Target) followDeployment(ctx context.Context, s *sight, name, version string, changes chan<- change) error {
+func (t Target) followDeployment(ctx context.Context, s *snapshot, name, version string, changes chan<- change) error {
 	options := only(name)
 	options.ResourceVersion = version
 	events, err := t.Cluster.Client().AppsV1().Deployments(t.Namespace).Watch(ctx, options)
@@ -100,7 +100,7 @@ func (t Target) followDeployment(ctx context.Context, s *sight, name, version st
 }
 
 // followPods begins at version, or with a list when there is none yet.
-func (t Target) followPods(ctx context.Context, s *sight, selector, version string, changes chan<- change) error {
+func (t Target) followPods(ctx context.Context, s *snapshot, selector, version string, changes chan<- change) error {
 	pods := t.Cluster.Client().CoreV1().Pods(t.Namespace)
 	options := metav1.ListOptions{LabelSelector: selector, ResourceVersion: version}
 	if version == "" {
@@ -126,7 +126,7 @@ func (t Target) followPods(ctx context.Context, s *sight, selector, version stri
 	})
 }
 
-func (s *sight) seePod(p *corev1.Pod, gone bool) {
+func (s *snapshot) seePod(p *corev1.Pod, gone bool) {
 	if gone {
 		delete(s.pods, p.UID)
 		return

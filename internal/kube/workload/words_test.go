@@ -97,7 +97,7 @@ func TestWhatKeepsPodsFromBeingMadeIsTold(t *testing.T) {
 	w.eventually(w.images[1], "minimum cpu usage per Container is 1")
 }
 
-func TestAWatchTellsOfASlowStartAtOnce(t *testing.T) {
+func TestAWatchReportsASlowStartAtOnce(t *testing.T) {
 	w := newEnv(t, testbed.Shared(t))
 	const slow = time.Second
 	w.cluster.Behave(w.images[1].Digest, testbed.Slow(slow))
@@ -118,17 +118,21 @@ func TestWhatIsMissingIsNamedWithItsRemedy(t *testing.T) {
 	w := newEnv(t, testbed.Shared(t))
 	w.patch("blue", `{"spec":{"paused":true,"template":{"spec":{"containers":[{"name":"sidecar","image":"proxy:1"}]}}}}`)
 	work := workload.New(workload.Options{App: "podinfo", Repository: repository, CronJob: "smoke", Blue: w.at("blue"), Green: w.at("green", "worker")})
-	found, err := work.Check(t.Context())
+	found, err := work.Preflight(t.Context())
 	if err != nil {
 		t.Fatal(err)
+	}
+	var lines []string
+	for _, f := range found {
+		lines = append(lines, f.Text)
 	}
 	for _, want := range []string{
 		"blue: .*the containers (app, sidecar|sidecar, app): name the one that is released",
 		"green: .*no Deployment worker in namespace " + w.namespace + " of cluster testbed: create it",
 		"blue: .*no CronJob smoke .*: create it",
 	} {
-		if !regexp.MustCompile(want).MatchString(strings.Join(found, "\n")) {
-			t.Errorf("%q is not among\n%s", want, strings.Join(found, "\n"))
+		if !regexp.MustCompile(want).MatchString(strings.Join(lines, "\n")) {
+			t.Errorf("%q is not among\n%s", want, strings.Join(lines, "\n"))
 		}
 	}
 	for _, do := range []func() error{

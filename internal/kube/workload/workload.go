@@ -36,7 +36,7 @@ type Options struct {
 }
 
 // Workloads are the colors of one app. It implements engine.Workloads, engine.JobRunner and
-// engine.Checker.
+// engine.Preflight.
 type Workloads struct{ Options }
 
 // New makes an app's workloads. Nothing is asked of the clusters yet.
@@ -90,8 +90,8 @@ func settled(first, o engine.Workload) bool {
 
 // look reads the color's Deployments, and the pods of those that are on their way. Pods of
 // a rollout that has not begun yet are left out unless this is the last look.
-func (t Target) look(ctx context.Context, last bool) ([]*sight, error) {
-	seen := make([]*sight, len(t.Deployments))
+func (t Target) look(ctx context.Context, last bool) ([]*snapshot, error) {
+	seen := make([]*snapshot, len(t.Deployments))
 	g, gctx := errgroup.WithContext(ctx)
 	for n, name := range t.Deployments {
 		g.Go(func() (err error) {
@@ -105,7 +105,7 @@ func (t Target) look(ctx context.Context, last bool) ([]*sight, error) {
 }
 
 // report combines what is known of each Deployment.
-func (w *Workloads) report(ctx context.Context, t Target, seen []*sight, i release.Image) (engine.Workload, error) {
+func (w *Workloads) report(ctx context.Context, t Target, seen []*snapshot, i release.Image) (engine.Workload, error) {
 	o := engine.Workload{Status: release.Complete, Matches: true}
 	var running []release.Image
 	for _, s := range seen {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"bluegreen/internal/api"
 	"bluegreen/internal/signin"
 )
 
@@ -12,8 +13,8 @@ import (
 const alertRole = "ActionGroupsSecureWebhook"
 
 // AlertFired answers the secure webhooks of action groups, POST /api/alert-fired. The host
-// lets anybody through to it (an action group has no function key there); in comes who
-// App Service authentication has signed in and who has the role ActionGroupsSecureWebhook.
+// lets every request through to it (an action group has no function key there); admitted are
+// callers that App Service authentication has signed in, with the role ActionGroupsSecureWebhook.
 func (i *Intake) AlertFired() http.Handler { return i.answered(i.secure) }
 
 // Alerts answers POST /api/alerts, for callers whose function key the host has checked.
@@ -25,20 +26,20 @@ func (i *Intake) Alerts() http.Handler {
 // be refused again, and a repeated failure silences the action group for 15 minutes.
 func (i *Intake) secure(h http.Header) error {
 	if !i.SignIn {
-		return stranger("App Service authentication is off, so that nobody can be known here: turn it on for this app, or let the action group call /api/alerts with a function key")
+		return unidentified("App Service authentication is off, so that callers cannot be identified here: turn it on for this app, or let the action group call /api/alerts with a function key")
 	}
 	caller, err := signin.Read(h)
 	switch {
 	case err != nil:
-		return stranger(fmt.Sprintf("%s %v", signin.Header, err))
+		return unidentified(fmt.Sprintf("%s %v", signin.Header, err))
 	case caller.Name == "":
-		return stranger("nobody is signed in: let the action group use a secure webhook, with the app registration whose tokens this app accepts, or call /api/alerts with a function key")
+		return unidentified("the caller is not signed in: let the action group use a secure webhook, with the app registration whose tokens this app accepts, or call /api/alerts with a function key")
 	case !caller.Has(alertRole):
-		return &refusal{http.StatusForbidden, "role", fmt.Sprintf("%q is signed in and may send no alerts: assign it the app role %s of the app registration", caller.Name, alertRole)}
+		return api.Errorf(http.StatusForbidden, "role", "%q is signed in and may send no alerts: assign it the app role %s of the app registration", caller.Name, alertRole)
 	}
 	return nil
 }
 
-func stranger(message string) error {
-	return &refusal{http.StatusUnauthorized, "identity", message}
+func unidentified(message string) error {
+	return api.Errorf(http.StatusUnauthorized, "identity", "%s", message)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"bluegreen/internal/engine"
+	"bluegreen/internal/kube/fence"
 	"bluegreen/internal/release"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -15,12 +16,12 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// sight is what was last seen of a Deployment.
-type sight struct {
+// snapshot is a Deployment, and its pods, as they were last read.
+type snapshot struct {
 	deployment *appsv1.Deployment
 	version    string // of the list that it came from
 	container  *corev1.Container
-	pods       map[types.UID]*corev1.Pod // nil while nobody asked for them
+	pods       map[types.UID]*corev1.Pod // nil until they are read
 	podVersion string
 }
 
@@ -29,8 +30,8 @@ func only(name string) metav1.ListOptions {
 	return metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", name).String()}
 }
 
-// deployment reads one by a list, because only a list tells where a watch has to begin.
-func (t Target) deployment(ctx context.Context, name string) (*sight, error) {
+// deployment reads one by a list, because only a list has the version at which a watch begins.
+func (t Target) deployment(ctx context.Context, name string) (*snapshot, error) {
 	list, err := t.Cluster.Client().AppsV1().Deployments(t.Namespace).List(ctx, only(name))
 	if err != nil {
 		return nil, t.Cluster.Explain(err)
@@ -38,7 +39,7 @@ func (t Target) deployment(ctx context.Context, name string) (*sight, error) {
 	if len(list.Items) == 0 {
 		return nil, t.missing(name)
 	}
-	s := &sight{version: list.ResourceVersion}
+	s := &snapshot{version: list.ResourceVersion}
 	return s, t.see(s, &list.Items[0])
 }
 
@@ -48,7 +49,7 @@ func (t Target) missing(name string) error {
 }
 
 // see takes note of a Deployment's present state.
-func (t Target) see(s *sight, d *appsv1.Deployment) error {
+func (t Target) see(s *snapshot, d *appsv1.Deployment) error {
 	s.deployment, s.container = d, nil
 	containers := d.Spec.Template.Spec.Containers
 	var names []string
@@ -69,7 +70,7 @@ func (t Target) see(s *sight, d *appsv1.Deployment) error {
 		engine.ErrDenied, d.Name, t.Namespace, t.Container, strings.Join(names, ", "))
 }
 
-func (t Target) listPods(ctx context.Context, s *sight) error {
+func (t Target) listPods(ctx context.Context, s *snapshot) error {
 	list, err := t.Cluster.Client().CoreV1().Pods(t.Namespace).List(ctx, metav1.ListOptions{LabelSelector: s.selector()})
 	if err != nil {
 		return t.Cluster.Explain(err)
@@ -78,9 +79,9 @@ func (t Target) listPods(ctx context.Context, s *sight) error {
 	return nil
 }
 
-func (s *sight) selector() string { return metav1.FormatLabelSelector(s.deployment.Spec.Selector) }
+func (s *snapshot) selector() string { return metav1.FormatLabelSelector(s.deployment.Spec.Selector) }
 
-func (s *sight) setPods(list *corev1.PodList) {
+func (s *snapshot) setPods(list *corev1.PodList) {
 	s.podVersion, s.pods = list.ResourceVersion, map[types.UID]*corev1.Pod{}
 	for i := range list.Items {
 		s.pods[list.Items[i].UID] = &list.Items[i]
@@ -97,9 +98,9 @@ func wanted(d *appsv1.Deployment) int32 {
 
 // running is the image of the pod template. The tag of an image that is named by digest is
 // known if this app deployed it.
-func (s *sight) running(app string) release.Image {
+func (s *snapshot) running(app string) release.Image {
 	i := parse(s.container.Image)
-	if note := s.deployment.Annotations[annotationImage]; i.Digest != "" && s.deployment.Annotations[annotationApp] == app {
+	if note := s.deployment.Annotations[annotationImage]; i.Digest != "" && s.deployment.Annotations[fence.App] == app {
 		if tag, digest, ok := strings.Cut(note, "@"); ok && digest == i.Digest {
 			i.Tag = tag
 		}

@@ -19,9 +19,9 @@ import (
 )
 
 const (
-	// patience is how long an answer may take, and how long it may take to learn the way.
+	// patience is how long an answer may take, and how long it may take to learn the route.
 	patience = 10 * time.Second
-	// restraint is how soon the way is asked for again while the cluster cannot be reached.
+	// restraint is how soon the route is asked for again while the cluster cannot be reached.
 	restraint = 10 * time.Second
 	userAgent = "bluegreen"
 )
@@ -29,39 +29,39 @@ const (
 // errSilent means that the API server did not answer in time: what was asked may be done.
 var errSilent = fmt.Errorf("no answer within %v", patience)
 
-// door sends requests to where the cluster is now.
-type door struct {
+// transport sends requests to the address that the cluster has now.
+type transport struct {
 	config Config
 	asking singleflight.Group
 
 	mu    sync.Mutex
-	way   *way      // nil until it was learned
+	route *route    // nil until it was learned
 	err   error     // of the last asking
-	asked time.Time // when the way was last asked for because it had failed
+	asked time.Time // when the route was last asked for because it had failed
 }
 
-// way leads to one API server.
-type way struct {
-	base      *url.URL
-	transport http.RoundTripper
+// route leads to one API server.
+type route struct {
+	base    *url.URL
+	tripper http.RoundTripper
 }
 
 // RoundTrip implements http.RoundTripper. A request that surely did not reach the server
-// is sent once more when a new way is known.
-func (d *door) RoundTrip(r *http.Request) (*http.Response, error) {
-	w, err := d.find(r.Context(), nil)
+// is sent once more when a new route is known.
+func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	to, err := t.find(r.Context(), nil)
 	if err != nil {
 		return nil, err
 	}
-	resp, err := w.send(r, r.Body)
+	resp, err := to.send(r, r.Body)
 	if err == nil || r.Context().Err() != nil || !unreached(err) && !errors.Is(err, errSilent) {
 		return resp, err
 	}
-	other, why := d.find(r.Context(), w)
+	other, why := t.find(r.Context(), to)
 	switch {
 	case why != nil:
 		return nil, fmt.Errorf("%w (%v)", why, err)
-	case other == w || !unreached(err):
+	case other == to || !unreached(err):
 		return nil, err
 	case r.Body == nil || r.Body == http.NoBody:
 		return other.send(r, nil)
@@ -75,58 +75,63 @@ func (d *door) RoundTrip(r *http.Request) (*http.Response, error) {
 	return other.send(r, body)
 }
 
-// find returns the way, another one than failed if it may be asked for by now.
-func (d *door) find(ctx context.Context, failed *way) (*way, error) {
-	if w, err, known := d.known(failed); known {
-		return w, err
+// find returns the route, another one than failed if it may be asked for by now.
+func (t *transport) find(ctx context.Context, failed *route) (*route, error) {
+	if to, err, known := t.known(failed); known {
+		return to, err
 	}
-	answer := d.asking.DoChan("", func() (any, error) {
-		// Another request may have asked between the look above and this turn.
-		if w, err, known := d.known(failed); known {
-			return w, err
+	return t.join(ctx, failed)
+}
+
+// join asks together with the requests that ask at the same time.
+func (t *transport) join(ctx context.Context, failed *route) (*route, error) {
+	answer := t.asking.DoChan("", func() (any, error) {
+		// Another request may have asked since this one looked.
+		if to, err, known := t.known(failed); known {
+			return to, err
 		}
-		return d.ask(context.WithoutCancel(ctx), failed != nil)
+		return t.ask(context.WithoutCancel(ctx), failed != nil)
 	})
 	select {
 	case a := <-answer:
 		if a.Err != nil {
 			return nil, a.Err
 		}
-		return a.Val.(*way), nil
+		return a.Val.(*route), nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
 
 // known returns what was learned, unless it is time to ask again.
-func (d *door) known(failed *way) (w *way, err error, known bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.way == nil {
+func (t *transport) known(failed *route) (to *route, err error, known bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.route == nil {
 		return nil, nil, false
 	}
-	if d.way != failed {
-		return d.way, nil, true
+	if t.route != failed {
+		return t.route, nil, true
 	}
-	return d.way, d.err, time.Since(d.asked) < restraint
+	return t.route, t.err, time.Since(t.asked) < restraint
 }
 
-func (d *door) ask(ctx context.Context, again bool) (*way, error) {
+func (t *transport) ask(ctx context.Context, again bool) (*route, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	w, err := learn(ctx, d.config)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.err = err; err == nil {
-		d.way = w
+	to, err := learn(ctx, t.config)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.err = err; err == nil {
+		t.route = to
 	}
 	if again {
-		d.asked = time.Now()
+		t.asked = time.Now()
 	}
-	return w, err
+	return to, err
 }
 
-func learn(ctx context.Context, ask Config) (*way, error) {
+func learn(ctx context.Context, ask Config) (*route, error) {
 	config, err := ask(ctx)
 	if err != nil {
 		return nil, err
@@ -137,27 +142,27 @@ func learn(ctx context.Context, ask Config) (*way, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the address %q: %w", config.Host, err)
 	}
-	transport, err := rest.TransportFor(config)
+	tripper, err := rest.TransportFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("prepare the connection to %s: %w", config.Host, err)
 	}
-	return &way{base: base, transport: transport}, nil
+	return &route{base: base, tripper: tripper}, nil
 }
 
 // send bounds the time to a whole answer; of a watch, only to the beginning of it.
-func (w *way) send(r *http.Request, body io.ReadCloser) (*http.Response, error) {
+func (to *route) send(r *http.Request, body io.ReadCloser) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	bound := time.AfterFunc(patience, func() { cancel(errSilent) })
 	end := func() { bound.Stop(); cancel(nil) }
 	out := r.Clone(ctx)
 	out.Body = body
-	out.Host, out.URL.Scheme, out.URL.Host = "", w.base.Scheme, w.base.Host
-	out.URL.Path = strings.TrimSuffix(w.base.Path, "/") + out.URL.Path
-	resp, err := w.transport.RoundTrip(out)
+	out.Host, out.URL.Scheme, out.URL.Host = "", to.base.Scheme, to.base.Host
+	out.URL.Path = strings.TrimSuffix(to.base.Path, "/") + out.URL.Path
+	resp, err := to.tripper.RoundTrip(out)
 	if err != nil {
 		defer end()
 		if r.Context().Err() == nil && errors.Is(context.Cause(ctx), errSilent) {
-			return nil, fmt.Errorf("%s: %w", w.base.Host, errSilent)
+			return nil, fmt.Errorf("%s: %w", to.base.Host, errSilent)
 		}
 		return nil, err
 	}

@@ -36,13 +36,13 @@ func TestTheAlertDoorLetsInOnlyTheSecureWebhook(t *testing.T) {
 	}{
 		"the action group":            {false, []string{"X-MS-CLIENT-PRINCIPAL", principal(name, role)}, 202, ""},
 		"the claim by its short name": {false, []string{"X-MS-CLIENT-PRINCIPAL", principal(name, other, short)}, 202, ""},
-		"nobody":                      {false, nil, 401, "nobody is signed in"},
+		"nobody":                      {false, nil, 401, "the caller is not signed in"},
 		"a function key":              {false, []string{"x-functions-key", "key"}, 401, "/api/alerts"},
 		"sign-in is off":              {true, []string{"X-MS-CLIENT-PRINCIPAL", principal(name, role)}, 401, "App Service authentication is off"},
 		"another role":                {false, []string{"X-MS-CLIENT-PRINCIPAL", principal(name, other, within)}, 403, "461e8683"},
 		"the role's name elsewhere":   {false, []string{"X-MS-CLIENT-PRINCIPAL", principal(name, group)}, 403, "assign it the app role ActionGroupsSecureWebhook"},
 		"a name alone":                {false, []string{"X-MS-CLIENT-PRINCIPAL-NAME", "ana"}, 403, `"ana" is signed in`},
-		"no principal's JSON":         {false, []string{"X-MS-CLIENT-PRINCIPAL", "e30="}, 401, "names nobody"},
+		"no principal's JSON":         {false, []string{"X-MS-CLIENT-PRINCIPAL", "e30="}, 401, "names no principal"},
 		"no base64":                   {false, []string{"X-MS-CLIENT-PRINCIPAL", "%%"}, 401, "not base64"},
 	} {
 		t.Run(what, func(t *testing.T) {
