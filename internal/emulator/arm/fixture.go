@@ -6,8 +6,8 @@ import (
 	"net/netip"
 )
 
-// Fixture says what a gateway document is made of. Names of pools and rules are the
-// caller's; everything else that a real gateway has is there too.
+// Fixture describes a gateway document. The caller names pools and rules; the document also
+// has everything else that a real gateway has.
 type Fixture struct {
 	Subscription, ResourceGroup, Name string // defaults: one of each
 	Pools                             []Pool
@@ -80,7 +80,7 @@ func named(name string, properties fields) fields {
 
 // GatewayJSON is the document of a WAF_v2 gateway as the service returns it, with
 // identity, WAF policy, certificate, rewrite set, tags, and a redirect from port 80
-// (listener "lst-redirect") that belongs to nobody in particular.
+// (listener "lst-redirect") that belongs to no app.
 func GatewayJSON(f Fixture) []byte {
 	f.setDefaults()
 	network := f.group() + "/providers/Microsoft.Network"
@@ -143,8 +143,8 @@ func (f *Fixture) document(network string, properties fields) []byte {
 	return b
 }
 
-// placeKey is the part of a gateway's JSON that is for the emulator and not for Azure:
-// AddGateway takes it out. It says where on this machine the data plane listens.
+// placeKey is a key in a gateway's JSON that is only for the emulator: AddGateway removes it.
+// It has the listen address of the data plane.
 const placeKey = "emulator"
 
 func (f *Fixture) place() fields {

@@ -248,7 +248,7 @@ func TestFaultsStrikeAsOftenAsTold(t *testing.T) {
 	}
 	w.send(w.do(http.MethodGet, "", "", nil))
 	w.g.Inject(5, arm.Write, arm.Unavailable)
-	w.g.Mend()
+	w.g.ClearFaults()
 	w.send(w.repoint("pool-green", ""))
 }
 
@@ -382,7 +382,7 @@ func TestTheTypedClientReadsWritesAndPolls(t *testing.T) {
 	if _, err := p.Result(t.Context()); err != nil || w.g.RulePool("podinfo-https") != "pool-green" {
 		t.Errorf("error %v, pool %s", err, w.g.RulePool("podinfo-https"))
 	}
-	// The model does not know HTTP/3, and what is not sent takes its default.
+	// The SDK's model has no HTTP/3, and a missing field gets its default.
 	for _, l := range w.g.Document()["properties"].(map[string]any)["httpListeners"].([]any) {
 		if l.(map[string]any)["properties"].(map[string]any)["enableHttp3"] != false {
 			t.Error("a typed write should lose enableHttp3")

@@ -12,7 +12,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
 )
 
-// health is what the backend health request says, as pool → address → health.
+// health returns the result of the backend health request, as pool → address → health.
 func (w *env) health() map[string]map[string]string {
 	w.t.Helper()
 	body, err := wait(w.t, w.poller(w.send(w.do(http.MethodPost, "/backendhealth", "", nil))))

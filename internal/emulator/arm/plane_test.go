@@ -213,7 +213,7 @@ func TestPathsHostsAndRedirectsAreFollowed(t *testing.T) {
 }
 
 func TestEveryMemberGetsItsTurnAndADeadOneGetsNone(t *testing.T) {
-	e, err := arm.Start(t.Context(), arm.Options{ProbeSecond: time.Hour}) // probes see nothing of what follows
+	e, err := arm.Start(t.Context(), arm.Options{ProbeSecond: time.Hour}) // no probe runs during the test
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -98,7 +98,7 @@ func (c check) accepts(status int) bool {
 	return false
 }
 
-// outcome is what one probe found, in the words of the service; see
+// outcome is the result of one probe, with the messages of the service; see
 // https://learn.microsoft.com/azure/application-gateway/application-gateway-backend-health-troubleshooting
 type outcome struct {
 	healthy      bool

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// ProfileFixture says what a Traffic Manager profile is made of.
+// ProfileFixture describes a Traffic Manager profile.
 type ProfileFixture struct {
 	Subscription, ResourceGroup, Name string // defaults: as in Fixture, and tm-shop
 	RelativeName                      string // the label in front of .trafficmanager.net, default Name

@@ -176,7 +176,7 @@ func TestWritesThatAreHeldBackAreKnownAtTheirRelease(t *testing.T) {
 	w.rival(enable("green"))
 	w.rival(enable())
 	w.rival(enable("green"))
-	time.Sleep(20 * time.Millisecond) // many times what it takes otherwise
+	time.Sleep(20 * time.Millisecond) // many times the usual duration
 	w.leads("127.11.0.1")
 	if got := w.p.Serving(); !slices.Equal(got, []string{"blue"}) {
 		t.Errorf("served by %v", got)

@@ -58,7 +58,7 @@ func TestTroubleStrikesTheKindOfCallThatItIsFor(t *testing.T) {
 	w.refuses(503, "ServiceUnavailable", "", func() (*http.Response, error) {
 		return w.call("", http.MethodPatch, "/AzureEndpoints/green", map[string]any{})
 	})
-	w.p.Mend()
+	w.p.ClearFaults()
 	w.send(w.call("", http.MethodPatch, "/AzureEndpoints/green", map[string]any{}))
 	w.p.Set(func(b *arm.ProfileBehaviour) { b.Slow = 50 * time.Millisecond })
 	start := time.Now()
@@ -146,7 +146,7 @@ func TestAWriteThatBreaksARuleIsRefusedAndChangesNothing(t *testing.T) {
 			t.Fatalf("edit %d changes nothing", i)
 		}
 		if in, out := endpointOf(doc, "green"), endpointOf(before, "green"); in != nil && in["target"] == nil && out["target"] != nil && in["targetResourceId"] != nil {
-			in["targetResourceId"] = in["targetResourceId"].(string) + "-other" // whose name nobody knows
+			in["targetResourceId"] = in["targetResourceId"].(string) + "-other" // a resource that does not exist
 		}
 		resp, err := w.call("", http.MethodPut, "", doc)
 		w.refused(resp, err, http.StatusBadRequest, "BadRequest")

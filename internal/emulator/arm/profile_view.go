@@ -90,10 +90,10 @@ func preferred(doc document) string {
 	return ""
 }
 
-// choose returns the endpoints that DNS answers now: the first that may be healthy, or all
-// where none is. (The documentation says of the latter both that all are returned and that
-// all count as Online.) Other methods than Priority go by the order of the list: there is
-// one place here, and no dice. The profile is locked.
+// choose returns the endpoints in the present DNS answer: the first that may be healthy, or
+// all if none is. (For that case the documentation has both: all are returned, and all count
+// as Online.) Routing methods other than Priority use the order of the list: here is only one
+// location, and no random choice. The profile is locked.
 func (p *Profile) choose() []map[string]any {
 	all := p.known.ranked()
 	for _, e := range all {

@@ -37,7 +37,7 @@ type call struct {
 	body                              []byte
 	subscription, group               string
 	kind, name                        string // lower-case namespace/type, and the resource's name
-	rest                              string // what follows the name
+	rest                              string // the path after the name
 	raw                               string
 }
 
@@ -45,7 +45,7 @@ func (c call) scope() string {
 	return strings.TrimSuffix(c.raw, "/"+c.rest)
 }
 
-// answer is what a call comes to.
+// answer is the response to a call.
 type answer struct {
 	status int
 	header map[string]string
@@ -186,7 +186,7 @@ func (c *call) parse() bool {
 	return true
 }
 
-// action is what the call needs the right for.
+// action is the Azure action for which the call needs permission.
 func (c call) action() string {
 	kind := c.kind
 	if names, known := map[string]string{

@@ -56,13 +56,13 @@ func (e *Emulator) AddTopic() (*Topic, error) {
 	return t, nil
 }
 
-// URL is what publishers post to, as the topic's endpoint in the portal.
+// URL is the endpoint for publishers, the topic endpoint in the portal.
 func (t *Topic) URL() string { return "https://" + t.addr + "/api/events" }
 
 // Key is the topic's access key, for the header aeg-sas-key.
 func (t *Topic) Key() string { return t.key }
 
-// Events returns what was accepted, in order, duplicates included.
+// Events returns the accepted events in order, duplicates included.
 func (t *Topic) Events() []Event {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -171,7 +171,7 @@ func TestWhatIsNotFoundIsNotRemembered(t *testing.T) {
 	if _, err := fresh.Lookup(t.Context(), w.p.FQDN()); !errors.As(err, &missing) || missing.IsNotFound || !missing.IsTemporary {
 		t.Fatalf("a name server that fails: %v", err)
 	}
-	w.leads(r, green) // what is known needs no server
+	w.leads(r, green) // a cached answer needs no server
 	w.e.DNSFails(false)
 	w.leads(fresh, green)
 }
@@ -212,7 +212,7 @@ func TestUsersConnectToWhereTheirResolverLeads(t *testing.T) {
 	if body, _ := io.ReadAll(resp.Body); string(body) != w.p.FQDN()+":"+port {
 		t.Errorf("the server was asked for %q", body)
 	}
-	if err := w.e.AddName("both.example.com", "127.13.1.9", blue); err != nil { // nobody listens at the first
+	if err := w.e.AddName("both.example.com", "127.13.1.9", blue); err != nil { // no server listens at the first
 		t.Fatal(err)
 	}
 	for range 2 {

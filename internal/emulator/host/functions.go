@@ -23,8 +23,8 @@ type function struct {
 	trigger  binding
 	outputs  []binding
 	disabled bool
-	// relayed says that its requests may be proxied or forwarded: it has one input, an
-	// HTTP trigger, and one output, an HTTP answer. All others get the default POST.
+	// relayed functions may be proxied or forwarded: they have one input, an HTTP trigger,
+	// and one output, an HTTP response. All others get the default POST.
 	relayed  bool
 	route    route
 	schedule *schedule
@@ -192,12 +192,12 @@ func (f *function) prepareHTTP(s settings) error {
 	return err
 }
 
-// accepts tells whether the function takes requests of the method.
+// accepts reports whether the function allows the method.
 func (f *function) accepts(method string) bool {
 	return len(f.trigger.Methods) == 0 || slices.ContainsFunc(f.trigger.Methods, func(m string) bool { return strings.EqualFold(m, method) })
 }
 
-// conflicts finds functions whose route and method are the same.
+// conflicts finds functions with the same route and method.
 func conflicts(functions []*function) []error {
 	var errs []error
 	for i, f := range functions {

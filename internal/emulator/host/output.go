@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// output carries out what the answer holds for the function's output bindings other than
-// HTTP. It changes strings that happen to be base64 into bytes, as the host does.
+// output carries out the function's output bindings other than HTTP. As in the real host, a
+// string that happens to be base64 is decoded to bytes.
 func (h *Host) output(ctx context.Context, f *function, answer reply) error {
 	for _, b := range f.outputs {
 		v, ok := answer.outputs[b.Name]
