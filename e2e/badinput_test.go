@@ -37,8 +37,8 @@ func (w *env) post(path, body string, headers ...string) (int, string) {
 	return resp.StatusCode, string(text)
 }
 
-// TestBadInputIsAnsweredOrDroppedAndNeverComesAgain sends what no sender should send.
-func TestBadInputIsAnsweredOrDroppedAndNeverComesAgain(t *testing.T) {
+// TestBadInputIsAnsweredOrDroppedAndNeverRedelivered sends invalid requests, events and messages.
+func TestBadInputIsAnsweredOrDroppedAndNeverRedelivered(t *testing.T) {
 	m := newMarket(t, 1, 1, "  bake: 10m\n")
 	huge := `{"schemaId":"` + strings.Repeat("x", 1<<20) + `"}`
 	for name, c := range map[string]struct {

@@ -15,8 +15,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// keepsPromises checks from outside, with the history as the witness of what was decided
-// when, what must never happen; the numbers are those of the design.
+// keepsPromises checks the numbered promises from outside; the history shows when a decision
+// was made.
 func (c *chaos) keepsPromises() {
 	c.t.Helper()
 	for _, name := range c.apps {
@@ -28,7 +28,7 @@ func (c *chaos) keepsPromises() {
 		a := c.app(name)
 		c.numbersOnce(a, history)
 		c.decidedOnce(name, history)
-		c.wayBackKept(name, history)
+		c.rollbackTargetKept(name, history)
 		c.agrees(a)
 		if w := c.webs[name]; w != nil {
 			c.usersMet(w, a, history)
@@ -113,9 +113,9 @@ func (c *chaos) alertsAnswered() {
 	}
 }
 
-// wayBackKept holds 2: from the switch to the end of the bake nobody deploys to the way
-// back or scales it down.
-func (c *chaos) wayBackKept(app string, history []release.Fact) {
+// rollbackTargetKept checks promise 2: from the switch to the end of the bake the rollback
+// target is neither deployed to nor scaled down.
+func (c *chaos) rollbackTargetKept(app string, history []release.Fact) {
 	c.t.Helper()
 	var back release.Color
 	var from time.Time
@@ -171,7 +171,7 @@ func (c *chaos) agrees(a api.App) {
 	}
 }
 
-// usersMet holds 1 and 3 by what users were answered, and that no request was lost.
+// usersMet checks promises 1 and 3 by the answers that users got, and that no request was lost.
 func (c *chaos) usersMet(w *web, a api.App, history []release.Fact) {
 	c.t.Helper()
 	checked := map[string]time.Time{"blue " + w.first: {}} // color and digest, since when users may meet it
@@ -213,8 +213,8 @@ func (c *chaos) usersMet(w *web, a api.App, history []release.Fact) {
 	}
 }
 
-// gatewayOtherwiseUntouched holds 8: of the gateway nothing has changed but the apps'
-// references and what the rival did.
+// gatewayOtherwiseUntouched checks promise 8: only the apps' references and the rival's changes
+// differ in the gateway.
 func (c *chaos) gatewayOtherwiseUntouched() {
 	c.t.Helper()
 	want, got := c.before, c.gateway.Document()
@@ -232,7 +232,7 @@ func (c *chaos) gatewayOtherwiseUntouched() {
 	}
 }
 
-// plain is a gateway's document without what the service itself writes.
+// plain is a gateway's document without the fields that the service writes.
 func plain(t interface{ Fatal(...any) }, doc map[string]any) any {
 	text, err := json.Marshal(doc)
 	if err != nil {
@@ -246,7 +246,7 @@ func plain(t interface{ Fatal(...any) }, doc map[string]any) any {
 	return v
 }
 
-// strip removes etags, states and the read-only lists of who refers to a sub-resource.
+// strip removes etags, states and the read-only lists of references to a sub-resource.
 func strip(v any, depth int) {
 	switch v := v.(type) {
 	case map[string]any:
@@ -266,7 +266,7 @@ func strip(v any, depth int) {
 	}
 }
 
-// report says what happened.
+// report logs the numbers of the run.
 func (c *chaos) report(chaotic, all time.Duration) {
 	kinds := map[string]int{}
 	for _, kind := range c.published() {

@@ -18,7 +18,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 )
 
-// rival counts what somebody else did to the gateway, and what the last of it was.
+// rival counts another client's changes of the gateway, and keeps the last one.
 type rival struct {
 	tags, others, own int
 	tag               string
@@ -27,7 +27,7 @@ type rival struct {
 
 const nobodys = "pool-maintenance"
 
-// maintenance serves the pool that is nobody's color.
+// maintenance serves the pool that belongs to no color.
 func (c *chaos) maintenance() arm.Pool {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -114,9 +114,9 @@ func poolOf(doc map[string]any, rule string) string {
 	return id[strings.LastIndex(id, "/")+1:]
 }
 
-// hijack points an app's rule to its other color, or to nobody's, while its release
-// bakes. The app must say so and leave it alone. A person then accepts the other color by
-// resume, or the rival mends what was nobody's.
+// hijack points an app's rule at its other color, or at a pool of no color, while its release
+// bakes. The app must report that and not change it. Then an operator accepts the other color
+// by resume, or the rival restores the rule.
 func (c *chaos) hijack(ctx context.Context, r *rand.Rand, nobody bool) {
 	a, ok := c.baking(ctx, r)
 	if !ok {
@@ -155,7 +155,7 @@ func (c *chaos) hijack(ctx context.Context, r *rand.Rand, nobody bool) {
 	w.foreign[len(w.foreign)-1].to = time.Now().Add(time.Second) // until the gateway has done it
 }
 
-// point lets a rule name a pool, with HTTP settings that fit.
+// point makes a rule refer to a pool, with the matching HTTP settings.
 func point(doc map[string]any, rule, pool string) {
 	id := doc["id"].(string)
 	settings := "set-app"
@@ -167,7 +167,7 @@ func point(doc map[string]any, rule, pool string) {
 	p["backendHttpSettings"] = map[string]any{"id": id + "/backendHttpSettingsCollection/" + settings}
 }
 
-// baking finds an app behind the gateway whose release bakes now.
+// baking finds an app behind the gateway with a baking release.
 func (c *chaos) baking(ctx context.Context, r *rand.Rand) (api.App, bool) {
 	names := c.webNames()
 	for try := 0; try < 200 && goOn(ctx, 50*time.Millisecond); try++ {
@@ -179,9 +179,9 @@ func (c *chaos) baking(ctx context.Context, r *rand.Rand) (api.App, bool) {
 	return api.App{}, false
 }
 
-// noticed waits until the app has said that its rule leads elsewhere, as drift or, when an
-// alert came in the same moment, as a return that needs help, and sees to it that nobody
-// has put it back. It does not end early: what is begun here is finished.
+// noticed waits until the app has reported the changed rule, as drift or, if an alert came at
+// the same moment, as a rollback that needs an operator, and checks that the rule was not
+// restored. It ignores the end of the test's context, so that the change is always completed.
 func (c *chaos) noticed(ctx context.Context, r *rand.Rand, app, pool string, since time.Time) {
 	ctx = context.WithoutCancel(ctx)
 	deadline := time.Now().Add(100 * time.Second) // a dead worker's claim lasts 60 s
@@ -206,7 +206,7 @@ func (c *chaos) noticed(ctx context.Context, r *rand.Rand, app, pool string, sin
 	}
 }
 
-// accept is the word of a person that the gateway is right as it is.
+// accept is an operator's resume, which accepts the present state of the gateway.
 func (c *chaos) accept(r *rand.Rand, app string) error {
 	ctx := context.WithoutCancel(c.t.Context())
 	key := api.NewKey()

@@ -137,7 +137,7 @@ func (m *market) storm(n int, call func(i, instance int) error) {
 	}
 }
 
-// once fails the test when anything that happens once in a release was told twice.
+// once fails the test if a fact that is unique in a release was published twice.
 func (m *market) once(app string) {
 	m.t.Helper()
 	h, err := m.client(0).History(m.t.Context(), app, 200, 0)

@@ -171,11 +171,11 @@ func TestAnImageGoesLiveAndAnAlertTakesTheNextOneBackWithNoRequestLost(t *testin
 	if !strings.Contains(a.Sentence, "57") || !strings.Contains(a.Sentence, "podinfo-latency") {
 		t.Errorf("the sentence does not say why: %s", a.Sentence)
 	}
-	s.told("release-started", "release-switched", "release-completed", "release-returned", "hold-set")
+	s.waitForFacts("release-started", "release-switched", "release-completed", "release-returned", "hold-set")
 }
 
-// told waits until the topic has events of these kinds, each under one id only.
-func (s *shop) told(kinds ...string) {
+// waitForFacts waits until the topic has events of these kinds, each under one id only.
+func (s *shop) waitForFacts(kinds ...string) {
 	s.t.Helper()
 	testbed.Eventually(s.t, 20*time.Second, func() bool {
 		have := map[string]bool{}
@@ -191,7 +191,7 @@ func (s *shop) told(kinds ...string) {
 	}, func() string { return fmt.Sprintf("the topic has %v, not all of %v", s.published(), kinds) })
 }
 
-func TestTheReturnNeedsNothingOfTheBadColor(t *testing.T) {
+func TestARollbackDoesNotDependOnTheBadColor(t *testing.T) {
 	for name, ruin := range map[string]func(s *shop, digest string){
 		"crash-looping": func(s *shop, digest string) { s.green.Behave(digest, testbed.CrashLoop(0)) },
 		"pods gone":     func(s *shop, digest string) { s.green.Behave(digest, testbed.NeverReady()) },

@@ -72,7 +72,7 @@ type need struct{ permission, file, word string }
 
 var needed = regexp.MustCompile(`needed by (\S+) (\S+)`)
 
-// needs reads what roles.bicep grants: a line for each built-in role and each action.
+// needs reads the grants of roles.bicep: a line for each built-in role and each action.
 func needs(t *testing.T) (all []need) {
 	t.Helper()
 	quoted := regexp.MustCompile(`'(Microsoft\.\w+/[\w/]+)'`)

@@ -156,7 +156,7 @@ func (h *Host) queuesOf(connection string) (Queues, error) {
 	}
 	for name := range h.env {
 		if strings.HasPrefix(name, connection+"__") {
-			return nil, fmt.Errorf("connection %s: this stand-in opens storage by connection string only", connection)
+			return nil, fmt.Errorf("connection %s: this emulator opens storage only by connection string", connection)
 		}
 	}
 	return nil, fmt.Errorf("connection %s: there is no such app setting", connection)

@@ -252,7 +252,7 @@ func (r *reader) refusals() {
 		case key == "configurationprofile" && r.values[key] != "" && r.values[key] != "default":
 			r.fail("configurationProfile", "%q does not work with function.json files", r.values[key])
 		case strings.HasPrefix(key, "customhandler:description:defaultworkerpath"), strings.HasPrefix(key, "customhandler:description:worker"):
-			r.fail(key, "is not known to this stand-in")
+			r.fail(key, "is not supported by this emulator")
 		}
 	}
 }
