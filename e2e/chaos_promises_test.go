@@ -125,7 +125,7 @@ func (c *chaos) rollbackTargetKept(app string, history []release.Fact) {
 			back, from = f.Live, f.At
 		case back != "" && f.Phase != release.Switching && f.Phase != release.Baking:
 			for _, change := range c.watched.between(c.placeOf(app, back), from, f.At) {
-				c.t.Errorf("%s: %s is the way back of release %d from %s to %s, and at %s it was changed: %s",
+				c.t.Errorf("%s: %s is the rollback target of release %d from %s to %s, and at %s it was changed: %s",
 					app, back, f.Release, clockOf(from), clockOf(f.At), clockOf(change.at), change.what)
 			}
 			back = ""
@@ -153,7 +153,7 @@ func (c *chaos) agrees(a api.App) {
 		gateway = c.selects(a.Name)
 	}
 	if gateway != string(a.Live) {
-		c.t.Errorf("%s: the gateway sends traffic to %s, the record says %s: %s", a.Name, gateway, a.Live, a.Sentence)
+		c.t.Errorf("%s: the gateway sends traffic to %s, the record has %s: %s", a.Name, gateway, a.Live, a.Sentence)
 	}
 	for color, known := range map[release.Color]api.Color{release.Blue: a.Colors.Blue, release.Green: a.Colors.Green} {
 		p := c.placeOf(a.Name, color)
@@ -163,7 +163,7 @@ func (c *chaos) agrees(a api.App) {
 		}
 		image, size := d.Spec.Template.Spec.Containers[0].Image, *d.Spec.Replicas
 		if !strings.HasSuffix(image, "@"+known.Image.Digest) {
-			c.t.Errorf("%s: %s runs %s, the record says %s", a.Name, color, image, known.Image)
+			c.t.Errorf("%s: %s runs %s, the record has %s", a.Name, color, image, known.Image)
 		}
 		if live := color == a.Live; live && (size == 0 || d.Status.ReadyReplicas != size) || !live && known.Retired != (size == 0) {
 			c.t.Errorf("%s: %s has %d pods, %d ready: %s", a.Name, color, size, d.Status.ReadyReplicas, a.Sentence)
@@ -191,7 +191,7 @@ func (c *chaos) usersMet(w *web, a api.App, history []release.Fact) {
 		until, bad := barred["sha256:"+strings.TrimPrefix(answer.version, "sha256:")]
 		switch {
 		case answer.failed != "" && foreign:
-			wrong["failed while somebody else's edit was in effect (allowed): "+answer.failed]++
+			wrong["failed while the rival's change was in effect (allowed):  "+answer.failed]++
 		case answer.failed != "":
 			wrong["LOST: "+answer.failed+" at "+answer.at.UTC().Format("15:04:05")]++
 		case foreign:
@@ -209,7 +209,7 @@ func (c *chaos) usersMet(w *web, a api.App, history []release.Fact) {
 		}
 	}
 	if last := w.users.last(); last.color != string(a.Live) {
-		c.t.Errorf("%s: users end on %s, the record says %s", w.name, last.color, a.Live)
+		c.t.Errorf("%s: users end on %s, the record has %s", w.name, last.color, a.Live)
 	}
 }
 

@@ -25,7 +25,7 @@ type rival struct {
 	priority          int
 }
 
-const nobodys = "pool-maintenance"
+const noColorPool = "pool-maintenance"
 
 // maintenance serves the pool that belongs to no color.
 func (c *chaos) maintenance() arm.Pool {
@@ -36,7 +36,7 @@ func (c *chaos) maintenance() arm.Pool {
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X-Color", "maintenance") })}
 	go server.Serve(l)
 	c.t.Cleanup(func() { server.Close() })
-	return arm.Pool{Name: nobodys, Addresses: []string{"127.0.0.1"}, Port: l.Addr().(*net.TCPAddr).Port}
+	return arm.Pool{Name: noColorPool, Addresses: []string{"127.0.0.1"}, Port: l.Addr().(*net.TCPAddr).Port}
 }
 
 // rivalry edits the gateway as other clients do: its tags, rules of others, and now and
@@ -117,15 +117,15 @@ func poolOf(doc map[string]any, rule string) string {
 // hijack points an app's rule at its other color, or at a pool of no color, while its release
 // bakes. The app must report that and not change it. Then an operator accepts the other color
 // by resume, or the rival restores the rule.
-func (c *chaos) hijack(ctx context.Context, r *rand.Rand, nobody bool) {
+func (c *chaos) hijack(ctx context.Context, r *rand.Rand, noColor bool) {
 	a, ok := c.baking(ctx, r)
 	if !ok {
 		return
 	}
 	w := c.webs[a.Name]
 	pool := fmt.Sprintf("%s-%s", a.Name, a.Release.From)
-	if nobody {
-		pool = nobodys
+	if noColor {
+		pool = noColorPool
 	}
 	began := time.Now()
 	var was string
@@ -142,13 +142,13 @@ func (c *chaos) hijack(ctx context.Context, r *rand.Rand, nobody bool) {
 	w.foreign = append(w.foreign, span{what: pool, from: began})
 	c.state.Unlock()
 	c.noticed(ctx, r, a.Name, pool, began)
-	if nobody {
+	if noColor {
 		err = c.gateway.Rival(func(doc map[string]any) { point(doc, a.Name, was) })
 	} else {
 		err = c.accept(r, a.Name)
 	}
 	if err != nil {
-		c.t.Errorf("%s, which somebody sent to %s: %v", a.Name, pool, err)
+		c.t.Errorf("%s, which the rival pointed at %s: %v", a.Name, pool, err)
 	}
 	c.state.Lock()
 	defer c.state.Unlock()
@@ -159,8 +159,8 @@ func (c *chaos) hijack(ctx context.Context, r *rand.Rand, nobody bool) {
 func point(doc map[string]any, rule, pool string) {
 	id := doc["id"].(string)
 	settings := "set-app"
-	if pool == nobodys {
-		settings = "set-" + nobodys
+	if pool == noColorPool {
+		settings = "set-" + noColorPool
 	}
 	p := ruleOf(doc, rule)
 	p["backendAddressPool"] = map[string]any{"id": id + "/backendAddressPools/" + pool}
@@ -190,7 +190,7 @@ func (c *chaos) noticed(ctx context.Context, r *rand.Rand, app, pool string, sin
 		here := poolOf(c.gateway.Document(), app)
 		switch {
 		case here != pool:
-			c.t.Errorf("%s: somebody sent traffic to %s at %s, and it was sent to %s: %s", app, pool, since.UTC().Format("15:04:05.000"), here, a.Sentence)
+			c.t.Errorf("%s: the rival pointed the rule at %s at %s, and it was changed to %s: %s", app, pool, since.UTC().Format("15:04:05.000"), here, a.Sentence)
 			return
 		case err == nil && a.Drift != nil:
 			return
@@ -199,7 +199,7 @@ func (c *chaos) noticed(ctx context.Context, r *rand.Rand, app, pool string, sin
 		case err == nil && a.Release.Phase == release.RolledBack && a.Live == release.Color(strings.TrimPrefix(pool, app+"-")):
 			return // the alert's return wants it there, too
 		case time.Now().After(deadline):
-			c.t.Errorf("%s: somebody sent traffic to %s, and that is said by nobody: %s", app, pool, a.Sentence)
+			c.t.Errorf("%s: the rival pointed the rule at %s, and the app does not report it: %s", app, pool, a.Sentence)
 			return
 		}
 		time.Sleep(100 * time.Millisecond)

@@ -155,7 +155,7 @@ func (m *market) once(app string) {
 	}
 }
 
-func TestOneAppsTroubleIsItsOwn(t *testing.T) {
+func TestAFailingAppDoesNotAffectOthers(t *testing.T) {
 	w := newEnv(t)
 	cluster, _ := clusters(t)
 	m := &market{env: w, cluster: cluster, spaces: map[string]string{}}
@@ -192,7 +192,7 @@ func TestOneAppsTroubleIsItsOwn(t *testing.T) {
 	}
 }
 
-func TestAConfigurationThatCannotBeUsedIsSaidByTheAPI(t *testing.T) {
+func TestTheAPIReportsAnInvalidConfiguration(t *testing.T) {
 	w := newEnv(t)
 	w.serve("apps: [\n", 1)
 	h, err := w.client(0).Health(t.Context())

@@ -149,7 +149,7 @@ func TestAnImageGoesLiveAndAnAlertTakesTheNextOneBackWithNoRequestLost(t *testin
 		t.Errorf("green has %d replicas, the live color had 3", n)
 	}
 	if n := s.size(s.blue, s.blueSpace); n != 3 {
-		t.Errorf("the way back has %d replicas during the bake", n)
+		t.Errorf("the rollback target has %d replicas during the bake", n)
 	}
 	s.reach("podinfo", release.Completed)
 	s.until("podinfo", time.Minute, "scaled down on blue", func(a api.App) bool { return a.Colors.Blue.Retired })
@@ -169,7 +169,7 @@ func TestAnImageGoesLiveAndAnAlertTakesTheNextOneBackWithNoRequestLost(t *testin
 		t.Errorf("the bad digest is not quarantined, or nothing holds: %s", jsonOf(a))
 	}
 	if !strings.Contains(a.Sentence, "57") || !strings.Contains(a.Sentence, "podinfo-latency") {
-		t.Errorf("the sentence does not say why: %s", a.Sentence)
+		t.Errorf("the sentence has no reason: %s", a.Sentence)
 	}
 	s.waitForFacts("release-started", "release-switched", "release-completed", "release-returned", "hold-set")
 }

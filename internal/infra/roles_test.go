@@ -86,7 +86,7 @@ func needs(t *testing.T) (all []need) {
 		}
 		by := needed.FindStringSubmatch(line)
 		if by == nil {
-			t.Errorf("roles.bicep:%d: %s: say which code needs it, as // needed by FILE FUNCTION", i+1, permission)
+			t.Errorf("roles.bicep:%d: %s: name the code that needs it, as // needed by FILE FUNCTION", i+1, permission)
 			continue
 		}
 		all = append(all, need{permission, by[1], by[2]})

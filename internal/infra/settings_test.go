@@ -66,7 +66,7 @@ func TestTheSettingsOfBicepAreThoseThatTheCodeReads(t *testing.T) {
 	code, bicep := readByCode(t), setByBicep(t)
 	for _, name := range bicep {
 		if !slices.Contains(code, name) && !slices.Contains(hostOwn, name) {
-			t.Errorf("modules/app.bicep sets %s, which nobody reads", name)
+			t.Errorf("modules/app.bicep sets %s, which the code does not read", name)
 		}
 		if elsewhere[name] != "" {
 			t.Errorf("modules/app.bicep sets %s, although %s", name, elsewhere[name])
@@ -87,13 +87,13 @@ func TestTheLocalSettingsAreThoseThatTheCodeReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	if local.Values["FUNCTIONS_WORKER_RUNTIME"] != "custom" {
-		t.Error("local.settings.json does not say that the worker is custom")
+		t.Error("local.settings.json does not set the custom worker")
 	}
 	delete(local.Values, "FUNCTIONS_WORKER_RUNTIME")
 	code := readByCode(t)
 	for name := range local.Values {
 		if !slices.Contains(code, name) && !slices.Contains(hostOwn, name) {
-			t.Errorf("local.settings.json sets %s, which nobody reads", name)
+			t.Errorf("local.settings.json sets %s, which the code does not read", name)
 		}
 	}
 	if local.Values[storage] == "" {
@@ -139,9 +139,9 @@ func bindings(t *testing.T, function string) []map[string]any {
 	return f.Bindings
 }
 
-// TestWhatTheHostIsToldExists: names in host.json, the functions and the templates that
+// TestHostJSONMatchesTheBuild: names in host.json, the functions and the templates that
 // must be the same for a request, an event or a message to arrive.
-func TestWhatTheHostIsToldExists(t *testing.T) {
+func TestHostJSONMatchesTheBuild(t *testing.T) {
 	var host struct {
 		CustomHandler struct {
 			Description struct{ DefaultExecutablePath string }

@@ -117,7 +117,7 @@ func (c *deployment) named(s scope, n *node) any {
 			return c.referred(s, d)
 		}
 	}
-	c.Fatalf("%s:%d: %s is given by nobody", s.path, n.line, n.text)
+	c.Fatalf("%s:%d: %s has no value", s.path, n.line, n.text)
 	return nil
 }
 

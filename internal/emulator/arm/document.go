@@ -129,7 +129,7 @@ func identifySub(s sub, parent string) {
 			delete(s.properties(), key)
 		}
 	}
-	if _, told := s.properties()["enableHttp3"]; !told && s.section == "httpListeners" {
+	if _, sent := s.properties()["enableHttp3"]; !sent && s.section == "httpListeners" {
 		s.properties()["enableHttp3"] = false
 	}
 }
@@ -149,7 +149,7 @@ func (d document) keepSecrets(before document) {
 		}
 		p := s.properties()
 		delete(p, "password")
-		if data, told := p["data"]; told {
+		if data, sent := p["data"]; sent {
 			delete(p, "data")
 			p["publicCertData"] = data
 		} else if kept, known := stored[strings.ToLower(s.name())]; known {

@@ -49,7 +49,7 @@ func TestBackendHealthIsAnOperationAboutReferencedPoolsOnly(t *testing.T) {
 		return len(h) == 1 && h["pool-blue"]["127.11.0.1"] == "Healthy"
 	})
 	w.blue.server.Close()
-	eventually(t, "a pool that nobody listens at to be unhealthy", func() bool { return w.health()["pool-blue"]["127.11.0.1"] == "Unhealthy" })
+	eventually(t, "a pool without a listening server is unhealthy", func() bool { return w.health()["pool-blue"]["127.11.0.1"] == "Unhealthy" })
 }
 
 func TestBackendHealthAnswersLaterThanAsked(t *testing.T) {

@@ -248,7 +248,7 @@ func TestEveryMemberGetsItsTurnAndADeadOneGetsNone(t *testing.T) {
 		t.Errorf("%d requests failed although one member was alive", n)
 	}
 	b.server.Close()
-	eventually(t, "502 when nobody listens", func() bool {
+	eventually(t, "502 without a listening server", func() bool {
 		resp, err := http.Get(g.ListenerURL("lst-both"))
 		if err != nil {
 			t.Fatal(err)

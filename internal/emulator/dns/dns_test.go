@@ -138,7 +138,7 @@ func TestAResolverCanDisregardTheTTL(t *testing.T) {
 	w.leads(r, green)
 }
 
-func TestManyUsersAskOnce(t *testing.T) {
+func TestConcurrentUsersCauseOneQuery(t *testing.T) {
 	w := newEnv(t, 30)
 	r := w.resolver(dns.Options{})
 	var all sync.WaitGroup
@@ -155,7 +155,7 @@ func TestManyUsersAskOnce(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotFoundIsNotRemembered(t *testing.T) {
+func TestNXDOMAINIsNotCached(t *testing.T) {
 	w := newEnv(t, 30)
 	r := w.resolver(dns.Options{})
 	w.point("neither")
@@ -186,7 +186,7 @@ func TestAQuestionEndsWithItsContext(t *testing.T) {
 	defer cancel()
 	start := time.Now()
 	if _, err := dns.New(silent.LocalAddr().String(), dns.Options{}).Lookup(ctx, "example.com"); err == nil {
-		t.Fatal("a server that says nothing has answered")
+		t.Fatal("there is an answer from a silent server")
 	}
 	if took := time.Since(start); took > 2*time.Second {
 		t.Errorf("it ended after %s", took)

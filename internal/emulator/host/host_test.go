@@ -241,7 +241,7 @@ func serveFake() {
 		os.Exit(int(code[0] - '0'))
 	}
 	fmt.Println("the fake handler starts")
-	fmt.Fprintln(os.Stderr, "a warning for nobody")
+	fmt.Fprintln(os.Stderr, "a warning without a category")
 	if os.Getenv("FAKE_DEAF") != "" {
 		time.Sleep(time.Hour)
 	}

@@ -138,7 +138,7 @@ func texts(e *events) []string {
 	return list
 }
 
-func TestWhatCannotBeDeliveredIsDeadLettered(t *testing.T) {
+func TestUndeliverableEventsAreDeadLettered(t *testing.T) {
 	always := slices.Repeat([]int{500}, 40)
 	tests := []struct {
 		name, reason string
