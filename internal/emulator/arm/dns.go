@@ -28,7 +28,7 @@ type nameServer struct {
 	tcp      net.Listener
 }
 
-// listenDNS takes a port that is free for UDP and for TCP.
+// listenDNS listens on a port that is free for UDP and TCP.
 func (e *Emulator) listenDNS() error {
 	var err error
 	for range 20 {

@@ -187,7 +187,7 @@ func (c credential) GetToken(ctx context.Context, o policy.TokenRequestOptions) 
 	return azcore.AccessToken{Token: c.identity.issue(resource, c.clientID), ExpiresOn: time.Now().Add(tokenLife)}, nil
 }
 
-// newGUID makes an identifier like those that Azure hands out.
+// newGUID returns an identifier in the format of Azure.
 func newGUID() string {
 	var b [16]byte
 	rand.Read(b[:])

@@ -15,7 +15,7 @@ type Fixture struct {
 	Port                              int               // of the backends, in the HTTP settings "set-app"
 	ProbePath                         string            // default /healthz
 	RequestTimeout                    int               // seconds, default 30
-	Tags                              map[string]string // besides two that are there anyway
+	Tags                              map[string]string // in addition to two default tags
 	Frontend                          string            // loopback address where the data plane listens, default 127.0.0.1
 	FrontendPort                      int               // where it really listens for the frontend port of the first rule; 0 is any
 }
@@ -24,15 +24,15 @@ type Fixture struct {
 type Pool struct {
 	Name      string
 	Addresses []string
-	Port      int // gives the pool HTTP settings of its own, "set-<name>"
+	Port      int // if set, the pool has its own HTTP settings, "set-<name>"
 }
 
-// Rule is a routing rule with a listener of its own.
+// Rule is a routing rule with its own listener.
 type Rule struct {
 	Name     string
 	Listener string   // default lst-<name>
 	Port     int      // frontend port, default 443
-	Hosts    []string // host names of the listener; none takes any host
+	Hosts    []string // host names of the listener; none means any host
 	Pool     string   // for a path map, the pool of its default
 	Paths    []Path   // makes it a PathBasedRouting rule with the map "map-<name>"
 }

@@ -223,7 +223,7 @@ func (p *plane) forward(w http.ResponseWriter, r *http.Request, now *routing, b 
 	proxy.ServeHTTP(w, r.WithContext(ctx))
 }
 
-// members is a transport to whichever member of a pool takes the request.
+// members is a transport to the members of a pool.
 type members struct {
 	transport *http.Transport
 	backend   *backend

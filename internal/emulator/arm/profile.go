@@ -58,7 +58,7 @@ func (e *Emulator) AddProfile(json []byte) (*Profile, error) {
 	return p, nil
 }
 
-// newProfile takes a profile up and lets the name servers know it.
+// newProfile adds a profile, also on the name servers.
 func (e *Emulator) newProfile(id string, doc document) (*Profile, error) {
 	p := &Profile{
 		id: id, emulator: e, watches: map[watchKey]*member{}, answered: map[string]int{},
@@ -121,7 +121,7 @@ func (p *Profile) Set(change func(*ProfileBehaviour)) {
 	change(&p.behaviour)
 }
 
-// Inject lets the next n calls of a kind go wrong, those for its endpoints included;
+// Inject makes the next n calls of a kind fail, those for its endpoints included;
 // faults are used up in their order. A profile has no operations that could fail later.
 func (p *Profile) Inject(n int, on On, fault Fault) {
 	p.mu.Lock()
@@ -211,7 +211,7 @@ func refused(err error) answer {
 	return failure(http.StatusBadRequest, r.code, r.message)
 }
 
-// meet lets a call to the profile go its way, or wrong.
+// meet carries out a call to the profile, or its fault.
 func (p *Profile) meet(c call, do func() answer) answer {
 	p.mu.Lock()
 	slow, after := p.behaviour.Slow, p.behaviour.RetryAfter
@@ -250,7 +250,7 @@ func (p *Profile) missingRead(c call, doc document) (answer, bool) {
 	return p.emulator.rights.missingLink(c, doc.targets())
 }
 
-// accept takes a whole profile, and lets the name servers follow. The profile is locked.
+// accept stores a whole profile, and updates the name servers. The profile is locked.
 func (p *Profile) accept(doc document) answer {
 	if err := p.prepare(doc, p.doc); err != nil {
 		return refused(err)

@@ -90,7 +90,7 @@ func (p *Profile) prepare(doc, before document) error {
 	setDefault(monitor, "intervalInSeconds", 30)
 	setDefault(monitor, "timeoutInSeconds", min(10, number(monitor, "intervalInSeconds")-1))
 	setDefault(monitor, "toleratedNumberOfFailures", 3)
-	delete(monitor, "profileMonitorStatus") // shown makes it anew
+	delete(monitor, "profileMonitorStatus") // shown computes it
 	none := true
 	for _, e := range doc.endpoints() {
 		p.prepareEndpoint(e, before)
@@ -117,7 +117,7 @@ func (p *Profile) prepareEndpoint(e map[string]any, before document) {
 	props := object(e, "properties")
 	setDefault(props, "endpointStatus", "Enabled")
 	setDefault(props, "weight", 1)
-	delete(props, "endpointMonitorStatus") // shown makes it anew
+	delete(props, "endpointMonitorStatus") // shown computes it
 	if old := before.endpoint(spelled[1], nameOf(e)); old != nil {
 		was := object(old, "properties")
 		if id := was["targetResourceId"]; id != nil && id == props["targetResourceId"] {

@@ -19,7 +19,7 @@ type ProfileFixture struct {
 	Tags                              map[string]string
 }
 
-// Endpoint is one place that a profile can lead users to.
+// Endpoint is one endpoint of a profile.
 type Endpoint struct {
 	Name     string
 	Target   string // IP address or DNS name

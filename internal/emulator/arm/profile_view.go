@@ -41,14 +41,14 @@ func (p *Profile) learn(doc document, n int) {
 	p.watch()
 }
 
-// Hold keeps writes from the name servers until Release. Health goes on to count.
+// Hold keeps writes from the name servers until Release. Health still has an effect.
 func (p *Profile) Hold() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.held = true
 }
 
-// Release lets the name servers know all writes at once; later ones take their usual time.
+// Release sends all writes to the name servers at once; later ones take their usual time.
 func (p *Profile) Release() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -71,7 +71,7 @@ func (p *Profile) Answers() map[string]int {
 	return maps.Clone(p.answered)
 }
 
-// Serving returns the names of the endpoints that DNS leads new users to now.
+// Serving returns the names of the endpoints in a new DNS answer.
 func (p *Profile) Serving() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -31,7 +31,7 @@ func (e *Emulator) Requests() []Request {
 	return append([]Request(nil), e.requests...)
 }
 
-// call is one authenticated request with its path taken apart.
+// call is one authenticated request with its parsed path.
 type call struct {
 	method, principal, ifMatch, query string
 	body                              []byte
@@ -166,7 +166,7 @@ func (e *Emulator) dispatch(r *http.Request, principal string, body []byte) answ
 	return c.notFound()
 }
 
-// parse takes /subscriptions/s[/resourceGroups/g]/providers/namespace/type[/name[/rest]] apart.
+// parse parses /subscriptions/s[/resourceGroups/g]/providers/namespace/type[/name[/rest]].
 func (c *call) parse() bool {
 	parts := strings.Split(strings.Trim(c.raw, "/"), "/")
 	if len(parts) < 5 || !strings.EqualFold(parts[0], "subscriptions") {

@@ -23,7 +23,7 @@ import (
 // version is a number of the real host; handlers must treat it as opaque.
 const version = "4.1052.200.0"
 
-// errClosed is the cause of an end that was asked for.
+// errClosed is the cause of an end by Close.
 var errClosed = errors.New("the host was closed")
 
 // Options configures a host. Only Root is required.
@@ -99,9 +99,9 @@ type Host struct {
 type worker interface {
 	// await returns when the handler can be called; an error when it never will.
 	await(ctx context.Context) error
-	// recycle kills the handler and starts it anew, which does not count as a crash.
+	// recycle kills and restarts the handler, which does not count as a crash.
 	recycle()
-	// run keeps the handler running until ctx ends, and leaves nothing behind.
+	// run keeps the handler running until ctx ends, and then cleans up.
 	run(ctx context.Context)
 }
 

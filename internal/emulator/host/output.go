@@ -76,7 +76,7 @@ func (h *Host) send(ctx context.Context, b binding, v any) error {
 
 var errNoBody = errors.New("a $return value is an HTTP answer only when it has a body")
 
-// respond writes the HTTP answer that a reply to the default POST holds.
+// respond writes the HTTP response in a reply to the default POST.
 func (h *Host) respond(w http.ResponseWriter, f *function, answer reply) {
 	var value any
 	for _, b := range f.outputs {

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// pollEvery is how often the host asks whether the handler listens yet.
+// pollEvery is the interval of polls for a starting handler.
 const pollEvery = 25 * time.Millisecond
 
 // errOver is why a call of a handler that will not be started again fails.
@@ -107,7 +107,7 @@ func (p *process) spawn() (*child, *tail, error) {
 	cmd := exec.Command(s.executable)
 	env := p.environment()
 	for _, arg := range s.arguments {
-		// A variable that is not set leaves nothing.
+		// An unset variable becomes empty.
 		cmd.Args = append(cmd.Args, strings.Fields(percent.ReplaceAllString(env.expand(arg), ""))...)
 	}
 	for k, v := range env {

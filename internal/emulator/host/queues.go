@@ -42,7 +42,7 @@ type Message struct {
 	Inserted, Expires, NextVisible time.Time
 }
 
-// Memory holds queues in memory, for a lab without storage.
+// Memory is a set of queues in memory, for a lab without storage.
 type Memory struct {
 	mu       sync.Mutex
 	queues   map[string][]*Message

@@ -98,7 +98,7 @@ var (
 )
 
 // forward makes a new request of the caller's, with the losses of the real host, and
-// hands the whole answer back.
+// returns the whole response.
 func (h *Host) forward(w http.ResponseWriter, r *http.Request, f *function) {
 	body, err := declaredBody(r)
 	if err != nil {
