@@ -1,7 +1,6 @@
-// Only the controller, for a registry, clusters and gateways that exist already. It changes
-// none of them; it adds a system topic beside the registry, role assignments on what the
-// controller works with, and alert rules where they are asked for. Everything is expected in
-// one subscription.
+// Only the controller, for an existing registry, clusters and gateways. The deployment changes
+// none of them; it adds a system topic of the registry, role assignments on the resources that
+// the controller uses, and optional alert rules. All resources must be in one subscription.
 targetScope = 'subscription'
 
 import { gatewayOptions, networkOptions, registryOptions, tagValues, watchedGateway } from 'types.bicep'
@@ -14,12 +13,12 @@ param name string = 'bluegreen'
 @description('Required. Azure region of the controller.')
 param location string
 
-@description('Optional. Name of the resource group of the controller, which is made.')
+@description('Optional. Name of the resource group of the controller, which the deployment creates.')
 @minLength(1)
 @maxLength(90)
 param groupName string = 'rg-${name}-controller'
 
-@description('Optional. Tags of everything.')
+@description('Optional. Tags of all resources.')
 param tags tagValues = {}
 
 @description('Required. Resource id of the Log Analytics workspace.')
@@ -43,25 +42,25 @@ param trafficManagerPublicIpIds string[] = []
 @description('Optional. The gateways that get alert rules; none by default.')
 param watched watchedGateway[] = []
 
-@description('Optional. Where to reach private clusters and the storage account from; null is a controller with public access.')
+@description('Optional. Network access to private clusters and to the storage account; null for a controller with public access.')
 param network networkOptions?
 
 @description('Optional. Redundancy of the storage account: Standard_LRS for regions without availability zones.')
 @allowed(['Standard_LRS', 'Standard_ZRS'])
 param storageSku string = 'Standard_ZRS'
 
-@description('Optional. Client id of the app registration for secure alert delivery; without it there is neither sign-in nor action group.')
+@description('Optional. Client id of the app registration for secure alert delivery; without it there is neither authentication nor an action group.')
 param alertApp string = ''
 
 @description('Optional. Object id of that app registration, not of its service principal.')
 param alertAppObjectId string = ''
 
-@description('Optional. Instances that are kept ready for HTTP functions, and so for alerts.')
+@description('Optional. Always-ready instances for HTTP functions, which include alerts.')
 @minValue(0)
 @maxValue(10)
 param alwaysReady int = 0
 
-@description('Optional. Whether to make an Event Grid topic that outcomes are published to.')
+@description('Optional. Whether to create an Event Grid topic for the outcomes of releases.')
 param outcomeTopic bool = false
 
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
@@ -125,7 +124,7 @@ module alerts 'modules/alerts.bicep' = [for w in watched: {
 @description('Resource group of the controller.')
 output RESOURCE_GROUP string = group.name
 
-@description('Name of the Function app that the code is deployed to.')
+@description('Name of the Function app.')
 output FUNCTION_APP string = controller.outputs.appName
 
 @description('Resource id of the Function app, for events.bicep.')
@@ -137,7 +136,7 @@ output FUNCTION_HOST string = controller.outputs.hostName
 @description('Name of the system topic of the registry, for events.bicep.')
 output REGISTRY_TOPIC string = controller.outputs.registryTopicName
 
-@description('Resource group of the registry, which events.bicep is deployed to.')
+@description('Resource group of the registry, for the deployment of events.bicep.')
 output REGISTRY_GROUP string = split(registry.id, '/')[4]
 
 @description('Resource id of the storage account, for events.bicep.')
@@ -149,7 +148,7 @@ output CONTROLLER_OBJECT_ID string = controller.outputs.principalId
 @description('Resource id of the action group, for alert rules of your own; empty without an app registration.')
 output ACTION_GROUP_ID string = controller.outputs.actionGroupId
 
-@description('Endpoint of the topic of outcomes, for notify.topic of bluegreen.yaml; empty when there is none.')
+@description('Endpoint of the topic of outcomes, for notify.topic of bluegreen.yaml; empty if there is none.')
 output OUTCOME_TOPIC string = controller.outputs.outcomeTopicEndpoint
 
 @description('Login server of the registry, for bluegreen.yaml.')
@@ -161,8 +160,8 @@ output BLUE_CLUSTER string = clusterIds[0]
 @description('Resource id of the cluster of green, for bluegreen.yaml: the last of clusterIds, which may be the first.')
 output GREEN_CLUSTER string = last(clusterIds)!
 
-@description('Resource id of the Application Gateway, for bluegreen.yaml; empty when there is none.')
+@description('Resource id of the Application Gateway, for bluegreen.yaml; empty if there is none.')
 output APPLICATION_GATEWAY string = empty(applicationGateways) ? '' : applicationGateways[0].id
 
-@description('Resource id of the Traffic Manager profile, for bluegreen.yaml; empty when there is none.')
+@description('Resource id of the Traffic Manager profile, for bluegreen.yaml; empty if there is none.')
 output TRAFFIC_MANAGER string = trafficManagerId

@@ -1,4 +1,4 @@
-// The controller for two clusters behind one Application Gateway. Put in the ids of your own.
+// The controller for two clusters behind one Application Gateway. Replace the ids with your own.
 using 'controller.bicep'
 
 var shop = '/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg-shop/providers'

@@ -1,6 +1,6 @@
-// The Event Grid subscription that tells the controller of pushed images. Azure refuses it
-// before the function exists, so it is made after the code is deployed, in the resource
-// group of the registry, whichever entry point made the rest.
+// The Event Grid subscription for image pushes. Azure refuses it before the function exists,
+// so it is deployed after the code, in the resource group of the registry, for all entry
+// points.
 
 @description('Required. Name of the system topic of the registry (output REGISTRY_TOPIC of the entry points).')
 @minLength(3)
@@ -10,10 +10,10 @@ param topicName string
 @description('Required. Resource id of the Function app (output FUNCTION_APP_ID).')
 param functionAppId string
 
-@description('Required. Resource id of the storage account that keeps what could not be delivered (output STORAGE_ID).')
+@description('Required. Resource id of the storage account for dead letters (output STORAGE_ID).')
 param storageId string
 
-@description('Required. Names of the repositories of the apps, such as team/podinfo. Event Grid compares without case and takes 25 values for all filters together.')
+@description('Required. Names of the repositories of the apps, such as team/podinfo. Event Grid ignores case and allows 25 values in all filters together.')
 @minLength(1)
 @maxLength(24)
 param repositories string[]
@@ -43,15 +43,15 @@ resource pushed 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15'
     filter: {
       includedEventTypes: ['Microsoft.ContainerRegistry.ImagePushed']
       isSubjectCaseSensitive: false
-      // The parts of an image for several platforms have no tag; signatures and what else
-      // belongs to an image have one that begins with its digest.
+      // The manifests of a multi-platform image have no tag; signatures and other artifacts
+      // have a tag that begins with the image's digest.
       advancedFilters: [
         { operatorType: 'StringIn', key: 'data.target.repository', values: repositories }
         { operatorType: 'IsNotNull', key: 'data.target.tag' }
         { operatorType: 'StringNotBeginsWith', key: 'data.target.tag', values: ['sha256-'] }
       ]
     }
-    // As long as Event Grid tries at all: a day.
+    // The maximum of Event Grid: one day.
     retryPolicy: { maxDeliveryAttempts: 30, eventTimeToLiveInMinutes: 1440 }
     deadLetterWithResourceIdentity: {
       identity: { type: 'SystemAssigned' }

@@ -12,35 +12,35 @@ param name string = 'bluegreen'
 @description('Required. Azure region.')
 param location string
 
-@description('Optional. Name of the resource group, which is made.')
+@description('Optional. Name of the resource group, which the deployment creates.')
 @minLength(1)
 @maxLength(90)
 param groupName string = 'rg-${name}'
 
-@description('Optional. Tags of everything.')
+@description('Optional. Tags of all resources.')
 param tags tagValues = {}
 
-@description('Required. Color that has the traffic now, blue at first. It must be read from Azure before each deployment (scripts/live-color.sh): another one moves the traffic.')
+@description('Required. The live color, blue at first. Read it from Azure before each deployment (scripts/live-color.sh): a wrong value moves the traffic.')
 param live color
 
-@description('Optional. Name of the app, which begins the names of its alert rules.')
+@description('Optional. Name of the app, the prefix of the names of its alert rules.')
 @minLength(1)
 @maxLength(40)
 param app string = 'podinfo'
 
-@description('Required. How large each cluster is.')
+@description('Required. Size of each cluster.')
 param clusters clusterSize
 
-@description('Required. How large each gateway is.')
+@description('Required. Size of each gateway.')
 param gateways gatewaySize
 
-@description('Optional. Availability zones of nodes, gateways and registry; none for a region without them, or to save.')
+@description('Optional. Availability zones of nodes, gateways and registry; none for a region without them, or to reduce costs.')
 param zones string[] = []
 
-@description('Optional. Version of Kubernetes; the default of the region when a cluster is made, and then what it has.')
+@description('Optional. Version of Kubernetes; by default that of the region for a new cluster, and the present version for an existing one.')
 param kubernetesVersion string = ''
 
-@description('Optional. Node pools, as CLUSTER/POOL, whose autoscaler decides already how many nodes there are; the scripts read them from Azure. Others are set to their least.')
+@description('Optional. Node pools, as CLUSTER/POOL, that the cluster autoscaler already manages; the scripts read them from Azure. Other pools are set to their minimum.')
 param scaledPools string[] = []
 
 @description('Optional. Address range of the network of the clusters, /18 or larger.')
@@ -49,35 +49,35 @@ param workloadSpace string = '10.0.0.0/16'
 @description('Optional. Address range of the network of operations, /20 or larger.')
 param operationsSpace string = '10.1.0.0/16'
 
-@description('Optional. Addresses of the internal load balancers of blue and green, as the Services in deploy/kubernetes ask for them.')
+@description('Optional. Addresses of the internal load balancers of blue and green, which the Services in deploy/kubernetes request.')
 @minLength(2)
 @maxLength(2)
 param ingressAddresses string[] = [cidrHost(cidrSubnet(workloadSpace, 24, 8), 9), cidrHost(cidrSubnet(workloadSpace, 24, 9), 9)]
 
-@description('Optional. Address of a firewall that all traffic of the nodes to the internet goes through; empty for the load balancer of each cluster.')
+@description('Optional. Address of a firewall for the outgoing traffic of the nodes; empty for the load balancer of each cluster.')
 param egressAddress string = ''
 
-@description('Optional. Whether the controller calls the internet from one fixed address, by a NAT gateway.')
+@description('Optional. Whether the outgoing traffic of the controller has a fixed address, through a NAT gateway.')
 param fixedEgress bool = false
 
-@description('Optional. Whether images can be pushed from the internet, always with a sign-in; clusters and controller use the private endpoint all the same.')
+@description('Optional. Whether images can be pushed from the internet, always with authentication; clusters and controller use the private endpoint in any case.')
 param publicRegistry bool = false
 
-@description('Optional. Whether a deleted vault keeps its name for its whole retention; off where the environment is torn down and made again.')
+@description('Optional. Whether a deleted vault reserves its name for its whole retention; turn it off for environments that are deleted and created again.')
 param purgeProtection bool = false
 
-@description('Optional. Name of the certificate of the app in the vault; without one the gateways speak HTTP only. Import it after the first deployment, then deploy again.')
+@description('Optional. Name of the certificate of the app in the vault; without one the gateways serve HTTP only. Import it after the first deployment, then deploy again.')
 @maxLength(127)
 param certificate string = ''
 
-@description('Optional. Host name that users ask for, a CNAME of the Traffic Manager name; by default the Traffic Manager name itself.')
+@description('Optional. Host name for users, a CNAME of the Traffic Manager name; by default the Traffic Manager name itself.')
 @maxLength(253)
 param hostName string = ''
 
-@description('Optional. Path of the app that says whether it is healthy.')
+@description('Optional. Path of the app\'s health endpoint.')
 param healthPath string = '/healthz'
 
-@description('Optional. Seconds that resolvers may keep the answer of Traffic Manager: how long users may stay on the other color after a switch.')
+@description('Optional. TTL of the DNS answer of Traffic Manager in seconds: users may stay on the previous color that long after a switch.')
 @minValue(10)
 @maxValue(300)
 param ttl int = 10
@@ -85,19 +85,19 @@ param ttl int = 10
 @description('Optional. Public SSH key of the jump host; without one there is neither jump host nor Bastion.')
 param sshPublicKey string = ''
 
-@description('Optional. Days that logs are kept.')
+@description('Optional. Retention of logs in days.')
 @minValue(30)
 @maxValue(730)
 param logDays int = 30
 
-@description('Optional. Most gigabytes of logs a day; -1 is no limit.')
+@description('Optional. Maximum gigabytes of logs a day; -1 is no limit.')
 @minValue(-1)
 param logGigabytes int = -1
 
-@description('Optional. Object id of those who operate the environment: they administer clusters, push images, keep the certificate, sign in to the jump host.')
+@description('Optional. Object id of the operators: they administer clusters, push images, manage the certificate, sign in to the jump host.')
 param operatorId string = ''
 
-@description('Optional. What the object id of the operators is of.')
+@description('Optional. Principal type of the operators\' object id.')
 @allowed(['Group', 'ServicePrincipal', 'User'])
 param operatorType string = 'Group'
 
@@ -105,18 +105,18 @@ param operatorType string = 'Group'
 @allowed(['Standard_LRS', 'Standard_ZRS'])
 param storageSku string = 'Standard_ZRS'
 
-@description('Optional. Client id of the app registration for secure alert delivery; without it there is neither sign-in nor action group.')
+@description('Optional. Client id of the app registration for secure alert delivery; without it there is neither authentication nor an action group.')
 param alertApp string = ''
 
 @description('Optional. Object id of that app registration, which is not that of its service principal.')
 param alertAppObjectId string = ''
 
-@description('Optional. Instances that are kept ready for HTTP functions, and so for alerts.')
+@description('Optional. Always-ready instances for HTTP functions, which include alerts.')
 @minValue(0)
 @maxValue(10)
 param alwaysReady int = 0
 
-@description('Optional. Whether to make an Event Grid topic that outcomes are published to.')
+@description('Optional. Whether to create an Event Grid topic for the outcomes of releases.')
 param outcomeTopic bool = false
 
 var colors = ['blue', 'green']
@@ -130,8 +130,8 @@ var profileName = 'tm-${name}'
 var certificateUrl = empty(certificate) ? '' : 'https://${vaultName}${environment().suffixes.keyvaultDns}/secrets/${certificate}'
 var jump = !empty(sshPublicKey)
 
-// Ids are put together here, not taken from modules, where names and scopes hang on them:
-// otherwise what-if could not say what a deployment would change.
+// Ids that names and scopes depend on are built here, not taken from modules: what-if cannot
+// evaluate module outputs.
 var here = subscription().subscriptionId
 var networkId = resourceId(here, groupName, 'Microsoft.Network/virtualNetworks', networkName)
 var storageZoneIds = [for part in ['blob', 'queue', 'table']: resourceId(here, groupName, 'Microsoft.Network/privateDnsZones', 'privatelink.${part}.${environment().suffixes.storage}')]
@@ -197,8 +197,8 @@ module toOperations 'modules/peering.bicep' = {
   dependsOn: [network, operations]
 }
 
-// Azure refuses to change both sides of a peering at the same time, and either of them while
-// something is put in one of the networks: what has its place there comes after this.
+// Azure refuses to change both sides of a peering at the same time, or a side during the
+// creation of a resource in its network: these resources depend on the peerings.
 module toWorkload 'modules/peering.bicep' = {
   name: '${name}-to-workload'
   scope: group
@@ -278,7 +278,7 @@ module identities 'modules/cluster-identity.bicep' = [for c in colors: {
   dependsOn: [network, registry, zonesOfNames]
 }]
 
-// Nodes ask for images by the private name, so the endpoint is there before them.
+// Nodes pull images through the private name, so the endpoint is created before them.
 module cluster 'modules/cluster.bicep' = [for (c, i) in colors: {
   name: '${name}-cluster-${c}'
   scope: group
@@ -449,10 +449,10 @@ module alerts 'modules/alerts.bicep' = [for (c, i) in colors: {
 @description('Resource group of the environment.')
 output RESOURCE_GROUP string = group.name
 
-@description('Name that users ask for, with its scheme.')
+@description('URL for users.')
 output APP_URL string = '${empty(certificate) ? 'http' : 'https'}://${empty(hostName) ? trafficManager.outputs.fqdn : hostName}'
 
-@description('Name of Traffic Manager, which a host name of your own is a CNAME of.')
+@description('Name of Traffic Manager, the target of a CNAME for your own host name.')
 output TRAFFIC_MANAGER_FQDN string = trafficManager.outputs.fqdn
 
 @description('Resource id of the Traffic Manager profile, for bluegreen.yaml.')
@@ -470,10 +470,10 @@ output BLUE_FQDN string = frontend[0].outputs.fqdn
 @description('Public name of the gateway of green.')
 output GREEN_FQDN string = frontend[1].outputs.fqdn
 
-@description('Address that the Service of blue asks its internal load balancer for.')
+@description('Address that the Service of blue requests for its internal load balancer.')
 output BLUE_INGRESS string = ingressAddresses[0]
 
-@description('Address that the Service of green asks its internal load balancer for.')
+@description('Address that the Service of green requests for its internal load balancer.')
 output GREEN_INGRESS string = ingressAddresses[1]
 
 @description('Resource id of the cluster of blue, for bluegreen.yaml.')
@@ -485,7 +485,7 @@ output GREEN_CLUSTER string = clusterIds[1]
 @description('Login server of the registry, for bluegreen.yaml.')
 output REGISTRY string = registry.outputs.loginServer
 
-@description('Resource group of the registry, which events.bicep is deployed to.')
+@description('Resource group of the registry, for the deployment of events.bicep.')
 output REGISTRY_GROUP string = group.name
 
 @description('Name of the system topic of the registry, for events.bicep.')
@@ -494,13 +494,13 @@ output REGISTRY_TOPIC string = controller.outputs.registryTopicName
 @description('Name of the vault, for the certificate.')
 output VAULT string = vault.outputs.name
 
-@description('Name of Bastion; empty when there is none.')
+@description('Name of Bastion; empty if there is none.')
 output BASTION string = jump ? bastion!.outputs.name : ''
 
-@description('Resource id of the jump host; empty when there is none.')
+@description('Resource id of the jump host; empty if there is none.')
 output JUMP_HOST_ID string = jump ? jumpHost!.outputs.id : ''
 
-@description('Name of the Function app that the code is deployed to.')
+@description('Name of the Function app.')
 output FUNCTION_APP string = controller.outputs.appName
 
 @description('Resource id of the Function app, for events.bicep.')
@@ -518,5 +518,5 @@ output CONTROLLER_OBJECT_ID string = controller.outputs.principalId
 @description('Resource id of the action group, for alert rules of your own; empty without an app registration.')
 output ACTION_GROUP_ID string = controller.outputs.actionGroupId
 
-@description('Endpoint of the topic of outcomes, for notify.topic of bluegreen.yaml; empty when there is none.')
+@description('Endpoint of the topic of outcomes, for notify.topic of bluegreen.yaml; empty if there is none.')
 output OUTCOME_TOPIC string = controller.outputs.outcomeTopicEndpoint

@@ -1,7 +1,6 @@
-// The full environment as small as it still shows everything, and the default of azd up. The
-// parts that cost most at rest are left out or small: firewall, zones, Bastion and jump
-// host, NAT gateways, nodes that no app needs. Private clusters without a jump host are
-// reached by az aks command invoke.
+// The smallest form of the full environment, and the default of azd up. The most expensive
+// parts are omitted or small: firewall, zones, Bastion and jump host, NAT gateways, extra
+// nodes. Without a jump host, private clusters are reached by az aks command invoke.
 using 'main.bicep'
 
 param groupName = readEnvironmentVariable('RESOURCE_GROUP', 'rg-bluegreen')
@@ -14,7 +13,7 @@ param clusters = {
   system: { vmSize: 'Standard_D2as_v5', least: 1, most: 1 } // runs the app too
 }
 param gateways = { firewall: 'Off', least: 0, most: 2 }
-param publicRegistry = true // so that docker push works without a way into the network
+param publicRegistry = true // so that docker push works from outside the network
 param storageSku = 'Standard_LRS'
 param logGigabytes = 1
 param operatorId = readEnvironmentVariable('AZURE_PRINCIPAL_ID', '')

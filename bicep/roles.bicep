@@ -1,10 +1,10 @@
 // Every permission of the controller, and the code that needs it. In a cluster it has the
-// Role of deploy/kubernetes/access/role.yaml, and nothing by Azure.
+// Role of deploy/kubernetes/access/role.yaml, and no Azure role.
 targetScope = 'subscription'
 
 import { gatewayOptions } from 'types.bicep'
 
-@description('Required. Base of all names, which tells the custom roles of one controller from those of another.')
+@description('Required. Base of all names; it also makes the names of custom roles unique for each controller.')
 @minLength(3)
 @maxLength(12)
 param name string
@@ -23,10 +23,10 @@ param registryId string
 @description('Required. Resource ids of the clusters of the colors.')
 param clusterIds string[]
 
-@description('Optional. The Application Gateways whose rules the controller changes; none when traffic moves by Traffic Manager or by a Service.')
+@description('Optional. The Application Gateways whose rules the controller changes; none with Traffic Manager or a Service as the gateway.')
 param applicationGateways gatewayOptions[] = []
 
-@description('Optional. Resource id of the Traffic Manager profile that the controller changes; empty when there is none.')
+@description('Optional. Resource id of the Traffic Manager profile that the controller changes; empty if there is none.')
 param trafficManagerId string = ''
 
 @description('Optional. Ids of the public IP addresses that the endpoints of the profile point at.')
@@ -38,9 +38,9 @@ param registryTopicPrincipalId string
 @description('Optional. Whether the controller has a topic of outcomes.')
 param outcomeTopic bool = false
 
-// The parts of the controller by the names that modules/controller.bicep gives them. Outputs
-// would not do: what names and scopes hang on must be known before a deployment, or what-if
-// cannot say what it changes.
+// Resources of the controller, by the names in modules/controller.bicep. Module outputs cannot
+// be used here: names and scopes must be known before a deployment, or what-if cannot evaluate
+// them.
 var suffix = uniqueString(subscription().id, groupName, name)
 var storageName = 'st${name}${take(suffix, 10)}'
 var insightsName = 'appi-${name}-${suffix}'
@@ -77,7 +77,7 @@ resource gateway 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (!emp
           'Microsoft.Network/applicationGateways/write' // needed by internal/azure/appgateway/appgateway.go Switch
           'Microsoft.Network/applicationGateways/backendhealth/action' // needed by internal/azure/appgateway/health.go probed
           'Microsoft.Network/applicationGateways/getBackendHealthOnDemand/action' // needed by internal/azure/appgateway/health.go probe
-          // Azure asks for these at every write of a gateway, for what its definition refers to.
+          // Azure requires these at every write of a gateway, on the resources that it refers to.
           'Microsoft.Network/virtualNetworks/subnets/join/action' // needed by internal/azure/appgateway/appgateway.go Switch
           'Microsoft.Network/publicIPAddresses/join/action' // needed by internal/azure/appgateway/appgateway.go Switch
           'Microsoft.ManagedIdentity/userAssignedIdentities/assign/action' // needed by internal/azure/appgateway/appgateway.go Switch
@@ -88,8 +88,8 @@ resource gateway 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (!emp
   }
 }
 
-// The state of a write and the result of a health request are at addresses of the
-// subscription, not of the gateway.
+// The status of a write and the result of a health request are resources of the subscription,
+// not of the gateway.
 resource poll 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (!empty(applicationGateways)) {
   name: guid(suffix, 'poll')
   properties: {

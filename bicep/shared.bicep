@@ -1,7 +1,7 @@
 // The cheaper setup: one Application Gateway with a pool for each color, in front of two
 // small AKS clusters or of one with a namespace for each color, and the controller that
-// moves the rule of the app from pool to pool. API servers, registry and vault are reached
-// from the internet, always with a sign-in by Entra.
+// switches the app's rule between the pools. API servers, registry and vault can be reached
+// from the internet, always with Entra authentication.
 targetScope = 'subscription'
 
 import { clusterSize, color, gatewaySize, tagValues } from 'types.bicep'
@@ -14,49 +14,49 @@ param name string = 'bluegreen'
 @description('Required. Azure region.')
 param location string
 
-@description('Optional. Name of the resource group, which is made.')
+@description('Optional. Name of the resource group, which the deployment creates.')
 @minLength(1)
 @maxLength(90)
 param groupName string = 'rg-${name}'
 
-@description('Optional. Tags of everything.')
+@description('Optional. Tags of all resources.')
 param tags tagValues = {}
 
-@description('Required. Color that has the traffic now, blue at first. It must be read from Azure before each deployment (scripts/live-color.sh): another one moves the traffic.')
+@description('Required. The live color, blue at first. Read it from Azure before each deployment (scripts/live-color.sh): a wrong value moves the traffic.')
 param live color
 
-@description('Optional. Name of the app, which begins the names of its alert rules.')
+@description('Optional. Name of the app, the prefix of the names of its alert rules.')
 @minLength(1)
 @maxLength(40)
 param app string = 'podinfo'
 
-@description('Optional. Whether both colors live in one cluster, in the namespaces podinfo-blue and podinfo-green, instead of one each.')
+@description('Optional. Whether both colors share one cluster, in the namespaces podinfo-blue and podinfo-green.')
 param oneCluster bool = false
 
-@description('Required. How large each cluster is.')
+@description('Required. Size of each cluster.')
 param clusters clusterSize
 
-@description('Required. How large the gateway is.')
+@description('Required. Size of the gateway.')
 param gateway gatewaySize
 
-@description('Optional. Availability zones of nodes and gateway; none for a region without them, or to save.')
+@description('Optional. Availability zones of nodes and gateway; none for a region without them, or to reduce costs.')
 param zones string[] = []
 
-@description('Optional. Version of Kubernetes; the default of the region when a cluster is made, and then what it has.')
+@description('Optional. Version of Kubernetes; by default that of the region for a new cluster, and the present version for an existing one.')
 param kubernetesVersion string = ''
 
-@description('Optional. Node pools, as CLUSTER/POOL, whose autoscaler decides already how many nodes there are; the scripts read them from Azure. Others are set to their least.')
+@description('Optional. Node pools, as CLUSTER/POOL, that the cluster autoscaler already manages; the scripts read them from Azure. Other pools are set to their minimum.')
 param scaledPools string[] = []
 
 @description('Optional. Address range of the network, /20 or larger.')
 param addressSpace string = '10.0.0.0/16'
 
-@description('Optional. Addresses of the internal load balancers of blue and green, as the Services in deploy/kubernetes ask for them.')
+@description('Optional. Addresses of the internal load balancers of blue and green, which the Services in deploy/kubernetes request.')
 @minLength(2)
 @maxLength(2)
 param ingressAddresses string[] = [cidrHost(cidrSubnet(addressSpace, 24, 8), 9), cidrHost(cidrSubnet(addressSpace, 24, 9), 9)]
 
-@description('Optional. Address ranges, or one service tag, from which the previews on port 8080 are reached. The controller checks the idle color there, from addresses of Azure that change.')
+@description('Optional. Address ranges, or one service tag, that may reach the previews on port 8080. The controller checks the idle color there, from changing Azure addresses.')
 @minLength(1)
 param previewSources string[] = ['AzureCloud']
 
@@ -64,33 +64,33 @@ param previewSources string[] = ['AzureCloud']
 @allowed(['Basic', 'Standard'])
 param registrySku string = 'Basic'
 
-@description('Optional. Whether a deleted vault keeps its name for its whole retention; off where the environment is torn down and made again.')
+@description('Optional. Whether a deleted vault reserves its name for its whole retention; turn it off for environments that are deleted and created again.')
 param purgeProtection bool = false
 
-@description('Optional. Name of the certificate of the app in the vault; without one the gateway speaks HTTP only. Import it after the first deployment, then deploy again.')
+@description('Optional. Name of the certificate of the app in the vault; without one the gateway serves HTTP only. Import it after the first deployment, then deploy again.')
 @maxLength(127)
 param certificate string = ''
 
-@description('Optional. Host name that users ask for, a CNAME of the name of the gateway; by default the name of the gateway itself.')
+@description('Optional. Host name for users, a CNAME of the name of the gateway; by default the name of the gateway itself.')
 @maxLength(253)
 param hostName string = ''
 
-@description('Optional. Path of the app that says whether it is healthy.')
+@description('Optional. Path of the app\'s health endpoint.')
 param healthPath string = '/healthz'
 
-@description('Optional. Days that logs are kept.')
+@description('Optional. Retention of logs in days.')
 @minValue(30)
 @maxValue(730)
 param logDays int = 30
 
-@description('Optional. Most gigabytes of logs a day; -1 is no limit.')
+@description('Optional. Maximum gigabytes of logs a day; -1 is no limit.')
 @minValue(-1)
 param logGigabytes int = -1
 
-@description('Optional. Object id of those who operate the environment: they administer clusters, push images, keep the certificate.')
+@description('Optional. Object id of the operators: they administer clusters, push images, manage the certificate.')
 param operatorId string = ''
 
-@description('Optional. What the object id of the operators is of.')
+@description('Optional. Principal type of the operators\' object id.')
 @allowed(['Group', 'ServicePrincipal', 'User'])
 param operatorType string = 'Group'
 
@@ -98,18 +98,18 @@ param operatorType string = 'Group'
 @allowed(['Standard_LRS', 'Standard_ZRS'])
 param storageSku string = 'Standard_ZRS'
 
-@description('Optional. Client id of the app registration for secure alert delivery; without it there is neither sign-in nor action group.')
+@description('Optional. Client id of the app registration for secure alert delivery; without it there is neither authentication nor an action group.')
 param alertApp string = ''
 
 @description('Optional. Object id of that app registration, which is not that of its service principal.')
 param alertAppObjectId string = ''
 
-@description('Optional. Instances that are kept ready for HTTP functions, and so for alerts.')
+@description('Optional. Always-ready instances for HTTP functions, which include alerts.')
 @minValue(0)
 @maxValue(10)
 param alwaysReady int = 0
 
-@description('Optional. Whether to make an Event Grid topic that outcomes are published to.')
+@description('Optional. Whether to create an Event Grid topic for the outcomes of releases.')
 param outcomeTopic bool = false
 
 var days = ['Tuesday', 'Thursday']
@@ -127,8 +127,8 @@ var wanted = oneCluster
       { name: 'aks-${name}-green', nodes: 'snet-nodes-green', subnets: ['snet-nodes-green', 'snet-ingress-green'] }
     ]
 
-// Ids are put together here, not taken from modules, where names and scopes hang on them:
-// otherwise what-if could not say what a deployment would change.
+// Ids that names and scopes depend on are built here, not taken from modules: what-if cannot
+// evaluate module outputs.
 var here = subscription().subscriptionId
 var registryId = resourceId(here, groupName, 'Microsoft.ContainerRegistry/registries', registryName)
 var clusterIds = [for c in wanted: resourceId(here, groupName, 'Microsoft.ContainerService/managedClusters', c.name)]
@@ -305,13 +305,13 @@ module alerts 'modules/alerts.bicep' = {
 @description('Resource group of the environment.')
 output RESOURCE_GROUP string = group.name
 
-@description('Name that users ask for, with its scheme.')
+@description('URL for users.')
 output APP_URL string = '${scheme}://${empty(hostName) ? frontend.outputs.fqdn : hostName}'
 
-@description('Where each color is seen whether it is live or not, with the Host header COLOR.preview.internal.')
+@description('URL of the preview of each color, live or idle, with the Host header COLOR.preview.internal.')
 output PREVIEW_URL string = 'http://${frontend.outputs.fqdn}:8080'
 
-@description('Public name of the gateway, which a host name of your own is a CNAME of.')
+@description('Public name of the gateway, the target of a CNAME for your own host name.')
 output GATEWAY_FQDN string = frontend.outputs.fqdn
 
 @description('Resource id of the Application Gateway, for bluegreen.yaml.')
@@ -320,10 +320,10 @@ output APPLICATION_GATEWAY string = both.outputs.id
 @description('Name of the rule that belongs to the app, for bluegreen.yaml.')
 output RULE string = 'app'
 
-@description('Address that the Service of blue asks its internal load balancer for.')
+@description('Address that the Service of blue requests for its internal load balancer.')
 output BLUE_INGRESS string = ingressAddresses[0]
 
-@description('Address that the Service of green asks its internal load balancer for.')
+@description('Address that the Service of green requests for its internal load balancer.')
 output GREEN_INGRESS string = ingressAddresses[1]
 
 @description('Resource id of the cluster of blue, for bluegreen.yaml.')
@@ -335,7 +335,7 @@ output GREEN_CLUSTER string = last(clusterIds)!
 @description('Login server of the registry, for bluegreen.yaml.')
 output REGISTRY string = registry.outputs.loginServer
 
-@description('Resource group of the registry, which events.bicep is deployed to.')
+@description('Resource group of the registry, for the deployment of events.bicep.')
 output REGISTRY_GROUP string = group.name
 
 @description('Name of the system topic of the registry, for events.bicep.')
@@ -344,7 +344,7 @@ output REGISTRY_TOPIC string = controller.outputs.registryTopicName
 @description('Name of the vault, for the certificate.')
 output VAULT string = vault.outputs.name
 
-@description('Name of the Function app that the code is deployed to.')
+@description('Name of the Function app.')
 output FUNCTION_APP string = controller.outputs.appName
 
 @description('Resource id of the Function app, for events.bicep.')
@@ -362,5 +362,5 @@ output CONTROLLER_OBJECT_ID string = controller.outputs.principalId
 @description('Resource id of the action group, for alert rules of your own; empty without an app registration.')
 output ACTION_GROUP_ID string = controller.outputs.actionGroupId
 
-@description('Endpoint of the topic of outcomes, for notify.topic of bluegreen.yaml; empty when there is none.')
+@description('Endpoint of the topic of outcomes, for notify.topic of bluegreen.yaml; empty if there is none.')
 output OUTCOME_TOPIC string = controller.outputs.outcomeTopicEndpoint

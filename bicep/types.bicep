@@ -7,10 +7,10 @@ type tagValues = {
   *: string
 }
 
-@description('Where the controller reaches private parts from. Leave the network out for a controller with public access.')
+@description('Network access of the controller to private resources. Omit the network for a controller with public access.')
 @export()
 type networkOptions = {
-  @description('Required. Id of the subnet that the Function app sends from, delegated to Microsoft.App/environments and used by nothing else.')
+  @description('Required. Id of the subnet of the Function app, delegated to Microsoft.App/environments and used only for it.')
   appSubnetId: string
 
   @description('Required. Id of the subnet for the private endpoints of the storage account.')
@@ -35,11 +35,11 @@ type registryOptions = {
   @description('Optional. Azure region of the registry; that of the controller by default.')
   location: string?
 
-  @description('Optional. Name of the system topic that the registry has already, in its own resource group: Azure allows a registry only one. A name of our own by default.')
+  @description('Optional. Name of an existing system topic of the registry, in the registry\'s resource group: Azure allows only one for each registry. By default the deployment creates one.')
   topicName: string?
 }
 
-@description('An Application Gateway that traffic is moved with, and what its definition refers to: Azure asks for the right to join or assign each of these at every write.')
+@description('An Application Gateway that bluegreen switches, and the resources that it refers to: at every write Azure requires join or assign permission on each of them.')
 @export()
 type gatewayOptions = {
   @description('Required. Resource id of the Application Gateway.')
@@ -58,7 +58,7 @@ type gatewayOptions = {
   wafPolicyIds: string[]
 }
 
-@description('A backend pool of an Application Gateway that alert rules watch.')
+@description('A backend pool of an Application Gateway with alert rules.')
 @export()
 type watchedPool = {
   @description('Required. Color of the release that the pool serves.')
@@ -67,25 +67,25 @@ type watchedPool = {
   @description('Required. Name of the backend pool.')
   pool: string
 
-  @description('Required. Name of the backend HTTP settings that the pool is used with.')
+  @description('Required. Name of the backend HTTP settings of the pool.')
   settings: string
 }
 
-@description('An Application Gateway whose pools alert rules watch.')
+@description('An Application Gateway with alert rules for its pools.')
 @export()
 type watchedGateway = {
   @description('Required. Resource id of the Application Gateway.')
   id: string
 
-  @description('Required. Name of the app that is served, which begins the names of the rules.')
+  @description('Required. Name of the app, the prefix of the names of the rules.')
   @minLength(1)
   @maxLength(40)
   app: string
 
-  @description('Required. The pools to watch, at most one per color.')
+  @description('Required. The monitored pools, at most one for each color.')
   pools: watchedPool[]
 
-  @description('Optional. The color that the whole gateway serves, where each color has its own.')
+  @description('Optional. The color of the whole gateway, if each color has its own.')
   color: color?
 }
 
@@ -96,15 +96,15 @@ type color = 'blue' | 'green'
 @description('A rule of a network security group.')
 @export()
 type securityRule = {
-  @description('Required. Name of the rule, each once in its group.')
+  @description('Required. Name of the rule, unique in its group.')
   name: string
 
-  @description('Required. Order of the rule: the lowest that fits decides. Each once per direction.')
+  @description('Required. Order of the rule: the lowest matching one decides. Unique for each direction.')
   @minValue(100)
   @maxValue(4096)
   priority: int
 
-  @description('Required. Whether what fits is let through.')
+  @description('Required. Whether matching traffic is allowed.')
   access: 'Allow' | 'Deny'
 
   @description('Optional. Direction of the connections, Inbound by default.')
@@ -120,51 +120,51 @@ type securityRule = {
   @description('Required. Destination: a service tag, an asterisk, or an address range.')
   destination: string
 
-  @description('Required. Destination ports or ranges of them; an asterisk alone is all.')
+  @description('Required. Destination ports or ranges of them; an asterisk means all.')
   @minLength(1)
   ports: string[]
 }
 
-@description('A pool of Linux nodes of a cluster. It scales by itself when least and most differ.')
+@description('A pool of Linux nodes of a cluster. It is autoscaled if least and most differ.')
 @export()
 type nodePool = {
   @description('Required. Size of the virtual machines.')
   vmSize: string
 
-  @description('Required. Least nodes.')
+  @description('Required. Minimum number of nodes.')
   @minValue(1)
   least: int
 
-  @description('Required. Most nodes.')
+  @description('Required. Maximum number of nodes.')
   @minValue(1)
   most: int
 }
 
-@description('How large a cluster is.')
+@description('Size of a cluster.')
 @export()
 type clusterSize = {
-  @description('Required. Free is without a promised availability of the API server.')
+  @description('Required. Free has no SLA for the API server.')
   tier: 'Free' | 'Standard'
 
-  @description('Required. Nodes of the system; those of the apps too when there are no others.')
+  @description('Required. System nodes; they also run the apps if there are no others.')
   system: nodePool
 
   @description('Optional. Nodes of the apps only.')
   user: nodePool?
 }
 
-@description('How large an Application Gateway is, and whether it has a firewall.')
+@description('Size of an Application Gateway, and its firewall.')
 @export()
 type gatewaySize = {
-  @description('Required. What the web application firewall does with suspicious requests; Off is the cheaper gateway without one.')
+  @description('Required. Mode of the web application firewall; Off is the cheaper gateway without one.')
   firewall: 'Off' | 'Detection' | 'Prevention'
 
-  @description('Required. Least instances; 0 costs least and needs some minutes to grow under load.')
+  @description('Required. Minimum number of instances; 0 is the cheapest and needs some minutes to scale up.')
   @minValue(0)
   @maxValue(100)
   least: int
 
-  @description('Required. Most instances.')
+  @description('Required. Maximum number of instances.')
   @minValue(2)
   @maxValue(125)
   most: int
@@ -198,26 +198,26 @@ type subnet = {
   @description('Optional. Id of its NAT gateway; empty for none.')
   natGatewayId: string?
 
-  @description('Optional. The service that the subnet is handed over to.')
+  @description('Optional. The service that the subnet is delegated to.')
   delegation: string?
 
-  @description('Optional. Whether what is in it may call the internet without an address of its own; not by default.')
+  @description('Optional. Whether default outbound access to the internet is allowed; not by default.')
   calls: bool?
 
-  @description('Optional. Whether the security group holds for private endpoints too; not by default.')
+  @description('Optional. Whether the security group applies to private endpoints too; not by default.')
   filtered: bool?
 }
 
-@description('What an Application Gateway stands on.')
+@description('Public address, firewall policy and identity of an Application Gateway.')
 @export()
 type gatewayFrontend = {
   @description('Required. Id of the public address.')
   publicIpId: string
 
-  @description('Required. Id of the firewall policy; empty when there is none.')
+  @description('Required. Id of the firewall policy; empty if there is none.')
   wafPolicyId: string
 
-  @description('Required. Id of the identity that reads the certificate; empty when there is none.')
+  @description('Required. Id of the identity that reads the certificate; empty if there is none.')
   identityId: string
 }
 

@@ -37,8 +37,8 @@ func (w *env) post(path, body string, headers ...string) (int, string) {
 	return resp.StatusCode, string(text)
 }
 
-// TestBadInputIsAnsweredOrDroppedAndNeverComesAgain sends what no sender should send.
-func TestBadInputIsAnsweredOrDroppedAndNeverComesAgain(t *testing.T) {
+// TestBadInputIsAnsweredOrDroppedAndNeverRedelivered sends invalid requests, events and messages.
+func TestBadInputIsAnsweredOrDroppedAndNeverRedelivered(t *testing.T) {
 	m := newMarket(t, 1, 1, "  bake: 10m\n")
 	huge := `{"schemaId":"` + strings.Repeat("x", 1<<20) + `"}`
 	for name, c := range map[string]struct {
@@ -83,7 +83,7 @@ func TestBadInputIsAnsweredOrDroppedAndNeverComesAgain(t *testing.T) {
 		}
 		calls := m.hosts[0].Invocations("image-pushed")[before:]
 		if len(calls) != 1 || len(calls[0].Logs) == 0 {
-			t.Errorf("%s: nothing says why it was dropped: %+v", name, calls)
+			t.Errorf("%s: the log has no reason for the drop: %+v", name, calls)
 		}
 	}
 	if _, err := m.registry.PushChart(t.Context(), "team/shop-00", "3.0.0"); err != nil {
@@ -148,6 +148,6 @@ func (m *market) queueText(texts ...string) {
 		m.t.Errorf("messages were given up: %v", p)
 	}
 	if !bytes.Contains(m.log(), []byte("not a message of ours")) {
-		m.t.Error("nothing in the log says that a message was dropped")
+		m.t.Error("the log has no dropped message")
 	}
 }

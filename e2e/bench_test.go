@@ -141,7 +141,7 @@ func (x *race) open() string {
 	return space
 }
 
-// all does something for every app at once and returns how long each says it took.
+// all runs do for every app at once and returns the durations that it measured.
 func (x *race) all(do func(i int) time.Duration) []time.Duration {
 	took := make([]time.Duration, len(x.names))
 	var group sync.WaitGroup
@@ -240,8 +240,8 @@ func (x *race) rest(i, round int) {
 	}
 }
 
-// BenchmarkAlert measures from an accepted alert to the gateway's write, beyond what the
-// storage takes.
+// BenchmarkAlert measures the time from an accepted alert to the gateway's write, without the
+// time of the storage.
 func BenchmarkAlert(b *testing.B) {
 	const rounds = 20
 	var beyond, storage []time.Duration

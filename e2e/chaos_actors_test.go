@@ -14,7 +14,7 @@ import (
 	"bluegreen/testbed"
 )
 
-// up is a host whose handler is not frozen; it may be starting.
+// up picks a host whose handler is not frozen; it may be starting.
 func (c *chaos) up(r *rand.Rand) int {
 	c.state.Lock()
 	defer c.state.Unlock()
@@ -49,7 +49,7 @@ func (c *chaos) pushAll(r *rand.Rand, done func() bool) {
 	}
 }
 
-// spoil lets one image of eight be bad, before anybody knows of it.
+// spoil makes some images bad, before any component has seen them.
 func (c *chaos) spoil(digest string, percent int) bool {
 	var b testbed.Behaviour
 	switch {
@@ -65,7 +65,7 @@ func (c *chaos) spoil(digest string, percent int) bool {
 	return true
 }
 
-// send delivers what was pushed to some host, one in ten to two of them.
+// send delivers the pushed images' events to a random host, one in ten to two hosts.
 func (c *chaos) send(r *rand.Rand) {
 	c.mu.Lock()
 	events := c.raised

@@ -15,8 +15,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// keepsPromises checks from outside, with the history as the witness of what was decided
-// when, what must never happen; the numbers are those of the design.
+// keepsPromises checks the numbered promises from outside; the history shows when a decision
+// was made.
 func (c *chaos) keepsPromises() {
 	c.t.Helper()
 	for _, name := range c.apps {
@@ -28,7 +28,7 @@ func (c *chaos) keepsPromises() {
 		a := c.app(name)
 		c.numbersOnce(a, history)
 		c.decidedOnce(name, history)
-		c.wayBackKept(name, history)
+		c.rollbackTargetKept(name, history)
 		c.agrees(a)
 		if w := c.webs[name]; w != nil {
 			c.usersMet(w, a, history)
@@ -113,9 +113,9 @@ func (c *chaos) alertsAnswered() {
 	}
 }
 
-// wayBackKept holds 2: from the switch to the end of the bake nobody deploys to the way
-// back or scales it down.
-func (c *chaos) wayBackKept(app string, history []release.Fact) {
+// rollbackTargetKept checks promise 2: from the switch to the end of the bake the rollback
+// target is neither deployed to nor scaled down.
+func (c *chaos) rollbackTargetKept(app string, history []release.Fact) {
 	c.t.Helper()
 	var back release.Color
 	var from time.Time
@@ -125,7 +125,7 @@ func (c *chaos) wayBackKept(app string, history []release.Fact) {
 			back, from = f.Live, f.At
 		case back != "" && f.Phase != release.Switching && f.Phase != release.Baking:
 			for _, change := range c.watched.between(c.placeOf(app, back), from, f.At) {
-				c.t.Errorf("%s: %s is the way back of release %d from %s to %s, and at %s it was changed: %s",
+				c.t.Errorf("%s: %s is the rollback target of release %d from %s to %s, and at %s it was changed: %s",
 					app, back, f.Release, clockOf(from), clockOf(f.At), clockOf(change.at), change.what)
 			}
 			back = ""
@@ -153,7 +153,7 @@ func (c *chaos) agrees(a api.App) {
 		gateway = c.selects(a.Name)
 	}
 	if gateway != string(a.Live) {
-		c.t.Errorf("%s: the gateway sends traffic to %s, the record says %s: %s", a.Name, gateway, a.Live, a.Sentence)
+		c.t.Errorf("%s: the gateway sends traffic to %s, the record has %s: %s", a.Name, gateway, a.Live, a.Sentence)
 	}
 	for color, known := range map[release.Color]api.Color{release.Blue: a.Colors.Blue, release.Green: a.Colors.Green} {
 		p := c.placeOf(a.Name, color)
@@ -163,7 +163,7 @@ func (c *chaos) agrees(a api.App) {
 		}
 		image, size := d.Spec.Template.Spec.Containers[0].Image, *d.Spec.Replicas
 		if !strings.HasSuffix(image, "@"+known.Image.Digest) {
-			c.t.Errorf("%s: %s runs %s, the record says %s", a.Name, color, image, known.Image)
+			c.t.Errorf("%s: %s runs %s, the record has %s", a.Name, color, image, known.Image)
 		}
 		if live := color == a.Live; live && (size == 0 || d.Status.ReadyReplicas != size) || !live && known.Retired != (size == 0) {
 			c.t.Errorf("%s: %s has %d pods, %d ready: %s", a.Name, color, size, d.Status.ReadyReplicas, a.Sentence)
@@ -171,7 +171,7 @@ func (c *chaos) agrees(a api.App) {
 	}
 }
 
-// usersMet holds 1 and 3 by what users were answered, and that no request was lost.
+// usersMet checks promises 1 and 3 by the answers that users got, and that no request was lost.
 func (c *chaos) usersMet(w *web, a api.App, history []release.Fact) {
 	c.t.Helper()
 	checked := map[string]time.Time{"blue " + w.first: {}} // color and digest, since when users may meet it
@@ -191,7 +191,7 @@ func (c *chaos) usersMet(w *web, a api.App, history []release.Fact) {
 		until, bad := barred["sha256:"+strings.TrimPrefix(answer.version, "sha256:")]
 		switch {
 		case answer.failed != "" && foreign:
-			wrong["failed while somebody else's edit was in effect (allowed): "+answer.failed]++
+			wrong["failed while the rival's change was in effect (allowed):  "+answer.failed]++
 		case answer.failed != "":
 			wrong["LOST: "+answer.failed+" at "+answer.at.UTC().Format("15:04:05")]++
 		case foreign:
@@ -209,12 +209,12 @@ func (c *chaos) usersMet(w *web, a api.App, history []release.Fact) {
 		}
 	}
 	if last := w.users.last(); last.color != string(a.Live) {
-		c.t.Errorf("%s: users end on %s, the record says %s", w.name, last.color, a.Live)
+		c.t.Errorf("%s: users end on %s, the record has %s", w.name, last.color, a.Live)
 	}
 }
 
-// gatewayOtherwiseUntouched holds 8: of the gateway nothing has changed but the apps'
-// references and what the rival did.
+// gatewayOtherwiseUntouched checks promise 8: only the apps' references and the rival's changes
+// differ in the gateway.
 func (c *chaos) gatewayOtherwiseUntouched() {
 	c.t.Helper()
 	want, got := c.before, c.gateway.Document()
@@ -232,7 +232,7 @@ func (c *chaos) gatewayOtherwiseUntouched() {
 	}
 }
 
-// plain is a gateway's document without what the service itself writes.
+// plain is a gateway's document without the fields that the service writes.
 func plain(t interface{ Fatal(...any) }, doc map[string]any) any {
 	text, err := json.Marshal(doc)
 	if err != nil {
@@ -246,7 +246,7 @@ func plain(t interface{ Fatal(...any) }, doc map[string]any) any {
 	return v
 }
 
-// strip removes etags, states and the read-only lists of who refers to a sub-resource.
+// strip removes etags, states and the read-only lists of references to a sub-resource.
 func strip(v any, depth int) {
 	switch v := v.(type) {
 	case map[string]any:
@@ -266,7 +266,7 @@ func strip(v any, depth int) {
 	}
 }
 
-// report says what happened.
+// report logs the numbers of the run.
 func (c *chaos) report(chaotic, all time.Duration) {
 	kinds := map[string]int{}
 	for _, kind := range c.published() {

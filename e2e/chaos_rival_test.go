@@ -18,16 +18,16 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 )
 
-// rival counts what somebody else did to the gateway, and what the last of it was.
+// rival counts another client's changes of the gateway, and keeps the last one.
 type rival struct {
 	tags, others, own int
 	tag               string
 	priority          int
 }
 
-const nobodys = "pool-maintenance"
+const noColorPool = "pool-maintenance"
 
-// maintenance serves the pool that is nobody's color.
+// maintenance serves the pool that belongs to no color.
 func (c *chaos) maintenance() arm.Pool {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -36,7 +36,7 @@ func (c *chaos) maintenance() arm.Pool {
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X-Color", "maintenance") })}
 	go server.Serve(l)
 	c.t.Cleanup(func() { server.Close() })
-	return arm.Pool{Name: nobodys, Addresses: []string{"127.0.0.1"}, Port: l.Addr().(*net.TCPAddr).Port}
+	return arm.Pool{Name: noColorPool, Addresses: []string{"127.0.0.1"}, Port: l.Addr().(*net.TCPAddr).Port}
 }
 
 // rivalry edits the gateway as other clients do: its tags, rules of others, and now and
@@ -114,18 +114,18 @@ func poolOf(doc map[string]any, rule string) string {
 	return id[strings.LastIndex(id, "/")+1:]
 }
 
-// hijack points an app's rule to its other color, or to nobody's, while its release
-// bakes. The app must say so and leave it alone. A person then accepts the other color by
-// resume, or the rival mends what was nobody's.
-func (c *chaos) hijack(ctx context.Context, r *rand.Rand, nobody bool) {
+// hijack points an app's rule at its other color, or at a pool of no color, while its release
+// bakes. The app must report that and not change it. Then an operator accepts the other color
+// by resume, or the rival restores the rule.
+func (c *chaos) hijack(ctx context.Context, r *rand.Rand, noColor bool) {
 	a, ok := c.baking(ctx, r)
 	if !ok {
 		return
 	}
 	w := c.webs[a.Name]
 	pool := fmt.Sprintf("%s-%s", a.Name, a.Release.From)
-	if nobody {
-		pool = nobodys
+	if noColor {
+		pool = noColorPool
 	}
 	began := time.Now()
 	var was string
@@ -142,32 +142,32 @@ func (c *chaos) hijack(ctx context.Context, r *rand.Rand, nobody bool) {
 	w.foreign = append(w.foreign, span{what: pool, from: began})
 	c.state.Unlock()
 	c.noticed(ctx, r, a.Name, pool, began)
-	if nobody {
+	if noColor {
 		err = c.gateway.Rival(func(doc map[string]any) { point(doc, a.Name, was) })
 	} else {
 		err = c.accept(r, a.Name)
 	}
 	if err != nil {
-		c.t.Errorf("%s, which somebody sent to %s: %v", a.Name, pool, err)
+		c.t.Errorf("%s, which the rival pointed at %s: %v", a.Name, pool, err)
 	}
 	c.state.Lock()
 	defer c.state.Unlock()
 	w.foreign[len(w.foreign)-1].to = time.Now().Add(time.Second) // until the gateway has done it
 }
 
-// point lets a rule name a pool, with HTTP settings that fit.
+// point makes a rule refer to a pool, with the matching HTTP settings.
 func point(doc map[string]any, rule, pool string) {
 	id := doc["id"].(string)
 	settings := "set-app"
-	if pool == nobodys {
-		settings = "set-" + nobodys
+	if pool == noColorPool {
+		settings = "set-" + noColorPool
 	}
 	p := ruleOf(doc, rule)
 	p["backendAddressPool"] = map[string]any{"id": id + "/backendAddressPools/" + pool}
 	p["backendHttpSettings"] = map[string]any{"id": id + "/backendHttpSettingsCollection/" + settings}
 }
 
-// baking finds an app behind the gateway whose release bakes now.
+// baking finds an app behind the gateway with a baking release.
 func (c *chaos) baking(ctx context.Context, r *rand.Rand) (api.App, bool) {
 	names := c.webNames()
 	for try := 0; try < 200 && goOn(ctx, 50*time.Millisecond); try++ {
@@ -179,9 +179,9 @@ func (c *chaos) baking(ctx context.Context, r *rand.Rand) (api.App, bool) {
 	return api.App{}, false
 }
 
-// noticed waits until the app has said that its rule leads elsewhere, as drift or, when an
-// alert came in the same moment, as a return that needs help, and sees to it that nobody
-// has put it back. It does not end early: what is begun here is finished.
+// noticed waits until the app has reported the changed rule, as drift or, if an alert came at
+// the same moment, as a rollback that needs an operator, and checks that the rule was not
+// restored. It ignores the end of the test's context, so that the change is always completed.
 func (c *chaos) noticed(ctx context.Context, r *rand.Rand, app, pool string, since time.Time) {
 	ctx = context.WithoutCancel(ctx)
 	deadline := time.Now().Add(100 * time.Second) // a dead worker's claim lasts 60 s
@@ -190,7 +190,7 @@ func (c *chaos) noticed(ctx context.Context, r *rand.Rand, app, pool string, sin
 		here := poolOf(c.gateway.Document(), app)
 		switch {
 		case here != pool:
-			c.t.Errorf("%s: somebody sent traffic to %s at %s, and it was sent to %s: %s", app, pool, since.UTC().Format("15:04:05.000"), here, a.Sentence)
+			c.t.Errorf("%s: the rival pointed the rule at %s at %s, and it was changed to %s: %s", app, pool, since.UTC().Format("15:04:05.000"), here, a.Sentence)
 			return
 		case err == nil && a.Drift != nil:
 			return
@@ -199,14 +199,14 @@ func (c *chaos) noticed(ctx context.Context, r *rand.Rand, app, pool string, sin
 		case err == nil && a.Release.Phase == release.RolledBack && a.Live == release.Color(strings.TrimPrefix(pool, app+"-")):
 			return // the alert's return wants it there, too
 		case time.Now().After(deadline):
-			c.t.Errorf("%s: somebody sent traffic to %s, and that is said by nobody: %s", app, pool, a.Sentence)
+			c.t.Errorf("%s: the rival pointed the rule at %s, and the app does not report it: %s", app, pool, a.Sentence)
 			return
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
 }
 
-// accept is the word of a person that the gateway is right as it is.
+// accept is an operator's resume, which accepts the present state of the gateway.
 func (c *chaos) accept(r *rand.Rand, app string) error {
 	ctx := context.WithoutCancel(c.t.Context())
 	key := api.NewKey()

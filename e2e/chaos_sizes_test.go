@@ -52,7 +52,7 @@ func (s *sizes) updated(c *testbed.Cluster, was, is *appsv1.Deployment) {
 	s.changes[p] = append(s.changes[p], change{written(is), fmt.Sprintf("%d × %s became %d × %s", *was.Spec.Replicas, before, *is.Spec.Replicas, after)})
 }
 
-// written is when the spec was last written, in whole seconds, by whoever owns it.
+// written is the time of the last write of the spec by any field manager, in whole seconds.
 func written(d *appsv1.Deployment) time.Time {
 	var last time.Time
 	for _, m := range d.ManagedFields {

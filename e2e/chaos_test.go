@@ -27,7 +27,7 @@ const (
 	chaosMost     = 5 * time.Minute
 )
 
-// chaos is a subscription in which nothing stays up for long, except what users meet.
+// chaos is a subscription in which every component fails frequently, except those that serve users.
 type chaos struct {
 	*market
 	t       *testing.T
@@ -57,7 +57,7 @@ type web struct {
 	spaces  map[release.Color]string
 	first   string // digest
 	users   *load
-	foreign []span // while somebody else had pointed its rule elsewhere
+	foreign []span // while the rival had changed its rule
 }
 
 type span struct {
@@ -168,7 +168,7 @@ func (c *chaos) clusterOf(color release.Color) *testbed.Cluster {
 }
 
 // openChaosGateway puts one Application Gateway in front of all webs, with a rule and two
-// pools for each, and a pool that is nobody's color.
+// pools for each, and a pool that belongs to no color.
 func (c *chaos) openChaosGateway() {
 	var backends []testbed.Backend
 	for _, name := range c.webNames() {
@@ -192,7 +192,7 @@ func (c *chaos) openChaosGateway() {
 	if c.gateway, err = c.azure.AddGateway(arm.GatewayJSON(f)); err != nil {
 		c.t.Fatal(err)
 	}
-	c.gateway.Set(func(b *arm.Behaviour) { b.Takes = 300 * time.Millisecond }) // some 20 s on Azure: then few releases fit
+	c.gateway.Set(func(b *arm.Behaviour) { b.Takes = 300 * time.Millisecond }) // about 20 s on Azure, which would allow few releases
 	c.before = c.gateway.Document()
 }
 
@@ -239,7 +239,7 @@ apps:
 	return text.String()
 }
 
-// started is how many releases the topic has been told of.
+// started is the number of releases published to the topic.
 func (c *chaos) started() int {
 	n := 0
 	for _, kind := range c.published() {
@@ -275,8 +275,8 @@ func (c *chaos) settle(within time.Duration) {
 	}
 }
 
-// atRest reports whether an app has nothing under way; its idle color is then scaled down.
-// An image that was pushed before the last rollback waits for a person.
+// atRest reports whether an app has no release in progress; its idle color is then scaled
+// down. An image that was pushed before the last rollback waits for an operator.
 func atRest(a api.App) bool {
 	over := a.Release == nil || !a.Release.Phase.Active()
 	idle := a.Colors.Blue

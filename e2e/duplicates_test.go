@@ -137,7 +137,7 @@ func (m *market) storm(n int, call func(i, instance int) error) {
 	}
 }
 
-// once fails the test when anything that happens once in a release was told twice.
+// once fails the test if a fact that is unique in a release was published twice.
 func (m *market) once(app string) {
 	m.t.Helper()
 	h, err := m.client(0).History(m.t.Context(), app, 200, 0)
@@ -155,7 +155,7 @@ func (m *market) once(app string) {
 	}
 }
 
-func TestOneAppsTroubleIsItsOwn(t *testing.T) {
+func TestAFailingAppDoesNotAffectOthers(t *testing.T) {
 	w := newEnv(t)
 	cluster, _ := clusters(t)
 	m := &market{env: w, cluster: cluster, spaces: map[string]string{}}
@@ -192,7 +192,7 @@ func TestOneAppsTroubleIsItsOwn(t *testing.T) {
 	}
 }
 
-func TestAConfigurationThatCannotBeUsedIsSaidByTheAPI(t *testing.T) {
+func TestTheAPIReportsAnInvalidConfiguration(t *testing.T) {
 	w := newEnv(t)
 	w.serve("apps: [\n", 1)
 	h, err := w.client(0).Health(t.Context())

@@ -79,7 +79,7 @@ func (w *env) raise(event []byte) {
 	w.raised = append(w.raised, event)
 }
 
-// deliver sends what the registry has raised.
+// deliver sends the events that the registry has raised.
 func (w *env) deliver() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -199,7 +199,7 @@ func (w *env) reach(name string, p release.Phase) api.App {
 	return w.until(name, time.Minute, string(p), func(a api.App) bool { return a.Release != nil && a.Release.Phase == p })
 }
 
-// showAll prints what happened to an app.
+// showAll prints the history of an app.
 func (w *env) showAll(name string) {
 	h, err := w.client(0).History(w.t.Context(), name, 50, 0)
 	if err != nil {
@@ -212,7 +212,7 @@ func (w *env) showAll(name string) {
 	w.t.Logf("the end of the log:\n%s", strings.Join(lines[max(0, len(lines)-40):], "\n"))
 }
 
-// log is what hosts and handlers have said.
+// log is the output of hosts and handlers.
 func (w *env) log() []byte {
 	text, _ := os.ReadFile(filepath.Join(w.dir, "host.log"))
 	return text
@@ -227,8 +227,8 @@ func (w *env) fire(rule, pool string) {
 	}
 }
 
-// grant gives the app's identity what deploy/kubernetes/access/role.yaml says, in a namespace and
-// with the names of its own objects, as the file asks.
+// grant gives the app's identity the Role of deploy/kubernetes/access/role.yaml in a namespace,
+// with the names of its own objects, as the file requires.
 func grant(t testing.TB, c *testbed.Cluster, namespace string, deployments []string, service string) {
 	t.Helper()
 	names := map[string][]string{"deployments": deployments, "services": {service}}

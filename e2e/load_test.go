@@ -83,7 +83,7 @@ func (l *load) Stop() {
 	l.client.CloseIdleConnections()
 }
 
-// answers returns what was seen so far, in the order of asking.
+// answers returns the answers so far, in the order of the requests.
 func (l *load) answers() []answer {
 	l.mu.Lock()
 	defer l.mu.Unlock()

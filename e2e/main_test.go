@@ -1,5 +1,5 @@
-// Package e2e runs the package that is deployed, as separate processes behind the
-// stand-in host, against Azurite, real control planes and an emulated Azure.
+// Package e2e runs the deployment package as separate processes behind the emulated Functions
+// host, against Azurite, real Kubernetes control planes and the emulated Azure.
 package e2e
 
 import (
@@ -15,8 +15,8 @@ import (
 	"bluegreen/testbed"
 )
 
-// shared is what all tests of this process use: starting it for each would take most of
-// the time.
+// shared is the fixture of all tests of this process: starting it for each test would take
+// most of the time.
 var shared struct {
 	sync.Mutex
 	clusters []*testbed.Cluster
@@ -63,7 +63,7 @@ func clusters(t testing.TB) (blue, green *testbed.Cluster) {
 	return shared.clusters[0], shared.clusters[1]
 }
 
-// root is the folder with what the zip deploys.
+// root is the folder with the unpacked zip.
 func root(t testing.TB) string {
 	t.Helper()
 	shared.Lock()

@@ -31,9 +31,9 @@ import (
 const (
 	stormApps     = 500
 	stormDistinct = 5_000
-	stormEvents   = 2 * stormDistinct // each push is told twice
+	stormEvents   = 2 * stormDistinct // each push is delivered twice
 	stormAtOnce   = 32
-	stormCounted  = 1_000 // events whose storage requests are counted, in a run of their own
+	stormCounted  = 1_000 // events of the separate run in which storage requests are counted
 )
 
 // BenchmarkEventStorm sends pushes with duplicates for many apps through the Functions
@@ -243,8 +243,8 @@ func rowsOf(n int) []aztables.TransactionAction {
 	}
 }
 
-// requestsPerEvent starts one more host, whose handler reaches the storage through
-// something that counts, and sends new events to it, each twice.
+// requestsPerEvent starts one more host, whose handler uses the storage through a counting
+// proxy, and sends new events to it, each twice.
 func (s *storm) requestsPerEvent() float64 {
 	s.b.Helper()
 	var count atomic.Int64

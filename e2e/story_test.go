@@ -149,7 +149,7 @@ func TestAnImageGoesLiveAndAnAlertTakesTheNextOneBackWithNoRequestLost(t *testin
 		t.Errorf("green has %d replicas, the live color had 3", n)
 	}
 	if n := s.size(s.blue, s.blueSpace); n != 3 {
-		t.Errorf("the way back has %d replicas during the bake", n)
+		t.Errorf("the rollback target has %d replicas during the bake", n)
 	}
 	s.reach("podinfo", release.Completed)
 	s.until("podinfo", time.Minute, "scaled down on blue", func(a api.App) bool { return a.Colors.Blue.Retired })
@@ -169,13 +169,13 @@ func TestAnImageGoesLiveAndAnAlertTakesTheNextOneBackWithNoRequestLost(t *testin
 		t.Errorf("the bad digest is not quarantined, or nothing holds: %s", jsonOf(a))
 	}
 	if !strings.Contains(a.Sentence, "57") || !strings.Contains(a.Sentence, "podinfo-latency") {
-		t.Errorf("the sentence does not say why: %s", a.Sentence)
+		t.Errorf("the sentence has no reason: %s", a.Sentence)
 	}
-	s.told("release-started", "release-switched", "release-completed", "release-returned", "hold-set")
+	s.waitForFacts("release-started", "release-switched", "release-completed", "release-returned", "hold-set")
 }
 
-// told waits until the topic has events of these kinds, each under one id only.
-func (s *shop) told(kinds ...string) {
+// waitForFacts waits until the topic has events of these kinds, each under one id only.
+func (s *shop) waitForFacts(kinds ...string) {
 	s.t.Helper()
 	testbed.Eventually(s.t, 20*time.Second, func() bool {
 		have := map[string]bool{}
@@ -191,7 +191,7 @@ func (s *shop) told(kinds ...string) {
 	}, func() string { return fmt.Sprintf("the topic has %v, not all of %v", s.published(), kinds) })
 }
 
-func TestTheReturnNeedsNothingOfTheBadColor(t *testing.T) {
+func TestARollbackDoesNotDependOnTheBadColor(t *testing.T) {
 	for name, ruin := range map[string]func(s *shop, digest string){
 		"crash-looping": func(s *shop, digest string) { s.green.Behave(digest, testbed.CrashLoop(0)) },
 		"pods gone":     func(s *shop, digest string) { s.green.Behave(digest, testbed.NeverReady()) },

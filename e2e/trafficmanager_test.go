@@ -20,7 +20,7 @@ import (
 const (
 	ttl         = 2 * time.Second // of the profile; on Azure 10 to 60 s
 	propagation = 300 * time.Millisecond
-	late        = time.Second // what a busy machine may add to either
+	late        = time.Second // the delay that a busy machine may add
 )
 
 // passage is one app on two clusters, each behind an Application Gateway of its own, with
@@ -137,10 +137,10 @@ func (p *passage) followed(color string, crowds []*load) {
 	}
 }
 
-// TestBehindTrafficManagerOnlyWhatDNSRemembersIsLost plays the main story with Traffic
-// Manager in front of two gateways. Requests may be lost only by users whose resolver, or
-// whose open connection, still leads to a color that has lost the traffic.
-func TestBehindTrafficManagerOnlyWhatDNSRemembersIsLost(t *testing.T) {
+// TestBehindTrafficManagerOnlyCachedDNSLosesRequests plays the main story with Traffic Manager
+// in front of two gateways. Only users with an old DNS answer or an open connection to the
+// previous color may lose requests.
+func TestBehindTrafficManagerOnlyCachedDNSLosesRequests(t *testing.T) {
 	p := openPassage(t, `    bake: 3s
     retire: {after: 3s}`)
 	honest := p.honest()
@@ -177,15 +177,15 @@ func TestBehindTrafficManagerOnlyWhatDNSRemembersIsLost(t *testing.T) {
 	}
 }
 
-// TestTheReturnByTrafficManagerTakesNoLongerThanDNSRemembers breaks the new color in its
-// bake: what is lost after the alert is lost within the TTL.
-func TestTheReturnByTrafficManagerTakesNoLongerThanDNSRemembers(t *testing.T) {
+// TestARollbackByTrafficManagerTakesAtMostTheTTL breaks the new color in its bake: after the
+// alert, requests are lost only within the TTL.
+func TestARollbackByTrafficManagerTakesAtMostTheTTL(t *testing.T) {
 	p := openPassage(t, `    bake: 10m`)
 	honest := p.honest()
 	bad := p.release("2.0.0")
 	p.reach("podinfo", release.Baking)
 	p.followed("green", honest)
-	p.alarm("blue") // the idle color's gateway has nothing to say about the release
+	p.alarm("blue") // an alert of the idle color's gateway is not about the release
 	if a := p.app("podinfo"); a.Release.Phase != release.Baking {
 		t.Fatalf("an alert about the other color ended the bake: %s", a.Sentence)
 	}

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Takes away what a deployment made, and nothing else: the role assignments of the group's
-# identities and the custom roles that nobody else has, what was put beside a registry that
-# exists elsewhere, the resource group with its vaults, the deployment's records, the app
-# registration for alerts. With the argument elsewhere it leaves the group and the records,
-# for azd down to delete. It asks for the name of the group first; CONFIRM answers beforehand.
+# Deletes the resources of a deployment and nothing else: the role assignments of the group's
+# identities, the custom roles without other assignments, the system topic of a registry in
+# another group, the app registration for alerts, the resource group with its vaults, and the
+# deployment's records. With the argument elsewhere it keeps the group and the records, for
+# azd down to delete. It asks for the name of the group first, unless CONFIRM contains it.
 source "$(dirname "$0")/common.sh"
 signed_in
 outputs
@@ -12,14 +12,14 @@ registry="${REGISTRY_GROUP:-$RESOURCE_GROUP}"
 
 exists=$(az group exists --name "$RESOURCE_GROUP")
 [ "$exists" = true ] || stop "subscription $current has no resource group $RESOURCE_GROUP: nothing was deleted"
-say "This deletes resource group $RESOURCE_GROUP in subscription $current with everything in it, and the rights that its identities have anywhere."
+say "This deletes resource group $RESOURCE_GROUP in subscription $current with everything in it, and all role assignments of its identities."
 if [ -z "${CONFIRM:-}" ]; then
-  printf 'Type %s to go on: ' "$RESOURCE_GROUP" >&2
+  printf 'Type %s to continue: ' "$RESOURCE_GROUP" >&2
   read -r CONFIRM || true
 fi
 [ "$CONFIRM" = "$RESOURCE_GROUP" ] || stop "\"$CONFIRM\" is not $RESOURCE_GROUP: nothing was deleted"
 
-# rest asks Azure about an id. It must not read the list that a loop around it reads.
+# rest calls Azure with a resource id. Its standard input is empty, because callers read a list from theirs.
 rest() {
   az rest --method "$1" --url "$2?api-version=$3" --output json < /dev/null
 }
@@ -38,9 +38,9 @@ cut -d ' ' -f 1 <<< "$assignments" | lines | while read -r id; do
   rest delete "$id" 2022-04-01 > /dev/null
 done
 
-# gone deletes a custom role. Azure refuses while somebody has it, and learns slowly that
-# nobody has.
-gone() {
+# delete_role deletes a custom role. Azure refuses while the role has assignments, and a
+# deleted assignment still counts for a while.
+delete_role() {
   for try in 1 2 3 4 5 6; do
     rest delete "$1" 2022-04-01 > /dev/null && return
     [ "$try" = 6 ] || sleep "${BLUEGREEN_PAUSE:-10}"
@@ -52,7 +52,7 @@ cut -d ' ' -f 2 <<< "$assignments" | lines | while read -r id; do
   case "$name" in
     "bluegreen "*)
       say "deleting custom role $name"
-      gone "$id" || say "custom role $name stays: others have it, see above"
+      delete_role "$id" || say "custom role $name stays: it has other assignments, see above"
       ;;
   esac
 done
@@ -60,22 +60,22 @@ done
 if [ "$registry" != "$RESOURCE_GROUP" ]; then
   case "$REGISTRY_TOPIC" in
     registry-*) # the name that modules/controller.bicep gives
-      say "deleting system topic $REGISTRY_TOPIC in $registry, which told of pushed images"
+      say "deleting system topic $REGISTRY_TOPIC in $registry"
       az eventgrid system-topic delete --resource-group "$registry" --name "$REGISTRY_TOPIC" --yes --output none
       ;;
     *)
-      say "deleting subscription image-pushed of system topic $REGISTRY_TOPIC in $registry, which the registry had already"
+      say "deleting subscription image-pushed of system topic $REGISTRY_TOPIC in $registry; the topic existed before"
       az eventgrid system-topic event-subscription delete --resource-group "$registry" --system-topic-name "$REGISTRY_TOPIC" --name image-pushed --yes --output none
       ;;
   esac
 fi
 if [ -n "${ACTION_GROUP_ID:-}" ]; then
   scripts/entra.sh remove ||
-    say "app registration bluegreen-alerts-$AZURE_ENV_NAME is left: somebody who may delete it runs scripts/entra.sh remove"
+    say "app registration bluegreen-alerts-$AZURE_ENV_NAME remains: run scripts/entra.sh remove with the permission to delete it"
 fi
 [ "${1:-}" != elsewhere ] || exit 0
 
-# records prints the records of a deployment of the subscription and of what it deployed.
+# records prints the records of a subscription deployment and of its nested deployments.
 records() {
   operations=$(az deployment operation sub list --name "$1" --output json < /dev/null) || return 0
   jq -r '.[].properties.targetResource // empty | select(.resourceType == "Microsoft.Resources/deployments") | .id' <<< "$operations" |
@@ -92,14 +92,14 @@ kept=$(
   echo "$scope/resourceGroups/$registry/providers/Microsoft.Resources/deployments/$record-events"
 )
 vaults=$(az keyvault list --resource-group "$RESOURCE_GROUP" --query '[].name' --output tsv)
-say "deleting resource group $RESOURCE_GROUP: some 10 minutes"
+say "deleting resource group $RESOURCE_GROUP: about 10 minutes"
 az group delete --name "$RESOURCE_GROUP" --yes --output none
 { grep -iv "/resourceGroups/$RESOURCE_GROUP/" <<< "$kept" || true; } | lines | while read -r id; do
   rest delete "$id" 2025-04-01 > /dev/null
 done
-# A deleted vault keeps its name, so that the next deployment could not use it.
+# A deleted vault reserves its name, and the next deployment needs that name.
 lines <<< "$vaults" | while read -r name; do
   az keyvault purge --name "$name" --output none < /dev/null ||
-    say "Key Vault $name is deleted but keeps its name for some days, see above"
+    say "Key Vault $name is deleted but reserves its name for some days, see above"
 done
-say "$RESOURCE_GROUP is gone"
+say "$RESOURCE_GROUP is deleted"

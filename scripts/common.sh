@@ -1,9 +1,9 @@
-# What the other scripts share; it is sourced, never run. The settings are azd's own where
-# azd has them:
-#   AZURE_ENV_NAME         tells one environment from another, "bluegreen" by default
+# Shared functions and settings of the other scripts; it is sourced, never run. Settings have
+# the names that azd uses:
+#   AZURE_ENV_NAME         name of the environment, "bluegreen" by default
 #   AZURE_LOCATION         region, "westeurope" by default
-#   AZURE_SUBSCRIPTION_ID  the subscription that is meant; the current one of az by default
-#   RESOURCE_GROUP         group that is made, rg-AZURE_ENV_NAME by default
+#   AZURE_SUBSCRIPTION_ID  expected subscription; the current one of az by default
+#   RESOURCE_GROUP         resource group, rg-AZURE_ENV_NAME by default
 #   BLUEGREEN_SETUP        entry point in bicep/: main (by default), shared or controller
 # shellcheck shell=bash
 set -euo pipefail
@@ -36,20 +36,20 @@ needs() {
   done
 }
 
-# signed_in stops unless az is signed in to the subscription that is meant.
+# signed_in stops unless az is signed in to the expected subscription.
 signed_in() {
   needs az jq
   current=$(az account show --query id --output tsv 2> /dev/null) ||
     stop "not signed in to Azure: run az login, then az account set --subscription ID"
   [ -z "${AZURE_SUBSCRIPTION_ID:-}" ] || [ "$current" = "$AZURE_SUBSCRIPTION_ID" ] ||
-    stop "az works in subscription $current, but AZURE_SUBSCRIPTION_ID is $AZURE_SUBSCRIPTION_ID: run az account set --subscription $AZURE_SUBSCRIPTION_ID"
+    stop "the current subscription of az is $current, but AZURE_SUBSCRIPTION_ID is $AZURE_SUBSCRIPTION_ID: run az account set --subscription $AZURE_SUBSCRIPTION_ID"
 }
 
-# The record of the deployment in the subscription, which also keeps its outputs.
+# Name of the deployment in the subscription; its record has the outputs.
 record="bluegreen-$AZURE_ENV_NAME"
 
 # outputs puts the outputs of the last deployment in the environment, as azd does by itself.
-# There are none when it failed.
+# A failed deployment has none.
 outputs() {
   [ -z "${FUNCTION_APP:-}" ] || return 0
   found=$(az deployment sub show --name "$record" --query properties.outputs --output json 2> /dev/null) || found=null
@@ -59,16 +59,16 @@ outputs() {
   eval "$found"
 }
 
-# deployed stops unless a deployment ended well; then its outputs are in the environment.
+# deployed stops unless a deployment succeeded; then its outputs are in the environment.
 deployed() {
   signed_in
   outputs
   [ -n "${FUNCTION_APP:-}" ] ||
-    stop "subscription $current has no deployment $record that ended well: run make azure-up first, or set AZURE_ENV_NAME"
+    stop "subscription $current has no successful deployment $record: run make azure-up first, or set AZURE_ENV_NAME"
 }
 
-# ask prints what the deployed app answers to GET api/$1. The key goes by standard input:
-# arguments can be seen by others on the machine.
+# ask prints the deployed app's response to GET api/$1. The key is passed on standard input,
+# because arguments are visible to other users of the machine.
 ask() {
   key=$(az functionapp keys list --resource-group "$RESOURCE_GROUP" --name "$FUNCTION_APP" --query functionKeys.default --output tsv) || return
   curl --silent --show-error --fail --max-time 30 --config - "https://$FUNCTION_HOST/api/$1" <<< "header = \"x-functions-key: $key\""

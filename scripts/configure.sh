@@ -1,27 +1,27 @@
 #!/usr/bin/env bash
-# Writes bluegreen.yaml for the sample app from what was deployed, unless there is one: a
-# beginning that you then change to your own apps.
+# Writes bluegreen.yaml for the sample app from the outputs of the deployment, unless the file
+# exists. Change it for your own apps.
 source "$(dirname "$0")/common.sh"
 if [ -f bluegreen.yaml ]; then
-  say "bluegreen.yaml is there already and stays as it is"
+  say "bluegreen.yaml exists and is not changed"
   exit
 fi
 deployed
 trap 'rm -f bluegreen.yaml.new' EXIT
 
-# color prints where a color runs and how traffic is led to it.
+# color prints the configuration of a color: its Deployment and its route from the gateway.
 color() {
   printf '      %s:\n        cluster: %s\n        namespace: podinfo-%s\n        deployment: podinfo\n' "$1" "$2" "$1"
   if [ -n "${TRAFFIC_MANAGER:-}" ]; then
     printf '        endpoint: %s\n' "$1"
-    [ -z "$3" ] || printf '        resources: [%s]\n' "$3" # of its own: an alert about it is about this color
+    [ -z "$3" ] || printf '        resources: [%s]\n' "$3" # only this color uses it, so an alert about it is about this color
   else
     printf '        backend: pool-%s\n' "$1"
   fi
 }
 
-# verify prints where the color without traffic is asked whether it is well: a preview that
-# both share, or each color's own gateway. Over TLS a gateway has no name of its own.
+# verify prints the health check of the idle color: through the shared preview, or through the
+# color's own gateway. With TLS there is none, because a gateway has no certificate for its own name.
 verify() {
   each="${BLUE_FQDN:-}"
   each="${each/-blue-/-{color\}-}"
@@ -34,7 +34,7 @@ verify() {
 
 {
   cat << YAML
-# Written from what was deployed. It is yours now: change it, then deploy the package again.
+# Generated from the deployment. Edit it, then deploy the package again.
 apps:
   - name: podinfo
     image: {registry: $REGISTRY, repository: podinfo, tags: "semver:>=6"}
@@ -55,4 +55,4 @@ YAML
   [ -z "${OUTCOME_TOPIC:-}" ] || printf 'notify:\n  topic: %s\n' "$OUTCOME_TOPIC"
 } > bluegreen.yaml.new
 mv bluegreen.yaml.new bluegreen.yaml
-say "bluegreen.yaml is written; it names the sample app podinfo"
+say "wrote bluegreen.yaml for the sample app podinfo"

@@ -61,7 +61,7 @@ func configured(t *testing.T, setup string) config.App {
 	return c.Apps[0]
 }
 
-func TestTheFirstConfigurationIsRightForEachSetup(t *testing.T) {
+func TestTheGeneratedConfigurationIsValidForEachSetup(t *testing.T) {
 	a := configured(t, "main")
 	if a.Gateway.TrafficManager != network+"trafficManagerProfiles/tm" || a.Color(release.Green).Endpoint != "green" || a.Color(release.Green).Cluster != clusters+"aks-green" {
 		t.Errorf("%+v", a)
@@ -80,7 +80,7 @@ func TestTheFirstConfigurationIsRightForEachSetup(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 	if !a.Watches("podinfo-green-backend-5xx", "Sev1") || a.Watches("shop-5xx", "Sev1") {
-		t.Error("the alerts of bicep/modules/alerts.bicep are not the ones that are watched")
+		t.Error("the alerts of bicep/modules/alerts.bicep are not the configured ones")
 	}
 	a = configured(t, "controller")
 	if a.Repository() != "shopacr.azurecr.io/podinfo" || a.Backend(release.Green) != "pool-green" || a.Gateway.ApplicationGateway != network+"applicationGateways/agw" {
@@ -92,7 +92,7 @@ func TestTheFirstConfigurationIsRightForEachSetup(t *testing.T) {
 	}
 }
 
-func TestAConfigurationOfOnesOwnStays(t *testing.T) {
+func TestAnExistingConfigurationIsKept(t *testing.T) {
 	w := newEnv(t)
 	w.write("bluegreen.yaml", "mine", 0o644)
 	w.prints(w.run("configure.sh"), "")
@@ -101,12 +101,12 @@ func TestAConfigurationOfOnesOwnStays(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeWrittenLeavesNoHalfOfIt(t *testing.T) {
+func TestAFailureLeavesNoPartialConfiguration(t *testing.T) {
 	w := newEnv(t)
 	w.azure()
 	w.set("FUNCTION_APP", "func")
 	if r := w.run("configure.sh"); r.code == 0 {
-		t.Error("it went on without a registry")
+		t.Error("no failure without a registry")
 	}
 	for name, value := range setups["controller"] {
 		if name != "RULE" {
@@ -119,7 +119,7 @@ func TestWhatCannotBeWrittenLeavesNoHalfOfIt(t *testing.T) {
 	}
 }
 
-func TestTheEntryPointsTellWhatTheScriptsAskOfThem(t *testing.T) {
+func TestTheEntryPointsHaveTheOutputsThatTheScriptsRead(t *testing.T) {
 	for _, setup := range []string{"main", "shared", "controller"} {
 		source, err := os.ReadFile(filepath.Join("..", "bicep", setup+".bicep"))
 		if err != nil {
@@ -127,7 +127,7 @@ func TestTheEntryPointsTellWhatTheScriptsAskOfThem(t *testing.T) {
 		}
 		wanted := []string{"RESOURCE_GROUP", "FUNCTION_APP", "FUNCTION_APP_ID", "FUNCTION_HOST", "REGISTRY_TOPIC", "REGISTRY_GROUP", "STORAGE_ID", "ACTION_GROUP_ID"}
 		for name := range setups[setup] {
-			// The rules of a gateway that was there before are for its owner to name.
+			// With an existing gateway, its owner names the rules.
 			if setup != "controller" || name != "RULE" {
 				wanted = append(wanted, name)
 			}

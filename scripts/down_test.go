@@ -9,16 +9,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-const rights = scope + "/providers/Microsoft.Authorization/"
+const authorization = scope + "/providers/Microsoft.Authorization/"
 
-// deployed is an environment in Azure: one identity with a right on the registry elsewhere
-// and roles of three kinds, and records of what was deployed where.
+// deployed is an environment in Azure: one identity with three kinds of roles, one of them on
+// a registry in another group, and the records of its deployments.
 func deployed() []answer {
 	assignment := func(scope, role string) map[string]any {
-		return map[string]any{"id": scope + "/a-" + role, "properties": map[string]any{"roleDefinitionId": rights + "roleDefinitions/" + role}}
+		return map[string]any{"id": scope + "/a-" + role, "properties": map[string]any{"roleDefinitionId": authorization + "roleDefinitions/" + role}}
 	}
 	role := func(id, kind, name string) answer {
-		return answer{when: "rest --method get --url " + rights + "roleDefinitions/" + id, print: text(map[string]any{"properties": map[string]any{"type": kind, "roleName": name}})}
+		return answer{when: "rest --method get --url " + authorization + "roleDefinitions/" + id, print: text(map[string]any{"properties": map[string]any{"type": kind, "roleName": name}})}
 	}
 	operations := func(ids ...string) string {
 		var list []any
@@ -30,7 +30,7 @@ func deployed() []answer {
 	}
 	answers := []answer{
 		{when: "identity list --resource-group rg-bluegreen", print: "principal-1"},
-		{when: "rest --method get --url " + rights + "roleAssignments?api-version=2022-04-01&%24filter=principalId%20eq%20%27principal-1%27", print: text(map[string]any{
+		{when: "rest --method get --url " + authorization + "roleAssignments?api-version=2022-04-01&%24filter=principalId%20eq%20%27principal-1%27", print: text(map[string]any{
 			"value": []any{assignment("/registry", "pull"), assignment("/gateway", "gateway"), assignment("/subnet", "gateway"), assignment("/other", "other")},
 		})},
 		role("pull", "BuiltInRole", "AcrPull"), role("gateway", "CustomRole", "bluegreen shop gateway x"), role("other", "CustomRole", "bluegreener"),
@@ -66,14 +66,14 @@ func TestNothingIsDeletedWithoutTheNameOfTheGroup(t *testing.T) {
 	w.stops(w.run("azure-down.sh"), "has no resource group rg-bluegreen: nothing was deleted")
 }
 
-func TestWhatWasMadeIsDeletedAndNothingElse(t *testing.T) {
+func TestOnlyTheDeployedResourcesAreDeleted(t *testing.T) {
 	remove := func(id, version string) string {
 		return fmt.Sprintf("rest --method delete --url %s?api-version=%s --output json", id, version)
 	}
 	anywhere := []string{
 		remove("/gateway/a-gateway", "2022-04-01"), remove("/other/a-other", "2022-04-01"),
 		remove("/registry/a-pull", "2022-04-01"), remove("/subnet/a-gateway", "2022-04-01"),
-		remove(rights+"roleDefinitions/gateway", "2022-04-01"),
+		remove(authorization+"roleDefinitions/gateway", "2022-04-01"),
 		"eventgrid system-topic delete --resource-group rg-registry --name registry-shop --yes --output none",
 		"ad app delete --id app-1",
 	}
@@ -102,7 +102,7 @@ func TestWhatWasMadeIsDeletedAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestATopicThatTheRegistryHadAlreadyStays(t *testing.T) {
+func TestASystemTopicThatExistedBeforeIsKept(t *testing.T) {
 	w := newEnv(t)
 	w.set("CONFIRM", "rg-bluegreen")
 	had := record
@@ -115,19 +115,19 @@ func TestATopicThatTheRegistryHadAlreadyStays(t *testing.T) {
 	}
 }
 
-func TestWhatMustStayDoesNotKeepTheRest(t *testing.T) {
+func TestResourcesThatCannotBeDeletedDoNotStopTheRest(t *testing.T) {
 	w := newEnv(t)
 	w.set("CONFIRM", "rg-bluegreen")
 	w.azure(append([]answer{
-		{when: "rest --method delete --url " + rights + "roleDefinitions/gateway", fail: "RoleDefinitionHasAssignments"},
+		{when: "rest --method delete --url " + authorization + "roleDefinitions/gateway", fail: "RoleDefinitionHasAssignments"},
 		{when: "ad app delete", fail: "Insufficient privileges"},
 		{when: "keyvault purge", fail: "PurgeProtection"},
 	}, deployed()...)...)
 	r := w.run("azure-down.sh")
 	w.prints(r, "")
-	for _, told := range []string{"custom role bluegreen shop gateway x stays", "app registration bluegreen-alerts-bluegreen is left", "Key Vault kv-shop is deleted but keeps its name", "rg-bluegreen is gone"} {
-		if !strings.Contains(r.err, told) {
-			t.Errorf("%q is not told in\n%s", told, r.err)
+	for _, message := range []string{"custom role bluegreen shop gateway x stays", "app registration bluegreen-alerts-bluegreen remains", "Key Vault kv-shop is deleted but reserves its name", "rg-bluegreen is deleted"} {
+		if !strings.Contains(r.err, message) {
+			t.Errorf("no %q in\n%s", message, r.err)
 		}
 	}
 }
@@ -142,7 +142,7 @@ func TestADeploymentThatFailedCanBeDeleted(t *testing.T) {
 	}
 }
 
-func TestAFailureOnTheWayIsNotPassedOver(t *testing.T) {
+func TestAFailureStopsTheScript(t *testing.T) {
 	for _, when := range []string{"identity list", "rest --method delete --url /registry", "group delete"} {
 		w := newEnv(t)
 		w.set("CONFIRM", "rg-bluegreen")

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Makes the app registration that Azure Monitor signs in to when it delivers alerts, and
-# prints what the entry points want to know of it. Running it again changes nothing. With
-# the argument remove it takes the registration away. Azure Monitor takes an action group with
-# it only from an owner of it, which an administrator who makes it is not: whoever runs this
-# becomes one. Others who deploy need az ad app owner add --id APP --owner-object-id OBJECT_ID.
+# Creates the app registration that authenticates alerts from Azure Monitor, and prints its ids
+# for the entry points. Repeated runs change nothing. With the argument remove it deletes the
+# registration. Azure Monitor accepts an action group with the registration only from an owner
+# of it, and creating it as an administrator does not make one: this script adds its caller as
+# an owner. Other deployers need az ad app owner add --id APP --owner-object-id OBJECT_ID.
 source "$(dirname "$0")/common.sh"
 signed_in
 graph=https://graph.microsoft.com/v1.0
 name="bluegreen-alerts-$AZURE_ENV_NAME"
-monitor=461e8683-5575-4561-ac7f-899cc907d62a # "AzNS AAD Webhook", as which Azure Monitor calls
-role=c1a4ae0c-3c4b-4c52-9b3b-8a5a0d2f6f3e    # any id, the same at each run
+monitor=461e8683-5575-4561-ac7f-899cc907d62a # "AzNS AAD Webhook", the identity of Azure Monitor's calls
+role=c1a4ae0c-3c4b-4c52-9b3b-8a5a0d2f6f3e    # an arbitrary constant id
 
-# again repeats what Entra refuses: it learns slowly of what was just made.
+# again retries a command: new objects take a while to be visible in all of Entra.
 again() {
   for try in 1 2 3 4 5 6; do
     "$@" && return
@@ -20,7 +20,7 @@ again() {
   return 1
 }
 
-# me prints the object id of who is signed in.
+# me prints the object id of the signed-in principal.
 me() {
   if [ "$(az account show --query user.type --output tsv)" = user ]; then
     az ad signed-in-user show --query id --output tsv
@@ -29,7 +29,7 @@ me() {
   fi
 }
 
-# principal prints the object id of the service principal of an app, which is made if need be.
+# principal prints the object id of an app's service principal, and creates it if necessary.
 principal() {
   found=$(az ad sp list --filter "appId eq '$1'" --query '[].id' --output tsv)
   [ -n "$found" ] || found=$(again az ad sp create --id "$1" --query id --output tsv)
@@ -37,7 +37,7 @@ principal() {
 }
 
 registrations=$(az ad app list --display-name "$name" --query "[?displayName=='$name'].appId" --output tsv)
-[ "$(wc -l <<< "$registrations")" -eq 1 ] || stop "there are several app registrations $name: remove those that are not used"
+[ "$(wc -l <<< "$registrations")" -eq 1 ] || stop "there are several app registrations $name: delete the unused ones"
 
 if [ "${1:-}" = remove ]; then
   [ -z "$registrations" ] || az ad app delete --id "$registrations"
@@ -69,6 +69,6 @@ granted=$(az rest --method get --url "$graph/servicePrincipals/$own/appRoleAssig
       '{principalId: $principal, resourceId: $resource, appRoleId: $role}'
   )"
 
-# Action groups want the object id of the registration, not of its service principal.
+# Action groups need the object id of the registration, not of its service principal.
 echo "BLUEGREEN_ALERT_APP=$app"
 echo "BLUEGREEN_ALERT_APP_OBJECT_ID=$(az ad app show --id "$app" --query id --output tsv)"

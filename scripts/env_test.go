@@ -1,4 +1,4 @@
-// Package scripts_test runs the scripts against programs that only say what Azure would.
+// Package scripts_test runs the scripts with fakes of az and the other programs that they call.
 package scripts_test
 
 import (
@@ -13,21 +13,21 @@ import (
 	"testing"
 )
 
-// Ids that the stand-in for Azure knows.
+// Ids in the answers of the fake az.
 const (
 	subscription = "0b9f6a52-3c1d-4e7a-9a64-5f2d8c7e1a10"
 	scope        = "/subscriptions/" + subscription
 )
 
-// env is a copy of the scripts with stand-ins for the programs that they call.
+// env is a copy of the scripts with fakes of the programs that they call.
 type env struct {
 	*testing.T
 	root string
 	env  []string
 }
 
-// answer is what a program does when its arguments begin with when: print, fail, or run
-// some lines of bash.
+// answer is the reaction of a program to arguments that begin with when: print a text, fail
+// with a text, or run some lines of bash.
 type answer struct {
 	when, print string
 	fail        string
@@ -61,7 +61,7 @@ func newEnv(t *testing.T) *env {
 	return w
 }
 
-// jq makes sure that there is a jq: on a machine without one it is the same language in Go.
+// jq builds gojq, the same language in Go, if jq is not installed.
 func (w *env) jq() {
 	w.Helper()
 	if _, err := exec.LookPath("jq"); err == nil {
@@ -69,7 +69,7 @@ func (w *env) jq() {
 	}
 	out, err := exec.Command("go", "build", "-o", filepath.Join(w.root, "bin", "jq"), "github.com/itchyny/gojq/cmd/gojq").CombinedOutput()
 	if err != nil {
-		w.Fatalf("there is no jq, and none can be built: %v\n%s", err, out)
+		w.Fatalf("jq is not installed, and gojq cannot be built: %v\n%s", err, out)
 	}
 }
 
@@ -80,8 +80,8 @@ func (w *env) write(name, text string, mode os.FileMode) {
 	}
 }
 
-// program puts a stand-in on the path; the first answer that fits is given. It writes down
-// each call, and what was not foreseen fails.
+// program puts a fake program on the path. It logs each call and gives the first answer that
+// matches; a call without an answer fails.
 func (w *env) program(name string, answers ...answer) {
 	w.Helper()
 	var arms strings.Builder
@@ -98,12 +98,12 @@ func (w *env) program(name string, answers ...answer) {
 		fmt.Fprintf(&arms, "  %s*) %s ;;\n", quote(a.when), body)
 	}
 	w.write("bin/"+name, "#!/bin/bash\necho \"$*\" >> \"$LOG/"+name+"\"\ncase \"$*\" in\n"+arms.String()+
-		"  *) echo \""+name+" was not expected to be asked: $*\" >&2; exit 64 ;;\nesac\n", 0o755)
+		"  *) echo \""+name+" was called unexpectedly: $*\" >&2; exit 64 ;;\nesac\n", 0o755)
 }
 
 func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
-// azure is az, signed in, with further answers that come first.
+// azure is a fake az that is signed in; the given answers come first.
 func (w *env) azure(answers ...answer) {
 	w.Helper()
 	w.program("az", append(answers,
@@ -115,7 +115,7 @@ func (w *env) azure(answers ...answer) {
 
 func (w *env) set(name, value string) { w.env = append(w.env, name+"="+value) }
 
-// result is what a script said and how it ended.
+// result is the output and the exit code of a script.
 type result struct {
 	out, err string
 	code     int
@@ -138,7 +138,7 @@ func (w *env) runWith(input, script string, args ...string) result {
 	return result{out.String(), errs.String(), cmd.ProcessState.ExitCode()}
 }
 
-// prints checks that a script ended well and what it printed.
+// prints checks that a script succeeded and printed want.
 func (w *env) prints(r result, want string) {
 	w.Helper()
 	if r.code != 0 || strings.TrimSpace(r.out) != want {
@@ -146,16 +146,16 @@ func (w *env) prints(r result, want string) {
 	}
 }
 
-// stops checks that a script failed, told why, and printed nothing that a caller could take
-// for an answer.
+// stops checks that a script failed with this reason, and printed nothing to standard output,
+// which a caller could use as the result.
 func (w *env) stops(r result, why string) {
 	w.Helper()
 	if r.code == 0 || r.out != "" || !strings.Contains(r.err, why) {
-		w.Errorf("exit %d, printed %q, said %q, want it to stop and say %q", r.code, r.out, r.err, why)
+		w.Errorf("exit %d, printed %q, stderr %q, want a failure with %q", r.code, r.out, r.err, why)
 	}
 }
 
-// asked are the calls of a program that begin with one of the prefixes, all without any.
+// asked returns the calls of a program that begin with one of the prefixes, or all calls without prefixes.
 func (w *env) asked(program string, prefixes ...string) []string {
 	w.Helper()
 	data, err := os.ReadFile(filepath.Join(w.root, "log", program))

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Asks the deployed app for its health until it answers, and stops when it tells of problems.
+# Waits until the deployed app answers its health endpoint; fails if it reports problems.
 source "$(dirname "$0")/common.sh"
 needs curl
 deployed
@@ -7,11 +7,11 @@ deployed
 for try in 1 2 3 4 5 6 7 8 9 10 11 12; do
   if health=$(ask health); then
     jq . <<< "$health"
-    [ "$(jq -r .status <<< "$health")" = ok ] || stop "$FUNCTION_APP is up and tells of problems, see above"
+    [ "$(jq -r .status <<< "$health")" = ok ] || stop "$FUNCTION_APP is up and reports problems, see above"
     say "$FUNCTION_APP is up: BLUEGREEN_URL=https://$FUNCTION_HOST"
     exit
   fi
   say "no answer yet ($try of 12)"
   sleep "${BLUEGREEN_PAUSE:-10}"
 done
-stop "$FUNCTION_APP does not answer: look at its log stream"
+stop "$FUNCTION_APP does not answer: read its log stream"

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Deploys the entry point BLUEGREEN_SETUP with its parameter file, or another one given as
-# BLUEGREEN_PARAMETERS. With the argument what-if it only says what that would change.
+# Deploys the entry point BLUEGREEN_SETUP with its parameter file, or with the one in
+# BLUEGREEN_PARAMETERS. With the argument what-if it only prints the changes.
 source "$(dirname "$0")/common.sh"
 verb="${1:-create}"
 parameters="${BLUEGREEN_PARAMETERS:-bicep/$BLUEGREEN_SETUP.bicepparam}"
 [ "$verb" = create ] || [ "$verb" = what-if ] || stop "infra.sh $verb: use create or what-if"
 [ -f "$parameters" ] || stop "there is no $parameters: set BLUEGREEN_PARAMETERS to a file in bicep/"
 signed_in
-# Looking must not make an app registration.
+# what-if must not create an app registration.
 [ "$verb" = create ] || export BLUEGREEN_SECURE_ALERTS=no
 [ "$verb" = what-if ] || [ "$BLUEGREEN_SETUP" = controller ] || scripts/quiet.sh
 settings=$(scripts/settings.sh)
@@ -15,11 +15,11 @@ while IFS='=' read -r name value; do
   export "$name=$value"
 done <<< "$settings"
 [ -n "${AZURE_PRINCIPAL_ID:-}${BLUEGREEN_OPERATORS:-}" ] || [ "$BLUEGREEN_SETUP" = controller ] ||
-  say "nobody is given the right to administer the clusters or to push images: set AZURE_PRINCIPAL_ID to your object id if you want it"
-[ -z "${BLUEGREEN_LIVE:-}" ] || say "the traffic stays with $BLUEGREEN_LIVE"
+  say "no principal gets access to the clusters or push permission: to get both, set AZURE_PRINCIPAL_ID to your object id"
+[ -z "${BLUEGREEN_LIVE:-}" ] || say "the live color stays $BLUEGREEN_LIVE"
 
 if [ "$verb" = what-if ]; then
   exec az deployment sub what-if --name "$record" --location "$AZURE_LOCATION" --parameters "$parameters"
 fi
-say "deploying $parameters as $record in $AZURE_LOCATION; the full environment takes some 20 minutes the first time"
+say "deploying $parameters as $record in $AZURE_LOCATION; the full environment takes about 20 minutes the first time"
 az deployment sub create --name "$record" --location "$AZURE_LOCATION" --parameters "$parameters" --output none

@@ -53,12 +53,12 @@ func gateway(rules, paths []string) map[string]any {
 	return g
 }
 
-func TestTheFirstDeploymentGivesTheTrafficToBlue(t *testing.T) {
+func TestBlueIsLiveAfterTheFirstDeployment(t *testing.T) {
 	w := newEnv(t)
 	w.azure(answer{when: "group exists", print: "false"})
 	w.prints(w.run("live-color.sh"), "blue")
 
-	// One that failed before anything could move traffic changes nothing.
+	// A deployment that failed before it created a gateway changes nothing.
 	w = newEnv(t)
 	w.azure(answer{when: profileList, print: "[]"}, answer{when: gatewayList, print: "[]"})
 	w.prints(w.run("live-color.sh"), "blue")
@@ -83,7 +83,7 @@ func TestTheLiveColorIsReadFromTrafficManager(t *testing.T) {
 		if r := w.run("live-color.sh"); want != "" {
 			w.prints(r, want)
 		} else {
-			w.stops(r, "cannot tell which color has the traffic: ")
+			w.stops(r, "cannot determine the live color: ")
 		}
 	}
 }
@@ -94,13 +94,13 @@ func TestTheLiveColorIsReadFromTheRulesOfAGateway(t *testing.T) {
 		rules, paths []string
 		want         string
 	}{
-		"blue":                 {append(preview, "podinfo pool-blue"), nil, "blue"},
-		"green":                {append(preview, "podinfo pool-green"), nil, "green"},
-		"two of one mind":      {[]string{"podinfo pool-green", "shop pool-green"}, []string{"paths pool-green"}, "green"},
-		"two of different":     {[]string{"podinfo pool-green", "shop pool-blue"}, nil, ""},
-		"a path goes its way":  {[]string{"podinfo pool-green"}, []string{"paths pool-blue"}, ""},
-		"another pool":         {[]string{"podinfo pool-other"}, nil, ""},
-		"nothing but previews": {preview, nil, ""},
+		"blue":                      {append(preview, "podinfo pool-blue"), nil, "blue"},
+		"green":                     {append(preview, "podinfo pool-green"), nil, "green"},
+		"two rules, one color":      {[]string{"podinfo pool-green", "shop pool-green"}, []string{"paths pool-green"}, "green"},
+		"two rules, two colors":     {[]string{"podinfo pool-green", "shop pool-blue"}, nil, ""},
+		"a path to the other color": {[]string{"podinfo pool-green"}, []string{"paths pool-blue"}, ""},
+		"another pool":              {[]string{"podinfo pool-other"}, nil, ""},
+		"only previews":             {preview, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newEnv(t)
@@ -108,15 +108,15 @@ func TestTheLiveColorIsReadFromTheRulesOfAGateway(t *testing.T) {
 			if r := w.run("live-color.sh"); c.want != "" {
 				w.prints(r, c.want)
 			} else {
-				w.stops(r, "do not all lead to one color")
+				w.stops(r, "do not all point at one color")
 			}
 		})
 	}
 }
 
-func TestWhatAzureDoesNotSayIsNotGuessed(t *testing.T) {
+func TestTheLiveColorIsNotGuessedWhenAzureFails(t *testing.T) {
 	for when, why := range map[string]string{
-		"group exists": "does not say whether resource group rg-bluegreen exists",
+		"group exists": "does not answer whether resource group rg-bluegreen exists",
 		profileList:    "Traffic Manager profiles of rg-bluegreen cannot be read",
 		gatewayList:    "Application Gateways of rg-bluegreen cannot be read",
 	} {
@@ -126,7 +126,7 @@ func TestWhatAzureDoesNotSayIsNotGuessed(t *testing.T) {
 	}
 }
 
-func TestNobodyWorksInTheWrongPlace(t *testing.T) {
+func TestEveryScriptChecksTheSubscriptionAndTheSettings(t *testing.T) {
 	for _, script := range []string{"live-color.sh", "settings.sh", "infra.sh", "quiet.sh", "events.sh", "health.sh", "entra.sh", "azure-down.sh"} {
 		w := newEnv(t)
 		w.write("dist/bluegreen.zip", "zip", 0o644)
@@ -135,7 +135,7 @@ func TestNobodyWorksInTheWrongPlace(t *testing.T) {
 
 		w.azure()
 		w.set("AZURE_SUBSCRIPTION_ID", "11111111-0000-0000-0000-000000000000")
-		w.stops(w.run(script), "az works in subscription "+subscription+", but AZURE_SUBSCRIPTION_ID is 11111111")
+		w.stops(w.run(script), "the current subscription of az is "+subscription+", but AZURE_SUBSCRIPTION_ID is 11111111")
 		w.set("AZURE_ENV_NAME", "x; rm -rf /")
 		w.stops(w.run(script), "use letters, digits and hyphens")
 		w.set("AZURE_ENV_NAME", "test")

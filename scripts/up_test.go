@@ -22,11 +22,11 @@ func output(value string) map[string]any { return map[string]any{"type": "String
 
 var greenIsLive = answer{when: profileList, print: profile("blue Disabled", "green Enabled")}
 
-func TestADeploymentLeavesTheTrafficWhereItIs(t *testing.T) {
+func TestADeploymentKeepsTheLiveColor(t *testing.T) {
 	w := newEnv(t)
 	create := "deployment sub create --name bluegreen-bluegreen --location westeurope --parameters bicep/main.bicepparam --output none"
 	w.azure(greenIsLive, answer{when: create, run: `echo "$BLUEGREEN_LIVE in $RESOURCE_GROUP"`})
-	w.set("BLUEGREEN_LIVE", "blue") // what an earlier deployment left behind
+	w.set("BLUEGREEN_LIVE", "blue") // left over from an earlier deployment
 	w.prints(w.run("infra.sh"), "green in rg-bluegreen")
 }
 
@@ -39,7 +39,7 @@ func TestWithoutAKnownLiveColorNothingIsDeployed(t *testing.T) {
 	}
 }
 
-func TestARunningReleaseIsNotDeployedInto(t *testing.T) {
+func TestNothingIsDeployedDuringARelease(t *testing.T) {
 	phases := func(phases ...string) answer {
 		var apps []any
 		for _, phase := range phases {
@@ -51,7 +51,7 @@ func TestARunningReleaseIsNotDeployedInto(t *testing.T) {
 	w.azure(record, greenIsLive, answer{when: "functionapp keys list", print: "the-key"}, answer{when: "deployment sub create", print: "deployed"})
 	for _, busy := range []string{"deploying", "verifying", "switching", "baking", "returning"} {
 		w.program("curl", phases("completed", busy))
-		w.stops(w.run("infra.sh"), "a release is under way: shop is "+busy)
+		w.stops(w.run("infra.sh"), "a release is in progress: shop is "+busy)
 	}
 	w.program("curl", phases("awaiting-approval", "completed", "rolled-back"))
 	w.prints(w.run("infra.sh"), "deployed")
@@ -72,7 +72,7 @@ func TestWhatIfChangesNothing(t *testing.T) {
 	w.stops(w.run("infra.sh"), "there is no bicep/mine.bicepparam")
 }
 
-func TestPoolsThatScaleByThemselvesKeepTheirNodes(t *testing.T) {
+func TestAutoscaledPoolsKeepTheirNodes(t *testing.T) {
 	pool := func(name string, scales bool) map[string]any {
 		return map[string]any{"name": name, "enableAutoScaling": scales}
 	}
@@ -96,7 +96,7 @@ func TestTheControllerAloneMovesNoTraffic(t *testing.T) {
 	w.prints(w.run("infra.sh"), "live:")
 }
 
-func TestAzdIsToldWhatTheEntryPointsAskFor(t *testing.T) {
+func TestAzdGetsTheVariablesOfTheEntryPoints(t *testing.T) {
 	w := newEnv(t)
 	w.set("BLUEGREEN_SECURE_ALERTS", "")
 	w.azure(append(entra(), greenIsLive)...)
@@ -111,12 +111,12 @@ func TestAzdIsToldWhatTheEntryPointsAskFor(t *testing.T) {
 	}
 }
 
-func TestWithoutAWayForAlertsNothingIsDeployedUnlessThatIsWanted(t *testing.T) {
+func TestWithoutAnAppRegistrationForAlertsNothingIsDeployedUnlessTurnedOff(t *testing.T) {
 	w := newEnv(t)
 	w.set("BLUEGREEN_SECURE_ALERTS", "")
 	refused := answer{when: "ad app list", fail: "Insufficient privileges to complete the operation."}
 	w.azure(refused, greenIsLive, answer{when: "deployment sub create", print: "deployed"})
-	w.stops(w.run("infra.sh"), "have somebody who has it run scripts/entra.sh")
+	w.stops(w.run("infra.sh"), "ask an administrator to run scripts/entra.sh")
 	w.set("BLUEGREEN_ALERT_APP", "app-1")
 	w.prints(w.run("infra.sh"), "deployed")
 	w.set("BLUEGREEN_ALERT_APP", "")
@@ -124,7 +124,7 @@ func TestWithoutAWayForAlertsNothingIsDeployedUnlessThatIsWanted(t *testing.T) {
 	w.prints(w.run("infra.sh"), "deployed")
 }
 
-// entra is a directory in which everything was made before.
+// entra is a directory with an existing app registration.
 func entra() []answer {
 	return []answer{
 		{when: "ad app list --display-name bluegreen-alerts-bluegreen", print: "app-1"},
@@ -140,7 +140,7 @@ func entra() []answer {
 	}
 }
 
-func TestTheAppRegistrationIsMadeOnce(t *testing.T) {
+func TestTheAppRegistrationIsCreatedOnce(t *testing.T) {
 	printed := "BLUEGREEN_ALERT_APP=app-1\nBLUEGREEN_ALERT_APP_OBJECT_ID=object-1"
 	w := newEnv(t)
 	w.azure(append([]answer{
@@ -176,7 +176,7 @@ func TestTheAppRegistrationIsMadeOnce(t *testing.T) {
 }
 
 // Without an owner Azure Monitor refuses the action group.
-func TestWhoeverDeploysOwnsTheAppRegistration(t *testing.T) {
+func TestTheDeployerOwnsTheAppRegistration(t *testing.T) {
 	w := newEnv(t)
 	w.azure(append([]answer{
 		{when: "account show --query user.type", print: "servicePrincipal"},
@@ -190,19 +190,19 @@ func TestWhoeverDeploysOwnsTheAppRegistration(t *testing.T) {
 	}
 }
 
-func TestThePackageGoesToTheDeployedApp(t *testing.T) {
+func TestThePackageIsDeployedToTheApp(t *testing.T) {
 	w := newEnv(t)
 	w.azure()
 	w.stops(w.run("publish.sh"), "run make package first")
 	w.write("dist/bluegreen.zip", "zip", 0o644)
-	w.stops(w.run("publish.sh"), "no deployment bluegreen-bluegreen that ended well: run make azure-up first")
+	w.stops(w.run("publish.sh"), "no successful deployment bluegreen-bluegreen: run make azure-up first")
 	w.azure(answer{when: "deployment sub show", print: "null"})
-	w.stops(w.run("publish.sh"), "that ended well")
+	w.stops(w.run("publish.sh"), "no successful deployment")
 	w.azure(record, answer{when: "functionapp deployment source config-zip --resource-group rg-bluegreen --name func-it's --src dist/bluegreen.zip"})
 	w.prints(w.run("publish.sh"), "")
 }
 
-func TestPushesAreSubscribedToWhenTheFunctionIsThere(t *testing.T) {
+func TestImagePushesAreSubscribedToOnceTheFunctionExists(t *testing.T) {
 	w := newEnv(t)
 	w.program("go", answer{when: "run ./cmd/bluegreen config repositories bluegreen.yaml", print: "team/podinfo\nteam/shop"})
 	w.azure(record,
@@ -215,12 +215,12 @@ func TestPushesAreSubscribedToWhenTheFunctionIsThere(t *testing.T) {
 		t.Errorf("%s\nwant one that ends in %s", calls, want)
 	}
 	w.azure(record, answer{when: "functionapp function show", fail: "NotFound"})
-	w.stops(w.run("events.sh"), "shows no function image-pushed")
+	w.stops(w.run("events.sh"), "has no function image-pushed")
 	w.program("go", answer{when: "run", fail: "read the configuration"})
 	w.stops(w.run("events.sh"), "read the configuration")
 }
 
-func TestHealthIsAskedUntilTheAppAnswers(t *testing.T) {
+func TestHealthIsPolledUntilTheAppAnswers(t *testing.T) {
 	w := newEnv(t)
 	w.azure(record, answer{when: "functionapp keys list --resource-group rg-bluegreen --name func-it's", print: "the-key"})
 	answers := answer{when: "--silent", run: `[ -f "$LOG/once" ] || { touch "$LOG/once"; exit 22; }; grep -q 'x-functions-key: the-key' && echo '{"status":"ok"}'`}
@@ -234,7 +234,7 @@ func TestHealthIsAskedUntilTheAppAnswers(t *testing.T) {
 		}
 	}
 	w.program("curl", answer{when: "--silent", print: `{"status":"problems"}`})
-	if r := w.run("health.sh"); r.code == 0 || !strings.Contains(r.err, "tells of problems") {
+	if r := w.run("health.sh"); r.code == 0 || !strings.Contains(r.err, "reports problems") {
 		t.Error(r)
 	}
 	w.program("curl", answer{when: "--silent", fail: "refused"})
@@ -250,7 +250,7 @@ func TestAReleaseHasItsSectionOfTheChangelog(t *testing.T) {
 	w.stops(w.run("changelog.sh", "v1.3.0"), `no section "## 1.3.0"`)
 }
 
-func TestTheScriptsAreRightBash(t *testing.T) {
+func TestTheScriptsAreValidBash(t *testing.T) {
 	names, err := filepath.Glob("*.sh")
 	if err != nil || len(names) == 0 {
 		t.Fatal("no scripts", err)
@@ -268,7 +268,7 @@ func TestTheScriptsAreRightBash(t *testing.T) {
 		}
 	}
 	if _, err := exec.LookPath("shellcheck"); err != nil {
-		t.Log("shellcheck is not installed, so only bash has looked")
+		t.Log("shellcheck is not installed, so only bash has checked the scripts")
 		return
 	}
 	if out, err := exec.Command("shellcheck", append([]string{"--external-sources"}, names...)...).CombinedOutput(); err != nil {

@@ -17,7 +17,7 @@ const (
 )
 
 // Azurite is a running storage emulator. It keeps tables in memory and saves
-// them now and then, so killing it loses data: kill what uses it instead.
+// them from time to time, so killing it loses data: kill its clients instead.
 type Azurite struct {
 	dir                string
 	ownDir             bool

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Behaviour is how the containers of an image act. The zero value is Healthy.
-// In a pod that ends by itself (of a Job), Healthy and Slow succeed, CrashLoop
+// Behaviour configures the containers of an image. The zero value is Healthy.
+// In the pod of a Job, Healthy and Slow succeed, CrashLoop
 // and ServerErrors fail with exit code 1.
 type Behaviour struct {
 	kind  kind
@@ -36,7 +36,7 @@ func NeverReady() Behaviour { return Behaviour{kind: neverReady} }
 // tag that the registry does not have ("manifest unknown").
 func PullError() Behaviour { return Behaviour{kind: pullError} }
 
-// InvalidImageName waits with the reason of that name, which never mends.
+// InvalidImageName waits forever with the reason of that name.
 func InvalidImageName() Behaviour { return Behaviour{kind: invalidImageName} }
 
 // CreateContainerConfigError waits with the reason of that name, as for a
@@ -58,8 +58,8 @@ type rule struct {
 	behaviour Behaviour
 }
 
-// Behave says how images whose reference contains the substring act, from now
-// on, in pods that already run as well. The latest match wins.
+// Behave sets the behaviour of images whose reference contains the substring,
+// from now on, also in running pods. The latest match wins.
 func (c *Cluster) Behave(imageSubstring string, b Behaviour) {
 	a := c.actor
 	a.mu.Lock()

@@ -29,7 +29,7 @@ const (
 // Options of a cluster; the zero value is good.
 type Options struct {
 	Dir   string            // for data and logs; else a temporary one, removed by Close
-	Log   io.Writer         // what the starter and the pod actor say; else nothing
+	Log   io.Writer         // output of the starter and the pod actor; discarded by default
 	Users map[string]string // further users, or other tokens for the known ones: name to token
 	Drain time.Duration     // how long a deleted pod keeps serving; 0 means 300 ms
 }
@@ -151,8 +151,8 @@ func (c *Cluster) prepare(opts Options) (err error) {
 	return c.writeCredentials(opts.Users)
 }
 
-// Close kills the control plane, stops pods and ingresses, and removes what
-// the cluster wrote, unless Options.Dir was given.
+// Close kills the control plane, stops pods and ingresses, and removes the
+// cluster's files, unless Options.Dir was given.
 func (c *Cluster) Close() {
 	c.closing.Do(func() {
 		c.endLife()

@@ -123,7 +123,7 @@ func TestFailureIsAPropertyOfTheImage(t *testing.T) {
 	}
 }
 
-func TestARunningVersionCanBreakLaterAndMend(t *testing.T) {
+func TestARunningVersionCanFailLaterAndRecover(t *testing.T) {
 	c := testbed.Shared(t)
 	ns := c.Namespace(t)
 	image := "shop.example/" + ns + ":1"

@@ -23,8 +23,8 @@ import (
 const controllersRun = "deployment-controller,replicaset-controller,endpointslice-controller," +
 	"garbage-collector-controller,namespace-controller,job-controller,horizontal-pod-autoscaler-controller"
 
-// writeCredentials makes the signing key of service accounts and the token
-// file, whose users the API server reads at its start.
+// writeCredentials writes the signing key of service accounts and the token
+// file with the users, which the API server reads at its start.
 func (c *Cluster) writeCredentials(users map[string]string) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -79,7 +79,7 @@ func (c *Cluster) StartAPIServer(ctx context.Context) (err error) {
 	c.apiServer, err = c.starter.start(c.dir, "kube-apiserver", c.binary, "kube-apiserver",
 		"--etcd-servers", c.etcdURL(c.etcdPort),
 		"--bind-address", c.ip.String(), "--secure-port", fmt.Sprint(c.apiPort),
-		// Nobody uses the Service "kubernetes", and it may not hold a loopback address.
+		// The Service "kubernetes" is not used, and cannot have a loopback address.
 		"--advertise-address", c.ip.String(), "--endpoint-reconciler-type", "none",
 		"--cert-dir", c.path("certs"),
 		"--service-account-key-file", key, "--service-account-signing-key-file", key,

@@ -17,13 +17,12 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// DeploymentSpec is what tests choose about a Deployment. Name and Namespace
-// are required.
+// DeploymentSpec describes a Deployment of a test. Name and Namespace are required.
 type DeploymentSpec struct {
 	Namespace, Name string
 	Image           string            // default registry.example/demo:1
 	Replicas        int32             // 0 is zero, as for a retired color
-	Labels          map[string]string // of the pods, besides app=Name; "color" is what the pods answer
+	Labels          map[string]string // of the pods, in addition to app=Name; the pods answer with "color"
 	Port            int32             // of the container; default 8080
 	Progress        time.Duration     // progress deadline; default 600 s as in Kubernetes
 }
@@ -158,8 +157,8 @@ func (c *Cluster) WaitAvailable(t testing.TB, namespace, name string, replicas i
 	}, func() string { return "deployment " + name + " has status " + s.String() })
 }
 
-// Eventually polls until the condition holds. After the time given it fails
-// the test with what says.
+// Eventually polls until the condition holds. After the given time it fails
+// the test with the message of says.
 func Eventually(t testing.TB, within time.Duration, holds func() bool, says func() string) {
 	t.Helper()
 	for end := time.Now().Add(within); !holds(); {

@@ -10,14 +10,14 @@ import (
 	"sync"
 )
 
-// reservationPort marks a loopback network as taken: whoever listens on it at
-// the network's first address owns the network. It lies below the range that
-// Linux hands out by itself.
+// reservationPort marks a loopback network as taken: the process that listens
+// on it at the network's first address owns the network. It is below the
+// ephemeral port range of Linux.
 const reservationPort = 29999
 
-// network is 127.N.0.0/16 for one N, owned by this test bed part alone: no
-// other part, in this process or another, uses its addresses. So any port on
-// one of them is free unless somebody listens on all addresses.
+// network is 127.N.0.0/16 for one N, with one owner in this process or another.
+// So any port on one of its addresses is free, unless a process listens on all
+// addresses.
 type network struct {
 	second byte
 	hold   net.Listener
@@ -32,7 +32,7 @@ func reserveNetwork() (*network, error) {
 	}
 	var last error
 	for _, n := range rand.Perm(253) {
-		second := byte(n + 1) // 127.0 is everybody's, 127.255 holds the broadcast address
+		second := byte(n + 1) // 127.0 is in general use, 127.255 has the broadcast address
 		first := netip.AddrFrom4([4]byte{127, second, 0, 1})
 		hold, err := net.Listen("tcp", netip.AddrPortFrom(first, reservationPort).String())
 		if err == nil {
@@ -90,17 +90,16 @@ func listenable(ips []netip.Addr, port int) error {
 	return errors.Join(errs...)
 }
 
-// podIP is the address that Kubernetes hears of: the API server refuses
-// loopback addresses in EndpointSlices, so 127.N.x.y is told as 10.N.x.y.
+// podIP is the pod's address in Kubernetes: the API server refuses loopback
+// addresses in EndpointSlices, so 127.N.x.y is reported as 10.N.x.y.
 func podIP(listen netip.Addr) netip.Addr {
 	b := listen.As4()
 	b[0] = 10
 	return netip.AddrFrom4(b)
 }
 
-// Dialable turns the IP of a pod, as Kubernetes tells it (10.N.x.y), into the
-// loopback address on which the pod really answers (127.N.x.y). Other text is
-// returned unchanged.
+// Dialable converts the IP of a pod in Kubernetes (10.N.x.y) to the loopback
+// address on which the pod listens (127.N.x.y). Other text is returned unchanged.
 func Dialable(ip string) string {
 	addr, err := netip.ParseAddr(ip)
 	if err != nil || !addr.Is4() || addr.As4()[0] != 10 {

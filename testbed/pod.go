@@ -63,7 +63,7 @@ func newPod(a *podActor, spec *corev1.Pod) *pod {
 	return p
 }
 
-// keep acts as the image's behaviour says, anew when that changes, until the
+// keep carries out the image's behaviour, again after each change, until the
 // pod is deleted or ctx ends.
 func (p *pod) keep(ctx context.Context) {
 	defer p.stopServing(0)
@@ -306,8 +306,8 @@ func (p *pod) insist(ctx context.Context, what string, call func() error) {
 	}
 }
 
-// imageID is what a container runtime tells: the repository and the digest,
-// here made from the reference when it names none.
+// imageID is the image ID of a container runtime: the repository and the digest,
+// computed from the reference if it has none.
 func imageID(image string) string {
 	repository, digest, pinned := strings.Cut(image, "@")
 	if !pinned {

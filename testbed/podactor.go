@@ -19,9 +19,9 @@ import (
 // EndpointSlice controller skips its pods; bound pods are deleted gracefully.
 const nodeName = "testbed"
 
-// podActor stands for scheduler, kubelet and containers: it binds each pod,
-// gives it an address with a web server, reports its status as its image's
-// Behaviour says, and finishes its deletion.
+// podActor replaces scheduler, kubelet and containers: it binds each pod,
+// gives it an address with a web server, reports the status that its image's
+// Behaviour defines, and finishes its deletion.
 type podActor struct {
 	client  kubernetes.Interface
 	network *network

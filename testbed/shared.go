@@ -10,16 +10,16 @@ import (
 
 const startWithin = 3 * time.Minute // a busy machine with two cores
 
-// shared holds what the tests of one process have in common: starting a
-// cluster for each test would take most of the time. It is state of the
-// process because tests have nothing else in common.
+// shared is the fixture of all tests of a process: starting a cluster for each
+// test would take most of the time. It is global because the tests share only
+// the process.
 var shared struct {
 	sync.Mutex
 	blue, green *Cluster
 	azurite     *Azurite
 }
 
-// Main runs the tests of a package and then ends what they shared: call it
+// Main runs the tests of a package and then stops the shared fixture: call it
 // from TestMain. It does not return.
 func Main(m *testing.M) {
 	code := m.Run()

@@ -14,7 +14,7 @@ import (
 	"bluegreen/testbed"
 )
 
-func TestMissingPartsSayHowToGetThem(t *testing.T) {
+func TestMissingPartsNameTheCommandThatInstallsThem(t *testing.T) {
 	root := t.TempDir()
 	if err := os.WriteFile(filepath.Join(root, "go.mod"), []byte("module bluegreen\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -68,7 +68,7 @@ func TestNothingOutlivesAKilledTest(t *testing.T) {
 	child.Process.Kill()
 	child.Wait()
 	if err != nil {
-		t.Fatalf("the child did not say its address: %v", err)
+		t.Fatalf("the child did not print its address: %v", err)
 	}
 	testbed.Eventually(t, 5*time.Second, func() bool {
 		conn, err := net.Dial("tcp", strings.TrimSpace(addr))

@@ -30,8 +30,8 @@ func workDir(dir, what string) (path string, own bool, err error) {
 	return dir, true, nil
 }
 
-// removeOrphans removes folders whose process is no more. One of another
-// user, or whose number was given to a new process, stays.
+// removeOrphans removes the folders of ended processes. A folder of another
+// user, or with the id of a new process, stays.
 func removeOrphans() {
 	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), tempPrefix+"*"))
 	for _, dir := range dirs {

@@ -1,6 +1,6 @@
-// How alerts reach the controller: an action group that signs in with Entra, and App Service
-// authentication, so that the handler knows who calls. Everybody else is let through to the
-// functions, which function keys guard.
+// Delivery of alerts to the controller: an action group that authenticates with Entra, and App
+// Service authentication, which passes the caller's identity to the handler. Requests without a
+// token pass to the functions, which are protected by function keys.
 import { tagValues } from '../types.bicep'
 
 @description('Required. Base of all names, which also is the short name.')
@@ -8,7 +8,7 @@ import { tagValues } from '../types.bicep'
 @maxLength(12)
 param name string
 
-@description('Required. Tags of everything.')
+@description('Required. Tags of all resources.')
 param tags tagValues
 
 @description('Required. Name of the Function app.')
@@ -25,7 +25,7 @@ param alertApp string
 @description('Required. Object id of that app registration, not of its service principal.')
 param alertAppObjectId string
 
-// The application that Azure Monitor calls secure webhooks as, in every tenant.
+// The application id of Azure Monitor's secure webhooks, the same in every tenant.
 // Source: learn.microsoft.com/azure/azure-monitor/alerts/action-groups
 var azureMonitor = '461e8683-5575-4561-ac7f-899cc907d62a' // AzNS AAD Webhook
 
@@ -41,7 +41,7 @@ resource signIn 'Microsoft.Web/sites/config@2025-03-01' = {
     globalValidation: {
       requireAuthentication: false
       unauthenticatedClientAction: 'AllowAnonymous'
-      // Event Grid signs in with a key of the host, which is not for this to check.
+      // Event Grid authenticates with a key of the host, which is checked by the host.
       excludedPaths: ['/runtime/webhooks/EventGrid']
     }
     httpSettings: { requireHttps: true }

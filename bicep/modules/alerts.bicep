@@ -1,9 +1,9 @@
 // Alert rules of one Application Gateway, by pool and for the gateway as a whole. They are
-// stateless: a rule that still counts as fired from the last bad release, because its pool
-// gets no requests and no probes any more, would stay silent about the next.
+// stateless: a stateful rule could stay fired after a bad release, because its pool no longer
+// gets requests and probes, and would then send no alert for the next one.
 import { color, tagValues, watchedPool } from '../types.bicep'
 
-@description('Required. First part of the rules\' names, usually the app: bluegreen.yaml watches the rules by their names.')
+@description('Required. Prefix of the rules\' names, usually the app: bluegreen.yaml selects alerts by the names of their rules.')
 @minLength(1)
 @maxLength(40)
 param name string
@@ -14,13 +14,13 @@ param tags tagValues
 @description('Required. Resource id of the Application Gateway.')
 param gatewayId string
 
-@description('Required. The pools to watch, at most one per color.')
+@description('Required. The monitored pools, at most one for each color.')
 param pools watchedPool[]
 
-@description('Optional. The color that the whole gateway serves, where each color has its own; null where both share it.')
+@description('Optional. The color of the whole gateway, if each color has its own; null if both share it.')
 param gatewayColor color?
 
-@description('Optional. Resource id of the action group that is called; none by default.')
+@description('Optional. Resource id of the action group of the rules; none by default.')
 param actionGroupId string = ''
 
 @description('Optional. Severity of the rules about failed requests, 0 (critical) to 4.')
@@ -33,17 +33,17 @@ param errorSeverity int = 1
 @maxValue(4)
 param warningSeverity int = 2
 
-@description('Optional. Failed requests (5xx) in five minutes that are still tolerated.')
+@description('Optional. Failed requests (5xx) in five minutes that are tolerated.')
 @minValue(0)
 param tolerated5xx int = 20
 
-@description('Optional. Mean time to the last byte of an answer, in milliseconds, that is still tolerated.')
+@description('Optional. Tolerated mean time to the last byte of an answer, in milliseconds.')
 @minValue(1)
 param toleratedLatency int = 1000
 
-// What the servers of a pool answer; what the gateway answers in their place is not in it. A
-// pool without servers counts as unhealthy only while it gets requests: one that has lost the
-// traffic is scaled down, and would be told of every minute.
+// Responses of a pool's servers, without those that the gateway generates. A pool without
+// servers counts as unhealthy only while it gets requests: an idle color is scaled down, and
+// would cause an alert every minute.
 var poolRules = [for p in pools: [
   {
     name: '${p.color}-backend-5xx'
@@ -65,7 +65,7 @@ var poolRules = [for p in pools: [
   }
 ]]
 
-// What the gateway answers, its own 502 and 504 included, which tell of a pool without servers.
+// Responses of the gateway, including its own 502 and 504 for a pool without servers.
 var gatewayRules = [
   {
     name: '${gatewayColor ?? 'both'}-gateway-5xx'
@@ -74,7 +74,7 @@ var gatewayRules = [
   }
 ]
 
-// All limits of a rule must be passed at once.
+// A rule fires only if all its criteria are met.
 resource rules 'Microsoft.Insights/metricAlerts@2018-03-01' = [for r in concat(flatten(poolRules), gatewayRules): {
   name: '${name}-${r.name}'
   location: 'global'

@@ -9,7 +9,7 @@ param name string
 @description('Required. Azure region.')
 param location string
 
-@description('Required. Tags of everything.')
+@description('Required. Tags of all resources.')
 param tags tagValues
 
 @description('Required. Resource id of the Log Analytics workspace.')
@@ -27,13 +27,13 @@ param storageName string
 @description('Required. Name of Application Insights.')
 param insightsName string
 
-@description('Required. Address of the container that the code is deployed to.')
+@description('Required. URL of the container for the deployed code.')
 param codeUrl string
 
-@description('Optional. Where to reach private parts from; null is a controller with public access.')
+@description('Optional. Network access to private resources; null for a controller with public access.')
 param network networkOptions?
 
-@description('Optional. Instances that are kept ready for HTTP functions.')
+@description('Optional. Always-ready instances for HTTP functions.')
 @minValue(0)
 @maxValue(10)
 param alwaysReady int = 0
@@ -60,7 +60,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
   properties: {
     serverFarmId: plan.id
     httpsOnly: true
-    // Event Grid and action groups come from outside; keys and sign-in guard every function.
+    // Event Grid and action groups call from the internet; keys and authentication protect every function.
     publicNetworkAccess: 'Enabled'
     virtualNetworkSubnetId: network.?appSubnetId
     functionAppConfig: {

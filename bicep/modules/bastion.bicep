@@ -1,4 +1,4 @@
-// Bastion, the only way to the jump host. Its native client opens SSH sessions and tunnels.
+// Bastion, the only access to the jump host. Its native client opens SSH sessions and tunnels.
 import { tagValues } from '../types.bicep'
 
 @description('Required. Name of the host.')
@@ -9,13 +9,13 @@ param name string
 @description('Required. Azure region.')
 param location string
 
-@description('Required. Tags of everything.')
+@description('Required. Tags of all resources.')
 param tags tagValues
 
 @description('Required. Resource id of the Log Analytics workspace.')
 param workspaceId string
 
-@description('Required. Id of the subnet, which Azure wants to be called AzureBastionSubnet.')
+@description('Required. Id of the subnet; Azure requires the name AzureBastionSubnet.')
 param subnetId string
 
 resource address 'Microsoft.Network/publicIPAddresses@2025-05-01' = {

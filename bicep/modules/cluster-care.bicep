@@ -1,4 +1,4 @@
-// When a cluster may upgrade itself, and which of its control plane's logs are kept.
+// Maintenance window of a cluster's upgrades, and the logs of its control plane.
 
 @description('Required. Name of the cluster.')
 @minLength(1)
@@ -8,7 +8,7 @@ param name string
 @description('Required. Resource id of the Log Analytics workspace.')
 param workspaceId string
 
-@description('Required. Day of the week on which the cluster upgrades itself, another for each color: a bad upgrade then meets one color only.')
+@description('Required. Day of the week of automatic upgrades, a different one for each color, so that a bad upgrade affects only one color.')
 @allowed(['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'])
 param day string
 

@@ -1,5 +1,5 @@
 // The identities of one cluster, the one of its control plane and the one that pulls images,
-// and what they may do: work in the subnets of the cluster, and pull from the registry.
+// and their permissions: on the subnets of the cluster, and pull from the registry.
 import { kubeletIdentity, tagValues } from '../types.bicep'
 
 @description('Required. Name of the cluster, the base of the names.')
@@ -10,7 +10,7 @@ param name string
 @description('Required. Azure region.')
 param location string
 
-@description('Required. Tags of everything.')
+@description('Required. Tags of all resources.')
 param tags tagValues
 
 @description('Required. Name of the virtual network.')
@@ -19,7 +19,7 @@ param networkName string
 @description('Required. Names of the subnets of the nodes and of the load balancers.')
 param subnetNames string[]
 
-@description('Optional. Name of the route table of the nodes; empty when there is none.')
+@description('Optional. Name of the route table of the nodes; empty if there is none.')
 param routeTableName string = ''
 
 @description('Optional. Name of the private DNS zone of the API server, in the same resource group; empty for a public API server.')
@@ -75,8 +75,8 @@ module namesServer 'role-zone.bicep' = if (!empty(zoneName)) {
   params: { name: zoneName, identityId: controlPlane.id, principalId: controlPlane.properties.principalId }
 }
 
-// Linking the zone of the API server to the network asks for the right to join it. This role
-// has that right, and reading, on a network; nothing else on it.
+// Linking the zone of the API server to the network requires permission to join it. This role
+// has only that permission and read access.
 resource linksZone 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(zoneName)) {
   scope: network
   name: guid(network.id, controlPlane.id, zoneContributor)

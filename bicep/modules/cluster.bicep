@@ -1,5 +1,5 @@
-// One AKS cluster. People and the controller sign in with Entra; there are no accounts of
-// the cluster's own.
+// One AKS cluster. Operators and the controller authenticate with Entra; local accounts are
+// disabled.
 import { clusterSize, kubeletIdentity, tagValues } from '../types.bicep'
 
 @description('Required. Name of the cluster.')
@@ -10,7 +10,7 @@ param name string
 @description('Required. Azure region.')
 param location string
 
-@description('Required. Tags of everything.')
+@description('Required. Tags of all resources.')
 param tags tagValues
 
 @description('Required. Resource id of the Log Analytics workspace.')
@@ -19,16 +19,16 @@ param workspaceId string
 @description('Required. Resource id of the data collection rule of Container Insights.')
 param collectionRuleId string
 
-@description('Required. How large the cluster is.')
+@description('Required. Size of the cluster.')
 param size clusterSize
 
 @description('Optional. Availability zones of the nodes.')
 param zones string[] = []
 
-@description('Optional. Version of Kubernetes; the default of the region when the cluster is made, and then what it has.')
+@description('Optional. Version of Kubernetes; by default that of the region for a new cluster, and the present version for an existing one.')
 param version string = ''
 
-@description('Optional. Pools, as CLUSTER/POOL, whose autoscaler decides already how many nodes there are.')
+@description('Optional. Pools, as CLUSTER/POOL, that the cluster autoscaler already manages.')
 param scaledPools string[] = []
 
 @description('Required. Resource id of the identity of the control plane.')
@@ -68,7 +68,7 @@ resource cluster 'Microsoft.ContainerService/managedClusters@2025-05-01' = {
     oidcIssuerProfile: { enabled: true }
     securityProfile: { workloadIdentity: { enabled: true }, imageCleaner: { enabled: true, intervalHours: 168 } }
     apiServerAccessProfile: empty(zoneId) ? null : { enablePrivateCluster: true, privateDNSZone: zoneId, enablePrivateClusterPublicFQDN: false }
-    // The addresses of pods and services are seen inside the cluster only: both colors have the same.
+    // Addresses of pods and services are visible only inside the cluster: both colors use the same ranges.
     networkProfile: {
       networkPlugin: 'azure'
       networkPluginMode: 'overlay'
@@ -80,7 +80,7 @@ resource cluster 'Microsoft.ContainerService/managedClusters@2025-05-01' = {
       loadBalancerSku: 'standard'
       outboundType: routedEgress ? 'userDefinedRouting' : 'loadBalancer'
     }
-    // Azure makes no pool without a count, and one that is there is left to its autoscaler.
+    // A new pool needs a count; an existing autoscaled pool keeps its own.
     agentPoolProfiles: [for p in pools: { // bicep-check: ok it takes the loop for one element
       name: p.name
       mode: p.mode

@@ -9,32 +9,32 @@ param name string
 @description('Required. Azure region.')
 param location string
 
-@description('Required. Tags of everything.')
+@description('Required. Tags of all resources.')
 param tags tagValues
 
 @description('Required. Resource id of the Log Analytics workspace.')
 param workspaceId string
 
-@description('Optional. Where to reach private parts from; null is a controller with public access.')
+@description('Optional. Network access to private resources; null for a controller with public access.')
 param network networkOptions?
 
 @description('Required. The registry whose pushes start releases.')
 param registry registryOptions
 
-@description('Optional. Client id of the app registration for secure alert delivery; without it there is neither sign-in nor action group.')
+@description('Optional. Client id of the app registration for secure alert delivery; without it there is neither authentication nor an action group.')
 param alertApp string = ''
 
 @description('Optional. Object id of that app registration, not of its service principal.')
 param alertAppObjectId string = ''
 
-@description('Optional. Instances that are kept ready for HTTP functions, and so for alerts.')
+@description('Optional. Always-ready instances for HTTP functions, which include alerts.')
 param alwaysReady int = 0
 
 @description('Optional. Redundancy of the storage account: Standard_LRS for regions without availability zones.')
 @allowed(['Standard_LRS', 'Standard_ZRS'])
 param storageSku string = 'Standard_ZRS'
 
-@description('Optional. Whether to make an Event Grid topic that outcomes are published to.')
+@description('Optional. Whether to create an Event Grid topic for the outcomes of releases.')
 param outcomeTopic bool = false
 
 var suffix = uniqueString(subscription().id, resourceGroup().name, name)
@@ -105,9 +105,9 @@ output principalId string = identity.properties.principalId
 output storageId string = storage.outputs.id
 @description('Name of the Event Grid system topic of the registry.')
 output registryTopicName string = topic.outputs.name
-@description('Object id of the identity of that topic, which writes what could not be delivered.')
+@description('Object id of the identity of that topic, which writes dead letters.')
 output registryTopicPrincipalId string = topic.outputs.principalId
 @description('Resource id of the action group; empty without an app registration.')
 output actionGroupId string = empty(alertApp) ? '' : actionGroup!.outputs.id
-@description('Endpoint of the topic of outcomes, for notify.topic of bluegreen.yaml; empty when there is none.')
+@description('Endpoint of the topic of outcomes, for notify.topic of bluegreen.yaml; empty if there is none.')
 output outcomeTopicEndpoint string = outcomeTopic ? outcomes!.outputs.endpoint : ''

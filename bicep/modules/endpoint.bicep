@@ -9,10 +9,10 @@ param name string
 @description('Required. Azure region.')
 param location string
 
-@description('Required. Tags of everything.')
+@description('Required. Tags of all resources.')
 param tags tagValues
 
-@description('Required. Resource id of what is reached by the endpoint.')
+@description('Required. Resource id of the target of the endpoint.')
 param targetId string
 
 @description('Required. Part of the resource that is reached, as Azure calls it.')

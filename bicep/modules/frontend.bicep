@@ -1,4 +1,4 @@
-// What an Application Gateway stands on: its public address with a name, its firewall
+// Resources that an Application Gateway needs: its public address with a name, its firewall
 // policy, and the identity that reads its certificate.
 import { gatewayFrontend, tagValues } from '../types.bicep'
 
@@ -10,7 +10,7 @@ param name string
 @description('Required. Azure region.')
 param location string
 
-@description('Required. Tags of everything.')
+@description('Required. Tags of all resources.')
 param tags tagValues
 
 @description('Required. Resource id of the Log Analytics workspace.')
@@ -24,7 +24,7 @@ param label string
 @description('Optional. Availability zones of the address.')
 param zones string[] = []
 
-@description('Required. What the firewall does with suspicious requests; Off makes no policy.')
+@description('Required. Mode of the firewall; Off creates no policy.')
 @allowed(['Off', 'Detection', 'Prevention'])
 param firewall string
 
@@ -89,7 +89,7 @@ resource logs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   }
 }
 
-@description('What the gateway stands on.')
+@description('Public address, firewall policy and identity of the gateway.')
 output made gatewayFrontend = {
   publicIpId: address.id
   wafPolicyId: firewall == 'Off' ? '' : policy.id

@@ -1,5 +1,5 @@
 // An Application Gateway that serves one app from the pool of the live color. With previews
-// each pool has a listener on another port, so that it is probed whether it is live or not.
+// each pool has a listener on another port, so that an idle pool is probed too.
 import { color, gatewayFrontend, gatewayPool, gatewaySize, tagValues } from '../types.bicep'
 
 @description('Required. Name of the gateway.')
@@ -10,7 +10,7 @@ param name string
 @description('Required. Azure region.')
 param location string
 
-@description('Required. Tags of everything.')
+@description('Required. Tags of all resources.')
 param tags tagValues
 
 @description('Required. Resource id of the Log Analytics workspace.')
@@ -19,31 +19,31 @@ param workspaceId string
 @description('Required. Id of the subnet of the gateway.')
 param subnetId string
 
-@description('Required. What the gateway stands on.')
+@description('Required. Public address, firewall policy and identity of the gateway.')
 param frontend gatewayFrontend
 
-@description('Required. How large the gateway is.')
+@description('Required. Size of the gateway.')
 param size gatewaySize
 
 @description('Optional. Availability zones of the instances.')
 param zones string[] = []
 
-@description('Optional. Versionless address of the certificate in the vault; without one the gateway speaks HTTP only.')
+@description('Optional. Versionless address of the certificate in the vault; without one the gateway serves HTTP only.')
 param certificateUrl string = ''
 
 @description('Required. The pools.')
 param pools gatewayPool[]
 
-@description('Required. Color whose pool gets the traffic of the app.')
+@description('Required. The live color.')
 param live color
 
 @description('Optional. Whether each pool has a listener on port 8080 for the host COLOR.preview.internal.')
 param previews bool = false
 
-@description('Required. Path that says whether a server is healthy.')
+@description('Required. Path of the health endpoint of a server.')
 param healthPath string
 
-@description('Optional. Host that health is asked with; by default the address of the gateway itself.')
+@description('Optional. Host header of health probes; by default the address of the gateway itself.')
 param healthHost string = '127.0.0.1'
 
 var secure = !empty(certificateUrl)

@@ -3,10 +3,10 @@
 @description('Required. Name of the Application Gateway.')
 param name string
 
-@description('Required. Who is granted the roles, as the names of the assignments are made of it: known before the deployment.')
+@description('Required. Text that identifies the principal in the names of the assignments; it must be known before the deployment.')
 param who string
 
-@description('Required. Object id of who is granted the roles.')
+@description('Required. Object id of the principal that gets the roles.')
 param principalId string
 
 @description('Required. Resource ids of the role definitions.')

@@ -1,5 +1,5 @@
-// Application Insights, where the host and the handler tell what they do. Nobody writes to
-// it with a key.
+// Application Insights, for the telemetry of the host and the handler. Local authentication is
+// disabled.
 import { tagValues } from '../types.bicep'
 
 @description('Required. Name of the component.')
@@ -10,7 +10,7 @@ param name string
 @description('Required. Azure region.')
 param location string
 
-@description('Required. Tags of everything.')
+@description('Required. Tags of all resources.')
 param tags tagValues
 
 @description('Required. Resource id of the Log Analytics workspace.')

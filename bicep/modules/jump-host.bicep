@@ -1,5 +1,5 @@
-// The Linux host that people reach private parts from, by Bastion. People sign in with
-// Entra; the key is for the day when that does not work. There is no password.
+// A Linux host for operators' access to private resources, through Bastion. Operators sign in
+// with Entra; the SSH key is the fallback. There is no password.
 import { tagValues } from '../types.bicep'
 
 @description('Required. Name of the host.')
@@ -10,7 +10,7 @@ param name string
 @description('Required. Azure region.')
 param location string
 
-@description('Required. Tags of everything.')
+@description('Required. Tags of all resources.')
 param tags tagValues
 
 @description('Required. Id of the subnet.')

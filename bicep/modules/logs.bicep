@@ -1,5 +1,4 @@
-// The Log Analytics workspace, and the rule by which clusters send it what Container
-// Insights collects.
+// The Log Analytics workspace, and the data collection rule of Container Insights.
 import { tagValues } from '../types.bicep'
 
 @description('Required. Name of the workspace.')
@@ -15,15 +14,15 @@ param ruleName string
 @description('Required. Azure region.')
 param location string
 
-@description('Required. Tags of everything.')
+@description('Required. Tags of all resources.')
 param tags tagValues
 
-@description('Optional. Days that logs are kept.')
+@description('Optional. Retention of logs in days.')
 @minValue(30)
 @maxValue(730)
 param days int = 30
 
-@description('Optional. Most gigabytes a day, after which nothing more is taken until the next day; -1 is no limit.')
+@description('Optional. Maximum gigabytes a day; the rest of the day is not ingested; -1 is no limit.')
 @minValue(-1)
 param dailyGigabytes int = -1
 

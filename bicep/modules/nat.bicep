@@ -1,4 +1,4 @@
-// A NAT gateway with a fixed address, for what calls the internet from a subnet.
+// A NAT gateway with a fixed address, for the outgoing traffic of a subnet.
 import { tagValues } from '../types.bicep'
 
 @description('Required. Name of the gateway.')
@@ -9,7 +9,7 @@ param name string
 @description('Required. Azure region.')
 param location string
 
-@description('Required. Tags of everything.')
+@description('Required. Tags of all resources.')
 param tags tagValues
 
 resource address 'Microsoft.Network/publicIPAddresses@2025-05-01' = {

@@ -10,13 +10,13 @@ param name string
 @description('Required. Azure region.')
 param location string
 
-@description('Required. Tags of everything.')
+@description('Required. Tags of all resources.')
 param tags tagValues
 
 @description('Required. Address range of the network, /18 or larger.')
 param addressSpace string
 
-@description('Optional. Address of a firewall that all traffic of the nodes to the internet goes through; empty for none.')
+@description('Optional. Address of a firewall for the outgoing traffic of the nodes; empty for none.')
 param egressAddress string = ''
 
 @description('Optional. Resource id of the NAT gateway of the controller; empty for the addresses of Azure.')
@@ -70,7 +70,7 @@ module gatewayRules 'nsg.bicep' = [for color in colors: {
     tags: tags
     rules: [
       { name: 'users', priority: 100, access: 'Allow', protocol: 'Tcp', sources: ['Internet'], destination: '*', ports: ['80', '443'] }
-      // Application Gateway is not made without this one.
+      // Application Gateway requires this rule.
       { name: 'gateway-manager', priority: 110, access: 'Allow', protocol: 'Tcp', sources: ['GatewayManager'], destination: '*', ports: ['65200-65535'] }
     ]
   }

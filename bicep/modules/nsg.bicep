@@ -1,5 +1,5 @@
-// A network security group. Azure's own rules come after these: the virtual network and its
-// peers are let in, the internet is not.
+// A network security group. Azure's default rules follow: the virtual network and its peers
+// are allowed, the internet is not.
 import { securityRule, tagValues } from '../types.bicep'
 
 @description('Required. Name of the group.')
@@ -10,13 +10,13 @@ param name string
 @description('Required. Azure region.')
 param location string
 
-@description('Required. Tags of everything.')
+@description('Required. Tags of all resources.')
 param tags tagValues
 
 @description('Optional. Rules before those of Azure.')
 param rules securityRule[] = []
 
-// Azure takes a service tag or an asterisk only in the properties for a single value.
+// Azure accepts a service tag or an asterisk only in the properties for a single value.
 resource group 'Microsoft.Network/networkSecurityGroups@2025-05-01' = {
   name: name
   location: location

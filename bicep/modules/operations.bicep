@@ -1,4 +1,4 @@
-// The virtual network of operations: private endpoints of what all colors share, Bastion
+// The virtual network of operations: private endpoints of shared resources, Bastion
 // and the jump host.
 import { tagValues } from '../types.bicep'
 
@@ -10,7 +10,7 @@ param name string
 @description('Required. Azure region.')
 param location string
 
-@description('Required. Tags of everything.')
+@description('Required. Tags of all resources.')
 param tags tagValues
 
 @description('Required. Address range of the network, /20 or larger.')
@@ -39,7 +39,7 @@ module endpointRules 'nsg.bicep' = {
   }
 }
 
-// What Bastion needs. Source: learn.microsoft.com/azure/bastion/bastion-nsg
+// The rules that Bastion requires. Source: learn.microsoft.com/azure/bastion/bastion-nsg
 module bastionRules 'nsg.bicep' = {
   name: '${name}-nsg-bastion'
   params: {

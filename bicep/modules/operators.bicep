@@ -1,10 +1,10 @@
-// What the people who operate the environment may do in its resource group, besides what
-// they may do in the subscription.
+// Permissions of the operators on the resource group of the environment, in addition to those
+// on the subscription.
 
 @description('Required. Object id of a group, user or service principal.')
 param principalId string
 
-@description('Required. What the object id is of.')
+@description('Required. Principal type of the object id.')
 @allowed(['Group', 'ServicePrincipal', 'User'])
 param principalType string
 

@@ -1,4 +1,4 @@
-// The Event Grid topic that the outcomes of releases are published to.
+// The Event Grid topic for the outcomes of releases.
 import { tagValues } from '../types.bicep'
 
 @description('Required. Name of the topic.')
@@ -9,7 +9,7 @@ param name string
 @description('Required. Azure region.')
 param location string
 
-@description('Required. Tags of everything.')
+@description('Required. Tags of all resources.')
 param tags tagValues
 
 @description('Required. Resource id of the Log Analytics workspace.')
@@ -41,5 +41,5 @@ resource logs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
 @description('Resource id of the topic.')
 output id string = topic.id
 
-@description('Where events are published to.')
+@description('Endpoint for publishing events.')
 output endpoint string = topic.properties.endpoint

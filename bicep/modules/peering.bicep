@@ -1,11 +1,11 @@
 // One direction of the peering of two virtual networks of the resource group.
 
-@description('Required. Name of the virtual network that gets to see the other.')
+@description('Required. Name of the virtual network from which the peering starts.')
 @minLength(2)
 @maxLength(64)
 param name string
 
-@description('Required. Name of the virtual network that is seen.')
+@description('Required. Name of the virtual network that becomes reachable.')
 @minLength(2)
 @maxLength(64)
 param remoteName string

@@ -9,7 +9,7 @@ param name string
 @description('Required. Azure region.')
 param location string
 
-@description('Required. Tags of everything.')
+@description('Required. Tags of all resources.')
 param tags tagValues
 
 @description('Required. Resource id of the storage account.')
@@ -24,7 +24,7 @@ var zoneIds = {
   table: network.tableZoneId
 }
 
-// One after the other: while a subnet takes in an endpoint, Azure may refuse it the next.
+// One after the other: while a subnet gets an endpoint, Azure may refuse another one.
 @batchSize(1)
 module endpoints 'endpoint.bicep' = [for part in ['blob', 'queue', 'table']: {
   name: '${name}-${part}'

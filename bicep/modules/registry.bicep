@@ -1,4 +1,4 @@
-// The container registry. Nobody signs in with a password of its own.
+// The container registry, without an admin password.
 import { tagValues } from '../types.bicep'
 
 @description('Required. Name of the registry.')
@@ -9,7 +9,7 @@ param name string
 @description('Required. Azure region.')
 param location string
 
-@description('Required. Tags of everything.')
+@description('Required. Tags of all resources.')
 param tags tagValues
 
 @description('Required. Resource id of the Log Analytics workspace.')
@@ -19,7 +19,7 @@ param workspaceId string
 @allowed(['Basic', 'Standard', 'Premium'])
 param sku string
 
-@description('Required. Whether images can be pushed and pulled from the internet too, always with a sign-in. Only Premium can be closed.')
+@description('Required. Whether images can be pushed and pulled from the internet too, always with authentication. Only Premium can be closed.')
 param public bool
 
 @description('Optional. Whether images are kept in several availability zones (Premium).')
@@ -33,7 +33,7 @@ resource registry 'Microsoft.ContainerRegistry/registries@2025-04-01' = {
   properties: {
     adminUserEnabled: false
     publicNetworkAccess: public ? 'Enabled' : 'Disabled'
-    // Lets az acr import fetch images into a closed registry.
+    // Allows az acr import into a registry without public access.
     networkRuleBypassOptions: 'AzureServices'
     zoneRedundancy: sku != 'Premium' ? null : zoneRedundant ? 'Enabled' : 'Disabled'
   }
@@ -52,5 +52,5 @@ resource logs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
 @description('Resource id of the registry.')
 output id string = registry.id
 
-@description('Where images are pushed to and pulled from.')
+@description('Login server of the registry.')
 output loginServer string = registry.properties.loginServer

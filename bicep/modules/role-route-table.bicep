@@ -5,7 +5,7 @@
 @maxLength(80)
 param name string
 
-@description('Required. Resource id of the identity, which the name of the assignment is made of.')
+@description('Required. Resource id of the identity, part of the name of the assignment.')
 param identityId string
 
 @description('Required. Object id of the identity.')

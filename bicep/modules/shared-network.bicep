@@ -10,13 +10,13 @@ param name string
 @description('Required. Azure region.')
 param location string
 
-@description('Required. Tags of everything.')
+@description('Required. Tags of all resources.')
 param tags tagValues
 
 @description('Required. Address range of the network, /20 or larger.')
 param addressSpace string
 
-@description('Required. Address ranges, or one service tag, from which the preview listener is reached: those of the controller and of the people who look.')
+@description('Required. Address ranges, or one service tag, that may reach the preview listener: those of the controller and of operators.')
 param previewSources string[]
 
 var nodes = [cidrSubnet(addressSpace, 22, 0), cidrSubnet(addressSpace, 22, 1)]
@@ -49,7 +49,7 @@ module gatewayRules 'nsg.bicep' = {
     tags: tags
     rules: [
       { name: 'users', priority: 100, access: 'Allow', protocol: 'Tcp', sources: ['Internet'], destination: '*', ports: ['80', '443'] }
-      // Application Gateway is not made without this one.
+      // Application Gateway requires this rule.
       { name: 'gateway-manager', priority: 110, access: 'Allow', protocol: 'Tcp', sources: ['GatewayManager'], destination: '*', ports: ['65200-65535'] }
       { name: 'previews', priority: 120, access: 'Allow', protocol: 'Tcp', sources: previewSources, destination: '*', ports: ['8080'] }
     ]

@@ -1,5 +1,5 @@
-// The storage account of the controller: its state, its queue, its code, and the events
-// that could not be delivered. Access by identity only.
+// The storage account of the controller: its state, its queue, its code, and dead
+// letters. Access only with Entra identities.
 import { networkOptions, tagValues } from '../types.bicep'
 
 @description('Required. Name of the account.')
@@ -10,16 +10,16 @@ param name string
 @description('Required. Azure region.')
 param location string
 
-@description('Required. Tags of everything.')
+@description('Required. Tags of all resources.')
 param tags tagValues
 
 @description('Required. Resource id of the Log Analytics workspace.')
 param workspaceId string
 
-@description('Optional. Where the account is reached from; null leaves it open to all networks, though not to all identities.')
+@description('Optional. Networks that may reach the account; null allows all networks, not all identities.')
 param network networkOptions?
 
-@description('Optional. How often the data is kept: Standard_LRS for regions without availability zones.')
+@description('Optional. Redundancy of the data: Standard_LRS for regions without availability zones.')
 @allowed(['Standard_LRS', 'Standard_ZRS'])
 param sku string = 'Standard_ZRS'
 
@@ -39,7 +39,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-01-01' = {
     supportsHttpsTrafficOnly: true
     publicNetworkAccess: 'Enabled'
     networkAcls: {
-      // The trusted services are let in for Event Grid, which writes dead letters as the
+      // Trusted services are allowed for Event Grid, which writes dead letters as the
       // system-assigned identity of the registry topic.
       bypass: 'AzureServices'
       defaultAction: network == null ? 'Allow' : 'Deny'
@@ -86,7 +86,7 @@ resource blobLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   }
 }
 
-// Who wrote the state that decides where traffic goes.
+// An audit log of writes to the state, which decides about traffic.
 resource tableLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   scope: tables
   name: 'workspace'
@@ -108,5 +108,5 @@ module endpoints 'private-storage.bicep' = if (network != null) {
 @description('Resource id of the account.')
 output id string = account.id
 
-@description('Address of the container that the code is deployed to.')
+@description('URL of the container for the deployed code.')
 output codeUrl string = '${account.properties.primaryEndpoints.blob}${code.name}'

@@ -1,5 +1,5 @@
-// A virtual network with all its subnets: Azure takes away those that a deployment of the
-// network leaves out.
+// A virtual network with all its subnets: a deployment of the network deletes the subnets that
+// it does not contain.
 import { subnet, tagValues } from '../types.bicep'
 
 @description('Required. Name of the virtual network.')
@@ -10,7 +10,7 @@ param name string
 @description('Required. Azure region.')
 param location string
 
-@description('Required. Tags of everything.')
+@description('Required. Tags of all resources.')
 param tags tagValues
 
 @description('Required. Address range of the network.')

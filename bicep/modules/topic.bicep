@@ -9,7 +9,7 @@ param name string
 @description('Required. Azure region of the registry.')
 param location string
 
-@description('Required. Tags of everything.')
+@description('Required. Tags of all resources.')
 param tags tagValues
 
 @description('Required. Resource id of the registry.')
@@ -22,8 +22,8 @@ resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
   name: name
   location: location
   tags: tags
-  // Dead letters are written as this identity: where the storage account has a firewall,
-  // Azure accepts no user-assigned one.
+  // Dead letters are written with this identity: for a storage account with a firewall, Azure
+  // does not support a user-assigned one.
   identity: { type: 'SystemAssigned' }
   properties: {
     source: registryId

@@ -1,5 +1,5 @@
-// The Traffic Manager profile in front of the gateways. Exactly the live color's endpoint is
-// enabled: Traffic Manager can never fail over to a version that nobody verified.
+// The Traffic Manager profile in front of the gateways. Only the live color's endpoint is
+// enabled: Traffic Manager can never fail over to an unverified version.
 import { color, tagValues } from '../types.bicep'
 
 @description('Required. Name of the profile.')
@@ -7,18 +7,18 @@ import { color, tagValues } from '../types.bicep'
 @maxLength(63)
 param name string
 
-@description('Required. Tags of everything.')
+@description('Required. Tags of all resources.')
 param tags tagValues
 
 @description('Required. Resource id of the Log Analytics workspace.')
 param workspaceId string
 
-@description('Required. Name below the domain of Traffic Manager, unique in the world.')
+@description('Required. Name below the domain of Traffic Manager, globally unique.')
 @minLength(1)
 @maxLength(63)
 param relativeName string
 
-@description('Required. Color that gets the traffic.')
+@description('Required. The live color.')
 param live color
 
 @description('Required. Id of the public address of blue, which has a DNS label.')
@@ -27,18 +27,18 @@ param blueId string
 @description('Required. Id of the public address of green, which has a DNS label.')
 param greenId string
 
-@description('Required. Seconds that resolvers may keep an answer.')
+@description('Required. TTL of a DNS answer in seconds.')
 @minValue(0)
 @maxValue(3600)
 param ttl int
 
-@description('Required. Whether health is asked by HTTPS.')
+@description('Required. Whether health probes use HTTPS.')
 param secure bool
 
-@description('Required. Path that says whether a gateway is healthy.')
+@description('Required. Path of the health endpoint behind a gateway.')
 param healthPath string
 
-@description('Optional. Host that health is asked with; by default the address of the endpoint.')
+@description('Optional. Host header of health probes; by default the address of the endpoint.')
 param healthHost string = ''
 
 resource profile 'Microsoft.Network/trafficManagerProfiles@2022-04-01' = {
@@ -93,5 +93,5 @@ resource logs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   }
 }
 
-@description('Name that users ask for.')
+@description('Host name for users.')
 output fqdn string = profile.properties.dnsConfig.fqdn

@@ -1,4 +1,4 @@
-// The Key Vault, which holds the certificate of the gateways. Access by Entra roles only.
+// The Key Vault with the certificate of the gateways. Access only through Entra roles.
 import { tagValues } from '../types.bicep'
 
 @description('Required. Name of the vault.')
@@ -9,16 +9,16 @@ param name string
 @description('Required. Azure region.')
 param location string
 
-@description('Required. Tags of everything.')
+@description('Required. Tags of all resources.')
 param tags tagValues
 
 @description('Required. Resource id of the Log Analytics workspace.')
 param workspaceId string
 
-@description('Required. Whether the vault is reached from the internet too, always with a sign-in.')
+@description('Required. Whether the vault can be reached from the internet too, always with authentication.')
 param public bool
 
-@description('Required. Whether a deleted vault must be kept for its whole retention. Then its name is taken for that long: leave it off where the environment is torn down and made again.')
+@description('Required. Whether a deleted vault is kept for its whole retention. Its name is then reserved for that time: turn it off for environments that are deleted and created again.')
 param purgeProtection bool
 
 resource vault 'Microsoft.KeyVault/vaults@2025-05-01' = {
@@ -31,7 +31,7 @@ resource vault 'Microsoft.KeyVault/vaults@2025-05-01' = {
     enableRbacAuthorization: true
     enableSoftDelete: true
     softDeleteRetentionInDays: 7
-    // Azure refuses false here: it can be turned on, never off.
+    // Azure refuses false: purge protection can be turned on, never off.
     enablePurgeProtection: purgeProtection ? true : null
     publicNetworkAccess: public ? 'Enabled' : 'Disabled'
     networkAcls: { bypass: 'AzureServices', defaultAction: public ? 'Allow' : 'Deny' }

@@ -1,11 +1,11 @@
-// The private DNS zones of what has private endpoints, linked to the virtual networks that
-// ask for it by name.
+// The private DNS zones of the private endpoints, linked to the virtual networks that resolve
+// their names.
 import { tagValues } from '../types.bicep'
 
 @description('Required. Azure region of the clusters.')
 param location string
 
-@description('Required. Tags of everything.')
+@description('Required. Tags of all resources.')
 param tags tagValues
 
 @description('Required. Name of the virtual network of the clusters and the controller.')

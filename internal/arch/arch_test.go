@@ -1,4 +1,4 @@
-// Package arch holds the drawing of who may import whom, as a test.
+// Package arch tests the import rules of the packages, and the documentation.
 package arch_test
 
 import (

@@ -16,7 +16,7 @@ import (
 
 const top = "../.."
 
-// written are the pages that people read.
+// written returns all Markdown pages.
 func written(t *testing.T) map[string]string {
 	t.Helper()
 	pages := map[string]string{}
@@ -49,8 +49,8 @@ var (
 	inline  = regexp.MustCompile("`[^`\n]+`")
 )
 
-// code is what a page shows as commands or names: shell blocks without their comments, and
-// words between backticks.
+// code returns the commands and names of a page: shell blocks without their comments, and text
+// between backticks.
 func code(page string) []string {
 	var blocks []string
 	for _, block := range shell.FindAllStringSubmatch(page, -1) {
@@ -59,7 +59,7 @@ func code(page string) []string {
 	return append(blocks, inline.FindAllString(fenced.ReplaceAllString(page, ""), -1)...)
 }
 
-// all are the first groups of what matches in a text.
+// all returns the first group of each match in a text.
 func all(expression, text string) (found []string) {
 	for _, m := range regexp.MustCompile(expression).FindAllStringSubmatch(text, -1) {
 		found = append(found, m[1])
@@ -67,7 +67,7 @@ func all(expression, text string) (found []string) {
 	return found
 }
 
-// named checks that what the pages name in their code is among what exists.
+// named checks that every name of a kind in the pages' code exists.
 func named(t *testing.T, expression, what string, exist []string) {
 	t.Helper()
 	if len(exist) == 0 {
@@ -88,11 +88,11 @@ func named(t *testing.T, expression, what string, exist []string) {
 	}
 }
 
-func TestEveryTargetThatIsNamedIsInTheMakefile(t *testing.T) {
+func TestEveryNamedTargetIsInTheMakefile(t *testing.T) {
 	named(t, "(?m)(?:^|[`(; ])make ([a-z][a-z-]+)", "target", all(`(?m)^([a-z][a-z-]*):`, text(t, "Makefile")))
 }
 
-func TestEverySubcommandThatIsNamedExists(t *testing.T) {
+func TestEveryNamedSubcommandExists(t *testing.T) {
 	var exist []string
 	files, _ := filepath.Glob(filepath.Join(top, "cmd/bluegreen/*.go"))
 	for _, file := range files {
@@ -103,9 +103,9 @@ func TestEverySubcommandThatIsNamedExists(t *testing.T) {
 	named(t, "(?m)(?:^|[`(; /])bluegreen ([a-z][a-z-]+)", "subcommand", exist)
 }
 
-// TestEverySettingThatIsNamedIsReadSomewhere: by a script, a parameter file, the handler or
+// TestEveryNamedSettingIsRead: by a script, a parameter file, the handler or
 // the command line.
-func TestEverySettingThatIsNamedIsReadSomewhere(t *testing.T) {
+func TestEveryNamedSettingIsRead(t *testing.T) {
 	var exist []string
 	for _, pattern := range []string{"scripts/*.sh", "bicep/*.bicepparam", "bicep/*.bicep", "handler/settings.go", "cmd/bluegreen/*.go", "azure.yaml", ".github/workflows/*"} {
 		files, _ := filepath.Glob(filepath.Join(top, pattern))
@@ -144,14 +144,14 @@ func TestEveryTestThatIsNamedExists(t *testing.T) {
 	}
 }
 
-// place is a file or folder of this repository in the code of a page; * may stand in it.
+// place matches a file or folder of this repository in the code of a page, also with *.
 var place = regexp.MustCompile("^`((?:scripts|bicep|docs|deploy|internal|cmd|handler|e2e|testbed|\\.github)/[\\w./*-]+)`$")
 
-func TestEveryPlaceThatIsNamedExists(t *testing.T) {
+func TestEveryNamedFileExists(t *testing.T) {
 	for page, text := range written(t) {
 		for _, part := range code(text) {
 			where := place.FindStringSubmatch(part)
-			if where == nil || strings.Contains(page, "decisions/") { // those describe their day
+			if where == nil || strings.Contains(page, "decisions/") { // a decision describes the code of its time
 				continue
 			}
 			if found, err := filepath.Glob(filepath.Join(top, where[1])); err != nil || len(found) == 0 {
@@ -204,8 +204,8 @@ func anchors(page string) (names []string) {
 	return names
 }
 
-// TestTheDrawingCanBeRead: by a browser in the light and in the dark, and aloud.
-func TestTheDrawingCanBeRead(t *testing.T) {
+// TestTheDrawingIsAccessible: in light and dark mode, and for screen readers.
+func TestTheDrawingIsAccessible(t *testing.T) {
 	drawing := text(t, "docs/architecture.svg")
 	elements := map[string]int{}
 	for d := xml.NewDecoder(strings.NewReader(drawing)); ; {
@@ -226,6 +226,6 @@ func TestTheDrawingCanBeRead(t *testing.T) {
 		}
 	}
 	if !strings.Contains(drawing, "prefers-color-scheme: dark") || strings.Contains(drawing, "href") {
-		t.Error("docs/architecture.svg has no dark colors, or asks for something from elsewhere")
+		t.Error("docs/architecture.svg has no dark colors, or refers to an external resource")
 	}
 }

@@ -10,13 +10,13 @@ import (
 	"bluegreen/internal/release"
 )
 
-// Behaviour is what becomes of pods that run an image.
+// Behaviour configures the pods of an image.
 type Behaviour struct {
 	// Ready is how long pods take to become ready.
 	Ready time.Duration
 	// Never keeps pods from becoming ready, for the reason given.
 	Never string
-	// Status is what the rollout is then reported as; release.Progressing by default.
+	// Status is the reported rollout status; release.Progressing by default.
 	Status release.Rollout
 	// CrashAfter makes ready pods fail after a time; 0 for never.
 	CrashAfter time.Duration
@@ -61,15 +61,15 @@ func NewCluster(now func() time.Time, sleep func(ctx context.Context, d time.Dur
 	}
 }
 
-// Seed sets what a color runs from the start, ready at once.
+// Seed sets the initial image and replicas of a color, ready at once.
 func (c *Cluster) Seed(color release.Color, i release.Image, replicas int32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	*c.colors[color] = deployment{image: i, replicas: replicas}
 }
 
-// Behave sets what becomes of pods that run an image, named by digest or tag; "" sets it
-// for all others. It holds at once, for running pods too.
+// Behave sets the behaviour of the pods of an image, given by digest or tag; "" means all
+// other images. It takes effect at once, for running pods too.
 func (c *Cluster) Behave(ref string, b Behaviour) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -99,14 +99,14 @@ func (c *Cluster) Lose(color release.Color, lost bool) {
 	c.colors[color].since = c.now()
 }
 
-// Edit changes what a color runs as somebody with kubectl does.
+// Edit changes the image of a color outside bluegreen, as with kubectl.
 func (c *Cluster) Edit(color release.Color, i release.Image) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.colors[color].image, c.colors[color].since = i, c.now()
 }
 
-// Running returns what a color runs and how many of its pods are ready.
+// Running returns the image of a color and the number of its ready pods.
 func (c *Cluster) Running(color release.Color) (release.Image, int32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -213,7 +213,7 @@ func (c *Cluster) Deploy(ctx context.Context, o engine.Order) error {
 			replicas = max(replicas, n)
 		}
 		if d := c.colors[o.Color]; o.Image.Digest == "" || o.Image.Digest == d.image.Digest {
-			replicas = max(replicas, d.replicas) // what already fits is left alone
+			replicas = max(replicas, d.replicas) // a color of sufficient size stays as it is
 		}
 		return c.change(o.Color, o.Image, replicas, o.Fence)
 	})

@@ -10,9 +10,9 @@ import (
 	"bluegreen/internal/release"
 )
 
-// Gateway is the fake of engine.Gateway, with the manners of Application Gateway: the
-// last write wins and cancels the one before it, what is configured is effective only
-// once its operation has ended, and an operation can end badly.
+// Gateway is the fake of engine.Gateway, and behaves like Application Gateway: the last write
+// wins and cancels the one before it, a configuration takes effect only when its operation has
+// ended, and an operation can fail.
 type Gateway struct {
 	mu   sync.Mutex
 	hook Hook
@@ -29,7 +29,7 @@ type Gateway struct {
 	moves      []Move
 }
 
-// Fate is how an operation goes.
+// Fate is the course of an operation.
 type Fate int
 
 const (
@@ -62,7 +62,7 @@ func NewGateway(live release.Color, takes time.Duration, now func() time.Time, h
 	}
 }
 
-// Fate sets how the n-th operation goes, counted from 1.
+// Fate sets the course of the n-th operation, counted from 1.
 func (g *Gateway) Fate(fate func(n int) Fate) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -85,8 +85,8 @@ func (g *Gateway) Rival(to release.Color) {
 	g.begin(to, Succeeds)
 }
 
-// Neighbour writes as a client that changes other rules does: it cancels a running
-// operation, whose change it has read and therefore applies.
+// Neighbour writes as a client that changes other rules: this cancels a running operation, but
+// applies its change, because the client has read it.
 func (g *Gateway) Neighbour() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -96,7 +96,7 @@ func (g *Gateway) Neighbour() {
 	}
 }
 
-// Configured is what the gateway's configuration points at, perhaps not in effect yet.
+// Configured is the target color in the gateway's configuration, which may not be in effect yet.
 func (g *Gateway) Configured() release.Color {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -112,7 +112,7 @@ func (g *Gateway) Effective() release.Color {
 	return g.effective
 }
 
-// Reaches are the colors that some user may be led to now: one, as everybody is led alike.
+// Reaches are the colors that users may reach now: one, because the gateway routes all users alike.
 func (g *Gateway) Reaches() []release.Color { return []release.Color{g.Effective()} }
 
 // Moves returns every change of where users' requests went.
@@ -123,7 +123,7 @@ func (g *Gateway) Moves() []Move {
 	return append([]Move(nil), g.moves...)
 }
 
-// settle ends what has run its time.
+// settle ends the operations whose time is over.
 func (g *Gateway) settle() {
 	op := g.operations[g.running]
 	if op == nil || op.state != "running" || g.now().Before(op.ends) {

@@ -33,7 +33,7 @@ func TestTheProfileFakeKeepsTheContract(t *testing.T) {
 	})
 }
 
-// keepsTheContract holds a fake whose time stands still, but for Settle, to the contract.
+// keepsTheContract runs the contract with a fake whose time advances only in Settle.
 func keepsTheContract(t *testing.T, named bool, open func(now func() time.Time, hook fake.Hook) fakeGateway) {
 	contract.Gateway(t, func(t *testing.T) contract.Traffic {
 		var passed atomic.Int64

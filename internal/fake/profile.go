@@ -22,13 +22,13 @@ type Profile struct {
 
 	follows, ttl time.Duration
 	configured   release.Color // "" leads to something foreign
-	answers      []answer      // what DNS has answered, and will; the oldest first
+	answers      []answer      // past, present and future DNS answers; the oldest first
 	fate         func(n int) Fate
 	count        int
 	health       map[release.Color]engine.Health
 }
 
-// answer is what DNS answers from a time on.
+// answer is the DNS answer from a time on.
 type answer struct {
 	to   release.Color
 	from time.Time
@@ -40,8 +40,8 @@ func NewProfile(live release.Color, follows, ttl time.Duration, now func() time.
 	return &Profile{hook: hook, now: now, follows: follows, ttl: ttl, configured: live, answers: []answer{{to: live}}, health: map[release.Color]engine.Health{}}
 }
 
-// Fate sets how the n-th write goes, counted from 1. One that Fails is refused, of a Hollow
-// one the name servers never hear.
+// Fate sets the course of the n-th write, counted from 1. A write that Fails is refused; a
+// Hollow one never reaches the name servers.
 func (p *Profile) Fate(fate func(n int) Fate) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -62,17 +62,17 @@ func (p *Profile) Rival(to release.Color) {
 	p.write(to, p.follows)
 }
 
-// Neighbour writes as a client does that changes something else: that disturbs nobody.
+// Neighbour writes as a client that changes other settings, which has no effect here.
 func (p *Profile) Neighbour() {}
 
-// Configured is what the profile says, perhaps not in effect yet.
+// Configured is the target color in the profile, which may not be in effect yet.
 func (p *Profile) Configured() release.Color {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.configured
 }
 
-// Effective is where users go whose resolvers ask now.
+// Effective is the color in a new DNS answer.
 func (p *Profile) Effective() release.Color {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -103,8 +103,8 @@ func (p *Profile) known() release.Color {
 	return known
 }
 
-// write makes the profile say something. Name servers that have not heard of the write
-// before hear of this one instead.
+// write changes the profile. Name servers that have not received the previous write receive
+// this one instead.
 func (p *Profile) write(to release.Color, follows time.Duration) {
 	p.configured = to
 	if last := len(p.answers) - 1; p.answers[last].from.After(p.now()) {

@@ -15,8 +15,8 @@ import (
 	"bluegreen/internal/release"
 )
 
-// Hook is asked before and after each call of a fake, by the call's name. An error
-// returned before the call refuses it; one returned after reports a failure of what was done.
+// Hook is called with the call's name before and after each call of a fake. An error before
+// the call refuses it; an error after it reports a failure although the call was carried out.
 type Hook func(call string, after bool) error
 
 func (h Hook) around(call string, do func() error) error {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Wakeups is the fake of engine.Wakeups: it keeps what is to be woken until Due takes it.
+// Wakeups is the fake of engine.Wakeups: it keeps wake-ups until Due takes them.
 type Wakeups struct {
 	mu      sync.Mutex
 	hook    Hook
@@ -34,7 +34,7 @@ func (w *Wakeups) Wake(ctx context.Context, app string, at time.Time) error {
 	})
 }
 
-// Due takes the first wake-up whose time has come.
+// Due removes and returns the first wake-up that is due.
 func (w *Wakeups) Due(now time.Time) (Wakeup, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -165,7 +165,7 @@ func list(of map[string]any, section string) (found []map[string]any) {
 	return found
 }
 
-// adapter is what the handler makes for an app.
+// adapter returns the gateway adapter that the handler creates for an app.
 func (a *azure) adapter(app config.App) (g gateway) {
 	a.Helper()
 	var err error
@@ -190,8 +190,8 @@ func (a *azure) adapter(app config.App) (g gateway) {
 	return g
 }
 
-// ask is the color that answers a check: of the gateway that has the address, the listener
-// of the port. What has no name of the deployment has one of its owner's.
+// ask returns the color that answers a check: it follows the gateway with that address and the
+// listener with that port. A host name outside the deployment is the owner's own.
 func (a *azure) ask(check engine.Check, c release.Color) release.Color {
 	a.Helper()
 	at, err := url.Parse(strings.ReplaceAll(check.URL, "{color}", string(c)))

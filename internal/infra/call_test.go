@@ -130,7 +130,7 @@ func hash(args []string) string {
 	return fmt.Sprintf("%x", sha256.Sum256([]byte(strings.Join(args, "\n"))))
 }
 
-// over is map or filter, whose second argument is a lambda.
+// over evaluates map or filter, with a lambda as the second argument.
 func (c *deployment) over(s scope, n *node, of any) any {
 	list, _ := of.([]any)
 	lambda, result := n.kids[1], []any{}

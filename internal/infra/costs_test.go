@@ -11,8 +11,8 @@ import (
 // setups are the parameter files in the order of the columns of docs/costs.md.
 var setups = []string{"controller", "shared", "main", "main.full"}
 
-// counted is how many there are of each type of resource, of the nodes of each size, and of
-// the capacity units that the gateways reserve: ten for each instance that they keep.
+// counted returns the number of resources of each type, of nodes of each size, and of reserved
+// capacity units: ten for each minimum instance of a gateway.
 func (c *deployment) counted() map[string]int {
 	n := map[string]int{}
 	for _, m := range c.made {
@@ -32,7 +32,7 @@ func (c *deployment) counted() map[string]int {
 	return n
 }
 
-func TestTheCostsAreOfWhatIsMade(t *testing.T) {
+func TestTheCostsCoverEveryResource(t *testing.T) {
 	text := read(t, root+"/docs/costs.md")
 	row := regexp.MustCompile("(?m)^\\| [^|]+ \\| `([^`]+)` \\| (\\d+) \\| (\\d+) \\| (\\d+) \\| (\\d+) \\|")
 	rows := row.FindAllStringSubmatch(text, -1)
@@ -42,13 +42,13 @@ func TestTheCostsAreOfWhatIsMade(t *testing.T) {
 	for i, name := range setups {
 		n := setup(t, name, nil).counted()
 		for _, r := range rows {
-			if told, _ := strconv.Atoi(r[2+i]); told != n[r[1]] {
-				t.Errorf("docs/costs.md tells of %d %s in %s, the files make %d", told, r[1], name, n[r[1]])
+			if documented, _ := strconv.Atoi(r[2+i]); documented != n[r[1]] {
+				t.Errorf("docs/costs.md has %d %s in %s, the templates %d", documented, r[1], name, n[r[1]])
 			}
 		}
 		for kind, times := range n {
 			if times > 0 && !strings.Contains(text, fmt.Sprintf("`%s`", kind)) {
-				t.Errorf("docs/costs.md does not say whether %s costs anything; %s makes %d", kind, name, times)
+				t.Errorf("docs/costs.md does not mention %s; %s has %d", kind, name, times)
 			}
 		}
 	}

@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// deployment makes, without Azure, what an entry point makes with given parameters. A value
-// is a string, a bool, an int, a list, an object, nil for null, a resource, or a scope for
-// what a module gives out.
+// deployment evaluates an entry point with given parameters, without Azure. A value is a
+// string, a bool, an int, a list, an object, nil for null, a resource, or a scope for the
+// outputs of a module.
 type deployment struct {
 	*testing.T
 	files map[string]*file
@@ -44,8 +44,8 @@ func (s scope) with(name string, value any) scope {
 	return scope{s.file, given, s.to}
 }
 
-// setup makes what bicep/NAME.bicepparam deploys, with some parameters in place of its own.
-// Settings of the environment that have no default are given as text.
+// setup evaluates the deployment of bicep/NAME.bicepparam, with some parameters replaced.
+// Environment variables without a default are given as text.
 func setup(t *testing.T, name string, instead map[string]any) *deployment {
 	t.Helper()
 	c := &deployment{T: t, files: load(t)}
@@ -112,7 +112,7 @@ func (c *deployment) each(s scope, body *node) (rounds []scope) {
 	}
 	list, ok := c.value(s, body.kids[0]).([]any)
 	if !ok {
-		c.Fatalf("%s:%d: over what the loop goes cannot be told", s.path, body.line)
+		c.Fatalf("%s:%d: the value of the loop is unknown", s.path, body.line)
 	}
 	for i, element := range list {
 		round := s.with(body.text, element)
@@ -150,7 +150,7 @@ func (c *deployment) inside(s scope, d *decl) scope {
 	return scope{c.files[path.Join(path.Dir(s.path), d.kind)], params, to}
 }
 
-// output is what a module or an entry point gives out.
+// output returns an output of a module or an entry point.
 func (c *deployment) output(s scope, name string) any {
 	d := s.find("output", name)
 	if d == nil {
@@ -189,11 +189,11 @@ func (c *deployment) resource(s scope, d *decl) resource {
 	return r
 }
 
-// onlyAzure marks what nobody knows before a deployment.
-const onlyAzure = ", told by Azure"
+// onlyAzure marks values that are known only after a deployment.
+const onlyAzure = ", assigned by Azure"
 
-// told is what a resource tells of itself.
-func (r resource) told(name string) any {
+// reported returns a property that the resource itself reports.
+func (r resource) reported(name string) any {
 	switch name {
 	case "id":
 		return r.id

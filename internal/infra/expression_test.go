@@ -2,8 +2,8 @@ package infra_test
 
 var infix = []string{"??", "||", "&&", "==", "!=", "=~", "!~", "<=", ">=", "<", ">", "+", "-", "*", "/", "%"}
 
-// expression reads an expression. Operators have no order here: who reads the tree wants
-// to know of strings only.
+// expression parses an expression. Operators have no precedence here, because the tests use
+// only the strings in the tree.
 func (p *reader) expression() *node {
 	left := p.unary()
 	for p.then(infix...) {

@@ -1,6 +1,6 @@
-// Package infra checks what the Bicep compiler cannot: that the templates in bicep/ make what
-// bluegreen can switch, agree with the code, give the permissions that it needs and no other,
-// and keep the limits of Azure's names.
+// Package infra checks properties of bicep/ that the Bicep compiler cannot: the templates create
+// gateways that bluegreen can switch, agree with the code, grant exactly the permissions that it
+// needs, and keep Azure's limits of names.
 package infra_test
 
 import (

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// longer is the longer of two values: of one alone, if the other cannot be told, because
-// then it is not made here but is the name of something that exists.
+// longer returns the longer of two values, or the known one if the other is unknown: an
+// unknown value is the name of an existing resource, not a name that the templates create.
 func longer(a, b any) any {
 	x, isText := a.(string)
 	y, isToo := b.(string)

@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// TestTheRolesKnowThePartsOfTheControllerByTheirNames holds the names that roles.bicep makes
-// by itself, so that what-if knows them, to those that the controller gives.
-func TestTheRolesKnowThePartsOfTheControllerByTheirNames(t *testing.T) {
+// TestTheRolesUseTheResourceNamesOfTheController: roles.bicep builds these names itself, so that
+// what-if can evaluate them.
+func TestTheRolesUseTheResourceNamesOfTheController(t *testing.T) {
 	roles, controller := read(t, root+"/bicep/roles.bicep"), read(t, root+"/bicep/modules/controller.bicep")
 	for _, same := range []string{
 		"'st${name}${take(suffix, 10)}'", "'appi-${name}-${suffix}'", "'outcomes-${name}-${suffix}'", "'id-${name}-controller'",
@@ -22,7 +22,7 @@ func TestTheRolesKnowThePartsOfTheControllerByTheirNames(t *testing.T) {
 	}
 	for _, entry := range []string{"main.bicep", "shared.bicep", "controller.bicep"} {
 		if text := read(t, root+"/bicep/"+entry); strings.Count(text, "    groupName: groupName\n") != 1 || !strings.Contains(text, "  name: groupName\n") {
-			t.Errorf("%s tells the roles of another resource group than the controller's", entry)
+			t.Errorf("%s passes the roles a resource group other than the controller's", entry)
 		}
 	}
 }

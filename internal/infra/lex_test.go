@@ -113,7 +113,7 @@ func (l *lexer) next() (t token, ok bool, err error) {
 	return token{kind: 'p', text: rest[:1], line: l.line}, true, nil
 }
 
-// quoted reads a string with what is interpolated into it.
+// quoted reads a string with its interpolations.
 func (l *lexer) quoted() (token, error) {
 	t := token{kind: 's', line: l.line}
 	var text strings.Builder

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// rule is what Azure asks of the names of a type of resources.
+// rule is Azure's rule for the names of a resource type.
 // Source: learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
 type rule struct {
 	most  int
@@ -106,8 +106,8 @@ func (s *sampler) names(t *testing.T) {
 	}
 }
 
-// TestAModuleIsGivenNothingTooLong: what a module allows, its resources can bear.
-func TestAModuleIsGivenNothingTooLong(t *testing.T) {
+// TestAModuleLimitsItsParametersToItsResourceNames: names of the maximum length are valid.
+func TestAModuleLimitsItsParametersToItsResourceNames(t *testing.T) {
 	s := &sampler{files: load(t)}
 	for _, caller := range s.files {
 		for _, m := range caller.decls {
@@ -165,7 +165,7 @@ func (s *sampler) places(f *file, d *decl) []place {
 		}
 		all = append(all, inner)
 	}
-	if len(all) == 0 { // what is looped over is given from outside
+	if len(all) == 0 { // the loop is over a parameter
 		all = append(all, at)
 	}
 	return all

@@ -35,7 +35,7 @@ type decl struct {
 	props      []*decl
 }
 
-// reader reads tokens; it knows what the files here use of the language.
+// reader parses tokens; it supports the part of the language that these files use.
 type reader struct {
 	tokens []token
 	at     int
@@ -195,7 +195,7 @@ func (p *reader) typed() string {
 	return source(p.tokens[from:p.at])
 }
 
-// definition reads what a type is: an object with properties, or something shorter.
+// definition reads a type: an object with properties, or a simple type.
 func (p *reader) definition(d *decl) {
 	if !p.is("{") {
 		d.kind = p.typed()

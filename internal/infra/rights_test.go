@@ -37,8 +37,8 @@ func actions(t *testing.T, roles ...string) (all []string) {
 	return all
 }
 
-// exact checks that an identity with these actions can do what use does, and that it
-// cannot without any one of them.
+// exact checks that use succeeds with these permitted actions, and fails if any one of them is
+// missing.
 func exact(t *testing.T, permitted []string, use func(t *testing.T, permitted []string) error) {
 	t.Helper()
 	t.Run("all", func(t *testing.T) {
@@ -173,7 +173,7 @@ func readCluster(t *testing.T, permitted []string) error {
 	return err
 }
 
-// gateway is what the adapters of gateways implement.
+// gateway is the interface of the gateway adapters.
 type gateway interface {
 	engine.Gateway
 	engine.Preflight

@@ -72,7 +72,7 @@ type need struct{ permission, file, word string }
 
 var needed = regexp.MustCompile(`needed by (\S+) (\S+)`)
 
-// needs reads what roles.bicep grants: a line for each built-in role and each action.
+// needs reads the grants of roles.bicep: a line for each built-in role and each action.
 func needs(t *testing.T) (all []need) {
 	t.Helper()
 	quoted := regexp.MustCompile(`'(Microsoft\.\w+/[\w/]+)'`)
@@ -86,7 +86,7 @@ func needs(t *testing.T) (all []need) {
 		}
 		by := needed.FindStringSubmatch(line)
 		if by == nil {
-			t.Errorf("roles.bicep:%d: %s: say which code needs it, as // needed by FILE FUNCTION", i+1, permission)
+			t.Errorf("roles.bicep:%d: %s: name the code that needs it, as // needed by FILE FUNCTION", i+1, permission)
 			continue
 		}
 		all = append(all, need{permission, by[1], by[2]})

@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// sampler tells the longest value that an expression can have. A value is a string, a list
-// ([]any), an object (map[string]any), or nil if it cannot be told.
+// sampler computes the longest value that an expression can have. A value is a string, a list
+// ([]any), an object (map[string]any), or nil if it is unknown.
 type sampler struct {
 	files map[string]*file
-	// traced takes what the files here give a parameter, before the limits that it declares.
+	// traced prefers the values that the templates pass to a parameter over its declared limits.
 	traced bool
 	depth  int
 }
 
-// place is where an expression stands: its file, and what loops and lambdas name there.
+// place is the context of an expression: its file, and the variables of loops and lambdas.
 type place struct {
 	file   *file
 	locals map[string]any
@@ -181,7 +181,7 @@ func (s *sampler) param(f *file, d *decl) any {
 	return longest
 }
 
-// given is what a module of a file gives a parameter, or else its default.
+// given returns the value that a file passes to a module's parameter, or its default.
 func (s *sampler) given(caller *file, m *decl, f *file, d *decl) any {
 	params := object(m.body).get("params")
 	if params == nil || params.get(d.name) == nil {

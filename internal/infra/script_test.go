@@ -11,7 +11,7 @@ import (
 	"bluegreen/internal/config"
 )
 
-// az answers what the scripts ask here; what it lists is in files beside it.
+// az is a fake az for these scripts; its lists are in files in the same folder.
 const az = `#!/bin/bash
 case "$*" in
   "group exists"*) echo true ;;

@@ -13,7 +13,7 @@ import (
 
 const storage = "AzureWebJobsStorage"
 
-// platform are settings that the Functions host or App Service makes, and nobody sets.
+// platform are settings that only the Functions host or App Service sets.
 var platform = []string{"FUNCTIONS_APP_ROOT_PATH", "FUNCTIONS_CUSTOMHANDLER_PORT", "WEBSITE_AUTH_ENABLED"}
 
 // hostOwn are settings that the Functions host reads, and the handler does not.
@@ -66,7 +66,7 @@ func TestTheSettingsOfBicepAreThoseThatTheCodeReads(t *testing.T) {
 	code, bicep := readByCode(t), setByBicep(t)
 	for _, name := range bicep {
 		if !slices.Contains(code, name) && !slices.Contains(hostOwn, name) {
-			t.Errorf("modules/app.bicep sets %s, which nobody reads", name)
+			t.Errorf("modules/app.bicep sets %s, which the code does not read", name)
 		}
 		if elsewhere[name] != "" {
 			t.Errorf("modules/app.bicep sets %s, although %s", name, elsewhere[name])
@@ -79,21 +79,21 @@ func TestTheSettingsOfBicepAreThoseThatTheCodeReads(t *testing.T) {
 	}
 }
 
-// TestTheLocalSettingsAreThoseThatTheCodeReads: on a developer's machine nothing but the
-// settings tells the tools which worker it is; Flex Consumption refuses that setting.
+// TestTheLocalSettingsAreThoseThatTheCodeReads: on a developer's machine the tools find the
+// worker runtime only in the settings; Flex Consumption refuses that setting.
 func TestTheLocalSettingsAreThoseThatTheCodeReads(t *testing.T) {
 	var local struct{ Values map[string]string }
 	if err := json.Unmarshal([]byte(read(t, root+"/local.settings.json")), &local); err != nil {
 		t.Fatal(err)
 	}
 	if local.Values["FUNCTIONS_WORKER_RUNTIME"] != "custom" {
-		t.Error("local.settings.json does not say that the worker is custom")
+		t.Error("local.settings.json does not set the custom worker")
 	}
 	delete(local.Values, "FUNCTIONS_WORKER_RUNTIME")
 	code := readByCode(t)
 	for name := range local.Values {
 		if !slices.Contains(code, name) && !slices.Contains(hostOwn, name) {
-			t.Errorf("local.settings.json sets %s, which nobody reads", name)
+			t.Errorf("local.settings.json sets %s, which the code does not read", name)
 		}
 	}
 	if local.Values[storage] == "" {
@@ -101,7 +101,7 @@ func TestTheLocalSettingsAreThoseThatTheCodeReads(t *testing.T) {
 	}
 }
 
-func TestTheReadmeTellsEverySetting(t *testing.T) {
+func TestTheReadmeDocumentsEverySetting(t *testing.T) {
 	found := map[string]bool{}
 	_, table, ok := strings.Cut(read(t, root+"/README.md"), "| setting | meaning |\n")
 	if !ok {
@@ -118,13 +118,13 @@ func TestTheReadmeTellsEverySetting(t *testing.T) {
 	}
 	for _, name := range readByCode(t) {
 		if !found[name] {
-			t.Errorf("README.md does not tell of the setting %s", name)
+			t.Errorf("README.md does not document the setting %s", name)
 		}
 		delete(found, name)
 	}
 	for name := range found {
 		if !slices.Contains(hostOwn, name) {
-			t.Errorf("README.md tells of a setting %s, which nobody reads", name)
+			t.Errorf("README.md documents the setting %s, which the code does not read", name)
 		}
 	}
 }
@@ -139,9 +139,9 @@ func bindings(t *testing.T, function string) []map[string]any {
 	return f.Bindings
 }
 
-// TestWhatTheHostIsToldExists: names in host.json, the functions and the templates that
+// TestHostJSONMatchesTheBuild: names in host.json, the functions and the templates that
 // must be the same for a request, an event or a message to arrive.
-func TestWhatTheHostIsToldExists(t *testing.T) {
+func TestHostJSONMatchesTheBuild(t *testing.T) {
 	var host struct {
 		CustomHandler struct {
 			Description struct{ DefaultExecutablePath string }
@@ -181,7 +181,7 @@ func TestWhatTheHostIsToldExists(t *testing.T) {
 	}
 }
 
-// TestNoSettingHidesInAFunction: %NAME% in what the host reads stands for a setting.
+// TestNoSettingHidesInAFunction: the host replaces %NAME% in its files with a setting.
 func TestNoSettingHidesInAFunction(t *testing.T) {
 	files, _ := filepath.Glob(root + "/*/function.json")
 	bicep := setByBicep(t)

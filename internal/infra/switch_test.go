@@ -41,9 +41,9 @@ func each(t *testing.T, test func(t *testing.T, file string, params map[string]a
 	}
 }
 
-// TestWhatBicepMakesIsWhatIsSwitched goes all the way: from the parameters by the resources
+// TestBluegreenSwitchesTheDeployedGateways goes all the way: from the parameters by the resources
 // and the outputs to bluegreen.yaml, a switch, and another deployment.
-func TestWhatBicepMakesIsWhatIsSwitched(t *testing.T) {
+func TestBluegreenSwitchesTheDeployedGateways(t *testing.T) {
 	each(t, func(t *testing.T, file string, params map[string]any, live release.Color) {
 		a := deploy(t, file, params)
 		app := a.configured()
@@ -66,7 +66,7 @@ func TestWhatBicepMakesIsWhatIsSwitched(t *testing.T) {
 	})
 }
 
-// names checks that what bluegreen.yaml names is what was made.
+// names checks that the resources in bluegreen.yaml exist in the deployment.
 func (a *azure) names(app config.App) {
 	a.Helper()
 	for _, c := range colors {
@@ -147,7 +147,7 @@ func (a *azure) deployedAgain(app config.App, file string, params map[string]any
 	}
 }
 
-// lasting is a document without what the service changes by itself.
+// lasting is a document without the fields that the service changes.
 func (a *azure) lasting(doc map[string]any) (v any) {
 	if err := json.Unmarshal(a.json(doc), &v); err != nil {
 		a.Fatal(err)

@@ -9,7 +9,7 @@ import (
 func (c *deployment) truth(s scope, n *node) bool {
 	b, ok := c.value(s, n).(bool)
 	if !ok {
-		c.Fatalf("%s:%d: whether it is so cannot be told", s.path, n.line)
+		c.Fatalf("%s:%d: the value of the condition is unknown", s.path, n.line)
 	}
 	return b
 }
@@ -56,7 +56,7 @@ func (c *deployment) value(s scope, n *node) any {
 		}
 		return m
 	}
-	c.Fatalf("%s:%d: what this is cannot be told", s.path, n.line)
+	c.Fatalf("%s:%d: the value is unknown", s.path, n.line)
 	return nil
 }
 
@@ -74,7 +74,7 @@ func (c *deployment) list(s scope, n *node) []any {
 	return list
 }
 
-// joined is a string with what is interpolated into it.
+// joined evaluates a string with its interpolations.
 func (c *deployment) joined(s scope, n *node) string {
 	text := strings.Builder{}
 	for i, part := range n.parts {
@@ -117,11 +117,11 @@ func (c *deployment) named(s scope, n *node) any {
 			return c.referred(s, d)
 		}
 	}
-	c.Fatalf("%s:%d: %s is given by nobody", s.path, n.line, n.text)
+	c.Fatalf("%s:%d: %s has no value", s.path, n.line, n.text)
 	return nil
 }
 
-// member is a part of an object, what a resource tells, or an output of a module.
+// member returns a key of an object, a property of a resource, or an output of a module.
 func (c *deployment) member(s scope, n *node) any {
 	switch of := c.value(s, n.kids[0]).(type) {
 	case nil:
@@ -129,7 +129,7 @@ func (c *deployment) member(s scope, n *node) any {
 	case map[string]any:
 		return of[n.text]
 	case resource:
-		return of.told(n.text)
+		return of.reported(n.text)
 	case scope:
 		if n.text == "outputs" {
 			return of
@@ -162,6 +162,6 @@ func (c *deployment) binary(s scope, n *node) any {
 			return map[string]any{"<": a < b, ">": a > b, "-": a - b}[n.text]
 		}
 	}
-	c.Fatalf("%s:%d: %v %s %v cannot be told", s.path, n.line, left, n.text, right)
+	c.Fatalf("%s:%d: the value of %v %s %v is unknown", s.path, n.line, left, n.text, right)
 	return nil
 }

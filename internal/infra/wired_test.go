@@ -62,9 +62,9 @@ func (c *deployment) exists(id string) bool {
 	return made || slices.ContainsFunc(list(network.body, "subnets"), func(s map[string]any) bool { return s["name"] == path.Base(id) })
 }
 
-// TestTheControllerMayWriteWhatItSwitches: Azure asks at every write for rights on whatever
-// the description refers to. What it refers to must be made, too.
-func TestTheControllerMayWriteWhatItSwitches(t *testing.T) {
+// TestTheControllerMayWriteItsGateways: at every write Azure requires permissions on all
+// resources that the gateway refers to. These resources must be in the deployment, too.
+func TestTheControllerMayWriteItsGateways(t *testing.T) {
 	network := "Microsoft.Network/"
 	onLinks := map[string]string{
 		"subnets": network + "virtualNetworks/subnets/join/action", "publicIPAddresses": network + "publicIPAddresses/join/action",
@@ -99,9 +99,9 @@ func TestTheControllerMayWriteWhatItSwitches(t *testing.T) {
 	})
 }
 
-// TestTheAlertsAreOfTheAppAndAboutWhatIsMade: an alert of another name is of no app, and a
+// TestTheAlertsMatchTheAppAndTheDeployedGateways: an alert of another name is of no app, and a
 // rule about a pool that does not exist never fires.
-func TestTheAlertsAreOfTheAppAndAboutWhatIsMade(t *testing.T) {
+func TestTheAlertsMatchTheAppAndTheDeployedGateways(t *testing.T) {
 	each(t, func(t *testing.T, file string, params map[string]any, _ release.Color) {
 		c := setup(t, file, params)
 		app, rules := c.configured(), c.of("Microsoft.Insights/metricAlerts")
@@ -145,13 +145,13 @@ func looksAt(t *testing.T, c *deployment, rule resource) {
 	}
 }
 
-// TestWhatIsMadeRefersToWhatIsMade: ids and names are put together in more than one place,
-// so that what-if knows them. What is there already is in another subscription.
-func TestWhatIsMadeRefersToWhatIsMade(t *testing.T) {
+// TestEveryReferenceIsToADeployedResource: ids and names are built in more than one place, so
+// that what-if can evaluate them. Existing resources are in another subscription.
+func TestEveryReferenceIsToADeployedResource(t *testing.T) {
 	for _, name := range setups {
 		c := setup(t, name, nil)
 		for _, r := range c.made {
-			on := r.id[:max(0, strings.LastIndex(r.id, "/providers/"))] // what an extension extends
+			on := r.id[:max(0, strings.LastIndex(r.id, "/providers/"))] // the parent of an extension resource
 			for _, id := range append(r.links(), on) {
 				if strings.HasPrefix(id, here+"/resourceGroups/") && !c.exists(id) {
 					t.Errorf("%s: %s refers to %s, which is not made", name, r.id, id)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestAModuleCanBeReadAtOneGo(t *testing.T) {
+func TestAModuleHasAtMost120Lines(t *testing.T) {
 	for _, f := range load(t) {
 		if n := strings.Count(f.text, "\n"); strings.HasPrefix(f.path, "modules/") && n > 120 {
 			t.Errorf("%s has %d lines: split it, a module has at most 120", f.path, n)
@@ -13,7 +13,7 @@ func TestAModuleCanBeReadAtOneGo(t *testing.T) {
 	}
 }
 
-func TestEverythingThatIsGivenIsDescribed(t *testing.T) {
+func TestEveryParameterAndOutputHasADescription(t *testing.T) {
 	for _, f := range load(t) {
 		for _, d := range f.decls {
 			described(t, f, d)

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// checkout copies what a commit of the present state would hold.
+// checkout copies the files that a commit of the working tree would contain.
 func checkout(t *testing.T) string {
 	t.Helper()
 	list := exec.Command("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z")
@@ -55,7 +55,7 @@ func run(t *testing.T, s step, dir string, env ...string) (string, error) {
 	return string(out), err
 }
 
-func TestTheStepsOfAReleaseMakeWhatIsPublished(t *testing.T) {
+func TestTheReleaseStepsBuildThePublishedFiles(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds a release")
 	}
@@ -65,7 +65,7 @@ func TestTheStepsOfAReleaseMakeWhatIsPublished(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := load(t, "release.yml")
-	// One platform instead of six; the others differ only in what is compiled.
+	// One platform instead of six; the others differ only in the compiler's target.
 	env := []string{"GITHUB_REF_NAME=v0.0.1", "RUNNER_TEMP=" + temp, "PLATFORMS=linux/amd64", "MAKEFLAGS=", "MAKELEVEL="}
 	for _, s := range w.Jobs["build"].Steps {
 		if s.Run == "" {
@@ -112,7 +112,7 @@ func uploaded(t *testing.T, w workflow, dir string) {
 	}
 }
 
-// packaged checks that the zip is what the Functions host wants, with this version's handler.
+// packaged checks that the Functions host accepts the zip, and that it has this version's handler.
 func packaged(t *testing.T, name string) {
 	t.Helper()
 	z, err := zip.OpenReader(name)
@@ -167,7 +167,7 @@ func inventory(t *testing.T, name, module string) {
 	t.Errorf("%s does not name %s", filepath.Base(name), module)
 }
 
-func TestDestroyWantsTheNameOfTheEnvironmentTyped(t *testing.T) {
+func TestDestroyRequiresTheNameOfTheEnvironment(t *testing.T) {
 	confirm := load(t, "destroy.yml").Jobs["confirm"].Steps[0]
 	for typed, right := range map[string]bool{"production": true, "": false, "Production": false, "production ": false, "yes": false} {
 		out, err := run(t, confirm, t.TempDir(), "ENVIRONMENT=production", "TYPED="+typed)
@@ -177,7 +177,7 @@ func TestDestroyWantsTheNameOfTheEnvironmentTyped(t *testing.T) {
 	}
 }
 
-func TestEveryScriptAndTargetThatIsNamedIsThere(t *testing.T) {
+func TestEveryNamedScriptAndTargetExists(t *testing.T) {
 	targets := regexp.MustCompile(`(?m)^([a-z-]+):`).FindAllStringSubmatch(read(t, "Makefile"), -1)
 	there := map[string]bool{}
 	for _, found := range targets {
@@ -202,7 +202,7 @@ func TestEveryScriptAndTargetThatIsNamedIsThere(t *testing.T) {
 	}
 }
 
-func TestCiRunsWhatMakeTestIs(t *testing.T) {
+func TestCIRunsMakeTest(t *testing.T) {
 	steps := load(t, "ci.yml").Jobs["test"].Steps
 	s := steps[len(steps)-1]
 	s.Run = strings.Replace(s.Run, "make ", "make --dry-run ", 1) // this test is part of it

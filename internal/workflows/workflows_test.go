@@ -1,5 +1,5 @@
-// Package workflows_test holds the workflows of .github/workflows, azure.yaml and the Makefile
-// to what they promise, and runs those of their steps that need neither GitHub nor Azure.
+// Package workflows_test checks .github/workflows, azure.yaml and the Makefile, and runs the
+// steps that need neither GitHub nor Azure.
 package workflows_test
 
 import (
@@ -18,7 +18,7 @@ import (
 
 const root = "../.."
 
-// workflow is what these tests look at.
+// workflow has the fields that these tests read.
 type workflow struct {
 	Permissions map[string]string `yaml:"permissions"`
 	Concurrency map[string]any    `yaml:"concurrency"`
@@ -119,7 +119,7 @@ func TestEveryActionIsPinnedByCommit(t *testing.T) {
 	}
 }
 
-// may are the permissions that each job has; whatever it does not have it cannot misuse.
+// may are the permissions of each job.
 var may = map[string]string{
 	"ci.yml test":         "contents: read",
 	"ci.yml bicep":        "contents: read",
@@ -165,7 +165,7 @@ func TestEachJobHasTheLeastPermissionsAndAnEnd(t *testing.T) {
 	}
 }
 
-func TestStepsStopAtTheFirstFailureAndRunNoInput(t *testing.T) {
+func TestStepsStopAtTheFirstFailureAndNeverRunUserInput(t *testing.T) {
 	for _, name := range names(t) {
 		w := load(t, name)
 		for id, j := range w.Jobs {
@@ -185,7 +185,7 @@ func TestStepsStopAtTheFirstFailureAndRunNoInput(t *testing.T) {
 	}
 }
 
-func TestWhatChangesAzureWaitsForItsEnvironment(t *testing.T) {
+func TestJobsThatChangeAzureUseAProtectedEnvironment(t *testing.T) {
 	for name, id := range map[string]string{"deploy.yml": "deploy", "destroy.yml": "destroy"} {
 		if env := load(t, name).Jobs[id].Environment; env != "${{ inputs.environment }}" {
 			t.Errorf("%s %s: environment %q", name, id, env)

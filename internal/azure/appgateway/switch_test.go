@@ -162,7 +162,7 @@ func TestAPollThatGoesWrongMayPass(t *testing.T) {
 		if err != nil && len(err.Error()) > 1000 {
 			t.Errorf("fault %d: an error has %d bytes: the signed URL has no place in it", fault, len(err.Error()))
 		}
-		w.azure.Mend()
+		w.azure.ClearFaults()
 		if op = w.follow(op); !op.Done {
 			t.Errorf("fault %d: afterwards %+v", fault, op)
 		}

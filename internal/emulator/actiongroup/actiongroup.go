@@ -1,5 +1,5 @@
-// Package actiongroup is the lab's Azure Monitor action group: it posts alerts of every
-// kind, tries again as the real one does, and then keeps silent for a while
+// Package actiongroup emulates an action group of Azure Monitor: it posts alerts of every
+// kind, retries as the real one does, and then sends nothing for a while
 // (https://learn.microsoft.com/azure/azure-monitor/alerts/action-groups).
 package actiongroup
 
@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Options say how a Group calls its receiver. Only URL is required.
+// Options configures a Group. Only URL is required.
 type Options struct {
 	// URL is the receiver: http://HOST/api/alert-fired for a secure webhook, else
 	// http://HOST/api/alerts?code=KEY.
@@ -33,18 +33,18 @@ type Group struct {
 	o Options
 
 	mu     sync.Mutex
-	silent time.Time // until when the receiver is not called
+	silent time.Time // end of the time in which the receiver is not called
 }
 
-// Outcome is what became of an alert.
+// Outcome is the result of sending an alert.
 type Outcome struct {
 	// Attempts is 0 when the receiver was not called, because it had failed shortly before.
 	Attempts int
 	Status   int    // of the last answer, 0 when none came
-	Answer   string // body of the last answer, or why none came
+	Answer   string // body of the last answer, or the reason for none
 }
 
-// Delivered reports whether the receiver took the alert.
+// Delivered reports whether the receiver accepted the alert.
 func (o Outcome) Delivered() bool { return o.Status >= 200 && o.Status < 300 }
 
 // The real waits before each further attempt, and the silence after the last.
@@ -52,11 +52,10 @@ var waits = []time.Duration{5 * time.Second, 20 * time.Second, 5 * time.Second, 
 
 const silence = 15 * time.Minute
 
-// again are the statuses after which the receiver is tried again, 0 meaning that no
-// answer came. All others are final.
+// again are the statuses that cause a retry; 0 means no answer. All others are final.
 var again = []int{0, http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusGatewayTimeout}
 
-// New makes a group.
+// New returns a group.
 func New(o Options) *Group {
 	if o.Scale == 0 {
 		o.Scale = 1
@@ -70,7 +69,7 @@ func New(o Options) *Group {
 	return &Group{o: o}
 }
 
-// Send posts an alert until it is taken, refused for good or given up.
+// Send posts an alert until it is accepted, finally refused or given up.
 func (g *Group) Send(ctx context.Context, body []byte) (Outcome, error) {
 	g.mu.Lock()
 	quiet := time.Now().Before(g.silent)

@@ -22,7 +22,7 @@ func receiver(t *testing.T, statuses ...int) (string, *atomic.Int32) {
 	return s.URL, &calls
 }
 
-func TestOnlyPassingTroubleIsTriedAgain(t *testing.T) {
+func TestOnlyTransientFailuresAreRetried(t *testing.T) {
 	tests := []struct {
 		name      string
 		statuses  []int
@@ -48,7 +48,7 @@ func TestOnlyPassingTroubleIsTriedAgain(t *testing.T) {
 	}
 }
 
-func TestAReceiverThatFailedIsLeftAloneForAWhile(t *testing.T) {
+func TestAFailedReceiverIsNotCalledForAWhile(t *testing.T) {
 	url, calls := receiver(t, 503)
 	g := actiongroup.New(actiongroup.Options{URL: url, Scale: 5000})
 	if _, err := g.Send(t.Context(), []byte(`{}`)); err != nil {

@@ -13,14 +13,14 @@ const (
 	group        = subscription + "/resourceGroups/rg-lab"
 )
 
-// NewID makes the id of a new alert.
+// NewID returns the id of a new alert.
 func NewID() string {
 	b := make([]byte, 16)
 	rand.Read(b)
 	return fmt.Sprintf("%s/providers/Microsoft.AlertsManagement/alerts/%x-%x-%x-%x-%x", subscription, b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// Alert is what all payloads say. Only Rule is required.
+// Alert has the fields that all payloads share. Only Rule is required.
 type Alert struct {
 	ID       string // a new one for each payload when ""
 	Rule     string

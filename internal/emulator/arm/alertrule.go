@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// AlertRule is a rule of Azure Monitor. Its id says its kind: .../metricAlerts/name or
+// AlertRule is a rule of Azure Monitor. Its id contains its kind: .../metricAlerts/name or
 // .../scheduledQueryRules/name.
 type AlertRule struct {
 	ID       string
@@ -15,7 +15,7 @@ type AlertRule struct {
 	Actions  []string // ids of action groups
 }
 
-// AddAlertRule lets the lists of alert rules contain a rule.
+// AddAlertRule adds a rule to the lists of alert rules.
 func (e *Emulator) AddAlertRule(r AlertRule) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

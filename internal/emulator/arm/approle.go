@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// AppRole assigns an app role of the application whose id URI is resource to a principal:
-// the tokens that it gets for that application from now on carry it.
+// AppRole assigns an app role of an application, given by its id URI resource, to a principal.
+// New tokens of the principal for that application have the role.
 func (e *Emulator) AppRole(principal, resource, role string) {
 	e.identity.mu.Lock()
 	defer e.identity.mu.Unlock()
@@ -16,12 +16,12 @@ func (e *Emulator) AppRole(principal, resource, role string) {
 
 type assignment struct{ resource, principal string }
 
-// Token is what Entra gives a principal for a resource.
+// Token issues an Entra token of a principal for a resource.
 func (e *Emulator) Token(resource, principal string) string {
 	return e.identity.issue(resource, principal)
 }
 
-// Bearer says whose a token is and which app roles it carries, if it is one for the resource.
+// Bearer returns the principal and the app roles of a token, if it is for the resource.
 func (e *Emulator) Bearer(token, resource string) (principal string, roles []string, err error) {
 	c, ok := readClaim(token)
 	if !ok || c.Resource != audience(resource) {

@@ -34,7 +34,7 @@ type env struct {
 	grn  *backend
 }
 
-// backend answers with its color, unless told otherwise.
+// backend answers with its color by default.
 type backend struct {
 	server  *http.Server
 	handler atomic.Value // of http.HandlerFunc

@@ -17,11 +17,10 @@ import (
 	"time"
 )
 
-// silent keeps the servers quiet about connections that tests break on purpose.
+// silent discards the servers' log lines about connections that tests break on purpose.
 var silent = log.New(io.Discard, "", 0)
 
-// authority is a certificate authority of its own, made anew at each start, and the one
-// server certificate that it signed.
+// authority is a certificate authority, new at each start, with one server certificate.
 type authority struct {
 	pem  []byte
 	pool *x509.CertPool
@@ -68,7 +67,7 @@ func certificate(serial int64, name string) *x509.Certificate {
 	}
 }
 
-// serverConfig speaks HTTP/1.1 only, so that a connection can be reset under a request.
+// serverConfig allows only HTTP/1.1, so that a connection can be reset during a request.
 func (a *authority) serverConfig() *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{a.leaf}, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// SecondWrite is what happens to a write while another one runs.
+// SecondWrite is the reaction to a write while another one is running.
 type SecondWrite int
 
 // All of these were seen on Azure: Azure/azure-cli issues 21156 and 28615, and the
@@ -19,15 +19,15 @@ const (
 	Conflicts                     // 409 AnotherOperationInProgress
 )
 
-// Behaviour is how a gateway's control plane acts until it is changed.
+// Behaviour configures a gateway's control plane.
 type Behaviour struct {
 	Takes          time.Duration // how long a write takes until it is in effect
 	Second         SecondWrite
-	RetryAfter     time.Duration // what RetryLater and Throttled tell, whole seconds, default 14 s
-	IgnoreIfMatch  bool          // writes pass whatever their If-Match says
-	EarlySucceeded bool          // GET says Succeeded while the write still runs; Azure/azure-cli issue 32961
+	RetryAfter     time.Duration // the Retry-After of RetryLater and Throttled, whole seconds, default 14 s
+	IgnoreIfMatch  bool          // writes are accepted with any If-Match
+	EarlySucceeded bool          // GET returns Succeeded while the write is still running; Azure/azure-cli issue 32961
 	FailureReverts bool          // a failed write leaves the old configuration in GET, not the new one
-	Slow           time.Duration // how much later every answer about the gateway comes
+	Slow           time.Duration // delay of every answer about the gateway
 }
 
 // Set changes how the gateway behaves.
@@ -37,10 +37,10 @@ func (g *Gateway) Set(change func(*Behaviour)) {
 	change(&g.behaviour)
 }
 
-// On is a kind of call to a gateway.
+// On is a kind of call to a gateway, for Inject.
 type On int
 
-// Calls that a fault can strike.
+// The kinds of calls that a fault can affect.
 const (
 	Read   On = iota // GET of the gateway
 	Write            // PUT and PATCH
@@ -48,10 +48,10 @@ const (
 	Poll             // GET of an operation's URL
 )
 
-// Fault is something that goes wrong with one call.
+// Fault is the failure of one call.
 type Fault int
 
-// Faults that Inject knows.
+// The faults of Inject.
 const (
 	Unavailable    Fault = iota // 503
 	InternalError               // 500
@@ -68,26 +68,26 @@ type injected struct {
 	fault Fault
 }
 
-// Inject lets the next n calls of a kind go wrong; faults are used up in their order.
+// Inject makes the next n calls of a kind fail; faults are used up in their order.
 func (g *Gateway) Inject(n int, on On, fault Fault) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.faults.add(n, on, fault)
 }
 
-// Mend removes the faults that are left.
-func (g *Gateway) Mend() {
+// ClearFaults removes the remaining faults.
+func (g *Gateway) ClearFaults() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.faults = nil
 }
 
-// faults are those still to come, in their order. Their owner is locked.
+// faults are the pending faults, in their order. Their owner is locked.
 type faults []*injected
 
 func (f *faults) add(n int, on On, fault Fault) { *f = append(*f, &injected{n, on, fault}) }
 
-// next returns the fault that strikes a call of a kind.
+// next returns the fault of a call of a kind.
 func (f faults) next(on On) *injected {
 	for _, i := range f {
 		if i.on == on && i.n > 0 {
@@ -97,7 +97,7 @@ func (f faults) next(on On) *injected {
 	return nil
 }
 
-// take uses a fault up if it is the next one.
+// take removes a fault if it is the next one.
 func (f faults) take(on On, fault Fault) bool {
 	i := f.next(on)
 	if i == nil || i.fault != fault {
@@ -107,8 +107,8 @@ func (f faults) take(on On, fault Fault) bool {
 	return true
 }
 
-// strike uses up the fault that a call meets. OperationFails strikes later, when the
-// operation begins.
+// strike removes the fault of a call. OperationFails is removed later, when the operation
+// begins.
 func (f faults) strike(on On) (Fault, bool) {
 	i := f.next(on)
 	if i == nil || i.fault == OperationFails {
@@ -130,7 +130,7 @@ func (c call) on() On {
 	return Write
 }
 
-// meet lets a call to the gateway go its way, or wrong.
+// meet carries out a call to the gateway, or its fault.
 func (g *Gateway) meet(c call, do func() answer) answer {
 	g.mu.Lock()
 	slow, after := g.behaviour.Slow, g.behaviour.RetryAfter
@@ -143,7 +143,7 @@ func (g *Gateway) meet(c call, do func() answer) answer {
 	return fault.answer(c, after, link{"Microsoft.Network/virtualNetworks/subnets/join/action", subnetOf(g.Document())}, do)
 }
 
-// wait lets time pass, unless the emulator stops.
+// wait waits for a duration, or until the emulator stops.
 func (e *Emulator) wait(d time.Duration) {
 	select {
 	case <-time.After(d):
@@ -151,8 +151,8 @@ func (e *Emulator) wait(d time.Duration) {
 	}
 }
 
-// answer is what a call comes to that the fault strikes. after is what Throttled tells,
-// denied what LinkedDenied misses, do what the call does otherwise.
+// answer returns the answer to a call with this fault. after is the Retry-After of Throttled,
+// denied the missing permission of LinkedDenied, do the call without the fault.
 func (f Fault) answer(c call, after time.Duration, denied link, do func() answer) answer {
 	switch f {
 	case Unavailable:
@@ -182,8 +182,7 @@ func subnetOf(doc document) (id string) {
 	return id
 }
 
-// busy refuses a write because of the running one, where the behaviour says so. The
-// gateway is locked.
+// busy refuses a write during a running one, if so configured. The gateway is locked.
 func (g *Gateway) busy(kind string) (answer, bool) {
 	if g.running == nil {
 		return answer{}, false

@@ -10,7 +10,7 @@ import (
 	"text/template"
 )
 
-// Cluster is an AKS cluster as ARM knows it.
+// Cluster is an AKS cluster in ARM.
 type Cluster struct {
 	ID      string
 	Server  string // https://host:port of its API server
@@ -25,7 +25,7 @@ func (e *Emulator) AddCluster(c Cluster) {
 	e.clusters[strings.ToLower(c.ID)] = c
 }
 
-// RemoveCluster makes a cluster unknown.
+// RemoveCluster deletes a cluster.
 func (e *Emulator) RemoveCluster(id string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -65,8 +65,7 @@ func (cluster Cluster) resource(c call) fields {
 	}
 }
 
-// kubeconfig is what AKS gives for a cluster with Entra ID: the user part needs the
-// program kubelogin.
+// kubeconfig is that of a cluster with Entra ID: its user section runs kubelogin.
 func (cluster Cluster) kubeconfig(c call) []byte {
 	var b bytes.Buffer
 	err := kubeconfig.Execute(&b, map[string]string{

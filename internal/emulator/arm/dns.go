@@ -15,12 +15,12 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// addressTTL is how long the addresses of the zone may be kept, in seconds: longer than
-// any profile's TTL in a test, so that only the profile's counts.
+// addressTTL is the TTL of the zone's addresses in seconds: longer than any profile's TTL in
+// a test, so that only the profile's TTL matters.
 const addressTTL = 3600
 
-// nameServer answers for the profiles and for a small zone, over UDP and TCP. It speaks
-// as a resolver does: of names that it does not know it says that they do not exist.
+// nameServer answers for the profiles and for a small zone, over UDP and TCP. Like a
+// resolver it answers NXDOMAIN for unknown names.
 type nameServer struct {
 	emulator *Emulator
 	fails    atomic.Bool
@@ -28,7 +28,7 @@ type nameServer struct {
 	tcp      net.Listener
 }
 
-// listenDNS takes a port that is free for UDP and for TCP.
+// listenDNS listens on a port that is free for UDP and TCP.
 func (e *Emulator) listenDNS() error {
 	var err error
 	for range 20 {
@@ -51,11 +51,10 @@ func (e *Emulator) listenDNS() error {
 // DNS is the address of the name server, for UDP and TCP.
 func (e *Emulator) DNS() string { return e.names.tcp.Addr().String() }
 
-// DNSFails lets the name server answer every question with SERVFAIL, or end that.
+// DNSFails turns SERVFAIL answers to every query on or off.
 func (e *Emulator) DNSFails(fails bool) { e.names.fails.Store(fails) }
 
-// AddName lets DNS answer a name with addresses, in place of those that it had. None makes
-// the name unknown.
+// AddName sets the addresses of a name in DNS. Without addresses the name is removed.
 func (e *Emulator) AddName(name string, addresses ...string) error {
 	var list []netip.Addr
 	for _, a := range addresses {
@@ -76,7 +75,7 @@ func (e *Emulator) AddName(name string, addresses ...string) error {
 
 func canonical(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
 
-// addresses are what a target, an address or a name of the zone, leads to.
+// addresses returns the addresses of a target, which is an address or a name of the zone.
 func (e *Emulator) addresses(target string) []netip.Addr {
 	if addr, err := netip.ParseAddr(target); err == nil {
 		return []netip.Addr{addr}
@@ -86,7 +85,7 @@ func (e *Emulator) addresses(target string) []netip.Addr {
 	return e.zone[canonical(target)]
 }
 
-// dial reaches a name of the zone, as probes do that come from outside.
+// dial connects to a name of the zone, as external probes do.
 func (e *Emulator) dial(ctx context.Context, network, hostport string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(hostport)
 	if err != nil {
@@ -181,7 +180,7 @@ func (n *nameServer) reply(query []byte) []byte {
 	return packed
 }
 
-// resolve finds what is known of a name.
+// resolve answers a query from the zone and the profiles.
 func (e *Emulator) resolve(q dnsmessage.Question) (dnsmessage.RCode, []dnsmessage.Resource) {
 	name := canonical(q.Name.String())
 	if p := e.profileNamed(name); p != nil {
@@ -221,7 +220,7 @@ func (p *Profile) resolve(q dnsmessage.Question) (dnsmessage.RCode, []dnsmessage
 		return p.emulator.lead(q, ttl, targetOf(chosen[0]))
 	}
 	var all []dnsmessage.Resource
-	for _, e := range chosen { // a name may have one alias only, so that these are addresses
+	for _, e := range chosen { // a name may have only one CNAME, so these are addresses
 		all = append(all, records(q.Name, q.Type, ttl, p.emulator.addresses(targetOf(e)))...)
 	}
 	return dnsmessage.RCodeSuccess, all
@@ -241,7 +240,7 @@ func targetOf(endpoint map[string]any) string {
 	return target
 }
 
-// lead answers with a target: its address, or its name as an alias and what that leads to.
+// lead answers with a target: its address, or a CNAME with the addresses of its name.
 func (e *Emulator) lead(q dnsmessage.Question, ttl uint32, target string) (dnsmessage.RCode, []dnsmessage.Resource) {
 	all := e.addresses(target)
 	if isIP(target) {
@@ -261,7 +260,7 @@ func (e *Emulator) lead(q dnsmessage.Question, ttl uint32, target string) (dnsme
 	return dnsmessage.RCodeSuccess, append(answers, records(alias, q.Type, addressTTL, all)...)
 }
 
-// records are the addresses that a question asks for.
+// records returns the addresses of the queried type.
 func records(name dnsmessage.Name, kind dnsmessage.Type, ttl uint32, all []netip.Addr) []dnsmessage.Resource {
 	var found []dnsmessage.Resource
 	header := dnsmessage.ResourceHeader{Name: name, Class: dnsmessage.ClassINET, TTL: ttl}

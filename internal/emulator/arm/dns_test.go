@@ -61,7 +61,7 @@ func TestAProfileIsAnAliasOfItsTargetForItsTTL(t *testing.T) {
 		t.Errorf("the address is %v", reply.Answers[1])
 	}
 	if reply = w.query("tm-shop.trafficmanager.net.", dnsmessage.TypeAAAA); reply.RCode != dnsmessage.RCodeSuccess || len(reply.Answers) != 1 {
-		t.Errorf("asked for IPv6 it says %v %v", reply.RCode, reply.Answers)
+		t.Errorf("the answer for IPv6 is %v %v", reply.RCode, reply.Answers)
 	}
 	if n := w.p.Answers()["blue"]; n != 1 {
 		t.Errorf("%d answers about addresses are counted, want 1", n)
@@ -75,7 +75,7 @@ func TestATargetThatIsAnAddressIsAnsweredItself(t *testing.T) {
 		t.Errorf("the answers are %v", reply.Answers)
 	}
 	if reply = w.query("tm-shop.trafficmanager.net.", dnsmessage.TypeAAAA); reply.RCode != dnsmessage.RCodeSuccess || len(reply.Answers) != 0 {
-		t.Errorf("asked for IPv6 it says %v %v", reply.RCode, reply.Answers)
+		t.Errorf("the answer for IPv6 is %v %v", reply.RCode, reply.Answers)
 	}
 }
 
@@ -125,7 +125,7 @@ func TestNonsenseDoesNotStopTheNameServer(t *testing.T) {
 	w.leads("127.11.0.1")
 }
 
-func TestManyAskAtOnce(t *testing.T) {
+func TestConcurrentQueries(t *testing.T) {
 	w := newProfileEnv(t, arm.Options{}, arm.ProfileFixture{})
 	var all sync.WaitGroup
 	for range 50 {
@@ -149,7 +149,7 @@ func TestANameServerThatFailsSaysSo(t *testing.T) {
 	_, err := w.resolver("udp").LookupHost(t.Context(), w.p.FQDN())
 	var failed *net.DNSError
 	if !errors.As(err, &failed) || failed.IsNotFound {
-		t.Errorf("it says %v", err)
+		t.Errorf("the error is %v", err)
 	}
 	w.e.DNSFails(false)
 	w.leads("127.11.0.1")
@@ -175,7 +175,7 @@ func TestTwoGatewaysListenOnOnePortOfTwoAddresses(t *testing.T) {
 			port = at
 		}
 		if shown := g.Document(); shown["emulator"] != nil {
-			t.Errorf("where it listens is told to clients: %v", shown["emulator"])
+			t.Errorf("clients see the listen address: %v", shown["emulator"])
 		}
 		resp, err := http.Get("http://" + address)
 		if err != nil {

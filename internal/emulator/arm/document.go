@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// document is an application gateway as JSON. Keys that nobody here knows stay as sent.
+// document is the JSON of an application gateway. Unknown keys are kept as sent.
 type document map[string]any
 
 // collections are the sections of a gateway that hold sub-resources. The service returns
@@ -20,8 +20,8 @@ var collections = []string{
 	"privateLinkConfigurations", "privateEndpointConnections",
 }
 
-// backlinks are the read-only lists of who refers to a sub-resource, by the section of
-// the referrer.
+// backlinks are the read-only lists of references to a sub-resource, by the section of the
+// referring sub-resource.
 var backlinks = map[string]string{
 	"requestRoutingRules": "requestRoutingRules", "pathRules": "pathRules", "urlPathMaps": "urlPathMaps",
 	"httpListeners": "httpListeners", "backendHttpSettingsCollection": "backendHttpSettings",
@@ -43,7 +43,7 @@ func (d document) properties() map[string]any { return object(d, "properties") }
 
 func (d document) string(key string) string { s, _ := d[key].(string); return s }
 
-// object returns the object at key, made if it is not there.
+// object returns the object at key, and creates it if missing.
 func object(m map[string]any, key string) map[string]any {
 	o, ok := m[key].(map[string]any)
 	if !ok {
@@ -96,8 +96,8 @@ func (d document) each(visit func(sub)) {
 	}
 }
 
-// identify sets what the service derives from names, and drops the read-only lists, which
-// link makes anew.
+// identify sets the fields that the service derives from names, and removes the read-only
+// lists, which link creates again.
 func (d document) identify(id string) {
 	d["id"], d["type"] = id, "Microsoft.Network/applicationGateways"
 	d["name"] = id[strings.LastIndex(id, "/")+1:]
@@ -129,13 +129,13 @@ func identifySub(s sub, parent string) {
 			delete(s.properties(), key)
 		}
 	}
-	if _, told := s.properties()["enableHttp3"]; !told && s.section == "httpListeners" {
+	if _, sent := s.properties()["enableHttp3"]; !sent && s.section == "httpListeners" {
 		s.properties()["enableHttp3"] = false
 	}
 }
 
-// keepSecrets does what the service does with certificates: it never tells their data,
-// and a write that leaves the data out keeps what is there.
+// keepSecrets treats certificates as the service does: their data is never returned, and a
+// write without the data keeps the stored data.
 func (d document) keepSecrets(before document) {
 	stored := map[string]map[string]any{}
 	before.each(func(s sub) {
@@ -149,7 +149,7 @@ func (d document) keepSecrets(before document) {
 		}
 		p := s.properties()
 		delete(p, "password")
-		if data, told := p["data"]; told {
+		if data, sent := p["data"]; sent {
 			delete(p, "data")
 			p["publicCertData"] = data
 		} else if kept, known := stored[strings.ToLower(s.name())]; known {
@@ -196,8 +196,8 @@ func (s sub) references() []string {
 	return slices.Compact(ids)
 }
 
-// link checks that every reference within the gateway has its target and tells the
-// targets who refers to them.
+// link checks that the target of every reference within the gateway exists, and fills the
+// targets' lists of references.
 func (d document) link(gatewayID string) error {
 	known := map[string]sub{}
 	d.each(func(s sub) { known[strings.ToLower(s.id())] = s })
@@ -219,14 +219,14 @@ func (d document) link(gatewayID string) error {
 	return lost
 }
 
-// refusal is a write that the service finds wrong; it answers 400.
+// refusal is the error of an invalid write; the answer is 400.
 type refusal struct{ code, message string }
 
 func invalid(code, message string) error { return refusal{code, message} }
 
 func (r refusal) Error() string { return r.code + ": " + r.message }
 
-// validate holds the rules beyond references that a write must keep.
+// validate checks a write against the rules of the service, references aside.
 func (d document) validate(before document) error {
 	p := d.properties()
 	for section, kind := range map[string]string{

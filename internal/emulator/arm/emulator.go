@@ -1,9 +1,9 @@
-// Package arm stands in for the parts of Azure that a release talks to: Application
-// Gateway with a data plane that really proxies, Traffic Manager with DNS that really
-// answers, AKS credentials, alert rules, managed identity and Event Grid topics. It speaks
-// the real wire protocols on loopback, so that clients are the real SDKs, and it can
-// misbehave as the real services do. What it is told becomes true for requests only when a
-// gateway's long-running operation ends, or when the name servers know a profile's change.
+// Package arm emulates the Azure services that a release uses: Application Gateway with a
+// data plane that forwards requests, Traffic Manager with a DNS server, AKS credentials,
+// alert rules, managed identity and Event Grid topics. It implements the wire protocols on
+// loopback, so the clients are the real SDKs, and it can inject the services' failures. A
+// write takes effect for requests only when the gateway's long-running operation has ended,
+// or when the name servers have received the change of a profile.
 package arm
 
 import (
@@ -24,20 +24,20 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 )
 
-// TenantID is the Entra tenant that every identity of the emulator belongs to.
+// TenantID is the Entra tenant of all identities of the emulator.
 const TenantID = "5f1d6a0e-9a2b-4c58-8a3e-1b7c0d2e4f60"
 
-// Options says how fast the emulator is and whom it knows. The zero value is fit for use.
+// Options configures the emulator. The zero value is usable.
 type Options struct {
-	OperationTime time.Duration // how long a gateway write takes, default 2 s; about 20 s on Azure
-	HealthTime    time.Duration // how long a backend health request takes at least, default 100 ms
-	ProbeSecond   time.Duration // how long one second of a probe's interval lasts, default 20 ms
-	Propagation   time.Duration // how long a profile's change takes to reach the name servers, default 300 ms
-	ClientIDs     []string      // user-assigned identities that the identity endpoint knows
-	Addr          string        // where ARM listens, default 127.0.0.1 on a free port
+	OperationTime time.Duration // duration of a gateway write, default 2 s; about 20 s on Azure
+	HealthTime    time.Duration // minimum duration of a backend health request, default 100 ms
+	ProbeSecond   time.Duration // duration of one second of a probe's interval, default 20 ms
+	Propagation   time.Duration // delay until a profile's change reaches the name servers, default 300 ms
+	ClientIDs     []string      // user-assigned identities of the identity endpoint
+	Addr          string        // listen address of ARM, default 127.0.0.1 on a free port
 }
 
-// Emulator is a running stand-in for Azure Resource Manager and its neighbours.
+// Emulator is a running emulator of Azure Resource Manager and related services.
 type Emulator struct {
 	opts      Options
 	url       string
@@ -115,7 +115,7 @@ func (e *Emulator) listen() error {
 		e.identity.server.Close()
 		return err
 	}
-	// The real probes take any certificate, too.
+	// The real probes accept any certificate, too.
 	e.probes = &http.Transport{DisableKeepAlives: true, DialContext: e.dial, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	e.url = "https://" + l.Addr().String()
 	e.server = &http.Server{Handler: http.HandlerFunc(e.serve), TLSConfig: e.authority.serverConfig(), ErrorLog: silent}
@@ -149,10 +149,10 @@ func (e *Emulator) URL() string { return e.url }
 // separate process trusts it when SSL_CERT_FILE names a file that holds it.
 func (e *Emulator) CAPEM() []byte { return e.authority.pem }
 
-// HTTPClient trusts the emulator. Its connections are its own.
+// HTTPClient returns a client that trusts the emulator, with its own connections.
 func (e *Emulator) HTTPClient() *http.Client { return e.authority.client() }
 
-// Cloud is the configuration for Azure SDK clients that shall talk to the emulator.
+// Cloud is the configuration of Azure SDK clients for the emulator.
 func (e *Emulator) Cloud() cloud.Configuration {
 	return cloud.Configuration{
 		ActiveDirectoryAuthorityHost: "https://login.microsoftonline.com/",
@@ -187,7 +187,7 @@ func (c credential) GetToken(ctx context.Context, o policy.TokenRequestOptions) 
 	return azcore.AccessToken{Token: c.identity.issue(resource, c.clientID), ExpiresOn: time.Now().Add(tokenLife)}, nil
 }
 
-// newGUID makes an identifier like those that Azure hands out.
+// newGUID returns an identifier in the format of Azure.
 func newGUID() string {
 	var b [16]byte
 	rand.Read(b[:])

@@ -6,8 +6,8 @@ import (
 	"net/netip"
 )
 
-// Fixture says what a gateway document is made of. Names of pools and rules are the
-// caller's; everything else that a real gateway has is there too.
+// Fixture describes a gateway document. The caller names pools and rules; the document also
+// has everything else that a real gateway has.
 type Fixture struct {
 	Subscription, ResourceGroup, Name string // defaults: one of each
 	Pools                             []Pool
@@ -15,7 +15,7 @@ type Fixture struct {
 	Port                              int               // of the backends, in the HTTP settings "set-app"
 	ProbePath                         string            // default /healthz
 	RequestTimeout                    int               // seconds, default 30
-	Tags                              map[string]string // besides two that are there anyway
+	Tags                              map[string]string // in addition to two default tags
 	Frontend                          string            // loopback address where the data plane listens, default 127.0.0.1
 	FrontendPort                      int               // where it really listens for the frontend port of the first rule; 0 is any
 }
@@ -24,15 +24,15 @@ type Fixture struct {
 type Pool struct {
 	Name      string
 	Addresses []string
-	Port      int // gives the pool HTTP settings of its own, "set-<name>"
+	Port      int // if set, the pool has its own HTTP settings, "set-<name>"
 }
 
-// Rule is a routing rule with a listener of its own.
+// Rule is a routing rule with its own listener.
 type Rule struct {
 	Name     string
 	Listener string   // default lst-<name>
 	Port     int      // frontend port, default 443
-	Hosts    []string // host names of the listener; none takes any host
+	Hosts    []string // host names of the listener; none means any host
 	Pool     string   // for a path map, the pool of its default
 	Paths    []Path   // makes it a PathBasedRouting rule with the map "map-<name>"
 }
@@ -80,7 +80,7 @@ func named(name string, properties fields) fields {
 
 // GatewayJSON is the document of a WAF_v2 gateway as the service returns it, with
 // identity, WAF policy, certificate, rewrite set, tags, and a redirect from port 80
-// (listener "lst-redirect") that belongs to nobody in particular.
+// (listener "lst-redirect") that belongs to no app.
 func GatewayJSON(f Fixture) []byte {
 	f.setDefaults()
 	network := f.group() + "/providers/Microsoft.Network"
@@ -143,8 +143,8 @@ func (f *Fixture) document(network string, properties fields) []byte {
 	return b
 }
 
-// placeKey is the part of a gateway's JSON that is for the emulator and not for Azure:
-// AddGateway takes it out. It says where on this machine the data plane listens.
+// placeKey is a key in a gateway's JSON that is only for the emulator: AddGateway removes it.
+// It has the listen address of the data plane.
 const placeKey = "emulator"
 
 func (f *Fixture) place() fields {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Gateway is one application gateway: what it was told, what runs, and what is in effect.
+// Gateway is one application gateway: its configuration, the running operation, and the configuration in effect.
 type Gateway struct {
 	id       string
 	location string // as in URLs
@@ -16,8 +16,8 @@ type Gateway struct {
 	plane    *plane
 
 	mu        sync.Mutex
-	doc       document // as told last
-	effective document // what requests meet
+	doc       document // the last write
+	effective document // in effect for requests
 	running   *operation
 	held      bool
 	behaviour Behaviour
@@ -90,7 +90,7 @@ func (g *Gateway) close() {
 // ID is the gateway's resource id.
 func (g *Gateway) ID() string { return g.id }
 
-// Document is a copy of what GET returns now: what the gateway was told last.
+// Document returns a copy of the present answer to GET, the last write.
 func (g *Gateway) Document() map[string]any {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -220,8 +220,8 @@ func (g *Gateway) RivalPut(doc map[string]any) error {
 	return nil
 }
 
-// power starts or stops the gateway. It takes no time: who meets a gateway on its way
-// sees the same as one that has arrived.
+// power starts or stops the gateway, without a delay: clients see no difference between a
+// gateway that is stopping and one that is stopped.
 func (g *Gateway) power(on bool) answer {
 	if on {
 		g.Start()

@@ -109,7 +109,7 @@ func TestReverseReferencesFollowTheRules(t *testing.T) {
 	}
 }
 
-func TestAWriteThatCannotBeIsRefused(t *testing.T) {
+func TestAnInvalidWriteIsRefused(t *testing.T) {
 	w := newEnv(t, arm.Options{})
 	for code, spoil := range map[string]func(p map[string]any){
 		"InvalidResourceReference": func(p map[string]any) {
@@ -150,7 +150,7 @@ func TestASecondWriteSupersedesTheFirst(t *testing.T) {
 	}
 	body, _ := runtime.Payload(failed.RawResponse)
 	if !strings.Contains(string(body), "CanceledAndSupersededDueToAnotherOperation") {
-		t.Errorf("the first operation says %s", body)
+		t.Errorf("the first operation is %s", body)
 	}
 	if _, err := wait(t, second); err != nil {
 		t.Errorf("the second operation: %v", err)
@@ -177,7 +177,7 @@ func TestATagPatchSupersedesAWriteAndKeepsItsChange(t *testing.T) {
 	}
 }
 
-func TestAWriteDuringAnotherCanBeToldToComeLater(t *testing.T) {
+func TestAWriteDuringAnotherCanGetRetryAfter(t *testing.T) {
 	w := newEnv(t, arm.Options{})
 	w.g.HoldOperations()
 	w.send(w.repoint("pool-green", ""))
@@ -227,7 +227,7 @@ func TestAResetAfterTheWriteLeavesItApplied(t *testing.T) {
 	eventually(t, "the reset write in effect", func() bool { return w.g.RulePool("podinfo-https") == "pool-green" })
 }
 
-func TestFaultsStrikeAsOftenAsTold(t *testing.T) {
+func TestFaultsAffectTheInjectedNumberOfCalls(t *testing.T) {
 	w := newEnv(t, arm.Options{})
 	for _, f := range []struct {
 		fault  arm.Fault
@@ -248,7 +248,7 @@ func TestFaultsStrikeAsOftenAsTold(t *testing.T) {
 	}
 	w.send(w.do(http.MethodGet, "", "", nil))
 	w.g.Inject(5, arm.Write, arm.Unavailable)
-	w.g.Mend()
+	w.g.ClearFaults()
 	w.send(w.repoint("pool-green", ""))
 }
 
@@ -279,7 +279,7 @@ func TestAnOperationCanFail(t *testing.T) {
 		}
 		body, _ := json.Marshal(w.g.Document()["properties"].(map[string]any)["requestRoutingRules"])
 		if strings.Contains(string(body), "pool-green") == reverts || state(w.g.Document()) != "Failed" {
-			t.Errorf("reverts=%v: the gateway is %s and says %s", reverts, state(w.g.Document()), body)
+			t.Errorf("reverts=%v: the gateway is %s, the operation %s", reverts, state(w.g.Document()), body)
 		}
 		if w.g.RulePool("podinfo-https") != "pool-blue" {
 			t.Error("a failed operation moved requests")
@@ -296,7 +296,7 @@ func TestTheProvisioningStateMaySaySucceededTooEarly(t *testing.T) {
 		t.Errorf("the operation: error %v, done %v; want it running", err, p.Done())
 	}
 	if state(w.g.Document()) != "Succeeded" || w.g.RulePool("podinfo-https") != "pool-blue" {
-		t.Error("the gateway should say Succeeded while requests still meet the old pool")
+		t.Error("the gateway should be Succeeded while requests still go to the old pool")
 	}
 }
 
@@ -323,7 +323,7 @@ func TestAnOperationURLMustBeUsedAsItIsAndExpires(t *testing.T) {
 	}
 }
 
-func TestARivalRevertsWhatItDidNotRead(t *testing.T) {
+func TestARivalRevertsAChangeThatItDidNotRead(t *testing.T) {
 	w := newEnv(t, arm.Options{})
 	old := w.g.Document()
 	if _, err := wait(t, w.poller(w.send(w.repoint("pool-green", "")))); err != nil {
@@ -382,7 +382,7 @@ func TestTheTypedClientReadsWritesAndPolls(t *testing.T) {
 	if _, err := p.Result(t.Context()); err != nil || w.g.RulePool("podinfo-https") != "pool-green" {
 		t.Errorf("error %v, pool %s", err, w.g.RulePool("podinfo-https"))
 	}
-	// The model does not know HTTP/3, and what is not sent takes its default.
+	// The SDK's model has no HTTP/3, and a missing field gets its default.
 	for _, l := range w.g.Document()["properties"].(map[string]any)["httpListeners"].([]any) {
 		if l.(map[string]any)["properties"].(map[string]any)["enableHttp3"] != false {
 			t.Error("a typed write should lose enableHttp3")
@@ -390,7 +390,7 @@ func TestTheTypedClientReadsWritesAndPolls(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotThereIsNotFound(t *testing.T) {
+func TestAMissingResourceIsNotFound(t *testing.T) {
 	w := newEnv(t, arm.Options{})
 	c := w.client("")
 	resp, err := w.doAs(c, http.MethodGet, strings.Replace(w.g.ID(), "agw-shop", "agw-none", 1), "", nil)

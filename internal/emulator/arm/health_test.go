@@ -12,7 +12,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
 )
 
-// health is what the backend health request says, as pool → address → health.
+// health returns the result of the backend health request, as pool → address → health.
 func (w *env) health() map[string]map[string]string {
 	w.t.Helper()
 	body, err := wait(w.t, w.poller(w.send(w.do(http.MethodPost, "/backendhealth", "", nil))))
@@ -49,7 +49,7 @@ func TestBackendHealthIsAnOperationAboutReferencedPoolsOnly(t *testing.T) {
 		return len(h) == 1 && h["pool-blue"]["127.11.0.1"] == "Healthy"
 	})
 	w.blue.server.Close()
-	eventually(t, "a pool that nobody listens at to be unhealthy", func() bool { return w.health()["pool-blue"]["127.11.0.1"] == "Unhealthy" })
+	eventually(t, "a pool without a listening server is unhealthy", func() bool { return w.health()["pool-blue"]["127.11.0.1"] == "Unhealthy" })
 }
 
 func TestBackendHealthAnswersLaterThanAsked(t *testing.T) {

@@ -32,7 +32,7 @@ type identity struct {
 	roles map[assignment][]string
 }
 
-// claim is what a token says: for which resource, who bears it, and with which app roles.
+// claim is the content of a token: its resource, its principal, and its app roles.
 type claim struct {
 	Resource, Principal string
 	Roles               []string `json:",omitempty"`
@@ -94,7 +94,7 @@ func (i *identity) issue(resource, principal string) string {
 	return claim{audience(resource), principal, i.roles[assignment{audience(resource), principal}]}.token()
 }
 
-// check returns who bears the request's token, if it was issued for one of the resources.
+// check returns the principal of the request's token, if it was issued for one of the resources.
 func (i *identity) check(r *http.Request, resources ...string) (principal, problem string) {
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok {

@@ -106,11 +106,11 @@ func TestAnotherProcessTrustsTheEmulatorThroughAFile(t *testing.T) {
 		t.Errorf("the other process: %v\n%s", err, out)
 	}
 	if _, err := http.Get(w.e.URL()); err == nil {
-		t.Error("a process that was not told of the authority trusts it")
+		t.Error("a process without the authority's certificate trusts it")
 	}
 }
 
-func TestEveryActionNeedsItsRight(t *testing.T) {
+func TestEveryActionNeedsItsPermission(t *testing.T) {
 	w := newEnv(t, arm.Options{})
 	role := []string{
 		"Microsoft.Network/applicationGateways/read", "Microsoft.Network/applicationGateways/write",
@@ -164,7 +164,7 @@ func TestEveryActionNeedsItsRight(t *testing.T) {
 	}
 }
 
-func TestALinkedRightIsRefusedInTheServicesWords(t *testing.T) {
+func TestAMissingLinkedPermissionHasTheServicesError(t *testing.T) {
 	w := newEnv(t, arm.Options{})
 	w.e.Deny("", "Microsoft.ManagedIdentity/*")
 	resp, err := w.repoint("pool-green", "")

@@ -16,7 +16,7 @@ type operation struct {
 	id, kind, url, query string
 	fails                bool
 	timer                *time.Timer
-	status               map[string]any // what a poll answers, while it is known
+	status               map[string]any // answer to a poll, while the operation exists
 }
 
 // begin makes the current document come true after the usual time. A running operation is
@@ -42,8 +42,8 @@ func (g *Gateway) begin(kind string) *operation {
 	return op
 }
 
-// signedQuery is as long and as opaque as what the service appends: clients must keep all
-// of it and change none of it.
+// signedQuery is as long and opaque as the query that the service appends: clients must send
+// it unchanged.
 func signedQuery() string {
 	opaque := func(n int) string {
 		b := make([]byte, n)
@@ -53,7 +53,7 @@ func signedQuery() string {
 	return fmt.Sprintf("api-version=2025-01-01&t=%d&c=%s&s=%s&h=%s", time.Now().UnixNano(), opaque(2300), opaque(256), opaque(32))
 }
 
-// settle says how an operation ended.
+// settle ends an operation with a status.
 func (g *Gateway) settle(op *operation, status map[string]any) {
 	g.emulator.mu.Lock()
 	defer g.emulator.mu.Unlock()
@@ -163,7 +163,7 @@ func (e *Emulator) serveOperation(c call) answer {
 
 func (e *Emulator) poll(op *operation, query string) answer {
 	if op.query != query {
-		// What Azure answers is not known; a changed query must not pass.
+		// Azure's answer is not documented; a changed query must be refused.
 		return failure(http.StatusForbidden, "InvalidOperationUrl", "The signature of the operation URL does not match.")
 	}
 	e.mu.Lock()

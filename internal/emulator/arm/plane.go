@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// plane is the data plane of a gateway: it listens for each frontend port that a listener
-// uses and sends requests where the routing in effect says.
+// plane is the data plane of a gateway: it listens on each frontend port with a listener,
+// and forwards requests by the routing in effect.
 type plane struct {
 	ctx       context.Context
 	cancel    context.CancelFunc
@@ -223,7 +223,7 @@ func (p *plane) forward(w http.ResponseWriter, r *http.Request, now *routing, b 
 	proxy.ServeHTTP(w, r.WithContext(ctx))
 }
 
-// members is a transport to whichever member of a pool takes the request.
+// members is a transport to the members of a pool.
 type members struct {
 	transport *http.Transport
 	backend   *backend
@@ -256,9 +256,9 @@ func (m members) RoundTrip(req *http.Request) (*http.Response, error) {
 	return nil, err
 }
 
-// ListenerURL is where a listener of the configuration in effect takes requests, as plain
-// HTTP whatever its protocol. Listeners that share a frontend port share it too and are
-// told apart by the Host header. It is "" for a listener that no rule uses.
+// ListenerURL is the URL of a listener in effect, plain HTTP for each protocol. Listeners on
+// the same frontend port share the URL and are selected by the Host header. It is "" for a
+// listener without a rule.
 func (g *Gateway) ListenerURL(listener string) string {
 	for id, sites := range g.plane.routing.Load().sites {
 		for _, s := range sites {

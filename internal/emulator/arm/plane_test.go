@@ -213,7 +213,7 @@ func TestPathsHostsAndRedirectsAreFollowed(t *testing.T) {
 }
 
 func TestEveryMemberGetsItsTurnAndADeadOneGetsNone(t *testing.T) {
-	e, err := arm.Start(t.Context(), arm.Options{ProbeSecond: time.Hour}) // probes see nothing of what follows
+	e, err := arm.Start(t.Context(), arm.Options{ProbeSecond: time.Hour}) // no probe runs during the test
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +248,7 @@ func TestEveryMemberGetsItsTurnAndADeadOneGetsNone(t *testing.T) {
 		t.Errorf("%d requests failed although one member was alive", n)
 	}
 	b.server.Close()
-	eventually(t, "502 when nobody listens", func() bool {
+	eventually(t, "502 without a listening server", func() bool {
 		resp, err := http.Get(g.ListenerURL("lst-both"))
 		if err != nil {
 			t.Fatal(err)

@@ -20,7 +20,7 @@ type memberKey struct {
 	port                    int
 }
 
-// member is a server of a pool, with the health that the probes hold it to have.
+// member is a server of a pool, with its health by the probes.
 type member struct {
 	key   memberKey
 	check check
@@ -36,7 +36,7 @@ type member struct {
 // check is how a member is probed.
 type check struct {
 	url, host string
-	headers   string // lines of "name: value", besides host
+	headers   string // lines of "name: value", without host
 	interval  int    // seconds
 	timeout   time.Duration
 	threshold int
@@ -98,14 +98,14 @@ func (c check) accepts(status int) bool {
 	return false
 }
 
-// outcome is what one probe found, in the words of the service; see
+// outcome is the result of one probe, with the messages of the service; see
 // https://learn.microsoft.com/azure/application-gateway/application-gateway-backend-health-troubleshooting
 type outcome struct {
 	healthy      bool
 	log, errName string
 }
 
-// run probes once over a connection of its own.
+// run probes once over a new connection.
 func (c check) run(ctx context.Context, transport *http.Transport) outcome {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -164,7 +164,7 @@ func (m *member) watch(ctx context.Context, second time.Duration, transport *htt
 	}
 }
 
-// learn takes a probe in: one success heals, a number of failures in a row makes ill.
+// learn records a probe: one success makes the member healthy, a number of failures in a row unhealthy.
 func (m *member) learn(found outcome) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

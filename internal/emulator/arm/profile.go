@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Profile is one Traffic Manager profile: what it was told, what the name servers know of
-// it, and how its endpoints are. A write is answered at once and reaches the name servers
+// Profile is one Traffic Manager profile: its configuration, the version of the name servers,
+// and the health of its endpoints. A write is answered at once and reaches the name servers
 // after Options.Propagation.
 type Profile struct {
 	id       string
@@ -21,7 +21,7 @@ type Profile struct {
 	cancel   context.CancelFunc
 
 	mu        sync.Mutex
-	doc       document // as told last
+	doc       document // the last write
 	known     document // as the name servers know it
 	held      bool
 	writes    []ProfileWrite
@@ -33,7 +33,7 @@ type Profile struct {
 
 // ProfileBehaviour is how the control plane of a profile acts until it is changed.
 type ProfileBehaviour struct {
-	RetryAfter time.Duration // what Throttled tells, whole seconds, default 14 s
+	RetryAfter time.Duration // Retry-After of Throttled, whole seconds, default 14 s
 	Slow       time.Duration // how much later every answer about the profile comes
 }
 
@@ -58,7 +58,7 @@ func (e *Emulator) AddProfile(json []byte) (*Profile, error) {
 	return p, nil
 }
 
-// newProfile takes a profile up and lets the name servers know it.
+// newProfile adds a profile, also on the name servers.
 func (e *Emulator) newProfile(id string, doc document) (*Profile, error) {
 	p := &Profile{
 		id: id, emulator: e, watches: map[watchKey]*member{}, answered: map[string]int{},
@@ -107,7 +107,7 @@ func (p *Profile) ID() string { return p.id }
 // FQDN is the name that the profile answers to in DNS, without a dot at its end.
 func (p *Profile) FQDN() string { return p.name }
 
-// Document is a copy of what GET returns now, with the health of the endpoints.
+// Document returns a copy of the present answer to GET, with the health of the endpoints.
 func (p *Profile) Document() map[string]any {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -121,7 +121,7 @@ func (p *Profile) Set(change func(*ProfileBehaviour)) {
 	change(&p.behaviour)
 }
 
-// Inject lets the next n calls of a kind go wrong, those for its endpoints included;
+// Inject makes the next n calls of a kind fail, those for its endpoints included;
 // faults are used up in their order. A profile has no operations that could fail later.
 func (p *Profile) Inject(n int, on On, fault Fault) {
 	p.mu.Lock()
@@ -129,8 +129,8 @@ func (p *Profile) Inject(n int, on On, fault Fault) {
 	p.faults.add(n, on, fault)
 }
 
-// Mend removes the faults that are left.
-func (p *Profile) Mend() {
+// ClearFaults removes the remaining faults.
+func (p *Profile) ClearFaults() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.faults = nil
@@ -172,7 +172,7 @@ func (e *Emulator) serveProfile(c call) answer {
 	})
 }
 
-// createProfile is what a PUT comes to where there is no profile, perhaps no longer.
+// createProfile answers a PUT of a profile that does not exist, or no longer exists.
 func (e *Emulator) createProfile(c call) answer {
 	doc, problem := readProfile(c)
 	if problem != nil {
@@ -211,7 +211,7 @@ func refused(err error) answer {
 	return failure(http.StatusBadRequest, r.code, r.message)
 }
 
-// meet lets a call to the profile go its way, or wrong.
+// meet carries out a call to the profile, or its fault.
 func (p *Profile) meet(c call, do func() answer) answer {
 	p.mu.Lock()
 	slow, after := p.behaviour.Slow, p.behaviour.RetryAfter
@@ -250,7 +250,7 @@ func (p *Profile) missingRead(c call, doc document) (answer, bool) {
 	return p.emulator.rights.missingLink(c, doc.targets())
 }
 
-// accept takes a whole profile, and lets the name servers follow. The profile is locked.
+// accept stores a whole profile, and updates the name servers. The profile is locked.
 func (p *Profile) accept(doc document) answer {
 	if err := p.prepare(doc, p.doc); err != nil {
 		return refused(err)

@@ -67,7 +67,7 @@ func (d document) patched(change document) document {
 	return next
 }
 
-// merge changes what a PATCH names and leaves the rest. Lists, and tags, are replaced whole.
+// merge applies a PATCH: only the keys that it contains change. Lists and tags are replaced as a whole.
 func merge(to, from map[string]any) {
 	for k, v := range from {
 		old, was := to[k].(map[string]any)
@@ -79,7 +79,7 @@ func merge(to, from map[string]any) {
 	}
 }
 
-// prepare makes a written profile into a stored one, or says why the service refuses it.
+// prepare turns a written profile into a stored one, or returns the service's refusal.
 func (p *Profile) prepare(doc, before document) error {
 	doc["id"], doc["type"] = p.id, profileType
 	doc["name"] = p.id[strings.LastIndex(p.id, "/")+1:]
@@ -90,7 +90,7 @@ func (p *Profile) prepare(doc, before document) error {
 	setDefault(monitor, "intervalInSeconds", 30)
 	setDefault(monitor, "timeoutInSeconds", min(10, number(monitor, "intervalInSeconds")-1))
 	setDefault(monitor, "toleratedNumberOfFailures", 3)
-	delete(monitor, "profileMonitorStatus") // shown makes it anew
+	delete(monitor, "profileMonitorStatus") // shown computes it
 	none := true
 	for _, e := range doc.endpoints() {
 		p.prepareEndpoint(e, before)
@@ -110,14 +110,14 @@ func (p *Profile) prepare(doc, before document) error {
 func (p *Profile) prepareEndpoint(e map[string]any, before document) {
 	spelled, known := endpointKinds[kindOf(e)]
 	if !known {
-		return // validateProfile says so
+		return // validateProfile reports it
 	}
 	e["id"] = fmt.Sprintf("%s/%s/%s", p.id, spelled[0], nameOf(e))
 	e["type"] = profileType + "/" + spelled[1]
 	props := object(e, "properties")
 	setDefault(props, "endpointStatus", "Enabled")
 	setDefault(props, "weight", 1)
-	delete(props, "endpointMonitorStatus") // shown makes it anew
+	delete(props, "endpointMonitorStatus") // shown computes it
 	if old := before.endpoint(spelled[1], nameOf(e)); old != nil {
 		was := object(old, "properties")
 		if id := was["targetResourceId"]; id != nil && id == props["targetResourceId"] {

@@ -113,7 +113,7 @@ func code(err error) string {
 	return fmt.Sprint(err)
 }
 
-// resolver asks the emulator's name server, over the network that it is told.
+// resolver queries the emulator's name server over the given network.
 func (w *tmEnv) resolver(network string) *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, w.e.DNS())

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// ProfileFixture says what a Traffic Manager profile is made of.
+// ProfileFixture describes a Traffic Manager profile.
 type ProfileFixture struct {
 	Subscription, ResourceGroup, Name string // defaults: as in Fixture, and tm-shop
 	RelativeName                      string // the label in front of .trafficmanager.net, default Name
@@ -19,7 +19,7 @@ type ProfileFixture struct {
 	Tags                              map[string]string
 }
 
-// Endpoint is one place that a profile can lead users to.
+// Endpoint is one endpoint of a profile.
 type Endpoint struct {
 	Name     string
 	Target   string // IP address or DNS name

@@ -65,8 +65,8 @@ func (d document) watchOf(e map[string]any) watchKey {
 
 func alwaysServed(e map[string]any) bool { return object(e, "properties")["alwaysServe"] == "Enabled" }
 
-// watch probes what is enabled, as written or as the name servers know it, and nothing
-// else. The profile is locked.
+// watch probes the endpoints that are enabled in the last write or on the name servers. The
+// profile is locked.
 func (p *Profile) watch() {
 	wanted := map[watchKey]bool{}
 	for _, doc := range []document{p.doc, p.known} {
@@ -129,7 +129,7 @@ func (p *Profile) shown() document {
 	return doc
 }
 
-// profileStatus sums up what is seen at the endpoints.
+// profileStatus summarizes the health of the endpoints.
 func profileStatus(enabled bool, seen map[string]bool) string {
 	switch {
 	case !enabled:

@@ -40,7 +40,7 @@ func TestTheHealthOfEndpointsIsWhatProbesFind(t *testing.T) {
 	w.becomes("blue", "Online")
 }
 
-func TestAProbeAsksAsTheMonitorSays(t *testing.T) {
+func TestAProbeFollowsTheMonitorSettings(t *testing.T) {
 	var seen atomic.Value
 	w := newProfileEnv(t, arm.Options{}, arm.ProfileFixture{ProbePath: "/ready?deep=1", ProbeHost: "pod.example.com"})
 	w.blue.set(func(rw http.ResponseWriter, r *http.Request) {
@@ -58,7 +58,7 @@ func TestAProbeAsksAsTheMonitorSays(t *testing.T) {
 	})
 	w.p.Release() // before, the monitor of old is asked for, too
 	w.becomes("blue", "Online")
-	eventually(t, "it asks as it was told", func() bool { return seen.Load() == "blue.example.com /ready?deep=1 7" })
+	eventually(t, "the probe has the configured host, path and header", func() bool { return seen.Load() == "blue.example.com /ready?deep=1 7" })
 }
 
 func TestAnEndpointWithoutAnExpectedCodeNeeds200(t *testing.T) {
@@ -134,7 +134,7 @@ func TestWhereNoEndpointIsHealthyAllAreAnswered(t *testing.T) {
 	w.leads("127.11.0.1", "127.11.0.2")
 }
 
-func TestWhatIsDisabledLeadsNowhereAndIsNotProbed(t *testing.T) {
+func TestADisabledEndpointIsNeitherAnsweredNorProbed(t *testing.T) {
 	var probed atomic.Int32
 	w := newProfileEnv(t, arm.Options{}, arm.ProfileFixture{})
 	w.grn.set(func(http.ResponseWriter, *http.Request) { probed.Add(1) })

@@ -135,7 +135,7 @@ func oneOf(m map[string]any, key string, values ...string) error {
 	return nil
 }
 
-// between refuses what is no whole number from low to high.
+// between refuses a value that is not an integer from low to high.
 func between(m map[string]any, key string, low, high int) error {
 	n := number(m, key)
 	if fmt.Sprint(m[key]) != strconv.Itoa(n) || n < low || n > high {

@@ -79,7 +79,7 @@ func TestAnEndpointIsAddedAndReplaced(t *testing.T) {
 	w.leads("127.11.0.1")
 }
 
-func TestAPatchLeavesWhatItDoesNotName(t *testing.T) {
+func TestAPatchKeepsTheKeysThatItOmits(t *testing.T) {
 	w := newProfileEnv(t, arm.Options{}, arm.ProfileFixture{TTL: 10, Tags: map[string]string{"old": "1"}})
 	want := w.p.Document()
 	w.send(w.call("", http.MethodPatch, "", map[string]any{
@@ -115,7 +115,7 @@ func TestUnknownPropertiesAndTheOrderOfEndpointsStay(t *testing.T) {
 	}
 }
 
-func TestWhatTheServiceFindsOutIsNotTakenFromAWrite(t *testing.T) {
+func TestReadOnlyFieldsOfAWriteAreIgnored(t *testing.T) {
 	w := newProfileEnv(t, arm.Options{ProbeSecond: time.Hour}, arm.ProfileFixture{Tolerated: 9})
 	w.rival(func(doc map[string]any) {
 		endpointOf(doc, "green")["endpointMonitorStatus"] = "Online"
@@ -176,7 +176,7 @@ func TestWritesThatAreHeldBackAreKnownAtTheirRelease(t *testing.T) {
 	w.rival(enable("green"))
 	w.rival(enable())
 	w.rival(enable("green"))
-	time.Sleep(20 * time.Millisecond) // many times what it takes otherwise
+	time.Sleep(20 * time.Millisecond) // many times the usual duration
 	w.leads("127.11.0.1")
 	if got := w.p.Serving(); !slices.Equal(got, []string{"blue"}) {
 		t.Errorf("served by %v", got)
@@ -205,7 +205,7 @@ func TestTheLastWriteWinsHoweverCloseItFollows(t *testing.T) {
 	w.leads("127.11.0.1")
 }
 
-func TestAProfileThatCannotBeIsNotAdded(t *testing.T) {
+func TestAnInvalidProfileIsNotAdded(t *testing.T) {
 	w := newProfileEnv(t, arm.Options{}, arm.ProfileFixture{})
 	for text, json := range map[string][]byte{
 		"decode JSON":       []byte("{"),
@@ -215,7 +215,7 @@ func TestAProfileThatCannotBeIsNotAdded(t *testing.T) {
 		"have the same pri": arm.ProfileJSON(arm.ProfileFixture{Name: "tm-third", Endpoints: []arm.Endpoint{{Name: "a", Target: "b.example.com", Priority: 2}, {Name: "c", Target: "d.example.com"}}}),
 	} {
 		if _, err := w.e.AddProfile(json); err == nil || !strings.Contains(err.Error(), text) {
-			t.Errorf("want an error that says %q, got: %v", text, err)
+			t.Errorf("want an error with %q, got: %v", text, err)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"bluegreen/internal/emulator/arm"
 )
 
-func TestAWriteGoesWrongInEveryWay(t *testing.T) {
+func TestEveryFaultAffectsAWrite(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault   arm.Fault
 		status  int // 0: no answer
@@ -51,14 +51,14 @@ func TestAWriteGoesWrongInEveryWay(t *testing.T) {
 	}
 }
 
-func TestTroubleStrikesTheKindOfCallThatItIsFor(t *testing.T) {
+func TestFaultsAffectOnlyTheirKindOfCall(t *testing.T) {
 	w := newProfileEnv(t, arm.Options{}, arm.ProfileFixture{})
 	w.p.Inject(2, arm.Write, arm.Unavailable)
 	w.send(w.call("", http.MethodGet, "", nil))
 	w.refuses(503, "ServiceUnavailable", "", func() (*http.Response, error) {
 		return w.call("", http.MethodPatch, "/AzureEndpoints/green", map[string]any{})
 	})
-	w.p.Mend()
+	w.p.ClearFaults()
 	w.send(w.call("", http.MethodPatch, "/AzureEndpoints/green", map[string]any{}))
 	w.p.Set(func(b *arm.ProfileBehaviour) { b.Slow = 50 * time.Millisecond })
 	start := time.Now()
@@ -68,7 +68,7 @@ func TestTroubleStrikesTheKindOfCallThatItIsFor(t *testing.T) {
 	}
 }
 
-func TestRightsOnAProfileAreEnforced(t *testing.T) {
+func TestPermissionsOnAProfileAreEnforced(t *testing.T) {
 	const (
 		read, write = "Microsoft.Network/trafficManagerProfiles/read", "Microsoft.Network/trafficManagerProfiles/write"
 		endpoint    = "Microsoft.Network/trafficManagerProfiles/azureEndpoints/write"
@@ -146,7 +146,7 @@ func TestAWriteThatBreaksARuleIsRefusedAndChangesNothing(t *testing.T) {
 			t.Fatalf("edit %d changes nothing", i)
 		}
 		if in, out := endpointOf(doc, "green"), endpointOf(before, "green"); in != nil && in["target"] == nil && out["target"] != nil && in["targetResourceId"] != nil {
-			in["targetResourceId"] = in["targetResourceId"].(string) + "-other" // whose name nobody knows
+			in["targetResourceId"] = in["targetResourceId"].(string) + "-other" // a resource that does not exist
 		}
 		resp, err := w.call("", http.MethodPut, "", doc)
 		w.refused(resp, err, http.StatusBadRequest, "BadRequest")
@@ -163,7 +163,7 @@ func TestAWriteThatBreaksARuleIsRefusedAndChangesNothing(t *testing.T) {
 	w.refuses(400, "InvalidRequestContent", "", func() (*http.Response, error) { return w.call("", http.MethodPut, "", "no object") })
 }
 
-func TestWhatAWriteLeavesOutIsSetByTheService(t *testing.T) {
+func TestTheServiceSetsMissingFieldsOfAWrite(t *testing.T) {
 	w := newProfileEnv(t, arm.Options{}, arm.ProfileFixture{})
 	w.rival(func(doc map[string]any) {
 		for _, name := range []string{"blue", "green"} {

@@ -41,14 +41,14 @@ func (p *Profile) learn(doc document, n int) {
 	p.watch()
 }
 
-// Hold keeps writes from the name servers until Release. Health goes on to count.
+// Hold keeps writes from the name servers until Release. Health still has an effect.
 func (p *Profile) Hold() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.held = true
 }
 
-// Release lets the name servers know all writes at once; later ones take their usual time.
+// Release sends all writes to the name servers at once; later ones take their usual time.
 func (p *Profile) Release() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -71,7 +71,7 @@ func (p *Profile) Answers() map[string]int {
 	return maps.Clone(p.answered)
 }
 
-// Serving returns the names of the endpoints that DNS leads new users to now.
+// Serving returns the names of the endpoints in a new DNS answer.
 func (p *Profile) Serving() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -90,10 +90,10 @@ func preferred(doc document) string {
 	return ""
 }
 
-// choose returns the endpoints that DNS answers now: the first that may be healthy, or all
-// where none is. (The documentation says of the latter both that all are returned and that
-// all count as Online.) Other methods than Priority go by the order of the list: there is
-// one place here, and no dice. The profile is locked.
+// choose returns the endpoints in the present DNS answer: the first that may be healthy, or
+// all if none is. (For that case the documentation has both: all are returned, and all count
+// as Online.) Routing methods other than Priority use the order of the list: here is only one
+// location, and no random choice. The profile is locked.
 func (p *Profile) choose() []map[string]any {
 	all := p.known.ranked()
 	for _, e := range all {

@@ -31,13 +31,13 @@ func (e *Emulator) Requests() []Request {
 	return append([]Request(nil), e.requests...)
 }
 
-// call is one authenticated request with its path taken apart.
+// call is one authenticated request with its parsed path.
 type call struct {
 	method, principal, ifMatch, query string
 	body                              []byte
 	subscription, group               string
 	kind, name                        string // lower-case namespace/type, and the resource's name
-	rest                              string // what follows the name
+	rest                              string // the path after the name
 	raw                               string
 }
 
@@ -45,7 +45,7 @@ func (c call) scope() string {
 	return strings.TrimSuffix(c.raw, "/"+c.rest)
 }
 
-// answer is what a call comes to.
+// answer is the response to a call.
 type answer struct {
 	status int
 	header map[string]string
@@ -166,7 +166,7 @@ func (e *Emulator) dispatch(r *http.Request, principal string, body []byte) answ
 	return c.notFound()
 }
 
-// parse takes /subscriptions/s[/resourceGroups/g]/providers/namespace/type[/name[/rest]] apart.
+// parse parses /subscriptions/s[/resourceGroups/g]/providers/namespace/type[/name[/rest]].
 func (c *call) parse() bool {
 	parts := strings.Split(strings.Trim(c.raw, "/"), "/")
 	if len(parts) < 5 || !strings.EqualFold(parts[0], "subscriptions") {
@@ -186,7 +186,7 @@ func (c *call) parse() bool {
 	return true
 }
 
-// action is what the call needs the right for.
+// action is the Azure action for which the call needs permission.
 func (c call) action() string {
 	kind := c.kind
 	if names, known := map[string]string{

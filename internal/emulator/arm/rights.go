@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// rights says which actions a principal may take. A principal that nothing is said about
-// may do everything.
+// rights are the permitted actions of principals. A principal without an entry may do
+// everything.
 type rights struct {
 	mu      sync.Mutex
 	allowed map[string][]string
@@ -29,7 +29,7 @@ func (e *Emulator) Permit(principal string, actions ...string) {
 	delete(e.rights.denied, principal)
 }
 
-// Deny takes actions away from a principal, whatever else it may do.
+// Deny removes actions from a principal; it overrides Permit.
 func (e *Emulator) Deny(principal string, actions ...string) {
 	e.rights.mu.Lock()
 	defer e.rights.mu.Unlock()
@@ -65,7 +65,7 @@ func matches(patterns []string, action string) bool {
 	return false
 }
 
-// client is what Entra calls a principal.
+// client returns the ids of a principal in Entra.
 func client(principal string) (appID, objectID string) {
 	if principal == "" {
 		principal = "2c9b7e44-51c1-4f0b-9f0e-6a1d5f3c8b20"
@@ -103,7 +103,7 @@ func (r *rights) missingLink(c call, links []link) (answer, bool) {
 	return answer{}, false
 }
 
-// links are what a gateway joins or assigns; ARM checks them at every write.
+// links are the resources that a gateway joins or assigns; ARM checks them at every write.
 func (d document) links() []link {
 	var links []link
 	if identity, ok := d["identity"].(map[string]any); ok {

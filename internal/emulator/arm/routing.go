@@ -22,7 +22,7 @@ type routing struct {
 	end     context.CancelFunc
 }
 
-// site is a listener and what its rule does.
+// site is a listener with its rule.
 type site struct {
 	listener string
 	hosts    []string // none: any host

@@ -44,7 +44,7 @@ type Event struct {
 	Data        json.RawMessage `json:"data"`
 }
 
-// AddTopic starts a custom topic on an address of its own.
+// AddTopic starts a custom topic on its own address.
 func (e *Emulator) AddTopic() (*Topic, error) {
 	t := &Topic{emulator: e, addr: "127.0.0.1:0", key: newGUID(), changed: make(chan struct{})}
 	if err := t.listen(); err != nil {
@@ -56,13 +56,13 @@ func (e *Emulator) AddTopic() (*Topic, error) {
 	return t, nil
 }
 
-// URL is what publishers post to, as the topic's endpoint in the portal.
+// URL is the endpoint for publishers, the topic endpoint in the portal.
 func (t *Topic) URL() string { return "https://" + t.addr + "/api/events" }
 
 // Key is the topic's access key, for the header aeg-sas-key.
 func (t *Topic) Key() string { return t.key }
 
-// Events returns what was accepted, in order, duplicates included.
+// Events returns the accepted events in order, duplicates included.
 func (t *Topic) Events() []Event {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -101,7 +101,7 @@ func (t *Topic) listen() error {
 	return nil
 }
 
-// ServeHTTP takes a batch of CloudEvents; success is 200 and nothing else.
+// ServeHTTP accepts a batch of CloudEvents; success is 200 without a body.
 func (t *Topic) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t.mu.Lock()
 	state, changed := t.state, t.changed

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Options say how a resolver treats the TTL of an answer. The zero value keeps to it.
+// Options configures how a resolver treats the TTL of an answer. The zero value respects it.
 type Options struct {
 	Minimum time.Duration    // keeps an answer at least so long; also one with TTL 0
 	Now     func() time.Time // default time.Now
@@ -29,8 +29,8 @@ type Resolver struct {
 	asked int
 }
 
-// entry is what is known of a name. Its lock is held while the server is asked, so that
-// many users ask once.
+// entry is the cached answer for a name. Its lock is held during a query, so that concurrent
+// users cause one query.
 type entry struct {
 	mu        sync.Mutex
 	addresses []netip.Addr
@@ -83,8 +83,8 @@ func (r *Resolver) entry(name string) *entry {
 	return r.names[name]
 }
 
-// DialContext connects to host:port, to the next address where one does not answer. It is
-// fit for http.Transport.
+// DialContext connects to host:port, and tries the next address if one does not answer. It is
+// meant for http.Transport.
 func (r *Resolver) DialContext(ctx context.Context, network, hostport string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(hostport)
 	if err != nil {

@@ -138,7 +138,7 @@ func TestAResolverCanDisregardTheTTL(t *testing.T) {
 	w.leads(r, green)
 }
 
-func TestManyUsersAskOnce(t *testing.T) {
+func TestConcurrentUsersCauseOneQuery(t *testing.T) {
 	w := newEnv(t, 30)
 	r := w.resolver(dns.Options{})
 	var all sync.WaitGroup
@@ -155,7 +155,7 @@ func TestManyUsersAskOnce(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotFoundIsNotRemembered(t *testing.T) {
+func TestNXDOMAINIsNotCached(t *testing.T) {
 	w := newEnv(t, 30)
 	r := w.resolver(dns.Options{})
 	w.point("neither")
@@ -171,7 +171,7 @@ func TestWhatIsNotFoundIsNotRemembered(t *testing.T) {
 	if _, err := fresh.Lookup(t.Context(), w.p.FQDN()); !errors.As(err, &missing) || missing.IsNotFound || !missing.IsTemporary {
 		t.Fatalf("a name server that fails: %v", err)
 	}
-	w.leads(r, green) // what is known needs no server
+	w.leads(r, green) // a cached answer needs no server
 	w.e.DNSFails(false)
 	w.leads(fresh, green)
 }
@@ -186,7 +186,7 @@ func TestAQuestionEndsWithItsContext(t *testing.T) {
 	defer cancel()
 	start := time.Now()
 	if _, err := dns.New(silent.LocalAddr().String(), dns.Options{}).Lookup(ctx, "example.com"); err == nil {
-		t.Fatal("a server that says nothing has answered")
+		t.Fatal("there is an answer from a silent server")
 	}
 	if took := time.Since(start); took > 2*time.Second {
 		t.Errorf("it ended after %s", took)
@@ -212,7 +212,7 @@ func TestUsersConnectToWhereTheirResolverLeads(t *testing.T) {
 	if body, _ := io.ReadAll(resp.Body); string(body) != w.p.FQDN()+":"+port {
 		t.Errorf("the server was asked for %q", body)
 	}
-	if err := w.e.AddName("both.example.com", "127.13.1.9", blue); err != nil { // nobody listens at the first
+	if err := w.e.AddName("both.example.com", "127.13.1.9", blue); err != nil { // no server listens at the first
 		t.Fatal(err)
 	}
 	for range 2 {

@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-// dieWithParent has the kernel kill the handler when the thread that started it ends,
-// which is also what happens when this process is killed.
+// dieWithParent makes the kernel kill the handler when the thread that started it ends, also
+// when this process is killed.
 func dieWithParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
 
 func freeze(p *os.Process) error { return p.Signal(syscall.SIGSTOP) }

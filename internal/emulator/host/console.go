@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// console is one stream of the handler, told line by line.
+// console logs one output stream of the handler, line by line.
 type console struct {
 	h      *Host
 	errors bool
@@ -36,7 +36,7 @@ func (c *console) Write(data []byte) (int, error) {
 	}
 }
 
-// flush tells a last line that no newline ended.
+// flush logs a last line without a newline.
 func (c *console) flush() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -75,7 +75,7 @@ func (h *Host) errorLevel(line string) slog.Level {
 	return slog.LevelInfo
 }
 
-// say logs under a category when host.json's log levels let it pass.
+// say logs under a category if host.json's log levels allow it.
 func (h *Host) say(level slog.Level, category, line string, args ...any) {
 	name, least := strings.ToLower(category), h.settings.levels[""]
 	for {

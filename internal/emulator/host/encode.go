@@ -21,7 +21,7 @@ type envelope struct {
 // object marks a value that is sent as it is, nested; see encode.
 type object = map[string]any
 
-// metadata is what the host knows beside the trigger's value. Keys are compared without case.
+// metadata is the trigger metadata of an invocation. Keys are case-insensitive.
 type metadata map[string]any
 
 func (m metadata) set(key string, value any) {
@@ -33,8 +33,8 @@ func (m metadata) set(key string, value any) {
 	m[key] = value
 }
 
-// merge adds the properties of a message that is a JSON object, over what is there: a
-// sender can so overwrite Id and DequeueCount. Arrays are left out, plain values become strings.
+// merge adds the properties of a message that is a JSON object. They replace existing keys, so
+// a sender can overwrite Id and DequeueCount. Arrays are omitted, plain values become strings.
 func (m metadata) merge(text string) {
 	var fields object
 	if decodeJSON([]byte(text), &fields) != nil {
@@ -103,8 +103,8 @@ func decodeJSON(data []byte, into any) error {
 
 var dateForm = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?$`)
 
-// parseDate tells whether Newtonsoft's reader would take the string for a date, and which;
-// the second result says whether the string names an offset.
+// parseDate parses a string that Newtonsoft's reader would treat as a date; offset reports
+// whether the string has an offset.
 func parseDate(s string) (t time.Time, offset, ok bool) {
 	m := dateForm.FindStringSubmatch(s)
 	if m == nil {

@@ -23,8 +23,8 @@ type function struct {
 	trigger  binding
 	outputs  []binding
 	disabled bool
-	// relayed says that its requests may be proxied or forwarded: it has one input, an
-	// HTTP trigger, and one output, an HTTP answer. All others get the default POST.
+	// relayed functions may be proxied or forwarded: they have one input, an HTTP trigger,
+	// and one output, an HTTP response. All others get the default POST.
 	relayed  bool
 	route    route
 	schedule *schedule
@@ -102,7 +102,7 @@ func (f *function) load(data []byte, dir string, env environment, s settings) er
 		return errors.New("its folder must hold function.json and nothing else: the host takes other files for scripts")
 	}
 	if doc.Retry != nil {
-		return errors.New("retry policies are not known to this stand-in")
+		return errors.New("retry policies are not supported by this emulator")
 	}
 	return f.bind(doc.Bindings, env, s)
 }
@@ -125,7 +125,7 @@ func (f *function) bind(bindings []binding, env environment, s settings) error {
 		case strings.EqualFold(b.Direction, "out") && (b.Type == "http" || b.Type == "queue"):
 			f.outputs = append(f.outputs, b)
 		default:
-			return fmt.Errorf("binding %s: type %q with direction %q is wrong, or not known to this stand-in", b.Name, b.Type, b.Direction)
+			return fmt.Errorf("binding %s: type %q with direction %q is wrong, or not supported by this emulator", b.Name, b.Type, b.Direction)
 		}
 	}
 	f.relayed = f.trigger.Type == httpTrigger && inputs == 1 && len(f.outputs) == 1 && f.outputs[0].Type == "http"
@@ -153,11 +153,11 @@ func (f *function) prepare(env environment, s settings) error {
 		return f.prepareQueue(env)
 	case eventGridTrigger:
 		if f.trigger.Cardinality != "" && f.trigger.Cardinality != "one" {
-			return errors.New("cardinality many is not known to this stand-in")
+			return errors.New("cardinality many is not supported by this emulator")
 		}
 		return nil
 	}
-	return fmt.Errorf("type %q is not known to this stand-in", f.trigger.Type)
+	return fmt.Errorf("type %q is not supported by this emulator", f.trigger.Type)
 }
 
 func (f *function) prepareQueue(env environment) error {
@@ -192,12 +192,12 @@ func (f *function) prepareHTTP(s settings) error {
 	return err
 }
 
-// accepts tells whether the function takes requests of the method.
+// accepts reports whether the function allows the method.
 func (f *function) accepts(method string) bool {
 	return len(f.trigger.Methods) == 0 || slices.ContainsFunc(f.trigger.Methods, func(m string) bool { return strings.EqualFold(m, method) })
 }
 
-// conflicts finds functions whose route and method are the same.
+// conflicts finds functions with the same route and method.
 func conflicts(functions []*function) []error {
 	var errs []error
 	for i, f := range functions {

@@ -1,7 +1,7 @@
-// Package host stands in for the Azure Functions host on one machine: it reads host.json
-// and the function.json files, runs the custom handler and calls it for HTTP requests,
-// Event Grid deliveries, queue messages and timers, in the encodings and with the limits
-// of the real one. Where the real host would hang or lose something silently, it says so.
+// Package host emulates the Azure Functions host on one machine: it reads host.json and the
+// function.json files, runs the custom handler and calls it for HTTP requests, Event Grid
+// deliveries, queue messages and timers, with the encodings and limits of the real host. It
+// returns an error where the real host would hang or silently lose data.
 package host
 
 import (
@@ -23,10 +23,10 @@ import (
 // version is a number of the real host; handlers must treat it as opaque.
 const version = "4.1052.200.0"
 
-// errClosed is the cause of an end that was asked for.
+// errClosed is the cause of an end by Close.
 var errClosed = errors.New("the host was closed")
 
-// Options say what a host runs. Only Root is required.
+// Options configures a host. Only Root is required.
 type Options struct {
 	// Root is the folder with host.json and one folder for each function.
 	Root string
@@ -35,11 +35,11 @@ type Options struct {
 	// Handler runs in this process in place of the executable of host.json: nothing can
 	// kill, freeze or restart it.
 	Handler http.Handler
-	// Queues serve the queue triggers. When nil, each trigger's connection setting says
-	// where its queue is.
+	// Queues serves the queue triggers. When nil, each trigger uses the storage account of its
+	// connection setting.
 	Queues Queues
-	// TimerStatus is a folder that keeps when timers last ran, so that a later host can see
-	// what was missed. When empty, every timer is new.
+	// TimerStatus is a folder with the last runs of timers, in which a later host finds missed
+	// occurrences. When empty, every timer is new.
 	TimerStatus string
 	// Addr is where to listen; a free loopback port by default.
 	Addr string
@@ -47,13 +47,13 @@ type Options struct {
 	Keys Keys
 	// SignIn is App Service authentication; nil when it is off.
 	SignIn SignIn
-	// Log hears what host and handler say; nobody by default.
+	// Log receives the log of host and handler; discarded by default.
 	Log *slog.Logger
 	// Times are for tests that cannot wait.
 	Times Times
 }
 
-// Keys open the host's doors.
+// Keys are the host's access keys.
 type Keys struct {
 	Function  string // the default host key, good for every function
 	Master    string // good for everything
@@ -70,7 +70,7 @@ type Times struct {
 	Strikes time.Duration
 }
 
-// Host is a running stand-in.
+// Host is a running emulator.
 type Host struct {
 	journal
 	o         Options
@@ -99,9 +99,9 @@ type Host struct {
 type worker interface {
 	// await returns when the handler can be called; an error when it never will.
 	await(ctx context.Context) error
-	// recycle kills the handler and starts it anew, which does not count as a crash.
+	// recycle kills and restarts the handler, which does not count as a crash.
 	recycle()
-	// run keeps the handler running until ctx ends, and leaves nothing behind.
+	// run keeps the handler running until ctx ends, and then cleans up.
 	run(ctx context.Context)
 }
 
@@ -118,7 +118,7 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 	return h, nil
 }
 
-// Check reports what in the folder the host would refuse to run.
+// Check reports everything in the folder that the host would refuse.
 func Check(root string, env []string) error {
 	_, _, err := load(root, newEnvironment(env))
 	return err
@@ -179,7 +179,7 @@ func (h *Host) defaults() {
 	}
 }
 
-// listeners makes what waits for messages and for the time.
+// listeners returns the listeners of queue and timer triggers.
 func (h *Host) listeners() ([]func(context.Context), error) {
 	var all []func(context.Context)
 	for _, f := range h.functions {
@@ -198,7 +198,7 @@ func (h *Host) listeners() ([]func(context.Context), error) {
 	return all, nil
 }
 
-// end stops what the host started once it is to end.
+// end stops everything that the host started.
 func (h *Host) end() {
 	<-h.ctx.Done()
 	h.server.Close()
@@ -230,7 +230,7 @@ func (h *Host) Close() {
 	<-h.ended
 }
 
-// Wait returns when the host has ended, with the reason when nobody asked for it.
+// Wait returns when the host has ended, with the reason unless Close was called.
 func (h *Host) Wait() error {
 	<-h.ended
 	return h.cause()

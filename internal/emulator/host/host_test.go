@@ -124,7 +124,7 @@ func (w *env) ready() *env {
 	return w
 }
 
-// eventually waits for what must come true.
+// eventually waits for a condition.
 func eventually(t *testing.T, what string, true func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !true(); time.Sleep(10 * time.Millisecond) {
@@ -195,7 +195,7 @@ type seen struct {
 	Body              string
 }
 
-// heard is what the handler saw of an invocation.
+// heard returns an invocation as the handler received it.
 func heard(t *testing.T, i host.Invocation) seen {
 	t.Helper()
 	if len(i.Logs) != 1 {
@@ -213,13 +213,13 @@ func parseSeen(t *testing.T, text string) seen {
 	return s
 }
 
-// order tells the fake handler what to do; it comes as the queue message, the event's
-// data or the body of a request.
+// order is an instruction for the fake handler, in the queue message, the event's data or the
+// body of a request.
 type order struct {
 	Reply string        `json:"reply,omitempty"`
 	Exit  *int          `json:"exit,omitempty"`
 	Sleep time.Duration `json:"sleep,omitempty"`
-	// Once names what is to be done a single time, over all lives of the handler.
+	// Once names an action that is carried out only once, over all restarts of the handler.
 	Once string `json:"once,omitempty"`
 	Say  string `json:"say,omitempty"`
 }
@@ -241,7 +241,7 @@ func serveFake() {
 		os.Exit(int(code[0] - '0'))
 	}
 	fmt.Println("the fake handler starts")
-	fmt.Fprintln(os.Stderr, "a warning for nobody")
+	fmt.Fprintln(os.Stderr, "a warning without a category")
 	if os.Getenv("FAKE_DEAF") != "" {
 		time.Sleep(time.Hour)
 	}
@@ -273,7 +273,7 @@ func fake(w http.ResponseWriter, r *http.Request) {
 	replyAs(w, r, o.Reply, report)
 }
 
-// orderIn finds the order in whatever form it comes.
+// orderIn finds the order in each of these forms.
 func orderIn(body []byte) (o order) {
 	var e struct{ Data map[string]json.RawMessage }
 	if json.Unmarshal(body, &e) != nil || e.Data == nil {

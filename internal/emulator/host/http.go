@@ -14,7 +14,7 @@ var errIdle = errors.New("the front end saw no byte for too long")
 
 const homepage = "<!DOCTYPE html><title>Your Functions app is up and running</title><h1>Your Functions app is up and running</h1>\n"
 
-// serve is the host's front door.
+// serve handles every request to the host.
 func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 	path := strings.ToLower(strings.TrimRight(r.URL.Path, "/"))
 	switch {
@@ -86,8 +86,8 @@ func (h *Host) allowed(r *http.Request, level string) bool {
 	return key(r) == h.o.Keys.Master
 }
 
-// frontEnd cuts off what shows no byte for a while, as the platform's load balancer does
-// whatever functionTimeout says. The function goes on.
+// frontEnd cuts off a response without a byte for a while, as the platform's load balancer
+// does independently of functionTimeout. The function continues.
 func (h *Host) frontEnd(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithCancelCause(r.Context())
@@ -129,7 +129,7 @@ func (w *watched) Write(data []byte) (int, error) {
 	return w.ResponseWriter.Write(data)
 }
 
-// Unwrap lets http.ResponseController reach what is beneath.
+// Unwrap returns the wrapped writer for http.ResponseController.
 func (w *watched) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 type watchedBody struct {

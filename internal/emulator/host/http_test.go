@@ -222,7 +222,7 @@ func TestAnUnreachableHandlerIs500(t *testing.T) {
 	w := start(t, httpApp, proxying).ready()
 	code := 0
 	w.call("POST", "/api/x", order{Exit: &code}.String())
-	eventually(t, "the host tells of it", func() bool { return strings.Contains(w.log.String(), "exit code 0") })
+	eventually(t, "the host logs it", func() bool { return strings.Contains(w.log.String(), "exit code 0") })
 	if got := w.call("GET", "/api/x", ""); got.status != http.StatusInternalServerError {
 		t.Errorf("answer %+v", got)
 	}

@@ -44,7 +44,7 @@ func (h *Host) Kill() error { return h.tell((*os.Process).Kill) }
 // Freeze stops the handler with SIGSTOP: its connections stay open and nothing answers.
 func (h *Host) Freeze() error { return h.tell(freeze) }
 
-// Thaw lets a frozen handler go on.
+// Thaw continues a frozen handler.
 func (h *Host) Thaw() error { return h.tell(thaw) }
 
 // PID is the handler's process id; 0 when it runs in this process or not yet.

@@ -15,12 +15,12 @@ type Invocation struct {
 	Function string
 	At       time.Time
 	Duration time.Duration
-	// Status is what the handler answered; 0 when it did not.
+	// Status is the handler's status code; 0 when it did not answer.
 	Status int
-	// Err says why the invocation failed; nil when it succeeded.
+	// Err is the reason of a failure; nil when the invocation succeeded.
 	Err error
-	// Logs and Outputs are what the handler's answer held. A string of an output that
-	// happens to be base64 has become bytes, as in the real host.
+	// Logs and Outputs are from the handler's response. As in the real host, an output string
+	// that happens to be base64 is decoded to bytes.
 	Logs    []string
 	Outputs map[string]any
 }
@@ -32,7 +32,7 @@ type Poisoned struct {
 	Reason string
 }
 
-// journal remembers what happened, for those who look.
+// journal records invocations.
 type journal struct {
 	mu          sync.Mutex
 	invocations []Invocation

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// output carries out what the answer holds for the function's output bindings other than
-// HTTP. It changes strings that happen to be base64 into bytes, as the host does.
+// output carries out the function's output bindings other than HTTP. As in the real host, a
+// string that happens to be base64 is decoded to bytes.
 func (h *Host) output(ctx context.Context, f *function, answer reply) error {
 	for _, b := range f.outputs {
 		v, ok := answer.outputs[b.Name]
@@ -76,7 +76,7 @@ func (h *Host) send(ctx context.Context, b binding, v any) error {
 
 var errNoBody = errors.New("a $return value is an HTTP answer only when it has a body")
 
-// respond writes the HTTP answer that a reply to the default POST holds.
+// respond writes the HTTP response in a reply to the default POST.
 func (h *Host) respond(w http.ResponseWriter, f *function, answer reply) {
 	var value any
 	for _, b := range f.outputs {

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// pollEvery is how often the host asks whether the handler listens yet.
+// pollEvery is the interval of polls for a starting handler.
 const pollEvery = 25 * time.Millisecond
 
 // errOver is why a call of a handler that will not be started again fails.
@@ -63,8 +63,8 @@ func (h *Host) startWorker() error {
 	return nil
 }
 
-// freePort picks a port below those that the system hands out by itself: between two
-// lives of the handler nobody holds it.
+// freePort picks a port below the ephemeral range: no process listens on it while the handler
+// restarts.
 func freePort() (int, error) {
 	for range 100 {
 		port := 15000 + rand.IntN(17000)
@@ -107,7 +107,7 @@ func (p *process) spawn() (*child, *tail, error) {
 	cmd := exec.Command(s.executable)
 	env := p.environment()
 	for _, arg := range s.arguments {
-		// A variable that is not set leaves nothing.
+		// An unset variable becomes empty.
 		cmd.Args = append(cmd.Args, strings.Fields(percent.ReplaceAllString(env.expand(arg), ""))...)
 	}
 	for k, v := range env {
@@ -124,7 +124,7 @@ func (p *process) spawn() (*child, *tail, error) {
 	}
 	c := &child{cmd: cmd, gone: make(chan struct{}), mute: make(chan struct{})}
 	go func() {
-		_ = cmd.Wait() // the state says how it ended
+		_ = cmd.Wait() // the process state has the result
 		stdout.flush()
 		stderr.flush()
 		close(c.gone)
@@ -134,7 +134,7 @@ func (p *process) spawn() (*child, *tail, error) {
 	select {
 	case <-p.ready:
 		p.ready = make(chan struct{})
-	default: // those who wait since the last start wait on
+	default: // waiters of the last start continue to wait
 	}
 	ready := p.ready
 	p.mu.Unlock()
@@ -189,7 +189,7 @@ func (p *process) poll(c *child, ready chan struct{}) {
 	close(c.mute)
 }
 
-// answered lets those who wait go on. The polls of two lives may share what they wait for.
+// answered releases the waiters. The polls of two processes may share a channel.
 func (p *process) answered(ready chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -200,8 +200,9 @@ func (p *process) answered(ready chan struct{}) {
 	}
 }
 
-// watch waits until the handler is to be started again, and says why and whether that is
-// free. It kills what still runs then, with no warning: the real host sends no SIGTERM.
+// watch waits until the handler has to be restarted, and returns the reason and whether the
+// restart is free (not counted as a crash). It then kills a running process without SIGTERM,
+// as the real host does.
 func (p *process) watch(ctx context.Context, c *child, last *tail) (free bool, reason string) {
 	defer func() {
 		_ = c.cmd.Process.Kill() // it may be gone already
@@ -238,8 +239,8 @@ func exitCode(s *os.ProcessState) int {
 	return 128 + signalOf(s)
 }
 
-// strike counts a crash, and tells whether it was the third in a row of which each came
-// within the window after the one before.
+// strike counts a crash, and reports whether it was the third in a row, each within the window
+// after the one before.
 func (p *process) strike() bool {
 	if time.Since(p.struck) > p.h.o.Times.Strikes {
 		p.strikes = 0

@@ -24,7 +24,7 @@ func TestTheThirdCrashStopsTheHost(t *testing.T) {
 	}
 }
 
-func TestAHandlerThatCannotStartSaysWhy(t *testing.T) {
+func TestAHandlerThatCannotStartReportsTheReason(t *testing.T) {
 	t.Parallel()
 	w := start(t, queueApp, "FAKE_EXIT=7")
 	if err := w.Wait(); err == nil || !strings.Contains(err.Error(), "the shelf is empty") {
@@ -32,7 +32,7 @@ func TestAHandlerThatCannotStartSaysWhy(t *testing.T) {
 	}
 }
 
-func TestCrashesLongAgoAreForgiven(t *testing.T) {
+func TestOldCrashesDoNotCount(t *testing.T) {
 	t.Parallel()
 	w := startWith(t, host.Options{Root: folder(t, queueApp), Times: host.Times{Strikes: time.Nanosecond}})
 	dead := 0
@@ -62,7 +62,7 @@ func TestExitCode0IsTheEndOfTheHandlerButNotOfTheHost(t *testing.T) {
 		return w.call("POST", w.EventGridURL("on-event"), `[{"id":"1","data":`+o.String()+`}]`, "aeg-event-type", "Notification")
 	}
 	event(exit(0))
-	eventually(t, "the host tells of it", func() bool { return strings.Contains(w.log.String(), "exit code 0") })
+	eventually(t, "the host logs it", func() bool { return strings.Contains(w.log.String(), "exit code 0") })
 	for range 3 {
 		if got := event(order{}); got.status != 500 || !strings.Contains(got.body, "refused") {
 			t.Errorf("got %+v", got)
@@ -143,7 +143,7 @@ func TestAFrozenHandlerAnswersOnceItIsThawed(t *testing.T) {
 	w.ended("drain-queue", 1)
 }
 
-func TestTheHandlerIsFoundBesideHostJSONAndToldWhereItIs(t *testing.T) {
+func TestTheHandlerIsFoundBesideHostJSONAndGetsItsFolder(t *testing.T) {
 	dir := folder(t, queueApp)
 	script := "#!/bin/sh\necho \"args $*; in $PWD; app $FUNCTIONS_APP_ROOT_PATH; own $OWN; same $((FUNCTIONS_CUSTOMHANDLER_PORT - FUNCTIONS_HTTPWORKER_PORT))\"\nexec " + os.Args[0] + "\n"
 	write(t, filepath.Join(dir, "tool"), script)
@@ -171,7 +171,7 @@ func TestOutputsOfTheHandlerHaveTheirLevels(t *testing.T) {
 	w := start(t, queueApp).ready()
 	eventually(t, "both lines", func() bool {
 		return strings.Contains(w.log.String(), `level=INFO msg="the fake handler starts"`) &&
-			strings.Contains(w.log.String(), `level=WARN msg="a warning for nobody"`)
+			strings.Contains(w.log.String(), `level=WARN msg="a warning without a category"`)
 	})
 }
 

@@ -160,7 +160,7 @@ func (l *listener) giveUp(ctx context.Context, m Message, reason string) {
 	l.settle(m, err)
 }
 
-// settle tells of a message that could not be settled: it comes again.
+// settle logs a message that could not be settled; it is delivered again.
 func (l *listener) settle(m Message, err error) {
 	if err != nil && l.h.ctx.Err() == nil {
 		l.tell(slog.LevelWarn, "the message could not be settled and will come again", "message", m.ID, "error", err)
@@ -171,8 +171,8 @@ func (l *listener) tell(level slog.Level, text string, args ...any) {
 	l.h.say(level, "Host.Triggers.Queue", text, append([]any{"queue", l.queue}, args...)...)
 }
 
-// messageValue is a message as text, in which what is not UTF-8 is replaced, or as bytes
-// when the binding asks for binary data.
+// messageValue is a message as text with invalid UTF-8 replaced, or as bytes if the binding
+// has binary data.
 func messageValue(f *function, data []byte) any {
 	if strings.EqualFold(f.trigger.DataType, "binary") {
 		return data
@@ -180,7 +180,7 @@ func messageValue(f *function, data []byte) any {
 	return strings.ToValidUTF8(string(data), "\uFFFD")
 }
 
-// messageMetadata leaves out what a message does not have that was never on a queue.
+// messageMetadata omits the fields that a message gets only on a queue.
 func messageMetadata(m Message, data []byte) metadata {
 	meta := metadata{"QueueTrigger": string(data), "DequeueCount": m.DequeueCount}
 	if m.ID != "" {

@@ -12,12 +12,12 @@ import (
 	"bluegreen/internal/engine"
 )
 
-// keepFor is how long a queue keeps a message that nobody takes.
+// keepFor is the time to live of a message.
 const keepFor = 7 * 24 * time.Hour
 
-// ErrGone means that a message is not held by its receiver any more: its lease ran out
-// and somebody else has it, or it was deleted.
-var ErrGone = errors.New("the message is held by somebody else or gone")
+// ErrGone means that the receiver no longer holds the message: its lease expired and another
+// receiver has it, or it was deleted.
+var ErrGone = errors.New("the message is held by another receiver or deleted")
 
 // Queues are named queues of text messages. Texts are as they lie on the queue, that is
 // usually base64.
@@ -35,14 +35,14 @@ type Queues interface {
 	Put(ctx context.Context, queue, text string, visible time.Duration) error
 }
 
-// Message is a received message. Receipt proves who holds it.
+// Message is a received message. Receipt identifies its receiver.
 type Message struct {
 	ID, Receipt, Text              string
 	DequeueCount                   int
 	Inserted, Expires, NextVisible time.Time
 }
 
-// Memory holds queues in memory, for a lab without storage.
+// Memory is a set of queues in memory, for a lab without storage.
 type Memory struct {
 	mu       sync.Mutex
 	queues   map[string][]*Message
@@ -115,7 +115,7 @@ func (q *Memory) Put(_ context.Context, queue, text string, visible time.Duratio
 	return nil
 }
 
-// Texts returns what lies on a queue, hidden or not, oldest first.
+// Texts returns the messages of a queue, hidden or not, oldest first.
 func (q *Memory) Texts(queue string) []string {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -156,7 +156,7 @@ func (h *Host) queuesOf(connection string) (Queues, error) {
 	}
 	for name := range h.env {
 		if strings.HasPrefix(name, connection+"__") {
-			return nil, fmt.Errorf("connection %s: this stand-in opens storage by connection string only", connection)
+			return nil, fmt.Errorf("connection %s: this emulator opens storage only by connection string", connection)
 		}
 	}
 	return nil, fmt.Errorf("connection %s: there is no such app setting", connection)

@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// relay proxies the caller's own request, streamed both ways. Whatever the handler
-// answers, the invocation succeeded.
+// relay proxies the caller's own request, streamed both ways. The invocation succeeds with
+// every status of the handler.
 func (h *Host) relay(w http.ResponseWriter, r *http.Request, f *function) {
 	cut := false
 	err := h.call(r.Context(), f, func(ctx context.Context, i *Invocation) (failed error) {
@@ -69,7 +69,7 @@ func (h *Host) readdress(p *httputil.ProxyRequest, id string) {
 	p.Out.Header["x-ms-invocation-id"] = []string{id}
 }
 
-// patient tries ten times to connect to a handler that is being started again.
+// patient tries ten times to connect, because the handler may be restarting.
 type patient struct{ http.RoundTripper }
 
 func (t patient) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -98,7 +98,7 @@ var (
 )
 
 // forward makes a new request of the caller's, with the losses of the real host, and
-// hands the whole answer back.
+// returns the whole response.
 func (h *Host) forward(w http.ResponseWriter, r *http.Request, f *function) {
 	body, err := declaredBody(r)
 	if err != nil {
@@ -138,8 +138,7 @@ func (h *Host) forward(w http.ResponseWriter, r *http.Request, f *function) {
 	_, _ = w.Write(answer) // a caller that went away needs no answer
 }
 
-// declaredBody reads the body when the caller said how long it is: the host does not see
-// one that comes in chunks.
+// declaredBody reads a body with a Content-Length: the host does not see a chunked one.
 func declaredBody(r *http.Request) ([]byte, error) {
 	if r.ContentLength <= 0 {
 		return nil, nil

@@ -43,14 +43,14 @@ func parseRoute(template string) (route, error) {
 		m := segmentForm.FindStringSubmatch(part)
 		switch {
 		case m == nil && strings.ContainsAny(part, "{}*?"), part == "":
-			return r, fmt.Errorf("route %q: segment %q is not one that this stand-in knows", template, part)
+			return r, fmt.Errorf("route %q: segment %q is not supported by this emulator", template, part)
 		case m == nil:
 			r.segments = append(r.segments, segment{literal: part})
 			continue
 		}
 		s := segment{param: m[2], constraint: constraints[m[3]], optional: m[4] != "", rest: m[1] != ""}
 		if m[3] != "" && s.constraint == nil {
-			return r, fmt.Errorf("route %q: constraint %q is not one that this stand-in knows", template, m[3])
+			return r, fmt.Errorf("route %q: constraint %q is not supported by this emulator", template, m[3])
 		}
 		if (s.rest || s.optional) && i != len(parts)-1 {
 			return r, fmt.Errorf("route %q: %s must be the last segment", template, part)
@@ -60,7 +60,7 @@ func parseRoute(template string) (route, error) {
 	return r, nil
 }
 
-// match returns the parameters when the escaped path fits the route.
+// match returns the parameters if the escaped path matches the route.
 func (r route) match(escaped string) (map[string]string, bool) {
 	params := map[string]string{}
 	path := strings.Trim(escaped, "/")

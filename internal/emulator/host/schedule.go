@@ -42,8 +42,8 @@ func newSchedule(text string) (*schedule, error) {
 	return s, nil
 }
 
-// after is the next occurrence. Day and day of week must both fit, other than in cron,
-// where one of them is enough.
+// after is the next occurrence. Day and day of week must both match; in cron one of them is
+// enough.
 func (s *schedule) after(t time.Time) time.Time {
 	for t = s.Next(t.UTC()); !t.IsZero(); t = s.Next(t) {
 		if s.Dom&(1<<uint(t.Day())) != 0 && s.Dow&(1<<uint(t.Weekday())) != 0 {

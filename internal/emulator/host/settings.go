@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// environment is what host and handler see as environment variables.
+// environment has the environment variables of host and handler.
 type environment map[string]string
 
 func newEnvironment(settings []string) environment {
@@ -28,7 +28,7 @@ func newEnvironment(settings []string) environment {
 
 var percent = regexp.MustCompile(`%([^%]+)%`)
 
-// expand replaces %NAME%; what is not set stays.
+// expand replaces %NAME%; an unset name stays.
 func (e environment) expand(s string) string {
 	return percent.ReplaceAllStringFunc(s, func(name string) string {
 		if v, ok := e[strings.Trim(name, "%")]; ok {
@@ -240,8 +240,8 @@ func (r *reader) description(s *settings, root string, env environment) {
 	}
 }
 
-// refusals are settings that fail on a real host together with function.json files, or
-// that this stand-in does not know.
+// refusals are settings that fail on a real host together with function.json files, or that
+// this emulator does not support.
 func (r *reader) refusals() {
 	for key := range r.values {
 		switch {
@@ -252,7 +252,7 @@ func (r *reader) refusals() {
 		case key == "configurationprofile" && r.values[key] != "" && r.values[key] != "default":
 			r.fail("configurationProfile", "%q does not work with function.json files", r.values[key])
 		case strings.HasPrefix(key, "customhandler:description:defaultworkerpath"), strings.HasPrefix(key, "customhandler:description:worker"):
-			r.fail(key, "is not known to this stand-in")
+			r.fail(key, "is not supported by this emulator")
 		}
 	}
 }

@@ -17,7 +17,7 @@ func TestTheAppThatIsDeployedIsOneThatTheHostAccepts(t *testing.T) {
 	}
 }
 
-func TestWhatTheHostRefusesIsSaidInWords(t *testing.T) {
+func TestRefusedConfigurationsHaveAnErrorMessage(t *testing.T) {
 	timer := func(schedule string) string { return timerOf(schedule, "")["tick"] }
 	tests := []struct {
 		name, function, text string

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// SignIn stands for App Service authentication in front of the host, with Entra as the
-// provider and unauthenticatedClientAction AllowAnonymous: it says what a bearer token
-// claims, or why the token is not accepted. Sessions of browsers are not stood in for.
+// SignIn emulates App Service authentication in front of the host, with Entra as the provider
+// and unauthenticatedClientAction AllowAnonymous: it returns the claims of a bearer token, or
+// an error for an invalid one. Browser sessions are not emulated.
 type SignIn func(token string) ([]Claim, error)
 
 // Claim is one claim of a principal, by the name that the token gives it.
@@ -18,11 +18,11 @@ type Claim struct {
 	Val string `json:"val"`
 }
 
-// roleType is what the platform calls the claim of roles, whatever the token calls it.
+// roleType is the platform's name for the claim of roles, independent of its name in the token.
 const roleType = "http://schemas.microsoft.com/ws/2008/06/identity/claims/role"
 
-// signedIn takes the headers of a principal away from a request from outside, and sets
-// them from its token. Without a token the request passes as nobody's.
+// signedIn removes the principal's headers from an external request, and sets them from its
+// token. A request without a token passes without a principal.
 // Source: learn.microsoft.com/azure/app-service/configure-authentication-user-identities
 func (s SignIn) signedIn(next http.Handler) http.Handler {
 	if s == nil {
@@ -48,7 +48,7 @@ func (s SignIn) signedIn(next http.Handler) http.Handler {
 	})
 }
 
-// introduce sets the principal's headers. Here as there, some claims get a long name.
+// introduce sets the principal's headers. As on the platform, some claims get a long name.
 func introduce(h http.Header, claims []Claim) {
 	long := map[string]string{"roles": roleType, "oid": "http://schemas.microsoft.com/identity/claims/objectidentifier"}
 	principal := struct {

@@ -10,8 +10,8 @@ import (
 	"bluegreen/internal/signin"
 )
 
-// TestAppServiceAuthenticationAloneSaysWhoCalls sends what a stranger may send to get past it.
-func TestAppServiceAuthenticationAloneSaysWhoCalls(t *testing.T) {
+// TestOnlyAppServiceAuthenticationSetsThePrincipal sends forged headers as well.
+func TestOnlyAppServiceAuthenticationSetsThePrincipal(t *testing.T) {
 	t.Parallel()
 	forged := base64.StdEncoding.EncodeToString([]byte(`{"claims":[{"typ":"name","val":"eve"},{"typ":"roles","val":"Sender"}]}`))
 	var seen http.Header

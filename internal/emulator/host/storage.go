@@ -10,7 +10,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2/queueerror"
 )
 
-// developmentStorage is what UseDevelopmentStorage=true stands for; the key is public.
+// developmentStorage is the value of UseDevelopmentStorage=true; the key is public.
 // Source: learn.microsoft.com/azure/storage/common/storage-connect-azurite
 const developmentStorage = "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;" +
 	"AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;" +

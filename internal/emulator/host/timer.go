@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// scheduleStatus is what the host keeps of a timer. Next is the occurrence that is running or
-// comes next, as recorded after the last run.
+// scheduleStatus is the stored status of a timer. Next is the running or next occurrence, as
+// recorded after the last run.
 type scheduleStatus struct{ Last, Next, LastUpdated time.Time }
 
 // timer serves one timer trigger.
@@ -57,8 +57,8 @@ func (t *timer) listen(ctx context.Context) {
 	}
 }
 
-// catchUp finds out whether an occurrence was missed while no host ran. A schedule that
-// was changed meanwhile is worked out afresh and misses nothing.
+// catchUp finds an occurrence that was missed while no host was running. After a change of the
+// schedule there is none.
 func (t *timer) catchUp(now time.Time) (late bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -87,11 +87,11 @@ func (t *timer) catchUp(now time.Time) (late bool, err error) {
 	return now.After(t.status.Next), nil
 }
 
-// run calls the function. A failure is logged and forgotten: the schedule goes on.
+// run calls the function. A failure is only logged: the schedule continues.
 func (t *timer) run(late bool) {
 	now := time.Now().UTC()
 	if _, err := t.h.invoke(t.f, t.info(late), metadata{}); err != nil && t.h.ctx.Err() != nil {
-		return // not run: a later host finds it missed
+		return // not run: a later host finds the missed occurrence
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()

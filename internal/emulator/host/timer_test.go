@@ -13,7 +13,7 @@ func timerOf(schedule, more string) map[string]string {
 	return map[string]string{"tick": fmt.Sprintf(`{"bindings":[{"type":"timerTrigger","name":"tick","direction":"in","schedule":%q%s}]}`, schedule, more)}
 }
 
-// yearly is a schedule that no test meets by itself, and its occurrences around now.
+// yearly is a schedule without an occurrence during the test, and its occurrence before now.
 func yearly(now time.Time) (schedule string, last time.Time) {
 	last = now.UTC().AddDate(0, -6, 0)
 	last = time.Date(last.Year(), last.Month(), 1, 0, 0, 0, 0, time.UTC)

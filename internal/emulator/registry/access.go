@@ -14,7 +14,7 @@ import (
 
 const tokenLife = 75 * time.Minute
 
-// token has the form of a JWT, since clients read its end from it.
+// token has the form of a JWT, because clients read its expiry.
 func token(kind string, life time.Duration) string {
 	part := base64.RawURLEncoding.EncodeToString
 	claims := fmt.Sprintf(`{"jti":%q,"grant_type":%q,"exp":%d}`, rand.Text(), kind, time.Now().Add(life).Unix())
@@ -33,8 +33,8 @@ func (r *Registry) exchange(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// access gives an access token for a scope. Like the real one, it gives it also to those
-// who lack the right, for less than they asked.
+// access issues an access token for a scope. Like the real registry it also answers clients
+// without the permission, with a smaller scope.
 func (r *Registry) access(w http.ResponseWriter, req *http.Request) {
 	signedIn := req.FormValue("grant_type") == "refresh_token" && strings.HasPrefix(req.FormValue("refresh_token"), r.secret)
 	anonymous := req.FormValue("grant_type") == "password" && r.o.Admit == nil
@@ -54,7 +54,7 @@ var (
 	v2Path      = regexp.MustCompile(`^/v2/(.+?)/(manifests|blobs|tags)/`)
 )
 
-// allowed answers 401 to those who may not read what they ask for.
+// allowed answers 401 to clients without read permission.
 func (r *Registry) allowed(w http.ResponseWriter, req *http.Request) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -113,8 +113,7 @@ func (r *Registry) catalog(w http.ResponseWriter, req *http.Request) {
 	send(w, http.StatusOK, head)
 }
 
-// page lists entries in the order asked for, by name unless timedesc is, with a link to
-// the next page.
+// page lists entries in the requested order, by name unless timedesc, with a link to the next page.
 func page(w http.ResponseWriter, req *http.Request, all map[string]entry) []entry {
 	names := make([]string, 0, len(all))
 	for name := range all {

@@ -42,8 +42,8 @@ func (r *Registry) Push(ctx context.Context, repo, tag string) (string, error) {
 	return r.write(ctx, repo, tag, image)
 }
 
-// PushOCI pushes a new tiny image whose manifest is of the OCI media type, which charts
-// and artifacts share.
+// PushOCI pushes a new tiny image with a manifest of the OCI media type, which charts and
+// artifacts also use.
 func (r *Registry) PushOCI(ctx context.Context, repo, tag string) (string, error) {
 	image, err := random.Image(64, 1)
 	if err != nil {
@@ -58,7 +58,7 @@ func (r *Registry) PushChart(ctx context.Context, repo, tag string) (string, err
 	return r.artifact(ctx, repo, tag, "application/vnd.cncf.helm.config.v1+json", "application/vnd.cncf.helm.chart.content.v1.tar+gzip")
 }
 
-// PushSignature pushes what cosign attaches to an image.
+// PushSignature pushes a signature of an image, as cosign does.
 func (r *Registry) PushSignature(ctx context.Context, repo, digest string) (string, error) {
 	tag := strings.Replace(digest, ":", "-", 1) + ".sig"
 	return r.artifact(ctx, repo, tag, types.OCIConfigJSON, "application/vnd.dev.cosign.simplesigning.v1+json")
@@ -87,7 +87,7 @@ func (r *Registry) write(ctx context.Context, repo, tag string, image v1.Image) 
 }
 
 // PushIndex pushes a multi-arch image: first its children without tags, then the tagged
-// index, whose digest it returns.
+// index. It returns the digest of the index.
 func (r *Registry) PushIndex(ctx context.Context, repo, tag string, children int) (string, error) {
 	index, err := random.Index(64, 1, int64(children))
 	if err != nil {
@@ -104,7 +104,7 @@ func (r *Registry) PushIndex(ctx context.Context, repo, tag string, children int
 	return digest.String(), err
 }
 
-// Retag puts a further tag on what a tag names, which raises one more event.
+// Retag adds a tag to the image of a tag, which raises one more event.
 func (r *Registry) Retag(ctx context.Context, repo, from, to string) error {
 	old, err := r.tag(repo, from)
 	if err != nil {

@@ -1,7 +1,6 @@
-// Package registry is the lab's container registry: go-containerregistry's in-process one
-// on a loopback port, with what Azure Container Registry adds to it. It signs clients in,
-// lists tags with times, and raises an event for every manifest that is pushed. Sender
-// delivers events as Event Grid does.
+// Package registry emulates Azure Container Registry and Event Grid: the in-process registry
+// of go-containerregistry on a loopback port, with the sign-in and the tag listing of Azure,
+// and an event for every pushed manifest. Sender delivers events as Event Grid does.
 package registry
 
 import (
@@ -23,7 +22,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/registry"
 )
 
-// Schema is how events are written.
+// Schema is the format of events.
 type Schema string
 
 // The schemas of Event Grid.
@@ -32,15 +31,15 @@ const (
 	CloudEvents Schema = "CloudEventSchemaV1_0"
 )
 
-// Options say what a registry does. All have defaults.
+// Options configures a registry. All have defaults.
 type Options struct {
-	// Raise is given the event of every manifest that is pushed, in order. It must not
+	// Raise receives the event of every pushed manifest, in order. It must not
 	// call the registry.
 	Raise  func(event []byte)
 	Schema Schema // EventGrid by default
 	// ResourceID is the registry's id in events.
 	ResourceID string
-	// Admit makes the registry private: it is asked whether an Entra token may sign in.
+	// Admit makes the registry private: it decides whether an Entra token may sign in.
 	Admit func(entraToken string) bool
 	// Now is the clock of pushes.
 	Now func() time.Time
@@ -53,7 +52,7 @@ type Registry struct {
 	inner  http.Handler
 	server *http.Server
 	push   string // the bearer token of the helpers that push
-	secret string // what the refresh tokens of this registry begin with
+	secret string // prefix of this registry's refresh tokens
 
 	mu      sync.Mutex
 	repos   map[string]*repository
@@ -68,7 +67,7 @@ type repository struct {
 	manifests map[string]entry
 }
 
-// entry is a tag or a manifest as the registry's own API tells of it.
+// entry is a tag or a manifest in the registry's own API.
 type entry struct {
 	Name           string    `json:"name,omitempty"`
 	Digest         string    `json:"digest"`
@@ -113,14 +112,14 @@ func (r *Registry) Host() string { return r.host }
 // Close stops the registry.
 func (r *Registry) Close() error { return r.server.Close() }
 
-// Deny takes the right to pull from everybody, or gives it back.
+// Deny refuses or allows pulls by all clients.
 func (r *Registry) Deny(deny bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.refused = deny
 }
 
-// Break makes the registry answer everything but pushes with a status; 0 mends it.
+// Break makes the registry answer every request except pushes with a status; 0 ends this.
 func (r *Registry) Break(status int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -168,7 +167,7 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 
 var manifestPath = regexp.MustCompile(`^/v2/(.+)/manifests/([^/]+)$`)
 
-// distribution is the registry proper. A manifest that it takes is noted and raises an event.
+// distribution is the registry itself. A pushed manifest is recorded and raises an event.
 func (r *Registry) distribution(w http.ResponseWriter, req *http.Request) {
 	found := manifestPath.FindStringSubmatch(req.URL.Path)
 	if found == nil || req.Method != http.MethodPut {

@@ -63,7 +63,7 @@ func TestAPushRaisesTheEventThatTheProductReads(t *testing.T) {
 	}
 }
 
-// TestOneReleaseRaisesSeveralEventsOfWhichOneCounts holds what is pushed beside an image.
+// TestOneReleaseRaisesSeveralEventsOfWhichOneCounts pushes a multi-arch image with its artifacts.
 func TestOneReleaseRaisesSeveralEventsOfWhichOneCounts(t *testing.T) {
 	r, events := start(t, registry.Options{})
 	digest, err := r.PushIndex(t.Context(), "shop", "2.0.0", 3)
@@ -100,8 +100,8 @@ func TestAFurtherTagIsAFurtherEventOfTheSameDigest(t *testing.T) {
 	}
 }
 
-// door answers deliveries with the statuses given, then with 202.
-func door(t *testing.T, statuses ...int) (string, *events) {
+// receiver answers deliveries with the given statuses, then with 202.
+func receiver(t *testing.T, statuses ...int) (string, *events) {
 	got := &events{}
 	var mu sync.Mutex
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -120,7 +120,7 @@ func door(t *testing.T, statuses ...int) (string, *events) {
 }
 
 func TestAFailedDeliveryIsTriedAgain(t *testing.T) {
-	url, got := door(t, 500, 503, 404)
+	url, got := receiver(t, 500, 503, 404)
 	s := registry.NewSender(registry.SenderOptions{URL: url, Scale: 100_000})
 	s.Send([]byte(`{"id":"1"}`))
 	s.Wait()
@@ -138,7 +138,7 @@ func texts(e *events) []string {
 	return list
 }
 
-func TestWhatCannotBeDeliveredIsDeadLettered(t *testing.T) {
+func TestUndeliverableEventsAreDeadLettered(t *testing.T) {
 	always := slices.Repeat([]int{500}, 40)
 	tests := []struct {
 		name, reason string
@@ -152,7 +152,7 @@ func TestWhatCannotBeDeliveredIsDeadLettered(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			url, _ := door(t, test.statuses...)
+			url, _ := receiver(t, test.statuses...)
 			o := registry.SenderOptions{URL: url, Scale: 1e6}
 			if test.reason == "MaxDeliveryAttemptsExceeded" {
 				o.MaxAttempts = 3
@@ -169,7 +169,7 @@ func TestWhatCannotBeDeliveredIsDeadLettered(t *testing.T) {
 }
 
 func TestEventsCanComeTwiceAndOutOfOrder(t *testing.T) {
-	url, got := door(t)
+	url, got := receiver(t)
 	s := registry.NewSender(registry.SenderOptions{URL: url, Copies: 2, Shuffle: 100 * time.Millisecond, Seed: 7})
 	for i := range 20 {
 		s.Send(fmt.Appendf(nil, `{"specversion":"1.0","id":"%d"}`, i))
@@ -190,7 +190,7 @@ func TestEventsCanComeTwiceAndOutOfOrder(t *testing.T) {
 }
 
 func TestCloseGivesUpWhatWaits(t *testing.T) {
-	url, _ := door(t, slices.Repeat([]int{500}, 40)...)
+	url, _ := receiver(t, slices.Repeat([]int{500}, 40)...)
 	s := registry.NewSender(registry.SenderOptions{URL: url})
 	s.Send([]byte(`{}`))
 	s.Close() // the next attempt would be in 10 s

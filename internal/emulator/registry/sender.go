@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// SenderOptions say how a Sender delivers. Only URL is required.
+// SenderOptions configures a Sender. Only URL is required.
 type SenderOptions struct {
-	// URL is the host's door for events,
+	// URL is the host's endpoint for events,
 	// http://HOST/runtime/webhooks/eventgrid?functionName=NAME&code=KEY.
 	URL string
 	// Scale divides Event Grid's waits between attempts; 1 keeps them.
@@ -23,7 +23,7 @@ type SenderOptions struct {
 	// Copies is how often each event is delivered, 1 by default: Event Grid promises at
 	// least once.
 	Copies int
-	// Shuffle delays each delivery by up to this long, so that events overtake each other.
+	// Shuffle is the maximum random delay of a delivery, so that events arrive out of order.
 	Shuffle time.Duration
 	// Seed makes the shuffle repeatable.
 	Seed uint64
@@ -48,7 +48,7 @@ type Sender struct {
 	dead      []DeadLetter
 }
 
-// DeadLetter is an event that was given up.
+// DeadLetter is an undeliverable event.
 type DeadLetter struct {
 	Event    json.RawMessage
 	Reason   string
@@ -62,8 +62,8 @@ var schedule = []time.Duration{
 	time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour,
 }
 
-// least is the least wait after some statuses, and final what is never tried again at an
-// endpoint that is an Azure Function.
+// least is the minimum wait after some statuses; final are the statuses without a retry for
+// an endpoint that is an Azure Function.
 var (
 	least = map[int]time.Duration{
 		http.StatusUnauthorized: 5 * time.Minute, http.StatusNotFound: 5 * time.Minute,
@@ -74,7 +74,7 @@ var (
 
 const timeToLive = 24 * time.Hour
 
-// NewSender makes a sender. Close stops it.
+// NewSender returns a sender. Close stops it.
 func NewSender(o SenderOptions) *Sender {
 	if o.Scale == 0 {
 		o.Scale = 1
@@ -110,7 +110,7 @@ func (s *Sender) Send(event []byte) {
 // Wait waits until every event is delivered or given up.
 func (s *Sender) Wait() { s.work.Wait() }
 
-// Close gives up what is not delivered.
+// Close gives up all undelivered events.
 func (s *Sender) Close() {
 	s.cancel()
 	s.work.Wait()
@@ -123,7 +123,7 @@ func (s *Sender) Delivered() int {
 	return s.delivered
 }
 
-// DeadLetters returns what was given up.
+// DeadLetters returns the events that were given up.
 func (s *Sender) DeadLetters() []DeadLetter {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -28,8 +28,8 @@ func (w *env) signs(token string) ([]host.Claim, error) {
 	return claims, err
 }
 
-// TestOnlyTheSecureWebhookMovesTrafficThroughTheAlertDoor has everybody else try first.
-func TestOnlyTheSecureWebhookMovesTrafficThroughTheAlertDoor(t *testing.T) {
+// TestOnlyTheSecureWebhookMovesTrafficThroughAlertFired tries every other kind of caller first.
+func TestOnlyTheSecureWebhookMovesTrafficThroughAlertFired(t *testing.T) {
 	w := newEnv(t)
 	w.signIn = w.signs
 	w.azure.AppRole(caller, alertApp, alertRole)
