@@ -167,12 +167,16 @@ func (p *ports) Wake(ctx context.Context, app string, at time.Time) error {
 	w := wakeup{process: p.name, at: at}
 	at = at.Add(-p.sim.current.worker.skew)
 	ask(p.app, func(h onWake) error { return h.waking(p.sim.current, w) })
-	return p.call("wake", func() error {
+	err := p.call("wake", func() error {
 		if _, deaf := p.sim.active[Deaf]; deaf {
 			return nil
 		}
 		return p.sim.wakeups.Wake(ctx, app, later(at, p.sim.now))
 	})
+	if err == nil {
+		ask(p.app, func(h onWoken) error { h.woken(w); return nil })
+	}
+	return err
 }
 
 func later(a, b time.Time) time.Time {

@@ -28,6 +28,8 @@ type (
 	onAccept interface{ accepted(*task) }
 	// onWake is called when a wake-up is about to be sent.
 	onWake interface{ waking(*task, wakeup) error }
+	// onWoken is called when a wake-up was sent and its worker knows.
+	onWoken interface{ woken(wakeup) }
 	// onProbe is called when what users see is about to be checked.
 	onProbe interface{ probing(*task) error }
 	// atRest is asked between ticks, and in the end, why the app is not at rest.
@@ -41,7 +43,7 @@ func promises(a *app) []promise {
 		newOneWorker(a),
 		savedFirst{},
 		recordWhole{},
-		&messagesBounded{app: a},
+		&messagesBounded{app: a, sent: map[wakeup]bool{}},
 		newProbesBounded(a),
 		newCheckedFirst(a),
 		&readyFirst{app: a},

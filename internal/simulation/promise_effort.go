@@ -22,11 +22,13 @@ type reasons struct {
 }
 
 // messagesBounded: a wake-up is sent for an event that was new, for a commit that freed
-// the app and set another time, by a tick that found it overdue, and once by each process
-// for another worker's claim. So an app's messages are at most its commits, accepted
-// events and ticks, and the claims that its messages met.
+// the app and set another time, by a tick that found it overdue, and by each process for
+// the end of another worker's claim: once, and again only by messages that met the claim
+// while the first one was being sent. So an app's messages are at most its commits,
+// accepted events, ticks and these.
 type messagesBounded struct {
-	app *app
+	app  *app
+	sent map[wakeup]bool
 }
 
 func (*messagesBounded) Name() string { return "15 (messages are bounded)" }
@@ -35,13 +37,18 @@ func (*messagesBounded) accepted(t *task) { t.reasons.accepted++ }
 
 func (p *messagesBounded) loaded(t *task, s *saved) {
 	t.reasons.met = time.Time{}
-	if now := p.app.sim.now.Add(t.worker.skew); s.lease.Owner != "" && now.Before(s.lease.Until) {
+	other := s.lease.Owner != "" && s.lease.Owner != t.owner
+	if other && p.app.sim.now.Add(t.worker.skew).Before(s.lease.Until) {
 		t.reasons.met = s.lease.Until
 	}
 }
 
 func (p *messagesBounded) committed(c commit) error {
 	if c.err == nil {
+		if c.after.lease.Owner != "" {
+			c.task.owner = c.after.lease.Owner
+		}
+		c.task.reasons.met = time.Time{}
 		another := !c.after.wakeAt.IsZero() && !c.after.wakeAt.Equal(c.before.wakeAt)
 		c.task.reasons.freed = c.after.lease.Owner == "" && another
 		c.task.reasons.overdue = false
@@ -59,12 +66,17 @@ func (p *messagesBounded) waking(t *task, w wakeup) error {
 	case r.overdue && t.tick:
 		r.overdue = false
 	case !r.met.IsZero():
+		if p.sent[w] {
+			return fmt.Errorf("%s sends a second wake-up for the end of a claim, at %s", w.process, w.at.Sub(epoch))
+		}
 		r.met = time.Time{}
 	default:
 		return fmt.Errorf("%s sends a wake-up for %s without a commit, an accepted event or a claim to wait for", w.process, w.at.Sub(epoch))
 	}
 	return nil
 }
+
+func (p *messagesBounded) woken(w wakeup) { p.sent[w] = true }
 
 // probesBounded: during the bake an invocation checks what users see only when the record
 // that it knows says that a check is due, and once for each such time. Messages that come

@@ -69,7 +69,8 @@ type task struct {
 	yield  func(struct{}) bool
 	do     func() // instead of an invocation: something that happens
 
-	tick    bool // a clock tick, not a message or an event
+	tick    bool   // a clock tick, not a message or an event
+	owner   string // under which it claimed the app
 	reasons reasons
 	knows   *saved    // the record, as it last loaded or saved it
 	probed  time.Time // when the last check of what users see was due
