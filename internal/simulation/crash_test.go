@@ -91,10 +91,10 @@ func scenarios() []scenario {
 		{"switch that fails twice", "2.0", 1, release.Completed, told(push, gate(fake.Fails, 50*second))},
 		{"switch that is denied", "1.0", 1, release.Failed, told(push, gate(fake.Denied, 9*time.Minute))},
 		{"gateway busy for a while", "2.0", 1, release.Completed, told(push, gate(fake.Busy, 40*second))},
-		{"way back that dies while the return fails", "1.0", 1, release.RolledBack, told(push, when(release.Baking, 20*second, alert),
+		{"rollback target that dies while the return fails", "1.0", 1, release.RolledBack, told(push, when(release.Baking, 20*second, alert),
 			when(release.Baking, 19*second, simulation.Item{Kind: simulation.Gate, Fate: fake.Fails, For: 90 * second}),
 			when(release.Returning, 10*second, simulation.Item{Kind: simulation.NodeLoss, Color: release.Blue, For: 70 * second}))},
-		{"way back that dies after it was looked at", "1.0", 1, release.RolledBack, told(push, when(release.Baking, 20*second, alert),
+		{"rollback target that dies after it was looked at", "1.0", 1, release.RolledBack, told(push, when(release.Baking, 20*second, alert),
 			when(release.Returning, 30*second, simulation.Item{Kind: simulation.NodeLoss, Color: release.Blue, For: 150 * second}))},
 		{"forced to a color that nothing reached", "2.0", 2, release.Completed, with(told(
 			third, when(release.Deploying, 0, simulation.Item{Kind: simulation.Away, For: 20 * time.Minute}), when(release.Failed, time.Minute, forced)), "both", nil)},
@@ -112,7 +112,7 @@ func scenarios() []scenario {
 // byName are the scenarios that are told of a gateway behind DNS as well.
 var byName = map[string]bool{
 	"good release": true, "crash in the bake": true, "alert in the switch": true, "alert in the bake": true, "newer image in the bake": true,
-	"newer image after a rollback": true, "switch that does nothing": true, "switch that is denied": true, "way back that dies after it was looked at": true,
+	"newer image after a rollback": true, "switch that does nothing": true, "switch that is denied": true, "rollback target that dies after it was looked at": true,
 }
 
 // ways are those in which the n-th outside call may go wrong. Frozen workers wake up
