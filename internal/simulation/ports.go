@@ -174,7 +174,7 @@ func (p *ports) Wake(ctx context.Context, app string, at time.Time) error {
 		return p.sim.wakeups.Wake(ctx, app, later(at, p.sim.now))
 	})
 	if err == nil {
-		ask(p.app, func(h onWoken) error { h.woken(w); return nil })
+		ask(p.app, func(h onWoken) error { h.woken(p.sim.current, w); return nil })
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"strings"
+	"time"
 
 	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
@@ -29,7 +30,7 @@ type (
 	// onWake is called when a wake-up is about to be sent.
 	onWake interface{ waking(*task, wakeup) error }
 	// onWoken is called when a wake-up was sent and its worker knows.
-	onWoken interface{ woken(wakeup) }
+	onWoken interface{ woken(*task, wakeup) }
 	// onProbe is called when what users see is about to be checked.
 	onProbe interface{ probing(*task) error }
 	// atRest is asked between ticks, and in the end, why the app is not at rest.
@@ -43,7 +44,7 @@ func promises(a *app) []promise {
 		newOneWorker(a),
 		savedFirst{},
 		recordWhole{},
-		&messagesBounded{app: a, sent: map[wakeup]bool{}},
+		&messagesBounded{app: a, last: map[string]time.Time{}},
 		newProbesBounded(a),
 		newCheckedFirst(a),
 		&readyFirst{app: a},

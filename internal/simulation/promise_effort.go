@@ -19,16 +19,17 @@ type reasons struct {
 	freed    bool      // its commit freed the app and set another time
 	met      time.Time // the end of another worker's claim
 	overdue  bool      // it is a tick that has not claimed the app
+	waits    bool      // it sends a wake-up for the end of another worker's claim
 }
 
 // messagesBounded: a wake-up is sent for an event that was new, for a commit that freed
 // the app and set another time, by a tick that found it overdue, and by each process for
-// the end of another worker's claim: once, and again only by messages that met the claim
-// while the first one was being sent. So an app's messages are at most its commits,
+// the end of another worker's claim: once in a row, and again only by messages that met
+// the claim while the first one was being sent. So an app's messages are at most its commits,
 // accepted events, ticks and these.
 type messagesBounded struct {
 	app  *app
-	sent map[wakeup]bool
+	last map[string]time.Time // sent by a process for the end of a claim
 }
 
 func (*messagesBounded) Name() string { return "15 (messages are bounded)" }
@@ -66,17 +67,21 @@ func (p *messagesBounded) waking(t *task, w wakeup) error {
 	case r.overdue && t.tick:
 		r.overdue = false
 	case !r.met.IsZero():
-		if p.sent[w] {
+		if p.last[w.process].Equal(w.at) {
 			return fmt.Errorf("%s sends a second wake-up for the end of a claim, at %s", w.process, w.at.Sub(epoch))
 		}
-		r.met = time.Time{}
+		r.met, r.waits = time.Time{}, true
 	default:
 		return fmt.Errorf("%s sends a wake-up for %s without a commit, an accepted event or a claim to wait for", w.process, w.at.Sub(epoch))
 	}
 	return nil
 }
 
-func (p *messagesBounded) woken(w wakeup) { p.sent[w] = true }
+func (p *messagesBounded) woken(t *task, w wakeup) {
+	if t.reasons.waits {
+		p.last[w.process] = w.at
+	}
+}
 
 // probesBounded: during the bake an invocation checks what users see only when the record
 // that it knows says that a check is due, and once for each such time. Messages that come
