@@ -84,8 +84,8 @@ check: ## fuzz every decoder of bytes from outside, 30 s each
 	done
 
 .PHONY: soak
-soak: ## more histories than the tests run: make soak SEEDS=1000000
-	go test -count=1 -timeout 24h -run TestNoHistoryBreaksAPromise -v ./internal/simulation -seeds $(or $(SEEDS),1000000) -seed $(or $(SEED),100000)
+soak: ## more runs than the tests make: make soak SEEDS=1000000
+	go test -count=1 -timeout 24h -run TestNoRunBreaksAPromise -v ./internal/simulation -seeds $(or $(SEEDS),1000000) -seed $(or $(SEED),100000)
 
 .PHONY: bench
 bench: testbed $(ZIP) ## measure: ratios to a bare loop, taken in the same run

@@ -11,7 +11,7 @@ import (
 	"bluegreen/internal/release"
 )
 
-// fakeGateway is a fake of the gateway with what the engine cannot see of it.
+// fakeGateway is a fake of the gateway with the controls that the engine does not have.
 type fakeGateway interface {
 	engine.Gateway
 	Fate(fate func(n int) fake.Fate)
@@ -22,7 +22,7 @@ type fakeGateway interface {
 	Reaches() []release.Color
 }
 
-// app is one app with its fakes, and what is observed of it without its record.
+// app is one app with its fakes, and with observations that do not rely on its record.
 type app struct {
 	sim     *sim
 	n       int
@@ -34,7 +34,7 @@ type app struct {
 	saved    *saved // the record
 	promises []promise
 	messages int // sent for it
-	probes   int // of what users see, during a bake
+	probes   int // of the public address, during a bake
 
 	behave      [images]fake.Behaviour
 	undelivered int
@@ -104,13 +104,13 @@ func (a *app) healthy(i release.Image) bool {
 }
 
 const (
-	// claimLasts is how old what a worker has seen may be when it acts.
+	// claimLasts is how old any observation of a worker may be when it acts on it.
 	claimLasts = 90 * time.Second
-	// handmade is for how long after a change outside bluegreen what follows is excused.
+	// handmade is for how long after a change outside bluegreen its consequences are excused.
 	handmade = 150 * time.Second
 )
 
-// lookAge is how old what a worker has seen of a color may be when it acts on it: seconds,
+// lookAge is how old a worker's observation of a color may be when it acts on it: seconds,
 // unless calls are slow or a worker freezes in this run.
 func (s *sim) lookAge() time.Duration {
 	for _, i := range s.plan.Items {
@@ -142,7 +142,7 @@ func (a *app) peek() engine.Snapshot {
 	return snap
 }
 
-// sample observes what users see.
+// sample observes the fakes after each step of time.
 func (a *app) sample() {
 	now := a.sim.now
 	for _, c := range []release.Color{release.Blue, release.Green} {

@@ -169,7 +169,7 @@ func (m mutant) source() (source, error) {
 	return s, nil
 }
 
-// exports returns what the packages that mutants are made of import.
+// exports returns an importer of the packages that this test depends on.
 func exports(t *testing.T) types.Importer {
 	list := exec.CommandContext(t.Context(), "go", "list", "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}", ".")
 	out, err := list.Output()
@@ -203,8 +203,7 @@ func (s source) check(pkg string, imports types.Importer) error {
 	return err
 }
 
-// TestEveryMutantIsCaught compiles this package's tests with each mutant and wants them
-// to fail.
+// TestEveryMutantIsCaught compiles this package's tests with each mutant: they must fail.
 func TestEveryMutantIsCaught(t *testing.T) {
 	if testing.Short() {
 		t.Skip("compiles the tests three dozen times")
@@ -213,13 +212,13 @@ func TestEveryMutantIsCaught(t *testing.T) {
 		t.Skip("is a mutant")
 	}
 	dir := t.TempDir()
-	if by, err := (mutant{}).catch(t.Context(), filepath.Join(dir, "none")); err == nil {
-		t.Fatalf("without any mutant the tests fail too: %s", by)
-	} else if !errors.Is(err, errUnnoticed) {
-		t.Fatal(err)
-	}
 	var workers sync.WaitGroup
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	workers.Go(func() {
+		if by, err := (mutant{}).catch(t.Context(), filepath.Join(dir, "none")); !errors.Is(err, errUnnoticed) {
+			t.Errorf("without any mutant the tests fail too: %s (%v)", by, err)
+		}
+	})
 	caught := make([]string, len(mutants))
 	for n, m := range mutants {
 		workers.Go(func() {
@@ -240,7 +239,7 @@ func TestEveryMutantIsCaught(t *testing.T) {
 
 var errUnnoticed = errors.New("no test failed")
 
-// catch runs the tests on a mutant, the quick ones first, and returns what failed.
+// catch runs the tests on a mutant, the quick ones first, and returns the failure.
 func (m mutant) catch(ctx context.Context, dir string) (string, error) {
 	binary, err := m.build(ctx, dir)
 	if err != nil {
@@ -251,7 +250,7 @@ func (m mutant) catch(ctx context.Context, dir string) (string, error) {
 		args   []string
 	}{
 		{20 * time.Second, []string{"-test.run=Stream|Thousand"}},
-		{2 * time.Minute, []string{"-test.run=NoHistory", "-seeds=15000"}},
+		{2 * time.Minute, []string{"-test.run=NoRun", "-seeds=15000"}},
 		{2 * time.Minute, []string{"-test.run=Crash", "-test.short"}},
 		{2 * time.Minute, []string{"-test.run=Crash/rollback_target"}},
 	} {

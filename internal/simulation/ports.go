@@ -24,7 +24,7 @@ type (
 	workloads struct{ *ports }
 )
 
-// call makes an outside call in the way that the plan wants it.
+// call makes an outside call, with the failure that the plan has for it.
 func (p *ports) call(name string, do func() error) error {
 	s := p.sim
 	s.calls++
@@ -48,9 +48,9 @@ func (p *ports) call(name string, do func() error) error {
 	switch fault.How {
 	case FrozenAfter:
 		s.pause(fault.For)
-	case Lied:
+	case ReportedFailed:
 		return errOutside
-	case LiedKilled, KilledAfter:
+	case KilledAfter:
 		s.kill()
 	}
 	return nil
@@ -64,7 +64,7 @@ func (s *sim) latency() time.Duration {
 	return d
 }
 
-// stored is a call to the store, which may have a bad time as a whole.
+// stored is a call to the store, which may be failing as a whole.
 func (p store) stored(name string, do func() error) error {
 	return p.call(name, func() error {
 		bad, is := p.sim.active[Storage]
@@ -92,8 +92,8 @@ func (p store) Load(ctx context.Context, app string) (snap engine.Snapshot, err 
 	return snap, err
 }
 
-// Commit saves what the record is after it was encoded and decoded, so that the worker
-// goes on with no more than what was stored.
+// Commit saves the record as it is after encoding and decoding, so that the worker goes on
+// with the fields that are stored and no others.
 func (p store) Commit(ctx context.Context, from engine.Snapshot, c engine.Change) (snap engine.Snapshot, err error) {
 	err = p.stored("commit", func() error {
 		before, given := p.app.peek(), c.Record
@@ -186,7 +186,7 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// Probe implements engine.Prober: of a color before the switch, or of what users see.
+// Probe implements engine.Prober: of a color before the switch, or of the public address.
 func (p *ports) Probe(ctx context.Context, c engine.Check) error {
 	kind, name, _ := strings.Cut(c.URL, "/")
 	if kind == "public" {
@@ -195,7 +195,7 @@ func (p *ports) Probe(ctx context.Context, c engine.Check) error {
 	return p.call("probe", func() error { return p.app.answer(kind == "public", release.Color(name)) })
 }
 
-// answer is what a check of a color meets, at its preview address or at the public one.
+// answer is the result of a check of a color, at its preview address or at the public one.
 func (a *app) answer(public bool, c release.Color) error {
 	i, ready := a.cluster.Running(c)
 	switch {
@@ -211,7 +211,7 @@ func (a *app) answer(public bool, c release.Color) error {
 	return nil
 }
 
-// claimed reports whether what has a deadline may still be sent, by the worker's clock.
+// claimed fails when the deadline of a write has passed by the worker's clock.
 func (p *ports) claimed(ctx context.Context) error {
 	if deadline, ok := ctx.Deadline(); ok && !p.sim.now.Add(p.sim.current.worker.skew).Before(deadline) {
 		return fmt.Errorf("not sent: %w", context.DeadlineExceeded)
@@ -308,7 +308,7 @@ func (a *app) switching(by string, to release.Color, fence int64) {
 	ask(a, func(h onSwitch) error { return h.switching(w) })
 }
 
-// change changes a color and reports to the promises what became different.
+// change changes a color and reports the difference to the promises.
 func (a *app) change(c colorChange, do func() error) error {
 	c.saved = a.saved
 	c.ran, _ = a.cluster.Running(c.color)

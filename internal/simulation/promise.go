@@ -19,7 +19,7 @@ type (
 	}
 	// onSwitch is called when a write to the gateway is about to be made.
 	onSwitch interface{ switching(gatewayWrite) error }
-	// onChange is called after a worker has changed what a color runs, or its size.
+	// onChange is called after a worker has changed the image or the size of a color.
 	onChange interface{ changed(colorChange) error }
 	// onCommit is called after each commit, done or not.
 	onCommit interface{ committed(commit) error }
@@ -31,7 +31,7 @@ type (
 	onWake interface{ waking(*task, wakeup) error }
 	// onWoken is called when a wake-up was sent and its worker knows.
 	onWoken interface{ woken(*task, wakeup) }
-	// onProbe is called when what users see is about to be checked.
+	// onProbe is called when the public address is about to be checked.
 	onProbe interface{ probing(*task) error }
 	// atRest is asked between ticks, and in the end, why the app is not at rest.
 	atRest interface{ restless(engine.Snapshot) error }
@@ -85,7 +85,7 @@ type gatewayWrite struct {
 // ordered reports whether the write only does what an operator has forced.
 func (w gatewayWrite) ordered() bool { return w.forward && w.saved.forced }
 
-// colorChange is a change of what a color runs, or of its size, that was made.
+// colorChange is a change of the image or the size of a color that was made.
 type colorChange struct {
 	by        string // the engine
 	fence     int64
@@ -98,7 +98,7 @@ type colorChange struct {
 
 func (c colorChange) otherImage() bool { return c.runs.Digest != c.ran.Digest }
 
-// harms reports whether the color can carry less than before, or something else.
+// harms reports whether the color can carry less than before, or runs another image.
 func (c colorChange) harms() bool { return c.otherImage() || c.has < c.had }
 
 // commit is a commit that was tried.

@@ -83,7 +83,7 @@ func (p *messagesBounded) woken(t *task, w wakeup) {
 	}
 }
 
-// probesBounded: during the bake an invocation checks what users see only when the record
+// probesBounded: during the bake an invocation checks the public address only when the record
 // that it knows says that a check is due, and once for each such time. Messages that come
 // after another worker's check was saved so cause none; those that load the record
 // before, at the same time, may each cause one.

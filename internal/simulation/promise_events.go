@@ -106,7 +106,7 @@ func (p *historyNumbered) committed(c commit) error {
 	return nil
 }
 
-// recordWhole: what is read back is what was saved.
+// recordWhole: the record that is read back equals the one that was saved.
 type recordWhole struct{}
 
 func (recordWhole) Name() string { return "5 (record is stored whole)" }
@@ -119,7 +119,7 @@ func (recordWhole) committed(c commit) error {
 		return nil
 	}
 	if diff := cmp.Diff(c.given, c.stored, emptyIsNil, unexportedToo); diff != "" {
-		return fmt.Errorf("what is read back differs from what was saved:\n%s", diff)
+		return fmt.Errorf("the record that is read back differs from the one that was saved:\n%s", diff)
 	}
 	return nil
 }

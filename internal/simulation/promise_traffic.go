@@ -8,8 +8,8 @@ import (
 )
 
 // checkedFirst: traffic goes only to a digest that passed an outside check since it was
-// deployed, or that has passed one before and is recorded as what the color ran when it
-// was live.
+// deployed, or that has passed one before and is recorded for the color that was
+// live with it.
 type checkedFirst struct {
 	app     *app
 	checked map[release.Color]string // digest that passed since it was deployed
@@ -55,7 +55,8 @@ func (p *checkedFirst) changed(c colorChange) error {
 	return nil
 }
 
-// committed counts as checked what was live before bluegreen, and what an operator accepts.
+// committed counts as checked the image that was live before bluegreen, and one that an
+// operator accepts.
 func (p *checkedFirst) committed(c commit) error {
 	if c.err != nil {
 		return nil

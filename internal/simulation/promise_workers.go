@@ -54,7 +54,7 @@ func (p *oneWorker) committed(c commit) error {
 	return nil
 }
 
-// savedFirst: whatever is done outside is a pending effect of the saved record.
+// savedFirst: every action outside is a pending effect of the saved record.
 type savedFirst struct{}
 
 func (savedFirst) Name() string { return "7 (saved before it is done)" }

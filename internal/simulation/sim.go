@@ -47,7 +47,7 @@ type sim struct {
 	over    bool  // everything has come to rest
 	broken  error // the first promise that was found broken
 	log     func(format string, args ...any)
-	active  map[Kind]Item // what fails for now, not bound to an app
+	active  map[Kind]Item // faults that last, not bound to an app
 }
 
 // worker is a process with a clock of its own and an engine for each app.
@@ -67,13 +67,13 @@ type task struct {
 	next   func() (struct{}, bool)
 	stop   func()
 	yield  func(struct{}) bool
-	do     func() // instead of an invocation: something that happens
+	do     func() // instead of an invocation: an item of the plan
 
 	tick    bool   // a clock tick, not a message or an event
 	owner   string // under which it claimed the app
 	reasons reasons
 	knows   *saved    // the record, as it last loaded or saved it
-	probed  time.Time // when the last check of what users see was due
+	probed  time.Time // when the last check of the public address was due
 }
 
 // killed ends an invocation where it stands.
@@ -83,7 +83,7 @@ type killed struct{}
 type Outcome struct {
 	Calls    int    // made to the outside
 	Messages int    // sent for the first app
-	Probes   int    // of what its users saw during a bake
+	Probes   int    // of its public address during a bake
 	Users    string // tag of the image that answers the users of the first app
 	Releases int    // of the first app
 	Phase    release.Phase
@@ -137,7 +137,7 @@ func (s *sim) schedule(items []Item) {
 	}
 }
 
-// entered schedules what waits for a phase.
+// entered schedules the items that wait for a phase.
 func (s *sim) entered(p release.Phase) {
 	s.waiting = slices.DeleteFunc(s.waiting, func(i Item) bool {
 		if i.When == p {
@@ -191,7 +191,7 @@ func (s *sim) advance(to time.Time) {
 	}
 }
 
-// at plans something that happens at a time, outside of any worker.
+// at schedules something outside of any worker.
 func (s *sim) at(when time.Time, do func()) {
 	s.push(&task{at: when, do: do})
 }
@@ -304,7 +304,7 @@ func (s *sim) wake() {
 	}
 }
 
-// deliver brings a queue message to a worker, and again when that fails.
+// deliver delivers a queue message to a worker, and again when that fails.
 func (s *sim) deliver(a *app, tries int) {
 	s.invoke(s.anyWorker(), a, func(ctx context.Context, e *engine.Engine) error { return e.Step(ctx, a.name) }, func(dead bool, err error) {
 		if (dead || err != nil) && tries > 1 {
@@ -320,7 +320,7 @@ func (s *sim) deliver(a *app, tries int) {
 	})
 }
 
-// accept brings an event to a worker until it is accepted.
+// accept delivers an event to workers until one accepts it.
 func (s *sim) accept(a *app, id string, do func(ctx context.Context, e *engine.Engine) error) {
 	a.undelivered++
 	var try func()
