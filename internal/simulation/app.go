@@ -210,6 +210,10 @@ func (s *sim) happen(i Item) {
 		a.rival = s.now
 	case Neighbour:
 		a.gateway.Neighbour()
+	case Repeat:
+		for n := range i.N {
+			s.at(s.now.Add(i.For*time.Duration(n)/time.Duration(i.N)), func() { s.deliver(a, 1) })
+		}
 	default:
 		s.active[i.Kind] = i
 		until(func() { delete(s.active, i.Kind) })

@@ -46,6 +46,7 @@ const (
 	Neighbour Kind = "neighbour"
 	Lag       Kind = "slow calls"
 	Deaf      Kind = "wake-ups lost"
+	Repeat    Kind = "messages repeated"
 	Call      Kind = "call"
 )
 
@@ -63,7 +64,7 @@ type Item struct {
 	Command release.Command
 	Force   bool
 	Fate    fake.Fate
-	N       int // number of the outside call
+	N       int // number of the outside call, or of messages
 	How     How
 }
 
@@ -94,6 +95,8 @@ func (i Item) String() string {
 		text += fmt.Sprintf(" %s for %s", []string{"succeeds", "fails", "is busy", "denies", "is slow", "reports success without effect"}[i.Fate], i.For)
 	case Storage:
 		text += fmt.Sprintf(" %s for %s", i.How, i.For)
+	case Repeat:
+		text += fmt.Sprintf(" %d, over %s", i.N, i.For)
 	case Rival:
 		text += fmt.Sprintf(" writes %q", i.Color)
 	default:
@@ -209,7 +212,7 @@ func happens(r *rand.Rand, p *Plan) Item {
 // breaks draws a fault that lasts for a while.
 func breaks(r *rand.Rand, p *Plan) Item {
 	i := Item{At: moment(r, p), For: time.Duration(1+r.IntN(150)) * time.Second, Color: color(r)}
-	switch r.IntN(10) {
+	switch r.IntN(11) {
 	case 0:
 		i.Kind = NodeLoss
 	case 1:
@@ -231,6 +234,8 @@ func breaks(r *rand.Rand, p *Plan) Item {
 		i.Kind = Deaf
 	case 9:
 		i.Kind, i.Image = Edit, r.IntN(images)
+	case 10:
+		i.Kind, i.N = Repeat, 1+r.IntN(100)
 	}
 	return i
 }
