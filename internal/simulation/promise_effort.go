@@ -46,9 +46,7 @@ func (p *messagesBounded) loaded(t *task, s *saved) {
 
 func (p *messagesBounded) committed(c commit) error {
 	if c.err == nil {
-		if c.after.lease.Owner != "" {
-			c.task.owner = c.after.lease.Owner
-		}
+		c.task.owner = c.after.lease.Owner
 		c.task.reasons.met = time.Time{}
 		another := !c.after.wakeAt.IsZero() && !c.after.wakeAt.Equal(c.before.wakeAt)
 		c.task.reasons.freed = c.after.lease.Owner == "" && another

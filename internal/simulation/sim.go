@@ -70,7 +70,7 @@ type task struct {
 	do     func() // instead of an invocation: an item of the plan
 
 	tick    bool   // a clock tick, not a message or an event
-	owner   string // under which it claimed the app
+	owner   string // under which it has claimed the app; "" when that is not saved
 	reasons reasons
 	knows   *saved    // the record, as it last loaded or saved it
 	probed  time.Time // when the last check of the public address was due

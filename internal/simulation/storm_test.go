@@ -69,7 +69,7 @@ func TestAThousandMessagesCauseNoStreamOfWakeups(t *testing.T) {
 		simulation.Run(plan, t.Logf)
 		t.Fatal(err)
 	}
-	if many.Messages > 2*alone.Messages {
+	if many.Messages > 3*alone.Messages { // each claim may cause one of each process
 		t.Errorf("1000 more messages cause %d wake-ups; without them there are %d", many.Messages, alone.Messages)
 	}
 	t.Logf("%d probes and %d wake-ups; without the messages %d and %d", many.Probes, many.Messages, alone.Probes, alone.Messages)
