@@ -250,9 +250,9 @@ func (m mutant) catch(ctx context.Context, dir string) (string, error) {
 		args   []string
 	}{
 		{20 * time.Second, []string{"-test.run=Stream|Thousand"}},
-		{2 * time.Minute, []string{"-test.run=NoRun", "-seeds=15000"}},
-		{2 * time.Minute, []string{"-test.run=Crash", "-test.short"}},
-		{2 * time.Minute, []string{"-test.run=Crash/rollback_target"}},
+		{10 * time.Minute, []string{"-test.run=NoRun", "-seeds=15000"}},
+		{10 * time.Minute, []string{"-test.run=Crash", "-test.short"}},
+		{10 * time.Minute, []string{"-test.run=Crash/rollback_target"}},
 	} {
 		ctx, cancel := context.WithTimeout(ctx, try.within)
 		cmd := exec.CommandContext(ctx, binary, try.args...)
