@@ -15,9 +15,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -211,29 +209,21 @@ func TestEveryMutantIsCaught(t *testing.T) {
 	if os.Getenv("MUTANT") != "" {
 		t.Skip("is a mutant")
 	}
-	dir := t.TempDir()
-	var workers sync.WaitGroup
-	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
-	workers.Go(func() {
-		if by, err := (mutant{}).catch(t.Context(), filepath.Join(dir, "none")); !errors.Is(err, errUnnoticed) {
+	t.Run("none", func(t *testing.T) {
+		t.Parallel()
+		if by, err := (mutant{}).catch(t.Context(), t.TempDir()); !errors.Is(err, errUnnoticed) {
 			t.Errorf("without any mutant the tests fail too: %s (%v)", by, err)
 		}
 	})
-	caught := make([]string, len(mutants))
-	for n, m := range mutants {
-		workers.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			by, err := m.catch(t.Context(), filepath.Join(dir, fmt.Sprint(n)))
+	for _, m := range mutants {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			by, err := m.catch(t.Context(), t.TempDir())
 			if err != nil {
-				t.Errorf("%s: %v", m.name, err)
+				t.Fatal(err)
 			}
-			caught[n] = by
+			t.Log(by)
 		})
-	}
-	workers.Wait()
-	for n, m := range mutants {
-		t.Logf("%-60s %s", m.name, caught[n])
 	}
 }
 
@@ -288,9 +278,6 @@ func brokenIn(out string) string {
 
 // build compiles this package's tests with the mutant.
 func (m mutant) build(ctx context.Context, dir string) (string, error) {
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return "", err
-	}
 	changed, err := m.source()
 	if err != nil {
 		return "", err
