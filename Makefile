@@ -79,6 +79,7 @@ test: testbed $(ZIP) ## everything, on real parts
 	@[ -z "$$(gofmt -l $$(git ls-files '*.go'))" ] || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	go vet ./...
 	go tool staticcheck ./...
+	go tool gocyclo -over 12 internal/simulation
 	go test -timeout 25m ./...
 
 .PHONY: check
@@ -93,8 +94,8 @@ words: ## count the words that this project avoids; AT="way back" lists where on
 	@go run ./internal/words $(if $(AT),-at "$(AT)")
 
 .PHONY: soak
-soak: ## more histories than the tests run: make soak SEEDS=1000000
-	go test -count=1 -timeout 24h -run TestNoHistoryBreaksAPromise -v ./internal/simulation -seeds $(or $(SEEDS),1000000) -seed $(or $(SEED),100000)
+soak: ## more runs than the tests make: make soak SEEDS=1000000
+	go test -count=1 -timeout 24h -run TestNoRunBreaksAPromise -v ./internal/simulation -seeds $(or $(SEEDS),1000000) -seed $(or $(SEED),100000)
 
 .PHONY: bench
 bench: testbed $(ZIP) ## measure: ratios to a bare loop, taken in the same run

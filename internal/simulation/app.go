@@ -11,7 +11,7 @@ import (
 	"bluegreen/internal/release"
 )
 
-// fakeGateway is a gateway in memory, and what is known of it without asking as an app does.
+// fakeGateway is a fake of the gateway with the controls that the engine does not have.
 type fakeGateway interface {
 	engine.Gateway
 	Fate(fate func(n int) fake.Fate)
@@ -22,7 +22,7 @@ type fakeGateway interface {
 	Reaches() []release.Color
 }
 
-// app is one app with its fakes, and what is known of it without asking its record.
+// app is one app with its fakes, and with observations that do not rely on its record.
 type app struct {
 	sim     *sim
 	n       int
@@ -31,33 +31,33 @@ type app struct {
 	gateway fakeGateway
 	cluster *fake.Cluster
 
+	saved    *saved // the record
+	promises []promise
+	messages int // sent for it
+	probes   int // of the public address, during a bake
+
 	behave      [images]fake.Behaviour
 	undelivered int
 	accepted    map[string]bool
 
-	verified  map[release.Color]string    // digest that passed an outside check since it was deployed
-	proven    map[string]bool             // digests that were once verified
 	ready     map[release.Color]time.Time // when a pod was last seen ready
 	effective release.Color
 	reaches   []release.Color // what users' resolvers lead to, effective first
 	moved     time.Time       // when the last user followed to where effective last changed to
-	rival     time.Time       // when somebody else last wrote to the gateway
+	rival     time.Time       // when another writer last wrote to the gateway
 	edited    map[release.Color]time.Time
 	editedTo  map[release.Color]release.Image
 	unedited  map[release.Color]release.Image // what an edited color ran before
 	away      bool
-	wayBack   release.Color // must not be touched while guarded
-	wayTo     release.Color
-	bad       map[string]bool // digests that were rolled back
-	numbers   int             // of the facts told
 }
 
 func (s *sim) newApp(n int) *app {
 	now := func() time.Time { return s.now }
 	a := &app{
 		sim: s, n: n, name: fmt.Sprintf("app-%d", n), store: fake.NewStore(nil), accepted: map[string]bool{},
-		verified: map[release.Color]string{}, ready: map[release.Color]time.Time{}, bad: map[string]bool{},
-		proven: map[string]bool{}, edited: map[release.Color]time.Time{}, editedTo: map[release.Color]release.Image{}, unedited: map[release.Color]release.Image{}, effective: release.Blue, reaches: []release.Color{release.Blue},
+		ready: map[release.Color]time.Time{}, edited: map[release.Color]time.Time{},
+		editedTo: map[release.Color]release.Image{}, unedited: map[release.Color]release.Image{},
+		effective: release.Blue, reaches: []release.Color{release.Blue},
 	}
 	a.store.KeepValues()
 	a.gateway = fake.NewGateway(release.Blue, gatewayTakes, now, nil)
@@ -66,26 +66,72 @@ func (s *sim) newApp(n int) *app {
 	}
 	a.cluster = fake.NewCluster(now, nil, nil)
 	a.cluster.Behave("", fake.Behaviour{Ready: 5 * time.Second})
+	a.setBehaviour()
+	if s.plan.Start != "nothing" {
+		a.cluster.Seed(release.Blue, image(0, false, time.Time{}), 3)
+	}
+	if s.plan.Start == "both" {
+		a.cluster.Seed(release.Green, image(1, false, time.Time{}), 3)
+	}
+	a.saved, a.promises = read(engine.Record{}), promises(a)
+	return a
+}
+
+func (a *app) setBehaviour() {
+	plan := a.sim.plan
 	for n := range images {
-		b, told := s.plan.Behave[n]
+		b, given := plan.Behave[n]
 		switch {
-		case s.plan.Behave == nil:
-			b = behaviour(s.plan.Seed, n)
-		case !told:
+		case plan.Behave == nil:
+			b = behaviour(plan.Seed, n)
+		case !given:
 			b = fake.Behaviour{Ready: 5 * time.Second}
 		}
 		a.behave[n] = b
 		a.cluster.Behave(image(n, false, time.Time{}).Digest, b)
 	}
-	if s.plan.Start != "nothing" {
-		first := image(0, false, time.Time{})
-		a.cluster.Seed(release.Blue, first, 3)
-		a.verified[release.Blue], a.proven[first.Digest] = first.Digest, true
+}
+
+// healthy reports whether pods of an image are ready sooner or later and stay so.
+func (a *app) healthy(i release.Image) bool {
+	for n := range images {
+		if image(n, false, time.Time{}).Digest == i.Digest {
+			b := a.behave[n]
+			return b == fake.Behaviour{Ready: b.Ready}
+		}
 	}
-	if s.plan.Start == "both" {
-		a.cluster.Seed(release.Green, image(1, false, time.Time{}), 3)
+	return false
+}
+
+const (
+	// claimLasts is how old any observation of a worker may be when it acts on it.
+	claimLasts = 90 * time.Second
+	// handmade is for how long after a change outside bluegreen its consequences are excused.
+	handmade = 150 * time.Second
+)
+
+// lookAge is how old a worker's observation of a color may be when it acts on it: seconds,
+// unless calls are slow or a worker freezes in this run.
+func (s *sim) lookAge() time.Duration {
+	for _, i := range s.plan.Items {
+		if i.Kind == Lag || i.Kind == Call && (i.How == Frozen || i.How == FrozenAfter) {
+			return claimLasts
+		}
 	}
-	return a
+	return 5 * time.Second
+}
+
+func (a *app) recently(at time.Time, within time.Duration) bool {
+	return !at.IsZero() && a.sim.now.Sub(at) <= within
+}
+
+// rivalLately reports whether another writer has changed the gateway a short time ago.
+func (a *app) rivalLately() bool { return a.recently(a.rival, handmade) }
+
+// editedLately reports whether a color was changed outside bluegreen since a worker may
+// have looked at it.
+func (a *app) editedLately(c release.Color) bool {
+	return a.recently(a.edited[c], claimLasts) || !a.edited[c].IsZero() && a.away
 }
 
 func (a *app) peek() engine.Snapshot {
@@ -96,7 +142,7 @@ func (a *app) peek() engine.Snapshot {
 	return snap
 }
 
-// sample looks at what users see.
+// sample observes the fakes after each step of time.
 func (a *app) sample() {
 	now := a.sim.now
 	for _, c := range []release.Color{release.Blue, release.Green} {
@@ -105,7 +151,7 @@ func (a *app) sample() {
 		}
 	}
 	if e := a.gateway.Effective(); e != a.effective {
-		a.sim.tell("%s: users of %s are now answered by %q", a.name, a.name, e)
+		a.sim.logf("%s: users of %s are now answered by %q", a.name, a.name, e)
 		a.effective = e
 		if a.sim.plan.Watch != nil {
 			a.sim.plan.Watch(now.Sub(epoch), a.users())
@@ -117,7 +163,7 @@ func (a *app) sample() {
 	}
 }
 
-// users is the tag of the image that answers users; "" when a rival has sent them elsewhere.
+// users is the tag of the image that answers users; "" when another writer has sent them elsewhere.
 func (a *app) users() string {
 	if a.gateway.Effective() == "" {
 		return ""
@@ -128,7 +174,7 @@ func (a *app) users() string {
 
 // happen makes an item of the plan happen.
 func (s *sim) happen(i Item) {
-	s.tell("%s", i)
+	s.logf("%s", i)
 	a := s.apps[i.App%len(s.apps)]
 	until := func(end func()) { s.at(s.now.Add(i.For), end) }
 	switch i.Kind {
@@ -164,6 +210,10 @@ func (s *sim) happen(i Item) {
 		a.rival = s.now
 	case Neighbour:
 		a.gateway.Neighbour()
+	case Repeat:
+		for n := range i.N {
+			s.at(s.now.Add(i.For*time.Duration(n)/time.Duration(i.N)), func() { s.deliver(a, 1) })
+		}
 	default:
 		s.active[i.Kind] = i
 		until(func() { delete(s.active, i.Kind) })
@@ -206,15 +256,15 @@ func (s *sim) outside(a *app, entry engine.Entry, err error) {
 			return err
 		}
 		if err := e.HeadStart(ctx, a.name, 4*time.Second); err != nil {
-			s.tell("%s: first steps not taken: %v", a.name, err)
+			s.logf("%s: first steps not taken: %v", a.name, err)
 		}
 		return nil
 	})
 }
 
-// heal ends everything that fails. What somebody broke by hand is mended by hand.
+// heal ends everything that fails. What was changed outside bluegreen is changed back.
 func (s *sim) heal() {
-	s.tell("nothing fails any more")
+	s.logf("nothing fails any more")
 	clear(s.active)
 	for _, a := range s.apps {
 		a.away = false
@@ -228,7 +278,7 @@ func (s *sim) heal() {
 			}
 		}
 		if a.gateway.Configured() == "" {
-			live := a.peek().Record.State.Live
+			live := a.saved.live
 			if live == "" {
 				live = release.Blue
 			}
@@ -237,7 +287,7 @@ func (s *sim) heal() {
 		}
 		if s.plan.Seed%2 == 0 {
 			s.at(s.now.Add(6*time.Minute), func() {
-				if !a.peek().Record.State.Drift.IsZero() {
+				if a.saved.drift {
 					s.command(a, Item{Command: release.ResumeReleases, ID: 1000})
 				}
 			})

@@ -12,7 +12,7 @@ import (
 	"bluegreen/internal/simulation"
 )
 
-// scenario is a history told by hand, and how it ends whatever happens on the way.
+// scenario is a run written by hand, and how it ends whatever goes wrong on the way.
 type scenario struct {
 	name     string
 	users    string
@@ -29,7 +29,7 @@ var (
 	newer  = simulation.Item{Kind: simulation.Push, Image: 2, ID: 2}
 )
 
-func told(items ...simulation.Item) simulation.Plan { return simulation.Plan{Items: items} }
+func items(list ...simulation.Item) simulation.Plan { return simulation.Plan{Items: list} }
 
 func when(p release.Phase, after time.Duration, i simulation.Item) simulation.Item {
 	i.When, i.At = p, after
@@ -62,46 +62,47 @@ func scenarios() []scenario {
 		return when(release.Deploying, 0, simulation.Item{Kind: simulation.Gate, Fate: f, For: d})
 	}
 	list := []scenario{
-		{"good release", "2.0", 1, release.Completed, told(push)},
-		{"pods never ready", "1.0", 1, release.Failed, with(told(push), "", bad(fake.Behaviour{Never: "not ready"}))},
-		{"broken image", "1.0", 1, release.Failed, with(told(push), "", bad(fake.Behaviour{Never: "bad name", Status: release.Broken}))},
-		{"image that cannot be pulled", "1.0", 1, release.Failed, with(told(push), "", bad(fake.Behaviour{Never: "unknown", Status: release.PullFailing}))},
-		{"image that answers errors", "1.0", 1, release.Failed, with(told(push), "", bad(fake.Behaviour{Errors: true}))},
-		{"crash in the bake", "1.0", 1, release.RolledBack, with(told(push), "", bad(fake.Behaviour{Ready: 5 * second, CrashAfter: 60 * second}))},
-		{"alert in the switch", "1.0", 1, release.RolledBack, told(push, when(release.Switching, 5*second, alert))},
-		{"alert in the bake", "1.0", 1, release.RolledBack, told(push, when(release.Baking, 20*second, alert))},
-		{"alert at the end of the bake", "1.0", 1, release.RolledBack, told(push, when(release.Baking, 60*second, alert))},
-		{"alert in the window", "1.0", 1, release.RolledBack, told(push, when(release.Completed, 150*second, alert))},
-		{"rollback by a person", "1.0", 1, release.RolledBack, told(push, when(release.Baking, 10*second, command(release.Rollback)))},
-		{"rolled back and pushed again", "1.0", 1, release.RolledBack, told(push, when(release.Baking, 10*second, alert), when(release.RolledBack, 30*second, again))},
-		{"newer image after a rollback", "3.0", 2, release.Completed, told(push, when(release.Baking, 10*second, alert), when(release.RolledBack, 30*second, newer))},
-		{"superseded", "3.0", 2, release.Completed, told(push, when(release.Deploying, 2*second, newer))},
-		{"newer image in the bake", "3.0", 2, release.Completed, told(push, when(release.Baking, 10*second, newer))},
-		{"switch by a person", "2.0", 1, release.Completed, with(told(simulation.Item{Kind: simulation.Order, Command: release.Switch, At: 70 * second}), "both", nil)},
-		{"forced switch", "2.0", 1, release.Completed, with(told(simulation.Item{Kind: simulation.Order, Command: release.Switch, Force: true, At: 70 * second}), "both", nil)},
-		{"deployed by a person", "3.0", 1, release.Completed, told(simulation.Item{Kind: simulation.Order, Command: release.DeployImage, Image: 2, At: 70 * second})},
-		{"promoted by a person", "2.0", 1, release.Completed, manual(told(push, when(release.Awaiting, 20*second, command(release.Promote))), 0)},
-		{"promoted by the deadline", "2.0", 1, release.Completed, manual(told(push), time.Minute)},
-		{"canceled by a person", "1.0", 1, release.Canceled, manual(told(push, when(release.Awaiting, 20*second, command(release.Cancel))), 0)},
-		{"paused and resumed", "2.0", 1, release.Completed, told(push, when(release.Deploying, 0, command(release.PauseReleases)), when(release.Awaiting, time.Minute, command(release.ResumeReleases)))},
-		{"first release", "2.0", 1, release.Completed, with(told(push), "nothing", nil)},
-		{"changed by hand and resumed", "2.0", 1, release.Completed, with(told(push, when(release.Completed, 10*second, simulation.Item{Kind: simulation.Rival, Color: release.Blue}),
+		{"good release", "2.0", 1, release.Completed, items(push)},
+		{"pods never ready", "1.0", 1, release.Failed, with(items(push), "", bad(fake.Behaviour{Never: "not ready"}))},
+		{"broken image", "1.0", 1, release.Failed, with(items(push), "", bad(fake.Behaviour{Never: "bad name", Status: release.Broken}))},
+		{"image that cannot be pulled", "1.0", 1, release.Failed, with(items(push), "", bad(fake.Behaviour{Never: "unknown", Status: release.PullFailing}))},
+		{"image that answers errors", "1.0", 1, release.Failed, with(items(push), "", bad(fake.Behaviour{Errors: true}))},
+		{"crash in the bake", "1.0", 1, release.RolledBack, with(items(push), "", bad(fake.Behaviour{Ready: 5 * second, CrashAfter: 60 * second}))},
+		{"alert in the switch", "1.0", 1, release.RolledBack, items(push, when(release.Switching, 5*second, alert))},
+		{"alert in the bake", "1.0", 1, release.RolledBack, items(push, when(release.Baking, 20*second, alert))},
+		{"alert at the end of the bake", "1.0", 1, release.RolledBack, items(push, when(release.Baking, 60*second, alert))},
+		{"alert in the window", "1.0", 1, release.RolledBack, items(push, when(release.Completed, 150*second, alert))},
+		{"rollback by an operator", "1.0", 1, release.RolledBack, items(push, when(release.Baking, 10*second, command(release.Rollback)))},
+		{"rolled back and pushed again", "1.0", 1, release.RolledBack, items(push, when(release.Baking, 10*second, alert), when(release.RolledBack, 30*second, again))},
+		{"newer image after a rollback", "3.0", 2, release.Completed, items(push, when(release.Baking, 10*second, alert), when(release.RolledBack, 30*second, newer))},
+		{"superseded", "3.0", 2, release.Completed, items(push, when(release.Deploying, 2*second, newer))},
+		{"newer image in the bake", "3.0", 2, release.Completed, items(push, when(release.Baking, 10*second, newer))},
+		{"switch by an operator", "2.0", 1, release.Completed, with(items(simulation.Item{Kind: simulation.Order, Command: release.Switch, At: 70 * second}), "both", nil)},
+		{"forced switch", "2.0", 1, release.Completed, with(items(simulation.Item{Kind: simulation.Order, Command: release.Switch, Force: true, At: 70 * second}), "both", nil)},
+		{"deployed by an operator", "3.0", 1, release.Completed, items(simulation.Item{Kind: simulation.Order, Command: release.DeployImage, Image: 2, At: 70 * second})},
+		{"promoted by an operator", "2.0", 1, release.Completed, manual(items(push, when(release.Awaiting, 20*second, command(release.Promote))), 0)},
+		{"promoted by the deadline", "2.0", 1, release.Completed, manual(items(push), time.Minute)},
+		{"canceled by an operator", "1.0", 1, release.Canceled, manual(items(push, when(release.Awaiting, 20*second, command(release.Cancel))), 0)},
+		{"paused and resumed", "2.0", 1, release.Completed, items(push, when(release.Deploying, 0, command(release.PauseReleases)), when(release.Awaiting, time.Minute, command(release.ResumeReleases)))},
+		{"first release", "2.0", 1, release.Completed, with(items(push), "nothing", nil)},
+		{"changed outside bluegreen and resumed", "2.0", 1, release.Completed, with(items(push, when(release.Completed, 10*second, simulation.Item{Kind: simulation.Rival, Color: release.Blue}),
 			when(release.Completed, 7*time.Minute, simulation.Item{Kind: simulation.Rival, Color: release.Green})), "", nil)},
-		{"switch that does nothing", "1.0", 1, release.Failed, told(push, gate(fake.Hollow, 9*time.Minute))},
-		{"switch that fails twice", "2.0", 1, release.Completed, told(push, gate(fake.Fails, 50*second))},
-		{"switch that is denied", "1.0", 1, release.Failed, told(push, gate(fake.Denied, 9*time.Minute))},
-		{"gateway busy for a while", "2.0", 1, release.Completed, told(push, gate(fake.Busy, 40*second))},
-		{"way back that dies while the return fails", "1.0", 1, release.RolledBack, told(push, when(release.Baking, 20*second, alert),
+		{"switch that does nothing", "1.0", 1, release.Failed, items(push, gate(fake.Hollow, 9*time.Minute))},
+		{"switch that fails twice", "2.0", 1, release.Completed, items(push, gate(fake.Fails, 50*second))},
+		{"switch that is denied", "1.0", 1, release.Failed, items(push, gate(fake.Denied, 9*time.Minute))},
+		{"gateway busy for a while", "2.0", 1, release.Completed, items(push, gate(fake.Busy, 40*second))},
+		{"rollback target that dies while the rollback fails", "1.0", 1, release.RolledBack, items(push, when(release.Baking, 20*second, alert),
 			when(release.Baking, 19*second, simulation.Item{Kind: simulation.Gate, Fate: fake.Fails, For: 90 * second}),
 			when(release.Returning, 10*second, simulation.Item{Kind: simulation.NodeLoss, Color: release.Blue, For: 70 * second}))},
-		{"way back that dies after it was looked at", "1.0", 1, release.RolledBack, told(push, when(release.Baking, 20*second, alert),
+		{"rollback target that dies after it was looked at", "1.0", 1, release.RolledBack, items(push, when(release.Baking, 20*second, alert),
 			when(release.Returning, 30*second, simulation.Item{Kind: simulation.NodeLoss, Color: release.Blue, For: 150 * second}))},
-		{"forced to a color that nothing reached", "2.0", 2, release.Completed, with(told(
+		{"forced to a color whose cluster is away", "2.0", 2, release.Completed, with(items(
 			third, when(release.Deploying, 0, simulation.Item{Kind: simulation.Away, For: 20 * time.Minute}), when(release.Failed, time.Minute, forced)), "both", nil)},
-		{"neighbour writes in the switch", "2.0", 1, release.Completed, told(push, when(release.Switching, 5*second, simulation.Item{Kind: simulation.Neighbour}))},
+		{"messages repeated in the bake", "2.0", 1, release.Completed, items(push, when(release.Baking, 0, simulation.Item{Kind: simulation.Repeat, N: 20, For: 80 * second}))},
+		{"neighbour writes in the switch", "2.0", 1, release.Completed, items(push, when(release.Switching, 5*second, simulation.Item{Kind: simulation.Neighbour}))},
 	}
 	for _, s := range list {
-		if byName[s.name] {
+		if byDNS[s.name] {
 			s.name, s.plan.DNS = s.name+", by DNS", true
 			list = append(list, s)
 		}
@@ -109,20 +110,20 @@ func scenarios() []scenario {
 	return list
 }
 
-// byName are the scenarios that are told of a gateway behind DNS as well.
-var byName = map[string]bool{
+// byDNS are the scenarios that are run with a gateway behind DNS as well.
+var byDNS = map[string]bool{
 	"good release": true, "crash in the bake": true, "alert in the switch": true, "alert in the bake": true, "newer image in the bake": true,
-	"newer image after a rollback": true, "switch that does nothing": true, "switch that is denied": true, "way back that dies after it was looked at": true,
+	"newer image after a rollback": true, "switch that does nothing": true, "switch that is denied": true, "rollback target that dies after it was looked at": true,
 }
 
-// ways are those in which the n-th outside call may go wrong. Frozen workers wake up
+// failures are the ways in which the n-th outside call may go wrong. Frozen workers go on
 // after their claim has ended.
-var ways = []simulation.Item{
-	{How: simulation.Refused}, {How: simulation.Lied}, {How: simulation.KilledBefore}, {How: simulation.KilledAfter},
+var failures = []simulation.Item{
+	{How: simulation.Refused}, {How: simulation.ReportedFailed}, {How: simulation.KilledBefore}, {How: simulation.KilledAfter},
 	{How: simulation.Frozen, For: 100 * time.Second}, {How: simulation.FrozenAfter, For: 100 * time.Second},
 }
 
-// TestACrashAnywhereChangesNoOutcome runs each scenario once in peace, and then once for
+// TestACrashAnywhereChangesNoOutcome runs each scenario once without a fault, and then once for
 // each of its outside calls and each way in which that may go wrong.
 func TestACrashAnywhereChangesNoOutcome(t *testing.T) {
 	stride := 1
@@ -133,19 +134,19 @@ func TestACrashAnywhereChangesNoOutcome(t *testing.T) {
 	for _, s := range scenarios() {
 		t.Run(s.name, func(t *testing.T) {
 			plan := s.prepared()
-			peace, err := simulation.Run(plan, nil)
-			s.check(t, plan, peace, err)
+			undisturbed, err := simulation.Run(plan, nil)
+			s.check(t, plan, undisturbed, err)
 			var workers sync.WaitGroup
 			for first := range runtime.GOMAXPROCS(0) {
 				workers.Go(func() {
-					for n := 1 + first; n <= peace.Calls; n += runtime.GOMAXPROCS(0) * stride {
-						for _, way := range ways {
+					for n := 1 + first; n <= undisturbed.Calls; n += runtime.GOMAXPROCS(0) * stride {
+						for _, failure := range failures {
 							if t.Failed() {
 								return
 							}
 							wrong := plan
-							way.Kind, way.N, way.At = simulation.Call, n, time.Hour
-							wrong.Items = append(append([]simulation.Item(nil), plan.Items...), way)
+							failure.Kind, failure.N, failure.At = simulation.Call, n, time.Hour
+							wrong.Items = append(append([]simulation.Item(nil), plan.Items...), failure)
 							out, err := simulation.Run(wrong, nil)
 							s.check(t, wrong, out, err)
 							tried.Add(1)

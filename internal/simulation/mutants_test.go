@@ -3,103 +3,235 @@ package simulation_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"go/ast"
+	"go/importer"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
 
-// edit replaces a piece of the product's source.
-type edit struct{ file, old, new string }
-
-// mutants are faults that the simulation must find. None of them is ever in the product:
-// each is made by compiling the tests with other text in the place of the real one.
-var mutants = []struct {
+// mutant is a fault that the simulation must find. None is ever in the product: each is
+// made by compiling the tests with other text in the place of the real one.
+type mutant struct {
 	name  string
 	edits []edit
-}{
-	{"act before save", []edit{{"engine/worker.go",
-		"if err := w.save(ctx, effect); err != nil {\n\t\t\treturn err\n\t\t}\n\t\tvar err error\n\t\tif seen, err = w.act(ctx, effect); err != nil {\n\t\t\treturn err\n\t\t}",
-		"var err error\n\t\tif seen, err = w.act(ctx, effect); err != nil {\n\t\t\treturn err\n\t\t}\n\t\tif err := w.save(ctx, effect); err != nil {\n\t\t\treturn err\n\t\t}"}}},
-	{"skip fencing: act after the claim has ended", []edit{{"engine/act.go", "return context.WithDeadline(ctx, w.record.Lease.Until.Add(-margin))", "return context.WithCancel(ctx)"}}},
-	{"take an app that another worker holds", []edit{{"engine/worker.go", "l.Owner != w.owner && w.Now().Before(l.Until)", "false"}}},
-	{"go on after another worker has taken the app", []edit{{"engine/worker.go", "if snap.Record.Commit != w.record.Commit {", "if false {"}}},
-	{"deploy to the way back during the bake", []edit{{"release/next.go",
-		"case r.Phase.Moving():\n\t\td.wait(i, fmt.Sprintf(\"release %d is %s\", r.ID, r.Phase))\n\tcase d.heldBack(i)",
-		"case r.Phase == Switching || r.Phase == Returning:\n\t\td.wait(i, fmt.Sprintf(\"release %d is %s\", r.ID, r.Phase))\n\tcase d.heldBack(i)"}}},
-	{"trust provisioningState: believe that a write is in effect", []edit{{"engine/route.go", "case !op.Done:", "case false:"}}},
-	{"trust an operation's success without reading back", []edit{{"engine/route.go", "if reading.Live != e.To {", "if false {"}}},
-	{"lose the inbox row on conflict", []edit{{"engine/worker.go", "w.told, w.done, w.dirty = nil, nil, false", "w.told, w.dirty = nil, false"}}},
-	{"believe a stale rollout", []edit{
-		{"engine/act.go", "if !o.Matches {", "if false {"},
-		{"engine/act.go", "case !o.Matches:\n\t\treturn release.Refuted", "case false:\n\t\treturn release.Refuted"},
-		{"engine/route.go", "case !o.Matches:", "case false:"}}},
-	{"count an alert of the other color", []edit{{"release/next.go", "case e.Color != \"\" && e.Color != subject:", "case e.Color == \"neither\" && e.Color != subject:"}}},
-	{"count an alert of the version before", []edit{{"release/next.go", "case !e.FiredAt.IsZero() && e.FiredAt.Before(r.RoutedAt.Add(-skew)):", "case false:"}}},
-	{"drop an alert in the switch", []edit{{"release/next.go", "case !r.Phase.Moving() && (r.Phase != Completed || r.To != s.Live):", "case r.Phase != Baking:"}}},
-	{"retry the PUT blindly", []edit{{"engine/route.go",
-		"op, err := w.app.Gateway.Switch(ctx, to, w.record.Lease.Fence)",
-		"op, err := w.app.Gateway.Switch(ctx, to, w.record.Lease.Fence)\n\tif err != nil {\n\t\top, err = w.app.Gateway.Switch(context.WithoutCancel(ctx), to, w.record.Lease.Fence)\n\t}"}}},
-	{"route before verify", []edit{{"release/next.go",
-		"d.enter(Verifying, \"%s runs %s with %d ready\", r.To, r.Image, e.Ready)", "d.beginSwitch(\"deployed\")"}}},
-	{"forget quarantine", []edit{{"release/next.go", "if r.Image.Digest != \"\" {\n\t\ts.Quarantined", "if false {\n\t\ts.Quarantined"}}},
-	{"skip the live check before deploy and retire", []edit{{"engine/act.go", "live == \"\" || reading.Live == live, nil", "live == live, nil"}}},
-	{"free the lease without commit", []edit{{"engine/worker.go",
-		"w.record.WakeAt = at\n\tif err := w.commit(ctx); err != nil {\n\t\treturn err\n\t}", "w.record.WakeAt = at"}}},
-	{"see drift where the gateway could not be read", []edit{{"engine/act.go", "seen = []release.Event{release.Stumbled{Detail: err.Error()}}", "seen = []release.Event{release.Looked{}, release.Stumbled{Detail: err.Error()}}"}}},
-	{"begin a canceled operation again without a wait", []edit{{"engine/route.go", "wait := min(w.Look<<min(w.losses, 10), calm)", "wait := time.Duration(0)"}}},
-	{"send traffic back without looking again", []edit{{"release/next.go", "r.Fit = false // before", "// before"}}},
-	{"believe what an earlier worker saw of the way back", []edit{{"engine/worker.go", "r.Operation == \"\" && !w.fit {", "r.Operation == \"\" && !w.fit && r.ID == 0 {"}}},
-	{"send traffic forward without looking again", []edit{{"engine/route.go", "case o.Ready == 0:", "case o.Ready < 0:"}}},
-	{"scale down although the live color has no ready pod", []edit{{"engine/act.go", "if err == nil && o.Ready == 0 {", "if err == nil && o.Ready < 0 {"}}},
-	{"resume without looking at what the colors run", []edit{{"release/command.go", "s.Live, s.Known = s.Drift.Live, false", "s.Live = s.Drift.Live"}}},
-	{"keep a record of the live color that is wrong", []edit{{"release/next.go", "if seen == nil || seen.Image.Digest == \"\" ||", "if true ||"}}},
-	{"forget that a color was brought up again", []edit{{"release/next.go", "s.slot(r.To).Verified, s.slot(r.From).Retired = false, false", "s.slot(r.To).Verified = false"}}},
-	{"a switch by DNS is done before old answers have run out", []edit{{"lab/profile.go", "!p.now().Before(f.Seen.Add(p.ttl))", "true"}}},
-	{"wait for room in a commit without committing", []edit{{"engine/worker.go", "if err := w.commit(ctx); err != nil { // more entries than one commit takes\n\t\t\t\treturn err\n\t\t\t}", "_ = w.commit"}}},
 }
 
-// TestEveryMutantIsCaught compiles this package's tests with each mutant and wants them
-// to fail. It fails itself when a mutant no longer fits the source.
+func change(pkg, decl, from, to string) []edit { return []edit{{pkg, decl, from, to}} }
+
+var mutants = []mutant{
+	{"act before save", change("engine", "worker.work", `
+		if err := w.save(ctx, effect); err != nil {
+			return err
+		}
+		var err error
+		if seen, err = w.act(ctx, effect); err != nil {
+			return err
+		}`, `
+		var err error
+		if seen, err = w.act(ctx, effect); err != nil {
+			return err
+		}
+		if err := w.save(ctx, effect); err != nil {
+			return err
+		}`)},
+	{"skip fencing: act after the claim has ended", change("engine", "worker.claimed",
+		`context.WithDeadline(ctx, w.record.Lease.Until.Add(-margin))`, `context.WithCancel(ctx)`)},
+	{"take an app that another worker holds", change("engine", "worker.reload",
+		`l.Owner != "" && l.Owner != w.owner && w.Now().Before(l.Until)`, `l.Owner != "" && false`)},
+	{"go on after another worker has taken the app", change("engine", "worker.commit",
+		`snap.Record.Commit != w.record.Commit`, `false`)},
+	{"know a commit by owner and fence", change("engine", "worker.commit",
+		`snap.Record.Commit != w.record.Commit`,
+		`snap.Record.Lease.Owner != w.record.Lease.Owner || snap.Record.Lease.Fence != w.record.Lease.Fence`)},
+	{"send a wake-up after a lost race", change("engine", "worker.free", `
+		if err := w.commit(ctx); err != nil {
+			return err
+		}`, `
+		if err := w.commit(ctx); err != nil {
+			return errors.Join(err, w.Wakeups.Wake(ctx, w.app.Name, at))
+		}`)},
+	{"send a second wake-up for the same time", change("engine", "worker.free",
+		`!at.IsZero() && !at.Equal(w.record.WakeAt)`, `!at.IsZero()`)},
+	{"send each wake-up twice", change("engine", "worker.free",
+		`news := !at.IsZero() && !at.Equal(w.record.WakeAt)`, `
+		news := !at.IsZero() && !at.Equal(w.record.WakeAt)
+		if news {
+			defer func() { _ = w.Wakeups.Wake(ctx, w.app.Name, at) }()
+		}`)},
+	{"send a wake-up for another worker's claim each time", change("engine", "Engine.comeBack",
+		`e.later[app].Equal(at)`, `e.later[app].Equal(at) && at.IsZero()`)},
+	{"probe for each message", change("release", "State.bake", `now.Before(next)`, `now.Before(r.SwitchedAt)`)},
+	{"forget to store a field", change("release", "Release", "`json:\"misses,omitempty\"`", "`json:\"-\"`")},
+	{"deploy to the rollback target during the bake", change("release", "decision.pushed",
+		`case r.Phase.Moving():`, `case r.Phase == Switching || r.Phase == Returning:`)},
+	{"trust provisioningState: believe that a write is in effect", change("engine", "worker.route",
+		`case !op.Done:`, `case false:`)},
+	{"trust an operation's success without reading back", change("engine", "worker.confirm",
+		`reading.Live != e.To`, `false`)},
+	{"lose the inbox row on conflict", change("engine", "worker.adopt",
+		`w.told, w.done, w.dirty = nil, nil, false`, `w.told, w.dirty = nil, false`)},
+	{"believe a stale rollout", []edit{
+		{"engine", "worker.deploy", `!o.Matches`, `false`},
+		{"engine", "worker.judge", `case !o.Matches:`, `case false:`},
+		{"engine", "worker.unfit", `case !o.Matches:`, `case false:`}}},
+	{"count an alert of the other color", change("release", "decision.alerted",
+		`case e.Color != "" && e.Color != subject:`, `case e.Color == "neither" && e.Color != subject:`)},
+	{"count an alert of the version before", change("release", "decision.alerted",
+		`case !e.FiredAt.IsZero() && e.FiredAt.Before(r.RoutedAt.Add(-skew)):`, `case false:`)},
+	{"drop an alert in the switch", change("release", "decision.alerted",
+		`case !r.Phase.Moving() && (r.Phase != Completed || r.To != s.Live):`, `case r.Phase != Baking:`)},
+	{"retry the PUT blindly", change("engine", "worker.write",
+		`op, err := w.app.Gateway.Switch(ctx, to, w.record.Lease.Fence)`, `
+		op, err := w.app.Gateway.Switch(ctx, to, w.record.Lease.Fence)
+		if err != nil {
+			op, err = w.app.Gateway.Switch(context.WithoutCancel(ctx), to, w.record.Lease.Fence)
+		}`)},
+	{"route before verify", change("release", "decision.rollout",
+		`d.enter(Verifying, "%s runs %s with %d ready", r.To, r.Image, e.Ready)`, `d.beginSwitch("deployed")`)},
+	{"forget quarantine", change("release", "decision.returned", `r.Image.Digest != ""`, `false`)},
+	{"skip the live check before deploy and retire", change("engine", "worker.unmoved",
+		`live == "" || reading.Live == live`, `live == live`)},
+	{"free the lease without commit", change("engine", "worker.free", `
+		if err := w.commit(ctx); err != nil {
+			return err
+		}`, ``)},
+	{"see drift where the gateway could not be read", change("engine", "worker.act",
+		`[]release.Event{release.Stumbled{Detail: err.Error()}}`,
+		`[]release.Event{release.Looked{}, release.Stumbled{Detail: err.Error()}}`)},
+	{"begin a canceled operation again without a wait", change("engine", "worker.lost",
+		`min(w.Look<<min(w.losses, 10), calm)`, `time.Duration(0)`)},
+	{"send traffic back without looking again", change("release", "decision.route", `r.Fit = false`, ``)},
+	{"believe what an earlier worker saw of the rollback target", change("engine", "worker.owed",
+		`r.Phase == release.Returning && r.Operation == "" && !w.fit`,
+		`r.Phase == release.Returning && r.Operation == "" && !w.fit && r.ID == 0`)},
+	{"send traffic forward without looking again", change("engine", "worker.unfit",
+		`case o.Ready == 0:`, `case o.Ready < 0:`)},
+	{"scale down although the live color has no ready pod", change("engine", "worker.retire",
+		`err == nil && o.Ready == 0`, `err == nil && o.Ready < 0`)},
+	{"resume without looking at what the colors run", change("release", "decision.accept",
+		`s.Live, s.Known = s.Drift.Live, false`, `s.Live = s.Drift.Live`)},
+	{"keep a record of the live color that is wrong", change("release", "decision.compare",
+		`seen == nil || seen.Image.Digest == "" || seen.Image.Digest == slot.Image.Digest`,
+		`seen == nil || slot.Image.Digest != ""`)},
+	{"forget that a color was brought up again", change("release", "decision.returned",
+		`s.slot(r.To).Verified, s.slot(r.From).Retired = false, false`, `s.slot(r.To).Verified = false`)},
+	{"a switch by DNS is done before old answers have run out", change("fake", "Profile.Poll",
+		`!f.Seen.IsZero() && !p.now().Before(f.Seen.Add(p.ttl))`, `!f.Seen.IsZero()`)},
+	{"wait for room in a commit without committing", change("engine", "worker.work", `
+		if err := w.commit(ctx); err != nil {
+			return err
+		}`, ``)},
+}
+
+// TestEveryMutantFitsTheSource makes each mutant and checks its types, so that a change of
+// the source that a mutant does not follow is noticed in seconds.
+func TestEveryMutantFitsTheSource(t *testing.T) {
+	if os.Getenv("MUTANT") != "" {
+		t.Skip("is a mutant")
+	}
+	imports := exports(t)
+	for _, m := range mutants {
+		t.Run(m.name, func(t *testing.T) {
+			changed, err := m.source()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range m.edits {
+				if err := changed.check(e.pkg, imports); err != nil {
+					t.Errorf("%s: %v", e, err)
+				}
+			}
+		})
+	}
+}
+
+// source returns the text of all files of the packages that the mutant changes.
+func (m mutant) source() (source, error) {
+	s := source{}
+	for _, e := range m.edits {
+		if err := s.apply(e); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// exports returns an importer of the packages that this test depends on.
+func exports(t *testing.T) types.Importer {
+	list := exec.CommandContext(t.Context(), "go", "list", "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}", ".")
+	out, err := list.Output()
+	if err != nil {
+		t.Fatalf("list dependencies: %v", err)
+	}
+	files := map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		if name, file, ok := strings.Cut(strings.TrimSpace(line), " "); ok {
+			files[name] = file
+		}
+	}
+	return importer.ForCompiler(token.NewFileSet(), "gc", func(name string) (io.ReadCloser, error) { return os.Open(files[name]) })
+}
+
+// check checks the types of a package as it is in the source.
+func (s source) check(pkg string, imports types.Importer) error {
+	set := token.NewFileSet()
+	var files []*ast.File
+	for name, text := range s {
+		if path.Dir(filepath.ToSlash(name)) != "../"+pkg {
+			continue
+		}
+		file, err := parser.ParseFile(set, name, text, 0)
+		if err != nil {
+			return err
+		}
+		files = append(files, file)
+	}
+	_, err := (&types.Config{Importer: imports}).Check("bluegreen/internal/"+pkg, set, files, nil)
+	return err
+}
+
+// TestEveryMutantIsCaught compiles this package's tests with each mutant: they must fail.
 func TestEveryMutantIsCaught(t *testing.T) {
 	if testing.Short() {
-		t.Skip("compiles the tests two dozen times")
+		t.Skip("compiles the tests three dozen times")
 	}
 	if os.Getenv("MUTANT") != "" {
 		t.Skip("is a mutant")
 	}
-	dir := t.TempDir()
-	var workers sync.WaitGroup
-	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
-	if by, err := catch(t.Context(), filepath.Join(dir, "none"), nil); err == nil {
-		t.Fatalf("without any mutant the tests fail too: %s", by)
-	}
-	caught := make([]string, len(mutants))
-	for n, m := range mutants {
-		workers.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			by, err := catch(t.Context(), filepath.Join(dir, fmt.Sprint(n)), m.edits)
+	t.Run("none", func(t *testing.T) {
+		t.Parallel()
+		if by, err := (mutant{}).catch(t.Context(), t.TempDir()); !errors.Is(err, errUnnoticed) {
+			t.Errorf("without any mutant the tests fail too: %s (%v)", by, err)
+		}
+	})
+	for _, m := range mutants {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			by, err := m.catch(t.Context(), t.TempDir())
 			if err != nil {
-				t.Errorf("%s: %v", m.name, err)
+				t.Fatal(err)
 			}
-			caught[n] = by
+			t.Log(by)
 		})
-	}
-	workers.Wait()
-	for n, m := range mutants {
-		t.Logf("%-60s %s", m.name, caught[n])
 	}
 }
 
-// catch runs the tests on a mutant, the quick ones first, and returns what failed.
-func catch(ctx context.Context, dir string, edits []edit) (string, error) {
-	binary, err := build(ctx, dir, edits)
+var errUnnoticed = errors.New("no test failed")
+
+// catch runs the tests on a mutant, the quick ones first, and returns the failure.
+func (m mutant) catch(ctx context.Context, dir string) (string, error) {
+	binary, err := m.build(ctx, dir)
 	if err != nil {
 		return "", err
 	}
@@ -108,29 +240,29 @@ func catch(ctx context.Context, dir string, edits []edit) (string, error) {
 		args   []string
 	}{
 		{20 * time.Second, []string{"-test.run=Stream|Thousand"}},
-		{2 * time.Minute, []string{"-test.run=NoHistory", "-seeds=15000"}},
-		{2 * time.Minute, []string{"-test.run=Crash", "-test.short"}},
-		{2 * time.Minute, []string{"-test.run=Crash/way_back"}},
+		{10 * time.Minute, []string{"-test.run=NoRun", "-seeds=15000"}},
+		{10 * time.Minute, []string{"-test.run=Crash", "-test.short"}},
+		{10 * time.Minute, []string{"-test.run=Crash/rollback_target"}},
 	} {
 		ctx, cancel := context.WithTimeout(ctx, try.within)
-		args := try.args
-		cmd := exec.CommandContext(ctx, binary, args...)
+		cmd := exec.CommandContext(ctx, binary, try.args...)
 		cmd.Env = append(os.Environ(), "MUTANT=1")
 		began := time.Now()
 		out, err := cmd.CombinedOutput()
 		stuck := ctx.Err() != nil
 		cancel()
 		if stuck {
-			return fmt.Sprintf("%v does not end", args), nil
+			return fmt.Sprintf("%v does not end", try.args), nil
 		}
 		if err != nil {
-			return fmt.Sprintf("%s: %s", time.Since(began).Round(time.Millisecond), promise(string(out))), nil
+			return fmt.Sprintf("%s: %s", time.Since(began).Round(time.Millisecond), brokenIn(string(out))), nil
 		}
 	}
-	return "", fmt.Errorf("nothing noticed it")
+	return "", errUnnoticed
 }
 
-func promise(out string) string {
+// brokenIn is the promise, or the test, that the output of a failed run names.
+func brokenIn(out string) string {
 	for line := range strings.Lines(out) {
 		if i := strings.Index(line, "promise "); i >= 0 {
 			return strings.TrimSpace(line[i:])
@@ -144,29 +276,20 @@ func promise(out string) string {
 	return out
 }
 
-func build(ctx context.Context, dir string, edits []edit) (string, error) {
-	if err := os.Mkdir(dir, 0o755); err != nil {
+// build compiles this package's tests with the mutant.
+func (m mutant) build(ctx context.Context, dir string) (string, error) {
+	changed, err := m.source()
+	if err != nil {
 		return "", err
 	}
 	replace := map[string]string{}
-	for _, e := range edits {
-		path, err := filepath.Abs(filepath.Join("..", e.file))
+	for name, text := range changed {
+		real, err := filepath.Abs(name)
 		if err != nil {
 			return "", err
 		}
-		from := path
-		if changed, ok := replace[path]; ok {
-			from = changed
-		}
-		text, err := os.ReadFile(from)
-		if err != nil {
-			return "", err
-		}
-		if strings.Count(string(text), e.old) != 1 {
-			return "", fmt.Errorf("the source has %d times, not once:\n%s", strings.Count(string(text), e.old), e.old)
-		}
-		replace[path] = filepath.Join(dir, filepath.Base(e.file))
-		if err := os.WriteFile(replace[path], []byte(strings.Replace(string(text), e.old, e.new, 1)), 0o644); err != nil {
+		replace[real] = filepath.Join(dir, strings.ReplaceAll(filepath.ToSlash(name), "/", "_"))
+		if err := os.WriteFile(replace[real], []byte(text), 0o644); err != nil {
 			return "", err
 		}
 	}

@@ -11,26 +11,26 @@ import (
 	"bluegreen/internal/release"
 )
 
-// Plan is a history before it is run: what it is about, and everything that will happen
-// in it from outside. Each item may be dropped without making the rest meaningless.
+// Plan describes a run: its apps, workers and policy, and everything that happens from
+// outside. Each item may be dropped without making the rest meaningless.
 type Plan struct {
 	Seed    uint64
 	Apps    int
 	Workers int
 	Skew    time.Duration // by how much the clocks of the workers differ at most
 	Policy  release.Policy
-	Start   string // "live", "both" or "nothing": what runs before the first event
+	Start   string // "live", "both" or "nothing": the colors that run before the first event
 	Shared  bool   // the apps share one gateway, whose writes cancel each other
-	DNS     bool   // the gateway is a name, whose answers users' resolvers keep for a while
+	DNS     bool   // the gateway is a name, whose answers resolvers keep for a while
 	Items   []Item
-	Faults  time.Duration // after this time nothing goes wrong any more, besides what calls are to
-	// Behave is what becomes of images; nil draws it from the seed.
+	Faults  time.Duration // after this time nothing goes wrong any more but the calls listed
+	// Behave is how the pods of an image behave, by its number; nil draws it from the seed.
 	Behave map[int]fake.Behaviour
-	// Watch is told when users of any app come to be answered by another image; may be nil.
+	// Watch, unless nil, is called when users of an app come to be answered by another image.
 	Watch func(at time.Duration, users string)
 }
 
-// Kind is what an item does.
+// Kind is the kind of an item.
 type Kind string
 
 const (
@@ -39,17 +39,18 @@ const (
 	Order     Kind = "command"
 	NodeLoss  Kind = "nodes lost"
 	Away      Kind = "cluster away"
-	Edit      Kind = "edited by hand"
+	Edit      Kind = "edited outside bluegreen"
 	Storage   Kind = "storage"
 	Gate      Kind = "gateway"
 	Rival     Kind = "rival"
 	Neighbour Kind = "neighbour"
 	Lag       Kind = "slow calls"
 	Deaf      Kind = "wake-ups lost"
+	Repeat    Kind = "messages repeated"
 	Call      Kind = "call"
 )
 
-// Item is one thing that happens. Which fields count depends on its kind.
+// Item is one thing that happens from outside. The fields that count depend on its kind.
 type Item struct {
 	Kind    Kind
 	At      time.Duration
@@ -63,7 +64,7 @@ type Item struct {
 	Command release.Command
 	Force   bool
 	Fate    fake.Fate
-	N       int // number of the outside call
+	N       int // number of the outside call, or of messages
 	How     How
 }
 
@@ -71,13 +72,12 @@ type Item struct {
 type How string
 
 const (
-	Refused      How = "refused"
-	Lied         How = "done, reported as failed"
-	Frozen       How = "frozen before"
-	FrozenAfter  How = "frozen after"
-	KilledBefore How = "worker killed before"
-	KilledAfter  How = "worker killed after"
-	LiedKilled   How = "done, reported as failed, then killed"
+	Refused        How = "refused"
+	ReportedFailed How = "done, reported as failed"
+	Frozen         How = "frozen before"
+	FrozenAfter    How = "frozen after"
+	KilledBefore   How = "worker killed before"
+	KilledAfter    How = "worker killed after"
 )
 
 func (i Item) String() string {
@@ -92,9 +92,11 @@ func (i Item) String() string {
 	case Call:
 		return fmt.Sprintf("call %4d  %s for %s", i.N, i.How, i.For)
 	case Gate:
-		text += fmt.Sprintf(" %s for %s", []string{"succeeds", "fails", "is busy", "denies", "is slow", "lies"}[i.Fate], i.For)
+		text += fmt.Sprintf(" %s for %s", []string{"succeeds", "fails", "is busy", "denies", "is slow", "reports success without effect"}[i.Fate], i.For)
 	case Storage:
 		text += fmt.Sprintf(" %s for %s", i.How, i.For)
+	case Repeat:
+		text += fmt.Sprintf(" %d, over %s", i.N, i.For)
 	case Rival:
 		text += fmt.Sprintf(" writes %q", i.Color)
 	default:
@@ -103,7 +105,7 @@ func (i Item) String() string {
 	return text
 }
 
-// String tells the plan, one line for each thing that happens.
+// String lists the plan, one line for each item.
 func (p Plan) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "seed %d: %d apps (shared gateway %v, by DNS %v) that start with %s, %d workers, clocks %s apart; manual %v default %q deadline %s, bake %s, keepIdle %v, first %s\n",
@@ -114,8 +116,8 @@ func (p Plan) String() string {
 	return b.String()
 }
 
-// images is how many images an app may see; what becomes of each follows from its number
-// and the seed.
+// images is how many images an app may see; how each behaves follows from its number and
+// the seed.
 const images = 8
 
 func tag(n int) string { return fmt.Sprintf("%d.0", n+1) }
@@ -174,7 +176,7 @@ func color(r *rand.Rand) release.Color {
 	return []release.Color{release.Blue, release.Green}[r.IntN(2)]
 }
 
-// happens is what the world does in the ordinary way.
+// happens draws an event of ordinary operation.
 func happens(r *rand.Rand, p *Plan) Item {
 	i := Item{At: moment(r, p), Image: 1 + r.IntN(images-1), ID: r.IntN(40)}
 	switch n := r.IntN(16); {
@@ -207,16 +209,16 @@ func happens(r *rand.Rand, p *Plan) Item {
 	return i
 }
 
-// breaks is what fails for a while.
+// breaks draws a fault that lasts for a while.
 func breaks(r *rand.Rand, p *Plan) Item {
 	i := Item{At: moment(r, p), For: time.Duration(1+r.IntN(150)) * time.Second, Color: color(r)}
-	switch r.IntN(10) {
+	switch r.IntN(11) {
 	case 0:
 		i.Kind = NodeLoss
 	case 1:
 		i.Kind = Away
 	case 2:
-		i.Kind, i.How = Storage, []How{Refused, Lied}[r.IntN(2)]
+		i.Kind, i.How = Storage, []How{Refused, ReportedFailed}[r.IntN(2)]
 	case 3, 4:
 		i.Kind, i.Fate = Gate, []fake.Fate{fake.Fails, fake.Busy, fake.Denied, fake.Slow, fake.Hollow}[r.IntN(5)]
 	case 5:
@@ -232,21 +234,23 @@ func breaks(r *rand.Rand, p *Plan) Item {
 		i.Kind = Deaf
 	case 9:
 		i.Kind, i.Image = Edit, r.IntN(images)
+	case 10:
+		i.Kind, i.N = Repeat, 1+r.IntN(100)
 	}
 	return i
 }
 
-// fault is one call that goes wrong.
+// fault draws one call that goes wrong.
 func fault(r *rand.Rand) Item {
 	i := Item{Kind: Call, N: 1 + r.IntN(500), At: time.Hour}
-	i.How = []How{Refused, Lied, Frozen, FrozenAfter, KilledBefore, KilledAfter, LiedKilled}[r.IntN(7)]
+	i.How = []How{Refused, ReportedFailed, Frozen, FrozenAfter, KilledBefore, KilledAfter}[r.IntN(6)]
 	if i.How == Frozen || i.How == FrozenAfter {
 		i.For = time.Duration(10+r.IntN(140)) * time.Second
 	}
 	return i
 }
 
-// behaviour is what becomes of pods that run the n-th image. The first is always good.
+// behaviour draws how pods of the n-th image behave. The first is always good.
 func behaviour(seed uint64, n int) fake.Behaviour {
 	good := fake.Behaviour{Ready: 5 * time.Second}
 	if n == 0 {

@@ -24,7 +24,7 @@ type (
 	workloads struct{ *ports }
 )
 
-// call makes an outside call in the way that the plan wants it.
+// call makes an outside call, with the failure that the plan has for it.
 func (p *ports) call(name string, do func() error) error {
 	s := p.sim
 	s.calls++
@@ -32,7 +32,7 @@ func (p *ports) call(name string, do func() error) error {
 	fault := s.faults[n]
 	s.pause(s.latency())
 	if fault.How != "" {
-		s.tell("call %d (%s of %s by %s): %s", n, name, p.app.name, s.current.worker.name, fault.How)
+		s.logf("call %d (%s of %s by %s): %s", n, name, p.app.name, s.current.worker.name, fault.How)
 	}
 	switch fault.How {
 	case Frozen:
@@ -48,9 +48,9 @@ func (p *ports) call(name string, do func() error) error {
 	switch fault.How {
 	case FrozenAfter:
 		s.pause(fault.For)
-	case Lied:
+	case ReportedFailed:
 		return errOutside
-	case LiedKilled, KilledAfter:
+	case KilledAfter:
 		s.kill()
 	}
 	return nil
@@ -64,7 +64,7 @@ func (s *sim) latency() time.Duration {
 	return d
 }
 
-// stored is a call to the store, which may have a bad time as a whole.
+// stored is a call to the store, which may be failing as a whole.
 func (p store) stored(name string, do func() error) error {
 	return p.call(name, func() error {
 		bad, is := p.sim.active[Storage]
@@ -85,26 +85,57 @@ func (p store) stored(name string, do func() error) error {
 func (p store) Load(ctx context.Context, app string) (snap engine.Snapshot, err error) {
 	err = p.stored("load", func() error {
 		snap, err = p.app.store.Load(ctx, app)
-		snap.Outbox = nil // what is published is no part of these histories
+		seen := read(snap.Record)
+		ask(p.app, func(h onLoad) error { h.loaded(p.sim.current, seen); return nil })
 		return err
 	})
 	return snap, err
 }
 
+// Commit saves the record as it is after encoding and decoding, so that the worker goes on
+// with the fields that are stored and no others.
 func (p store) Commit(ctx context.Context, from engine.Snapshot, c engine.Change) (snap engine.Snapshot, err error) {
 	err = p.stored("commit", func() error {
-		before := p.app.peek()
+		before, given := p.app.peek(), c.Record
+		c.Record = decoded(encoded(given))
 		snap, err = p.app.store.Commit(ctx, from, c)
-		snap.Outbox = nil
-		p.app.committed(before, c, err)
+		snap.Outbox = nil // notifications are no part of these runs
+		if err == nil {
+			err = p.app.store.Sent(ctx, from.App, c.Facts)
+		}
+		p.app.committed(commit{task: p.sim.current, from: before, given: given, facts: c.Facts, err: err}, c.Consumed)
 		return err
 	})
 	return snap, err
+}
+
+// committed reports a commit to the promises.
+func (a *app) committed(c commit, consumed []engine.Entry) {
+	after := a.peek()
+	c.before, c.after = read(c.from.Record), read(after.Record)
+	c.stored, a.saved = after.Record, c.after
+	c.kept = len(after.Inbox) == len(c.from.Inbox) && after.Version == c.from.Version
+	if c.err == nil {
+		for _, f := range c.facts {
+			a.sim.logf("%s: %s: %s", a.name, f.Kind, f.Text)
+		}
+		for _, e := range consumed {
+			a.sim.logf("%s: %s %s -> %s", a.name, e.ID, e.Event, e.Decision)
+			c.decisions = append(c.decisions, decide(e))
+		}
+	}
+	ask(a, func(h onCommit) error { return h.committed(c) })
+	if c.after.phase != c.before.phase || c.after.id != c.before.id {
+		a.sim.entered(c.after.phase)
+	}
 }
 
 func (p store) Accept(ctx context.Context, app string, e engine.Entry) (fresh bool, err error) {
 	err = p.stored("accept", func() error {
 		fresh, err = p.app.store.Accept(ctx, app, e)
+		if fresh {
+			ask(p.app, func(h onAccept) error { h.accepted(p.sim.current); return nil })
+		}
 		return err
 	})
 	return fresh, err
@@ -133,13 +164,19 @@ func (p store) Sweep(ctx context.Context, app string, before time.Time) error {
 // Wake implements engine.Wakeups. The queue's delay is relative, so the worker's clock
 // does not matter.
 func (p *ports) Wake(ctx context.Context, app string, at time.Time) error {
+	w := wakeup{process: p.name, at: at}
 	at = at.Add(-p.sim.current.worker.skew)
-	return p.call("wake", func() error {
+	ask(p.app, func(h onWake) error { return h.waking(p.sim.current, w) })
+	err := p.call("wake", func() error {
 		if _, deaf := p.sim.active[Deaf]; deaf {
 			return nil
 		}
 		return p.sim.wakeups.Wake(ctx, app, later(at, p.sim.now))
 	})
+	if err == nil {
+		ask(p.app, func(h onWoken) error { h.woken(p.sim.current, w); return nil })
+	}
+	return err
 }
 
 func later(a, b time.Time) time.Time {
@@ -149,27 +186,32 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// Probe implements engine.Prober: of a color before the switch, or of what users see.
+// Probe implements engine.Prober: of a color before the switch, or of the public address.
 func (p *ports) Probe(ctx context.Context, c engine.Check) error {
-	return p.call("probe", func() error {
-		kind, name, _ := strings.Cut(c.URL, "/")
-		color := release.Color(name)
-		i, ready := p.app.cluster.Running(color)
-		switch {
-		case kind == "public" && p.app.gateway.Effective() != color:
-			return fmt.Errorf("answered by %s", p.app.gateway.Effective())
-		case ready == 0:
-			return fmt.Errorf("answered 503")
-		case p.app.cluster.Fails(color):
-			return fmt.Errorf("answered 500")
-		case kind == "preview":
-			p.app.verified[color], p.app.proven[i.Digest] = i.Digest, true
-		}
-		return nil
-	})
+	kind, name, _ := strings.Cut(c.URL, "/")
+	if kind == "public" {
+		ask(p.app, func(h onProbe) error { return h.probing(p.sim.current) })
+	}
+	return p.call("probe", func() error { return p.app.answer(kind == "public", release.Color(name)) })
 }
 
-// claimed reports whether what has a deadline may still be sent, by the worker's clock.
+// answer is the result of a check of a color, at its preview address or at the public one.
+func (a *app) answer(public bool, c release.Color) error {
+	i, ready := a.cluster.Running(c)
+	switch {
+	case public && a.gateway.Effective() != c:
+		return fmt.Errorf("answered by %s", a.gateway.Effective())
+	case ready == 0:
+		return fmt.Errorf("answered 503")
+	case a.cluster.Fails(c):
+		return fmt.Errorf("answered 500")
+	case !public:
+		ask(a, func(h onPreview) error { h.previewed(c, i); return nil })
+	}
+	return nil
+}
+
+// claimed fails when the deadline of a write has passed by the worker's clock.
 func (p *ports) claimed(ctx context.Context) error {
 	if deadline, ok := ctx.Deadline(); ok && !p.sim.now.Add(p.sim.current.worker.skew).Before(deadline) {
 		return fmt.Errorf("not sent: %w", context.DeadlineExceeded)
@@ -190,7 +232,7 @@ func (p gateway) Switch(ctx context.Context, to release.Color, fence int64) (op 
 		if err := p.claimed(ctx); err != nil {
 			return err
 		}
-		p.app.beforeSwitch(p.name, to, fence)
+		p.app.switching(p.name, to, fence)
 		op, err = p.app.gateway.Switch(context.Background(), to, fence)
 		if err == nil && p.sim.plan.Shared {
 			for _, other := range p.sim.apps {
@@ -239,10 +281,8 @@ func (p workloads) Deploy(ctx context.Context, o engine.Order) error {
 		if err := p.claimed(ctx); err != nil {
 			return err
 		}
-		done := p.app.beforeChange(p.name, "deploy", o.Color, o.Image, o.Fence)
-		err := p.app.cluster.Deploy(ctx, o)
-		done(err)
-		return err
+		return p.app.change(colorChange{by: p.name, what: "deploy", color: o.Color, fence: o.Fence},
+			func() error { return p.app.cluster.Deploy(ctx, o) })
 	})
 }
 
@@ -251,9 +291,38 @@ func (p workloads) Scale(ctx context.Context, c release.Color, replicas int32, f
 		if err := p.claimed(ctx); err != nil {
 			return err
 		}
-		done := p.app.beforeChange(p.name, "scale", c, release.Image{}, fence)
-		err := p.app.cluster.Scale(ctx, c, replicas, fence)
-		done(err)
-		return err
+		return p.app.change(colorChange{by: p.name, what: "scale", color: c, fence: fence},
+			func() error { return p.app.cluster.Scale(ctx, c, replicas, fence) })
 	})
+}
+
+// switching reports a write to the gateway to the promises, before it is made.
+func (a *app) switching(by string, to release.Color, fence int64) {
+	s := a.saved
+	runs, ready := a.cluster.Running(to)
+	a.sim.logf("%s: write to the gateway towards %s (%s, %d ready) by %s, fence %d", a.name, to, runs.Tag, ready, by, fence)
+	w := gatewayWrite{
+		by: by, fence: fence, to: to, image: runs, saved: s, forward: s.forward(to),
+		already: to == a.effective || to == a.gateway.Configured() && a.recently(a.rival, claimLasts),
+	}
+	ask(a, func(h onSwitch) error { return h.switching(w) })
+}
+
+// change changes a color and reports the difference to the promises.
+func (a *app) change(c colorChange, do func() error) error {
+	c.saved = a.saved
+	c.ran, _ = a.cluster.Running(c.color)
+	c.had = a.cluster.Wanted(c.color)
+	if err := do(); err != nil {
+		return err
+	}
+	c.runs, _ = a.cluster.Running(c.color)
+	c.has = a.cluster.Wanted(c.color)
+	if !c.otherImage() && c.has == c.had {
+		return nil
+	}
+	a.sim.logf("%s: %s %s from %s x%d to %s x%d by %s, fence %d", a.name, c.what, c.color, c.ran.Tag, c.had, c.runs.Tag, c.has, c.by, c.fence)
+	delete(a.editedTo, c.color) // what was done since is not changed back
+	ask(a, func(h onChange) error { return h.changed(c) })
+	return nil
 }

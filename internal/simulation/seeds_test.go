@@ -14,13 +14,13 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 0, "number of histories; 0 for 2,000 in short mode and 100,000 otherwise")
+	seeds = flag.Int("seeds", 0, "number of runs; 0 for 2,000 in short mode and 100,000 otherwise")
 	seed  = flag.Uint64("seed", 0, "first seed")
 )
 
-// TestNoHistoryBreaksAPromise runs histories drawn from seeds. What fails is shrunk to
-// what it needs, and told.
-func TestNoHistoryBreaksAPromise(t *testing.T) {
+// TestNoRunBreaksAPromise draws runs from seeds. A run that fails is shrunk to the items that
+// it needs, and logged.
+func TestNoRunBreaksAPromise(t *testing.T) {
 	n := *seeds
 	if n == 0 {
 		n = 100_000
@@ -49,17 +49,17 @@ func TestNoHistoryBreaksAPromise(t *testing.T) {
 	}
 	workers.Wait()
 	took := time.Since(began)
-	t.Logf("%d histories with %d outside calls in %s: %.0f histories/s", n, calls.Load(), took.Round(time.Millisecond), float64(n)/took.Seconds())
+	t.Logf("%d runs with %d outside calls in %s: %.0f runs/s", n, calls.Load(), took.Round(time.Millisecond), float64(n)/took.Seconds())
 	slices.Sort(broken)
 	if len(broken) > 0 {
 		explain(t, simulation.Generate(broken[0]))
 	}
 }
 
-// explain shrinks a plan that breaks a promise, and tells it.
+// explain shrinks a plan that breaks a promise, and logs its run.
 func explain(t *testing.T, plan simulation.Plan) {
 	t.Helper()
 	small := simulation.Shrink(plan)
 	_, err := simulation.Run(small, func(format string, args ...any) { fmt.Printf("    "+format+"\n", args...) })
-	t.Fatalf("%v\n%s\nagain: go test ./internal/simulation -run TestNoHistory -seeds 1 -seed %d", err, small, plan.Seed)
+	t.Fatalf("%v\n%s\nagain: go test ./internal/simulation -run TestNoRun -seeds 1 -seed %d", err, small, plan.Seed)
 }

@@ -2,7 +2,7 @@ package simulation
 
 import "slices"
 
-// Shrink drops from a plan that breaks a promise what it does not need to break one.
+// Shrink drops the items that a plan does not need to break a promise.
 func Shrink(p Plan) Plan {
 	fails := func(p Plan) bool {
 		_, err := Run(p, nil)
@@ -24,7 +24,7 @@ func Shrink(p Plan) Plan {
 	return simpler(p, fails)
 }
 
-// simpler does without several workers, apps and clocks where the promise breaks all the same.
+// simpler uses one worker, app and clock where the promise is broken all the same.
 func simpler(p Plan, fails func(Plan) bool) Plan {
 	for _, change := range []func(*Plan){
 		func(p *Plan) { p.Apps, p.Shared = 1, false },

@@ -23,7 +23,7 @@ var epoch = time.Date(2126, 11, 24, 12, 0, 0, 0, time.UTC)
 const (
 	// settling is how long everything may take to come to rest after the last fault.
 	settling = 40 * time.Minute
-	// busy is how many outside calls a history may make: more is a loop that does not wait.
+	// busy is how many outside calls a run may make: more is a loop that does not wait.
 	busy = 12_000
 	// gatewayTakes is the time of an ordinary operation of the gateway.
 	gatewayTakes = 20 * time.Second
@@ -46,8 +46,8 @@ type sim struct {
 	ticks   int
 	over    bool  // everything has come to rest
 	broken  error // the first promise that was found broken
-	story   func(format string, args ...any)
-	active  map[Kind]Item // what fails for now, not bound to an app
+	log     func(format string, args ...any)
+	active  map[Kind]Item // faults that last, not bound to an app
 }
 
 // worker is a process with a clock of its own and an engine for each app.
@@ -67,26 +67,34 @@ type task struct {
 	next   func() (struct{}, bool)
 	stop   func()
 	yield  func(struct{}) bool
-	do     func() // instead of an invocation: something that happens
+	do     func() // instead of an invocation: an item of the plan
+
+	tick    bool   // a clock tick, not a message or an event
+	owner   string // under which it has claimed the app; "" when that is not saved
+	reasons reasons
+	knows   *saved    // the record, as it last loaded or saved it
+	probed  time.Time // when the last check of the public address was due
 }
 
 // killed ends an invocation where it stands.
 type killed struct{}
 
-// Outcome is how a history ended.
+// Outcome is how a run ended.
 type Outcome struct {
 	Calls    int    // made to the outside
+	Messages int    // sent for the first app
+	Probes   int    // of its public address during a bake
 	Users    string // tag of the image that answers the users of the first app
 	Releases int    // of the first app
 	Phase    release.Phase
 }
 
-// Run runs a plan and returns the first promise that was broken, or nil. A story, when
-// given, is told line by line.
-func Run(p Plan, story func(format string, args ...any)) (Outcome, error) {
+// Run runs a plan and returns the first promise that was broken, or nil. It reports what
+// happens to log, line by line, unless that is nil.
+func Run(p Plan, log func(format string, args ...any)) (Outcome, error) {
 	s := &sim{
 		plan: p, now: epoch, dice: rand.New(rand.NewPCG(p.Seed, 1)), faults: map[int]Item{},
-		wakeups: fake.NewWakeups(nil), story: story, active: map[Kind]Item{},
+		wakeups: fake.NewWakeups(nil), log: log, active: map[Kind]Item{},
 	}
 	for n := range p.Apps {
 		s.apps = append(s.apps, s.newApp(n))
@@ -96,17 +104,7 @@ func Run(p Plan, story func(format string, args ...any)) (Outcome, error) {
 		s.restart(w)
 		s.workers = append(s.workers, w)
 	}
-	for _, i := range p.Items {
-		switch {
-		case i.Kind == Call:
-			s.faults[i.N] = i
-			continue
-		case i.When != "":
-			s.waiting = append(s.waiting, i)
-			continue
-		}
-		s.at(epoch.Add(i.At), func() { s.happen(i) })
-	}
+	s.schedule(p.Items)
 	s.at(epoch.Add(time.Second), s.tick)
 	s.at(epoch.Add(p.Faults), s.heal)
 	s.at(epoch.Add(p.Faults+2*time.Minute), s.rest)
@@ -117,11 +115,29 @@ func Run(p Plan, story func(format string, args ...any)) (Outcome, error) {
 		}
 	}
 	first := s.apps[0]
-	r := first.peek().Record.State.Release
-	return Outcome{Calls: s.calls, Users: first.users(), Releases: r.ID, Phase: r.Phase}, s.broken
+	r := first.saved
+	return Outcome{
+		Calls: s.calls, Messages: first.messages, Probes: first.probes,
+		Users: first.users(), Releases: r.id, Phase: r.phase,
+	}, s.broken
 }
 
-// entered makes happen what waits for a phase.
+// schedule plans what happens at a time, in a phase or at a call.
+func (s *sim) schedule(items []Item) {
+	for _, i := range items {
+		switch {
+		case i.Kind == Call:
+			s.faults[i.N] = i
+			continue
+		case i.When != "":
+			s.waiting = append(s.waiting, i)
+			continue
+		}
+		s.at(epoch.Add(i.At), func() { s.happen(i) })
+	}
+}
+
+// entered schedules the items that wait for a phase.
 func (s *sim) entered(p release.Phase) {
 	s.waiting = slices.DeleteFunc(s.waiting, func(i Item) bool {
 		if i.When == p {
@@ -131,16 +147,16 @@ func (s *sim) entered(p release.Phase) {
 	})
 }
 
-func (s *sim) tell(format string, args ...any) {
-	if s.story != nil {
-		s.story("%10s  %s", s.now.Sub(epoch).Round(time.Millisecond), fmt.Sprintf(format, args...))
+func (s *sim) logf(format string, args ...any) {
+	if s.log != nil {
+		s.log("%10s  %s", s.now.Sub(epoch).Round(time.Millisecond), fmt.Sprintf(format, args...))
 	}
 }
 
 func (s *sim) fail(format string, args ...any) {
 	if s.broken == nil {
 		s.broken = fmt.Errorf("after %s: %s", s.now.Sub(epoch).Round(time.Millisecond), fmt.Sprintf(format, args...))
-		s.tell("BROKEN: %v", s.broken)
+		s.logf("BROKEN: %v", s.broken)
 	}
 }
 
@@ -159,7 +175,7 @@ func (s *sim) loop() {
 		t := heap.Pop(&s.tasks).(*task)
 		s.advance(t.at)
 		if s.now.After(end) {
-			s.eventually()
+			s.end()
 			return
 		}
 		s.resume(t)
@@ -175,7 +191,7 @@ func (s *sim) advance(to time.Time) {
 	}
 }
 
-// at plans something that happens at a time, outside of any worker.
+// at schedules something outside of any worker.
 func (s *sim) at(when time.Time, do func()) {
 	s.push(&task{at: when, do: do})
 }
@@ -198,9 +214,9 @@ func (s *sim) resume(t *task) {
 	s.current = nil
 }
 
-// invoke starts an invocation on a worker. When it ends, then is told whether it was
-// killed, and its error otherwise.
-func (s *sim) invoke(w *worker, a *app, do func(ctx context.Context, e *engine.Engine) error, then func(dead bool, err error)) {
+// invoke starts an invocation on a worker. When it ends, then is called with whether it was
+// killed, and with its error otherwise.
+func (s *sim) invoke(w *worker, a *app, do func(ctx context.Context, e *engine.Engine) error, then func(dead bool, err error)) *task {
 	t := &task{at: s.now, worker: w, app: a}
 	t.next, t.stop = iter.Pull(func(yield func(struct{}) bool) {
 		t.yield = yield
@@ -220,6 +236,7 @@ func (s *sim) invoke(w *worker, a *app, do func(ctx context.Context, e *engine.E
 		}
 	})
 	s.push(t)
+	return t
 }
 
 // pause lets time pass for the present invocation.
@@ -234,7 +251,7 @@ func (s *sim) pause(d time.Duration) {
 // kill ends the present invocation, and its process: the next ones find a new one.
 func (s *sim) kill() {
 	w := s.current.worker
-	s.tell("%s is killed", w.name)
+	s.logf("%s is killed", w.name)
 	s.restart(w)
 	panic(killed{})
 }
@@ -271,7 +288,8 @@ func (s *sim) anyWorker() *worker { return s.workers[s.dice.IntN(len(s.workers))
 func (s *sim) tick() {
 	s.ticks++
 	for _, a := range s.apps {
-		s.invoke(s.anyWorker(), a, func(ctx context.Context, e *engine.Engine) error { return e.TickApp(ctx, a.name) }, nil)
+		t := s.invoke(s.anyWorker(), a, func(ctx context.Context, e *engine.Engine) error { return e.TickApp(ctx, a.name) }, nil)
+		t.tick, t.reasons.overdue = true, true
 	}
 	s.at(epoch.Add(time.Duration(s.ticks)*time.Minute+time.Second), s.tick)
 }
@@ -286,12 +304,12 @@ func (s *sim) wake() {
 	}
 }
 
-// deliver brings a queue message to a worker, and again when that fails.
+// deliver delivers a queue message to a worker, and again when that fails.
 func (s *sim) deliver(a *app, tries int) {
 	s.invoke(s.anyWorker(), a, func(ctx context.Context, e *engine.Engine) error { return e.Step(ctx, a.name) }, func(dead bool, err error) {
 		if (dead || err != nil) && tries > 1 {
 			if err != nil {
-				s.tell("app %s: a step failed: %v", a.name, err)
+				s.logf("app %s: a step failed: %v", a.name, err)
 			}
 			after := 10 * time.Second
 			if dead {
@@ -302,7 +320,7 @@ func (s *sim) deliver(a *app, tries int) {
 	})
 }
 
-// accept brings an event to a worker until it is accepted.
+// accept delivers an event to workers until one accepts it.
 func (s *sim) accept(a *app, id string, do func(ctx context.Context, e *engine.Engine) error) {
 	a.undelivered++
 	var try func()
@@ -335,6 +353,48 @@ func (t *tasks) Pop() any {
 	last := (*t)[len(*t)-1]
 	*t = (*t)[:len(*t)-1]
 	return last
+}
+
+// rest ends the run once everything has come to rest, which is looked at between ticks.
+func (s *sim) rest() {
+	s.over = s.atRest()
+	s.at(s.now.Add(30*time.Second), s.rest)
+}
+
+func (s *sim) atRest() bool {
+	for _, t := range s.tasks {
+		if t.do == nil {
+			return false
+		}
+	}
+	for _, a := range s.apps {
+		if _, err := a.restless(); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// end fails the run for each app that has had its time to come to rest and has not.
+func (s *sim) end() {
+	for _, a := range s.apps {
+		if p, err := a.restless(); err != nil {
+			s.fail("promise %s: %s never comes to rest: %v (%s)", p.Name(), a.name, err, explain(a.peek().Record, s.plan.Policy, s.now))
+		}
+	}
+}
+
+// restless returns the first promise that keeps an app from being at rest, and why.
+func (a *app) restless() (promise, error) {
+	snap := a.peek()
+	for _, p := range a.promises {
+		if r, ok := p.(atRest); ok {
+			if err := r.restless(snap); err != nil {
+				return p, err
+			}
+		}
+	}
+	return nil, nil
 }
 
 var errOutside = errors.New("the service does not answer")

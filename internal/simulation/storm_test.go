@@ -50,5 +50,27 @@ func TestAThousandAlertsCauseOneReturn(t *testing.T) {
 	if out.Users != "1.0" || out.Phase != release.RolledBack || moves != 2 {
 		t.Errorf("users are answered by %s after %d moves (%s); wanted one switch and one return", out.Users, moves, out.Phase)
 	}
-	t.Logf("%d outside calls", out.Calls)
+	if out.Messages > 1100 {
+		t.Errorf("1000 alerts cause %d wake-ups; wanted one for each and few more", out.Messages)
+	}
+	t.Logf("%d outside calls, %d wake-ups, %d probes", out.Calls, out.Messages, out.Probes)
+}
+
+func TestAThousandMessagesCauseNoStreamOfWakeups(t *testing.T) {
+	plan := scenario{}.prepared()
+	plan.Items = []simulation.Item{push}
+	alone, err := simulation.Run(plan, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan.Items = append(plan.Items, when(release.Baking, 0, simulation.Item{Kind: simulation.Repeat, N: 1000, For: 10 * time.Minute}))
+	many, err := simulation.Run(plan, nil)
+	if err != nil {
+		simulation.Run(plan, t.Logf)
+		t.Fatal(err)
+	}
+	if many.Messages > 3*alone.Messages { // each claim may cause one of each process
+		t.Errorf("1000 more messages cause %d wake-ups; without them there are %d", many.Messages, alone.Messages)
+	}
+	t.Logf("%d probes and %d wake-ups; without the messages %d and %d", many.Probes, many.Messages, alone.Probes, alone.Messages)
 }

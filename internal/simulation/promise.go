@@ -1,0 +1,129 @@
+package simulation
+
+import (
+	"strings"
+	"time"
+
+	"bluegreen/internal/engine"
+	"bluegreen/internal/release"
+)
+
+// promise is something that must hold in every run. It implements those hooks below that
+// it needs; each app of a run has promises of its own. An error says how it was broken.
+type promise interface{ Name() string }
+
+type (
+	// onPreview is called after a check of a color that has no traffic has passed.
+	onPreview interface {
+		previewed(release.Color, release.Image)
+	}
+	// onSwitch is called when a write to the gateway is about to be made.
+	onSwitch interface{ switching(gatewayWrite) error }
+	// onChange is called after a worker has changed the image or the size of a color.
+	onChange interface{ changed(colorChange) error }
+	// onCommit is called after each commit, done or not.
+	onCommit interface{ committed(commit) error }
+	// onLoad is called after a worker has loaded the app.
+	onLoad interface{ loaded(*task, *saved) }
+	// onAccept is called after an event was stored for the first time.
+	onAccept interface{ accepted(*task) }
+	// onWake is called when a wake-up is about to be sent.
+	onWake interface{ waking(*task, wakeup) error }
+	// onWoken is called when a wake-up was sent and its worker knows.
+	onWoken interface{ woken(*task, wakeup) }
+	// onProbe is called when the public address is about to be checked.
+	onProbe interface{ probing(*task) error }
+	// atRest is asked between ticks, and in the end, why the app is not at rest.
+	atRest interface{ restless(engine.Snapshot) error }
+)
+
+// promises are all that hold for an app: causes before consequences, because a run ends
+// with the first that is broken.
+func promises(a *app) []promise {
+	return []promise{
+		newOneWorker(a),
+		savedFirst{},
+		recordWhole{},
+		&messagesBounded{app: a, last: map[string]time.Time{}},
+		newProbesBounded(a),
+		newCheckedFirst(a),
+		&readyFirst{app: a},
+		&liveUntouched{app: a},
+		&targetKept{app: a},
+		&quarantineKept{app: a, bad: map[string]bool{}},
+		alertsAnswered{},
+		&decisionsRecorded{app: a},
+		&historyNumbered{},
+		&driftTrue{app: a},
+		&recordAgrees{app: a},
+		&comesToRest{app: a},
+	}
+}
+
+// ask calls a hook of all promises of an app that have it.
+func ask[H any](a *app, hook func(H) error) {
+	for _, p := range a.promises {
+		if h, ok := p.(H); ok {
+			if err := hook(h); err != nil {
+				a.sim.fail("promise %s: %s: %v", p.Name(), a.name, err)
+			}
+		}
+	}
+}
+
+// gatewayWrite is a write to the gateway.
+type gatewayWrite struct {
+	by      string // the engine
+	fence   int64
+	to      release.Color
+	image   release.Image // that the color runs
+	saved   *saved
+	forward bool
+	already bool // traffic goes there, or another writer has just sent it there
+}
+
+// ordered reports whether the write only does what an operator has forced.
+func (w gatewayWrite) ordered() bool { return w.forward && w.saved.forced }
+
+// colorChange is a change of the image or the size of a color that was made.
+type colorChange struct {
+	by        string // the engine
+	fence     int64
+	what      string // deploy or scale
+	color     release.Color
+	ran, runs release.Image
+	had, has  int32
+	saved     *saved // when the change was asked for
+}
+
+func (c colorChange) otherImage() bool { return c.runs.Digest != c.ran.Digest }
+
+// harms reports whether the color can carry less than before, or runs another image.
+func (c colorChange) harms() bool { return c.otherImage() || c.has < c.had }
+
+// commit is a commit that was tried.
+type commit struct {
+	task          *task
+	before, after *saved
+	from          engine.Snapshot // that the store held
+	given, stored engine.Record   // as the worker gave it, and as it is read back
+	kept          bool            // nothing in the store was changed
+	facts         []release.Fact
+	decisions     []decision
+	err           error
+}
+
+// decision is an event that left the inbox.
+type decision struct {
+	entry engine.Entry
+	event release.Event
+	kind  release.FactKind
+	text  string
+	err   error // the event cannot be decoded
+}
+
+func decide(e engine.Entry) decision {
+	kind, text, _ := strings.Cut(e.Decision, ": ")
+	event, err := engine.Decode(e)
+	return decision{entry: e, event: event, kind: release.FactKind(kind), text: text, err: err}
+}

@@ -1,0 +1,78 @@
+package simulation
+
+import (
+	"fmt"
+	"slices"
+
+	"bluegreen/internal/release"
+)
+
+// liveUntouched: a color that users reach is neither deployed to nor made smaller, and
+// the other is made smaller only while the live color has a ready pod.
+type liveUntouched struct{ app *app }
+
+func (*liveUntouched) Name() string { return "2 (live color is left alone)" }
+
+func (p *liveUntouched) changed(c colorChange) error {
+	a := p.app
+	if !c.harms() || c.saved.live == "" || a.rivalLately() {
+		return nil
+	}
+	switch {
+	case slices.Contains(a.gateway.Reaches(), c.color) || a.gateway.Configured() == c.color:
+		return fmt.Errorf("%s of %s, which has the users' traffic", c.what, c.color)
+	case c.what == "scale" && !a.recently(a.ready[a.effective], a.sim.lookAge()):
+		return fmt.Errorf("%s of %s while no pod of the live color is ready", c.what, c.color)
+	}
+	return nil
+}
+
+// targetKept: from the switch to the end of the bake the rollback target is neither
+// deployed to nor made smaller.
+type targetKept struct {
+	app    *app
+	target release.Color // "" when none is promised
+	left   release.Color // for which traffic left the target
+}
+
+func (*targetKept) Name() string { return "2 (rollback target is kept)" }
+
+// baked reports whether all users have been on the new version for the time of the bake.
+func (p *targetKept) baked() bool {
+	a := p.app
+	return slices.Equal(a.reaches, []release.Color{p.left}) && a.sim.now.Sub(a.moved) >= a.sim.plan.Policy.Bake-a.sim.plan.Skew
+}
+
+func (p *targetKept) switching(w gatewayWrite) error {
+	if w.forward && w.saved.from != "" && p.app.effective == w.saved.from {
+		p.target, p.left = w.saved.from, w.to
+	}
+	if !w.forward && w.saved.live == w.to {
+		p.target = ""
+	}
+	return nil
+}
+
+func (p *targetKept) changed(c colorChange) error {
+	if c.harms() && c.color == p.target && !p.baked() && !p.app.rivalLately() {
+		return fmt.Errorf("%s of %s, which is the rollback target", c.what, c.color)
+	}
+	return nil
+}
+
+// committed drops the target where an operator may end a bake early, and where the
+// release has ended otherwise than by its bake.
+func (p *targetKept) committed(c commit) error {
+	if c.err != nil {
+		return nil
+	}
+	for _, d := range c.decisions {
+		if order, ok := d.event.(release.Commanded); ok && (order.Command == release.Promote || order.Command == release.ResumeReleases) {
+			p.target = ""
+		}
+	}
+	if c.after.drift || c.after.phase == release.RolledBack || c.after.phase == release.Failed {
+		p.target = ""
+	}
+	return nil
+}
