@@ -29,7 +29,7 @@ demo: lab ## the same as a script that ends by itself: good release, bad release
 
 .PHONY: lab
 lab: ## build the lab, and the command line to use in it
-	@[ -x dist/bluegreen-lab ] || echo "building: two to three minutes the first time, seconds later"
+	@[ -x dist/bluegreen-lab ] || echo "building: about two minutes the first time, seconds later"
 	@go build -o dist/ ./cmd/...
 
 .PHONY: build

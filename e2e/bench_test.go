@@ -22,7 +22,6 @@ import (
 	"bluegreen/internal/kube/access"
 	"bluegreen/internal/kube/service"
 	"bluegreen/internal/kube/workload"
-	"bluegreen/internal/probe"
 	"bluegreen/internal/release"
 	"bluegreen/testbed"
 
@@ -98,7 +97,7 @@ func newRace(b *testing.B, apps int) *race {
 			Blue: map[string]string{"color": "blue"}, Green: map[string]string{"color": "green"},
 		})})
 		all = append(all, engine.App{
-			Name: name, Repository: "registry.example/demo", Policy: benchPolicy, Prober: probe.New(nil), Gateway: x.gateways[i],
+			Name: name, Repository: "registry.example/demo", Policy: benchPolicy, Gateway: x.gateways[i],
 			Workloads: workload.New(workload.Options{
 				App: name, Repository: "registry.example/demo",
 				Blue:  workload.Target{Cluster: shared, Namespace: x.own[i], Deployments: []string{"blue"}},
@@ -110,7 +109,7 @@ func newRace(b *testing.B, apps int) *race {
 	for i, name := range x.names { // taken over before the clock starts, as apps in use are
 		cluster.WaitAvailable(b, x.spaces[i], "blue", benchReplicas)
 		cluster.WaitAvailable(b, x.own[i], "blue", benchReplicas)
-		if err := x.engine.Step(b.Context(), name); err != nil {
+		if err := x.engine.Step(b.Context(), name, 0); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -199,7 +198,7 @@ func (x *race) ours(i, round int) time.Duration {
 		return 0
 	}
 	began := time.Now()
-	if err := x.engine.Step(ctx, x.names[i]); err != nil { // as the queue's message makes the handler do
+	if err := x.engine.Step(ctx, x.names[i], 0); err != nil { // as the queue's message makes the handler do
 		x.b.Error(err)
 		return 0
 	}
@@ -277,25 +276,22 @@ func (w *env) alertToWrite(b *testing.B, round int) (total, store time.Duration)
 	cluster.Seed(release.Blue, release.Image{Tag: "1", Digest: "sha256:1"}, benchReplicas)
 	timed := &timedStore{Store: w.store()}
 	e := engine.New(engine.Options{Store: timed, Wakeups: fake.NewWakeups(nil), Look: 20 * time.Millisecond, Apps: []engine.App{{
-		Name: name, Policy: benchPolicy, Gateway: healthy{adapter}, Workloads: cluster, Prober: probe.New(nil),
+		Name: name, Policy: benchPolicy, Gateway: healthy{adapter}, Workloads: cluster,
 	}}})
 	if _, err := e.Pushed(ctx, name, release.Image{Tag: "2", Digest: "sha256:2", PushedAt: time.Now()}, false); err != nil {
 		b.Fatal(err)
 	}
-	if err := e.Step(ctx, name); err != nil {
+	if err := e.Step(ctx, name, 0); err != nil {
 		b.Fatal(err)
 	}
-	alert, err := engine.AlertEntry(name, release.AlertFired{ID: name, Rule: "errors", FiredAt: time.Now()}, time.Now())
-	if err != nil {
-		b.Fatal(err)
-	}
+	alert := engine.AlertEntry(name, release.AlertFired{ID: name, Rule: "errors", FiredAt: time.Now()}, time.Now())
 	before := timed.spent()
 	began := time.Now()
 	if _, err := e.Accept(ctx, name, alert); err != nil {
 		b.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- e.HeadStart(ctx, name, 4*time.Second) }()
+	go func() { done <- e.Step(ctx, name, 4*time.Second) }()
 	at, store := w.firstWrite(gateway.ID(), began, timed)
 	if err := <-done; err != nil {
 		b.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"bluegreen/internal/api"
 	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
+	"bluegreen/internal/release/reason"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -96,8 +97,8 @@ func (c *chaos) decidedOnce(app string, history []release.Fact) {
 		}
 		id := "push|" + engine.PushIdentity(c.registry.Host()+"/team/"+app, p.image)
 		entry, err := c.store().Accepted(c.t.Context(), app, id)
-		if err != nil || entry.Decision == "" || entry.Decision == "noted" {
-			c.t.Errorf("%s: the push of %s has the decision %q, %v", app, p.image, entry.Decision, err)
+		if err != nil || entry.Decision.IsZero() || entry.Decision.Reason == reason.Noted {
+			c.t.Errorf("%s: the push of %s has the decision %+v, %v", app, p.image, entry.Decision, err)
 		}
 	}
 }
@@ -107,8 +108,8 @@ func (c *chaos) alertsAnswered() {
 	c.t.Helper()
 	for _, a := range c.alerts {
 		entry, err := c.store().Accepted(c.t.Context(), a.app, "alert|"+strings.ToLower(a.id)+"|fired")
-		if err != nil || entry.Decision == "" || entry.Decision == "noted" {
-			c.t.Errorf("%s: the alert %s has the decision %q, %v", a.app, a.id, entry.Decision, err)
+		if err != nil || entry.Decision.IsZero() || entry.Decision.Reason == reason.Noted {
+			c.t.Errorf("%s: the alert %s has the decision %+v, %v", a.app, a.id, entry.Decision, err)
 		}
 	}
 }
@@ -178,7 +179,7 @@ func (c *chaos) usersMet(w *web, a api.App, history []release.Fact) {
 	barred := map[string]time.Time{}                       // digest, since when they must not
 	for _, f := range history {
 		switch {
-		case f.Kind == release.Advanced && f.Phase == release.Switching && strings.Contains(f.Text, "checks passed"):
+		case f.Kind == release.Advanced && f.Reason == reason.ChecksPassed:
 			checked[string(f.Live.Other())+" "+f.Image.Digest] = f.At
 		case f.Kind == release.ReleaseReturned:
 			barred[f.Image.Digest] = f.At.Add(time.Second)

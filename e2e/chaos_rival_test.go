@@ -216,7 +216,7 @@ func (c *chaos) accept(r *rand.Rand, app string) error {
 		case err == nil && a.Outcome.Final():
 			return nil
 		case time.Now().After(deadline):
-			return fmt.Errorf("resume is not done: %s %v", a.Decision, err)
+			return fmt.Errorf("resume is not done: %v %v", a.Decision, err)
 		}
 	}
 }

@@ -21,6 +21,7 @@ import (
 
 	"bluegreen/internal/azure/queue"
 	"bluegreen/internal/engine"
+	"bluegreen/internal/record"
 	"bluegreen/internal/release"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -222,17 +223,17 @@ func (s *storm) insertAll(order []int, name string, messages bool) time.Duration
 func pushEntry(n int) (app string, e engine.Entry) {
 	app = fmt.Sprintf("app-%03d", n%stormApps)
 	image := release.Image{Digest: fmt.Sprintf("sha256:%064x", n), Tag: fmt.Sprintf("1.0.%d", n), PushedAt: time.Date(2026, 11, 24, 9, 12, 43, 0, time.UTC)}
-	e, err := engine.PushEntry(engine.PushIdentity("z.azurecr.io/team/"+app, image), image, time.Now())
-	if err != nil {
-		panic(err) // texts and times always encode
-	}
-	return app, e
+	return app, engine.PushEntry(engine.PushIdentity("z.azurecr.io/team/"+app, image), image, time.Now())
 }
 
 // rowsOf are the rows that an accepted push is kept in.
 func rowsOf(n int) []aztables.TransactionAction {
 	app, entry := pushEntry(n)
-	data := jsonOf(entry)
+	encoded, err := record.EncodeEntry(entry)
+	if err != nil {
+		panic(err) // texts and times always encode
+	}
+	data := string(encoded)
 	id := strings.ReplaceAll(entry.ID, "/", "~2F")
 	at := entry.At.UTC().Format("2006-01-02T15:04:05.000000000Z")
 	remembered := jsonOf(map[string]any{"PartitionKey": app, "RowKey": "event|" + id, "Data00": data, "Stamp": "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "At": at, "Decided": false})

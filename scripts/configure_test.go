@@ -66,14 +66,14 @@ func TestTheGeneratedConfigurationIsValidForEachSetup(t *testing.T) {
 	if a.Gateway.TrafficManager != network+"trafficManagerProfiles/tm" || a.Color(release.Green).Endpoint != "green" || a.Color(release.Green).Cluster != clusters+"aks-green" {
 		t.Errorf("%+v", a)
 	}
-	if checks := a.Confirms(); len(checks) != 1 || checks[0].URL != "http://shop.trafficmanager.net/healthz" {
+	if checks := a.Behavior.Confirm.HTTP; len(checks) != 1 || checks[0].URL != "http://shop.trafficmanager.net/healthz" {
 		t.Error(checks)
 	}
-	if checks := a.Checks(); len(checks) != 1 || checks[0].URL != "http://agw-bluegreen-{color}-x1.westeurope.cloudapp.azure.com/readyz" {
+	if checks := a.Verify.HTTP; len(checks) != 1 || checks[0].URL != "http://agw-bluegreen-{color}-x1.westeurope.cloudapp.azure.com/readyz" {
 		t.Error(checks)
 	}
 	a = configured(t, "shared")
-	if checks := a.Checks(); len(checks) != 1 || checks[0].Headers["Host"] != "{color}.preview.internal" {
+	if checks := a.Verify.HTTP; len(checks) != 1 || checks[0].Headers["Host"] != "{color}.preview.internal" {
 		t.Error(checks)
 	}
 	if a.Backend(release.Blue) != "pool-blue" || a.Gateway.Rules[0] != "app" || a.Color(release.Blue).Namespace != "podinfo-blue" {

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"bluegreen/internal/release"
 )
 
 // version is set by the build.
@@ -70,8 +72,8 @@ func newRoot(s *shell) *cobra.Command {
 	root.SetOut(s.stdout)
 	root.SetErr(s.stderr)
 	root.AddCommand(newStatus(s), newHistory(s), newConfig(s))
-	for _, c := range changes() {
-		root.AddCommand(newChange(s, c))
+	for _, v := range release.Commands {
+		root.AddCommand(newChange(s, v))
 	}
 	return root
 }

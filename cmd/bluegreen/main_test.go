@@ -76,7 +76,7 @@ func newSite(t *testing.T, changes ...func(*release.Policy)) *site {
 	worker.Go(func() {
 		for pause(ctx, 0) == nil {
 			if wake, due := wakeups.Due(time.Now()); due {
-				_ = e.Step(ctx, wake.App) // ends with the test
+				_ = e.Step(ctx, wake.App, 0) // ends with the test
 			}
 		}
 	})
@@ -193,7 +193,7 @@ func TestWaitingForABadReleaseEndsInFailure(t *testing.T) {
 func TestAGateIsShownWithTheCommandThatOpensIt(t *testing.T) {
 	s := newSite(t, func(p *release.Policy) { p.Manual = true })
 	s.until("Live on blue", "status", "shop")
-	s.expects(s.run("deploy", "shop", "--image", "2.0", "--wait"), 0, "shop: waits for a person: bluegreen promote shop --digest "+digestOf("2"))
+	s.expects(s.run("deploy", "shop", "--image", "2.0", "--wait"), 0, "shop: waits for an operator: bluegreen promote shop --digest "+digestOf("2"))
 	s.expects(s.run("promote", "shop", "--digest", digestOf("1")), 1, "not of")
 	s.expects(s.run("promote", "shop", "--digest", digestOf("2"), "--idempotency-key", "k"), 0, "done: release 1 is approved")
 	s.until("Live on green with 2.0", "status", "shop")

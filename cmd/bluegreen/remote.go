@@ -178,7 +178,7 @@ func describe(w io.Writer, a api.App) {
 		if n := total(c.Replicas); n > 0 && !c.Retired {
 			about = append(about, fmt.Sprintf("%d wanted", n))
 		}
-		if c.Verified {
+		if c.Checked {
 			about = append(about, "checks passed")
 		}
 		if c.Retired {
@@ -226,7 +226,7 @@ func newHistory(s *shell) *cobra.Command {
 			}
 			for i := range h.Facts {
 				f := h.Facts[len(h.Facts)-1-i]
-				say(s.stdout, "%s  %-17s %s", when(f.At), f.Kind, f.Line())
+				say(s.stdout, "%s  %-17s %s", when(f.At), f.Kind, f.Line)
 			}
 			if len(h.Facts) == 0 {
 				say(s.stdout, "nothing has happened yet")
@@ -240,61 +240,62 @@ func newHistory(s *shell) *cobra.Command {
 	return cmd
 }
 
-// change is a changing request as a subcommand: which fields it has, and which it needs.
-type change struct {
-	command release.Command
-	short   string
-	flags   []string
-	needs   string
-}
-
-func changes() []change {
-	return []change{
-		{release.Switch, "Move traffic to the other color after its checks", []string{"to", "force"}, ""},
-		{release.DeployImage, "Release an image", []string{"image"}, "image"},
-		{release.Promote, "Let the waiting release go live, or end the bake now", []string{"digest"}, ""},
-		{release.Rollback, "Move traffic back to the color that had it before", nil, ""},
-		{release.PauseReleases, "Start and switch nothing until resume; a return still happens", nil, ""},
-		{release.ResumeReleases, "Go on after a pause, a hold, or a gateway changed by hand", nil, ""},
-		{release.Cancel, "Give up a release without traffic, or an image that waits", nil, ""},
-		{release.ReleaseQuarantine, "Let a digest out of quarantine", []string{"digest"}, "digest"},
-	}
-}
-
-func newChange(s *shell, c change) *cobra.Command {
+// newChange makes the subcommand of a command from its definition.
+func newChange(s *shell, v release.Verb) *cobra.Command {
 	r := &remote{shell: s}
 	var asked api.Request
-	var to, key string
+	var key string
 	wait := false
+	use, args := string(v.Command)+" app", 1
+	given := map[string]func([]string) any{} // the value of each field, once the line is parsed
 	cmd := &cobra.Command{
-		Use: string(c.command) + " app", Short: c.short, Args: cobra.ExactArgs(1),
+		Short: v.Does,
 		RunE: does(func(cmd *cobra.Command, args []string) error {
-			asked.To, asked.By = release.Color(to), or(asked.By, s.getenv("USER"))
-			return r.change(cmd.Context(), args[0], c.command, asked, or(key, api.NewKey()), wait)
+			if err := fill(&asked, given, args); err != nil {
+				return err
+			}
+			asked.By = or(asked.By, s.getenv("USER"))
+			return r.change(cmd.Context(), args[0], v.Command, asked, or(key, api.NewKey()), wait)
 		}),
 	}
 	r.flags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&asked.Why, "why", "", "why, for the history (recommended)")
 	f.StringVar(&asked.By, "by", "", "who asks, for the history ($USER by default)")
-	f.BoolVar(&wait, "wait", false, "wait for the outcome and say what happens meanwhile")
+	f.BoolVar(&wait, "wait", false, "wait for the outcome and report progress meanwhile")
 	f.StringVar(&key, "idempotency-key", "", "repeat an earlier request safely: the key that it had")
-	for _, name := range c.flags {
-		switch name {
-		case "to":
-			f.StringVar(&to, name, "", "blue or green; the color without traffic by default")
-		case "force":
-			f.BoolVar(&asked.Force, name, false, "skip the checks, and a quarantine; it is recorded")
-		case "image":
-			f.StringVar(&asked.Image, name, "", "tag, or digest sha256:…")
-		case "digest":
-			f.StringVar(&asked.Digest, name, "", "digest sha256:…")
+	for _, field := range v.Takes {
+		switch {
+		case field.Argument:
+			n := args
+			use, args = use+" "+field.Name, args+1
+			given[field.Name] = func(args []string) any { return args[n] }
+		case field.Kind == "flag":
+			set := f.Bool(field.Name, false, field.Help)
+			given[field.Name] = func([]string) any { return *set }
+		default:
+			set := f.String(field.Name, "", field.Help)
+			given[field.Name] = func([]string) any { return *set }
+		}
+		if field.Required && !field.Argument {
+			_ = cmd.MarkFlagRequired(field.Name) // fails only for a flag that does not exist
 		}
 	}
-	if c.needs != "" {
-		_ = cmd.MarkFlagRequired(c.needs) // fails only for a flag that does not exist
-	}
+	cmd.Use, cmd.Args = use, cobra.ExactArgs(args)
 	return cmd
+}
+
+// fill puts the fields of a command into its request, by their names.
+func fill(asked *api.Request, given map[string]func([]string) any, args []string) error {
+	fields := map[string]any{}
+	for name, value := range given {
+		fields[name] = value(args)
+	}
+	data, err := json.Marshal(fields)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(data, asked)
 }
 
 // change sends the request and, when asked to wait, repeats it under the same key, which
@@ -342,15 +343,15 @@ func (r *remote) conclude(a api.Answer, command release.Command, app string) err
 		say(r.stdout, "%s: %s", app, verdict(a, command))
 	}
 	if a.Outcome == api.Failed {
-		return errors.New(string(command) + " did not come to what was asked, see bluegreen history " + app)
+		return errors.New(string(command) + " failed, see bluegreen history " + app)
 	}
 	return nil
 }
 
 func verdict(a api.Answer, command release.Command) string {
-	decision := a.Decision
-	if _, text, ok := strings.Cut(a.Decision, ": "); ok {
-		decision = text
+	decision := ""
+	if a.Decision != nil {
+		decision = a.Decision.Text
 	}
 	switch a.Outcome {
 	case api.Pending:
@@ -361,11 +362,11 @@ func verdict(a api.Answer, command release.Command) string {
 		if a.App.Pause != nil {
 			return "waits: releases are paused; bluegreen resume " + a.App.Name + " lets it go on"
 		}
-		return "waits for a person: bluegreen promote " + a.App.Name + " --digest " + digest(a.App)
+		return "waits for an operator: bluegreen promote " + a.App.Name + " --digest " + digest(a.App)
 	case api.Failed:
 		return "failed: " + decision
 	}
-	if command == release.Switch || command == release.DeployImage || command == release.Rollback {
+	if v, _ := release.VerbOf(command); v.Moves {
 		return fmt.Sprintf("done, traffic is on %s: %s", a.App.Live, decision) // which speaks of the beginning
 	}
 	return "done: " + decision

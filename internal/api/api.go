@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bluegreen/internal/release"
+	"bluegreen/internal/release/reason"
 )
 
 // KeyHeader carries the idempotency key of a changing request: 1 to 128 letters, digits
@@ -16,14 +17,6 @@ const KeyHeader = "Idempotency-Key"
 
 // MaxBody bounds the body of a request, in bytes.
 const MaxBody = 64 << 10
-
-// Commands are the changing requests, in the order in which they are listed.
-func Commands() []release.Command {
-	return []release.Command{
-		release.Switch, release.DeployImage, release.Promote, release.Rollback,
-		release.PauseReleases, release.ResumeReleases, release.Cancel, release.ReleaseQuarantine,
-	}
-}
 
 // App is what is known of one app.
 type App struct {
@@ -34,13 +27,17 @@ type App struct {
 	Live     release.Color `json:"live,omitempty"`
 	Colors   Colors        `json:"colors"`
 	// Release is the one under way, or else the last one.
-	Release     *Release             `json:"release,omitempty"`
-	Waiting     *release.Image       `json:"waiting,omitempty"`
-	Hold        *release.Note        `json:"hold,omitempty"`
-	Pause       *release.Note        `json:"pause,omitempty"`
-	Drift       *release.Drift       `json:"drift,omitempty"`
-	Trouble     *release.Note        `json:"trouble,omitempty"`
-	Quarantined []release.Quarantine `json:"quarantined,omitempty"`
+	Release     *Release     `json:"release,omitempty"`
+	Waiting     *Image       `json:"waiting,omitempty"`
+	Hold        *Note        `json:"hold,omitempty"`
+	Pause       *Note        `json:"pause,omitempty"`
+	Drift       *Drift       `json:"drift,omitempty"`
+	Trouble     *Note        `json:"trouble,omitempty"`
+	Quarantined []Quarantine `json:"quarantined,omitempty"`
+	// RollbackTarget is where a rollback returns traffic to; none when there is no such color.
+	RollbackTarget *Target `json:"rollbackTarget,omitempty"`
+	// Good are the last images whose bake ended well, newest first.
+	Good []Image `json:"good,omitempty"`
 	// Problems keep the app from being served, or will once they matter.
 	Problems []string `json:"problems,omitempty"`
 	// Pending counts accepted events that are not decided yet.
@@ -56,7 +53,7 @@ type Colors struct {
 	Green Color `json:"green"`
 }
 
-// Role is what a color is for now.
+// Role is the part that a color plays now.
 type Role string
 
 const (
@@ -65,20 +62,91 @@ const (
 	Idle           Role = "idle"
 )
 
-// Color is what is known of one color.
+// Color is what is known of one color. Image is what it is taken to run: what was seen at
+// SeenAt, or what was ordered since.
 type Color struct {
-	Role     Role          `json:"role"`
-	Image    release.Image `json:"image,omitzero"`
-	Replicas []int32       `json:"replicas,omitempty"` // last seen, per Deployment
-	Verified bool          `json:"verified"`
-	Retired  bool          `json:"retired"`
+	Role     Role      `json:"role"`
+	Image    Image     `json:"image,omitzero"`
+	Ordered  Image     `json:"ordered,omitzero"`   // last asked for by bluegreen
+	Observed Image     `json:"observed,omitzero"`  // last seen
+	Replicas []int32   `json:"replicas,omitempty"` // wanted when last seen, per Deployment
+	Ready    int32     `json:"ready"`              // pods, when last seen
+	SeenAt   time.Time `json:"seenAt,omitzero"`
+	Checked  bool      `json:"checked"` // what was last seen has passed the checks
+	Retired  bool      `json:"retired"`
+}
+
+// Image is one image of the app's repository.
+type Image struct {
+	Digest   string    `json:"digest,omitempty"`
+	Tag      string    `json:"tag,omitempty"`
+	PushedAt time.Time `json:"pushedAt,omitzero"`
+}
+
+// String is the image's tag with a short digest.
+func (i Image) String() string { return release.Image(i).String() }
+
+// Target is a color as it served.
+type Target struct {
+	Color    release.Color `json:"color"`
+	Image    Image         `json:"image,omitzero"`
+	Replicas []int32       `json:"replicas,omitempty"`
+	Until    time.Time     `json:"until,omitzero"` // alerts return traffic to it before
+}
+
+// Note is who did something, why, and when.
+type Note struct {
+	By    string    `json:"by,omitempty"`
+	Why   string    `json:"why,omitempty"`
+	Since time.Time `json:"since,omitzero"`
+}
+
+// Quarantine is a digest that does not go live by itself.
+type Quarantine struct {
+	Image Image     `json:"image"`
+	Why   string    `json:"why"`
+	Since time.Time `json:"since"`
+}
+
+// Drift says that the gateway was changed outside bluegreen.
+type Drift struct {
+	Live   release.Color `json:"live,omitempty"`
+	Detail string        `json:"detail,omitempty"`
+	Since  time.Time     `json:"since,omitzero"`
+}
+
+// Decision is what became of a request: kind and reason for programs, text for people.
+type Decision struct {
+	Kind    release.FactKind `json:"kind"`
+	Reason  reason.Reason    `json:"reason"`
+	Release int              `json:"release,omitempty"`
+	Text    string           `json:"text"`
+}
+
+// Fact is one line of the history. Took, in seconds, Detail and Operation are of the phase
+// that ended with it.
+type Fact struct {
+	Number    int              `json:"number"`
+	At        time.Time        `json:"at"`
+	Kind      release.FactKind `json:"kind"`
+	Reason    reason.Reason    `json:"reason"`
+	Release   int              `json:"release,omitempty"`
+	Phase     release.Phase    `json:"phase,omitempty"`
+	Image     Image            `json:"image,omitzero"`
+	Live      release.Color    `json:"live,omitempty"`
+	By        string           `json:"by,omitempty"`
+	Text      string           `json:"text"`
+	Line      string           `json:"line"` // the text as a list shows it
+	Took      float64          `json:"took,omitempty"`
+	Detail    string           `json:"detail,omitempty"`
+	Operation string           `json:"operation,omitempty"`
 }
 
 // Release is one image on its way to one color, or how that ended.
 type Release struct {
 	ID         int           `json:"id"`
 	Phase      release.Phase `json:"phase"`
-	Image      release.Image `json:"image,omitzero"`
+	Image      Image         `json:"image,omitzero"`
 	To         release.Color `json:"to"`
 	From       release.Color `json:"from,omitempty"`
 	By         string        `json:"by,omitempty"`
@@ -89,7 +157,9 @@ type Release struct {
 	Since      time.Time     `json:"since,omitzero"` // of the phase
 	SwitchedAt time.Time     `json:"switchedAt,omitzero"`
 	EndedAt    time.Time     `json:"endedAt,omitzero"`
-	Cause      string        `json:"cause,omitempty"`
+	BakeUntil  time.Time     `json:"bakeUntil,omitzero"`
+	Reason     reason.Reason `json:"reason,omitempty"` // why it returns or has ended
+	Cause      string        `json:"cause,omitempty"`  // the same in words
 	Detail     string        `json:"detail,omitempty"`
 }
 
@@ -103,10 +173,10 @@ type Apps struct {
 // History answers GET apps/{app}/history, newest first. Before, where it is not 0, asks
 // for the facts that follow.
 type History struct {
-	App      string         `json:"app"`
-	Sentence string         `json:"sentence,omitempty"`
-	Facts    []release.Fact `json:"facts"`
-	Before   int            `json:"before,omitempty"`
+	App      string `json:"app"`
+	Sentence string `json:"sentence,omitempty"`
+	Facts    []Fact `json:"facts"`
+	Before   int    `json:"before,omitempty"`
 }
 
 // Health answers GET health: the configuration as it was read, without any other request.
@@ -134,34 +204,30 @@ type Request struct {
 	// To and Force are for switch.
 	To    release.Color `json:"to,omitempty"`
 	Force bool          `json:"force,omitempty"`
+	// For is for extend: a duration such as 30m.
+	For string `json:"for,omitempty"`
 	// Wait makes the answer come when the outcome is known, or after 200 s.
 	Wait bool `json:"wait,omitempty"`
 }
 
 // Outcome says how far a changing request is.
-type Outcome string
+type Outcome = release.Outcome
 
 const (
-	// Pending: accepted, and will be decided. Underway: decided, and not come to its end.
-	Pending  Outcome = "pending"
-	Underway Outcome = "underway"
-	// NeedsPromote: the release waits for the command promote.
-	NeedsPromote Outcome = "needs-promote"
-	// Done: it is as was asked. Failed: it was tried and is not as was asked.
-	Done   Outcome = "done"
-	Failed Outcome = "failed"
+	Pending      = release.OutcomePending
+	Underway     = release.OutcomeUnderway
+	NeedsPromote = release.OutcomeNeedsPromote
+	Done         = release.OutcomeDone
+	Failed       = release.OutcomeFailed
 )
-
-// Final reports whether waiting longer changes nothing.
-func (o Outcome) Final() bool { return o == Done || o == Failed || o == NeedsPromote }
 
 // Answer answers a changing request that was not refused. The status is 202 while the
 // outcome is Pending or Underway, and 200 otherwise.
 type Answer struct {
 	// ID identifies the accepted request; it contains the idempotency key.
-	ID       string  `json:"id"`
-	Outcome  Outcome `json:"outcome"`
-	Decision string  `json:"decision,omitempty"`
-	Sentence string  `json:"sentence"`
-	App      App     `json:"app"`
+	ID       string    `json:"id"`
+	Outcome  Outcome   `json:"outcome"`
+	Decision *Decision `json:"decision,omitempty"` // none while the outcome is pending
+	Sentence string    `json:"sentence"`
+	App      App       `json:"app"`
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"bluegreen/internal/release/reason"
 )
 
 // Error is the answer to a request that was not carried out. Its JSON is below the key "error".
@@ -15,6 +17,8 @@ type Error struct {
 	Code    string `json:"code"`
 	Message string `json:"message"` // the problem and its solution
 	Field   string `json:"field,omitempty"`
+	// Reason is why a command was refused.
+	Reason reason.Reason `json:"reason,omitempty"`
 	// Sentence is what the app is doing, where the error is about one.
 	Sentence string `json:"sentence,omitempty"`
 }

@@ -5,6 +5,7 @@ import (
 
 	"bluegreen/internal/config"
 	"bluegreen/internal/engine"
+	"bluegreen/internal/probe"
 )
 
 // Adapters act for one app.
@@ -12,7 +13,13 @@ type Adapters struct {
 	Registry  engine.Registry
 	Workloads engine.Workloads
 	Gateway   engine.Gateway
-	Prober    engine.Prober
+	Prober    *probe.Prober
+}
+
+// jobs is the extra ability of workloads to run a Kubernetes Job as a check, from the
+// template of a CronJob.
+type jobs interface {
+	JobCheck(cronJob string) engine.Check
 }
 
 // Assemble makes an app from its configuration and its adapters. It asks for the adapters
@@ -20,8 +27,7 @@ type Adapters struct {
 // keeps this app from being served and no other.
 func Assemble(a config.App, adapters func(config.App) (Adapters, error)) engine.App {
 	built := engine.App{
-		Name: a.Name, Policy: a.Policy(), Repository: a.Repository(), Fingerprint: a.Fingerprint(),
-		Checks: a.Checks(), Confirm: a.Confirms(), Job: a.Verify.Job, Problems: a.Sentences(),
+		Name: a.Name, Policy: a.Policy(), Repository: a.Repository(), Fingerprint: a.Fingerprint(), Problems: a.Sentences(),
 	}
 	if len(built.Problems) > 0 {
 		return built
@@ -31,9 +37,29 @@ func Assemble(a config.App, adapters func(config.App) (Adapters, error)) engine.
 		built.Problems = strings.Split(err.Error(), "\n")
 		return built
 	}
-	built.Registry, built.Workloads, built.Gateway, built.Prober = with.Registry, with.Workloads, with.Gateway, with.Prober
-	if _, runs := built.Workloads.(engine.JobRunner); built.Job != "" && !runs {
-		built.Problems = []string{"verify.job: Jobs cannot be run here, and a check that is left out must not count as passed"}
+	built.Registry, built.Workloads, built.Gateway = with.Registry, with.Workloads, with.Gateway
+	if a.Verify.Job != "" {
+		runner, ok := with.Workloads.(jobs)
+		if !ok {
+			built.Problems = []string{"verify.job: Jobs cannot be run here, and a check that is left out must not count as passed"}
+			return built
+		}
+		built.Before = append(built.Before, runner.JobCheck(a.Verify.Job))
 	}
+	built.Before = append(built.Before, requests(with.Prober, a.Verify.HTTP)...)
+	built.Before = append(built.Before, engine.GatewayHealth{Gateway: with.Gateway})
+	built.During = requests(with.Prober, a.Behavior.Confirm.HTTP)
 	return built
+}
+
+// requests lists each check as often as it is to pass in a row.
+func requests(p *probe.Prober, from []config.HTTPCheck) []engine.Check {
+	var list []engine.Check
+	for _, c := range from {
+		check := p.Check(probe.Request{URL: c.URL, Headers: c.Headers, Expect: c.Expect, Contains: c.Contains, Timeout: c.Timeout})
+		for range max(1, c.Times) {
+			list = append(list, check)
+		}
+	}
+	return list
 }

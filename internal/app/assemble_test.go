@@ -11,6 +11,7 @@ import (
 	"bluegreen/internal/config"
 	"bluegreen/internal/engine"
 	"bluegreen/internal/fake"
+	"bluegreen/internal/probe"
 	"bluegreen/internal/release"
 )
 
@@ -30,6 +31,7 @@ func onFakes(config.App) (app.Adapters, error) {
 	return app.Adapters{
 		Workloads: fake.NewCluster(time.Now, wait, nil),
 		Gateway:   fake.NewGateway(release.Blue, time.Second, time.Now, nil),
+		Prober:    probe.New(nil),
 	}, nil
 }
 
@@ -62,8 +64,12 @@ func TestAProblemOfOneAppKeepsItFromBeingServed(t *testing.T) {
 // runner is a cluster that runs Jobs.
 type runner struct{ *fake.Cluster }
 
-func (runner) RunJob(context.Context, release.Color, string, int, release.Image) (release.Verdict, string, error) {
-	return release.Passed, "", nil
+type job struct{ name string }
+
+func (runner) JobCheck(name string) engine.Check { return job{name} }
+
+func (job) Run(context.Context, engine.Subject) engine.Result {
+	return engine.Result{Verdict: release.Passed}
 }
 
 func TestAnAppMakesTheChecksOfItsConfiguration(t *testing.T) {
@@ -78,9 +84,8 @@ func TestAnAppMakesTheChecksOfItsConfiguration(t *testing.T) {
 	if len(built.Problems) > 0 {
 		t.Fatal(built.Problems)
 	}
-	checks := append(append([]engine.Check(nil), built.Checks...), built.Confirm...)
-	if len(checks) != 2 || checks[0].Times != 3 || checks[1].Contains != "{color}" || built.Job != "smoke" {
-		t.Errorf("the checks are %+v and the Job %q", checks, built.Job)
+	if b := built.Before; len(b) != 5 || b[0] != (job{"smoke"}) || b[1] != b[3] || b[4] != (engine.GatewayHealth{Gateway: built.Gateway}) || len(built.During) != 1 {
+		t.Errorf("before the switch %+v, during the bake %+v", built.Before, built.During)
 	}
 	if built.Policy.Bake != 7*time.Minute || built.Repository != "shopacr.azurecr.io/team/shop" || built.Fingerprint == "" {
 		t.Errorf("%+v", built)

@@ -23,16 +23,17 @@ var may = map[string][]string{
 	"internal/api":        {"internal/release"},
 	"internal/signin":     {},
 	"internal/console":    {"internal/api", "internal/engine", "internal/release", "internal/signin"},
-	"internal/probe":      {"internal/engine"},
+	"internal/probe":      {"internal/engine", "internal/release"},
 	"internal/intake":     {"internal/api", "internal/engine", "internal/release", "internal/config", "internal/functions", "internal/signin", "internal/azure/acr", "internal/azure/monitor", "internal/azure/queue"},
-	"internal/azure":      {"internal/engine", "internal/release", "internal/azure/resource"},
+	"internal/record":     {"internal/engine", "internal/release"},
+	"internal/azure":      {"internal/engine", "internal/release", "internal/record", "internal/azure/resource"},
 	"internal/kube":       {"internal/engine", "internal/release", "internal/kube/access", "internal/kube/fence"}, // adapters never import each other
-	"internal/app":        {"internal/config", "internal/console", "internal/engine", "internal/functions", "internal/intake"},
+	"internal/app":        {"internal/config", "internal/console", "internal/engine", "internal/functions", "internal/intake", "internal/probe"},
 	"handler":             {"internal"},
 	"cmd/bluegreen":       {"internal/api", "internal/config", "internal/release"},
 	"cmd/bluegreen-lab":   {"internal/lab"},
 	"internal/contract":   {"internal/engine", "internal/release"},
-	"internal/fake":       {"internal/engine", "internal/release"},
+	"internal/fake":       {"internal/engine", "internal/release", "internal/record"},
 	"internal/emulator":   {"internal"},
 	"internal/lab":        {"internal"},
 	"internal/simulation": {"internal/engine", "internal/release", "internal/fake"},
@@ -90,7 +91,7 @@ func TestTheCommandLineLinksNoAdapterAndNoEmulator(t *testing.T) {
 	follow("cmd/bluegreen")
 	delete(links, "cmd/bluegreen")
 	for dir := range links {
-		if !slices.Contains([]string{"internal/api", "internal/config", "internal/engine", "internal/release"}, dir) {
+		if !slices.Contains([]string{"internal/api", "internal/config", "internal/engine", "internal/release", "internal/release/reason"}, dir) {
 			t.Errorf("cmd/bluegreen links %s", dir)
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+
+	"bluegreen/internal/release"
 )
 
 const top = "../.."
@@ -99,7 +101,9 @@ func TestEveryNamedSubcommandExists(t *testing.T) {
 		name, _ := filepath.Rel(top, file)
 		exist = append(exist, all(`Use:\s+"([a-z-]+)`, text(t, name))...)
 	}
-	exist = append(exist, all(`Command\s+= "([a-z-]+)"`, text(t, "internal/release/event.go"))...)
+	for _, verb := range release.Commands {
+		exist = append(exist, string(verb.Command))
+	}
 	named(t, "(?m)(?:^|[`(; /])bluegreen ([a-z][a-z-]+)", "subcommand", exist)
 }
 

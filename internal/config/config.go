@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
 )
 
@@ -97,18 +96,18 @@ type Behavior struct {
 
 // Verify is what must hold on the idle color before it gets traffic.
 type Verify struct {
-	HTTP    []Check       `key:"http" doc:"HTTP checks, each must pass."`
+	HTTP    []HTTPCheck   `key:"http" doc:"HTTP checks, each must pass."`
 	Job     string        `key:"job" is:"object" doc:"A CronJob, suspended as a rule, that is run once on the idle color and must succeed."`
 	Timeout time.Duration `key:"timeout" default:"5m" least:"1s" most:"1d" doc:"How long the checks may take to pass."`
 }
 
 // Confirm is what must hold through the public address.
 type Confirm struct {
-	HTTP []Check `key:"http" doc:"HTTP checks through the public address, each must pass."`
+	HTTP []HTTPCheck `key:"http" doc:"HTTP checks through the public address, each must pass."`
 }
 
 // Check is one HTTP request and what its answer must be.
-type Check struct {
+type HTTPCheck struct {
 	URL      string            `key:"url" is:"url" need:"yes" doc:"What is asked for with GET. {color}, {digest} and {tag} stand for those of the release, here and in contains and header values."`
 	Expect   int               `key:"expect" default:"200" least:"100" most:"599" doc:"Status of the answer. Redirects are not followed."`
 	Contains string            `key:"contains" is:"template" doc:"Text that the answer must contain."`
@@ -175,22 +174,6 @@ func (a App) Policy() release.Policy {
 		Bake: a.Bake, ProbeEvery: a.Probe.Every, ProbeMisses: a.Probe.Misses, RollbackWindow: a.RollbackWindow,
 		RetireAfter: a.Retire.After, RetireReplicas: int32(a.Retire.Replicas), KeepIdle: a.Retire.Never,
 	}
-}
-
-// Checks returns what is asked of the idle color before a switch.
-func (a App) Checks() []engine.Check { return checks(a.Verify.HTTP) }
-
-// Confirms returns what is asked through the public address after a switch and during the bake.
-func (a App) Confirms() []engine.Check { return checks(a.Behavior.Confirm.HTTP) }
-
-func checks(from []Check) []engine.Check {
-	var list []engine.Check
-	for _, c := range from {
-		list = append(list, engine.Check{
-			URL: c.URL, Headers: c.Headers, Expect: c.Expect, Contains: c.Contains, Times: c.Times, Timeout: c.Timeout,
-		})
-	}
-	return list
 }
 
 // Fingerprint changes exactly when the app's configuration does, its place in the file aside.

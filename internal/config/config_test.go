@@ -15,7 +15,6 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"bluegreen/internal/config"
-	"bluegreen/internal/engine"
 	"bluegreen/internal/golden"
 	"bluegreen/internal/release"
 )
@@ -113,15 +112,15 @@ func TestAnAppIsWhatTheFileSaysOverTheDefaultsOverTheBuiltIn(t *testing.T) {
 	if diff := cmp.Diff(want, policy(inner)); diff != "" {
 		t.Errorf("inner (-want +got):\n%s", diff)
 	}
-	checks := []engine.Check{{
+	checks := []config.HTTPCheck{{
 		URL: "https://preview-{color}.example.com/healthz", Headers: map[string]string{"Host": "shop.example.com", "X-Digest": "{digest}"},
 		Expect: 204, Contains: "{tag}", Times: 3, Timeout: 2 * time.Second,
 	}}
-	if diff := cmp.Diff(checks, shop.Checks()); diff != "" {
+	if diff := cmp.Diff(checks, shop.Verify.HTTP); diff != "" {
 		t.Errorf("checks (-want +got):\n%s", diff)
 	}
-	checks = []engine.Check{{URL: "https://shop.example.com/", Contains: "{color}", Expect: 200, Times: 1, Timeout: 5 * time.Second}}
-	if diff := cmp.Diff(checks, shop.Confirms()); diff != "" {
+	checks = []config.HTTPCheck{{URL: "https://shop.example.com/", Contains: "{color}", Expect: 200, Times: 1, Timeout: 5 * time.Second}}
+	if diff := cmp.Diff(checks, shop.Behavior.Confirm.HTTP); diff != "" {
 		t.Errorf("confirm (-want +got):\n%s", diff)
 	}
 	if got := shop.Repository() + " " + shop.Backend(release.Green) + " " + strings.Join(shop.Color(release.Blue).Names(), ","); got != "shopacr.azurecr.io/team/shop pool-green web,worker" {

@@ -27,10 +27,13 @@ var (
 	tagForm    = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
 )
 
+// remembered is how many facts are searched for what became of a command.
+const remembered = 200
+
 // mostWhy is how long a reason may be, in characters.
 const mostWhy = 1000
 
-// change accepts a person's command once for each idempotency key and tells how far it is.
+// change accepts a command once for each idempotency key and answers how far it is.
 func (c *console) change(r *call) (answer, error) {
 	key, err := c.admit(r)
 	if err != nil {
@@ -100,22 +103,19 @@ func decode(r *call) (api.Request, error) {
 }
 
 // fieldsOf are the fields of a command's body besides why, by and wait.
-func fieldsOf(c release.Command) []string {
-	switch c {
-	case release.Switch:
-		return []string{"to", "force"}
-	case release.DeployImage:
-		return []string{"image"}
-	case release.Promote, release.ReleaseQuarantine:
-		return []string{"digest"}
+func fieldsOf(v release.Verb) []string {
+	var names []string
+	for _, f := range v.Takes {
+		names = append(names, f.Name)
 	}
-	return nil
+	return names
 }
 
 // Decode reads the body of a command's request. Its errors are of type *api.Error.
 func Decode(data []byte, command release.Command) (api.Request, error) {
 	var r api.Request
-	known := append(fieldsOf(command), "why", "by", "wait")
+	verb, _ := release.VerbOf(command)
+	known := append(fieldsOf(verb), "why", "by", "wait")
 	var given map[string]json.RawMessage
 	if err := json.Unmarshal(data, &given); err != nil || given == nil {
 		return r, unreadable(err)
@@ -128,7 +128,7 @@ func Decode(data []byte, command release.Command) (api.Request, error) {
 	if err := json.Unmarshal(data, &r); err != nil {
 		return api.Request{}, unreadable(err)
 	}
-	if err := check(r, command); err != nil {
+	if err := check(r, verb, given); err != nil {
 		return api.Request{}, err
 	}
 	return r, nil
@@ -158,24 +158,48 @@ func unreadable(err error) error {
 	return invalid("", "the body is not JSON: %v", err)
 }
 
-func check(r api.Request, command release.Command) error {
+func check(r api.Request, verb release.Verb, given map[string]json.RawMessage) error {
 	if err := legible("why", r.Why, mostWhy); err != nil {
 		return err
 	}
 	if err := legible("by", r.By, mostName); err != nil {
 		return err
 	}
-	switch {
-	case command == release.DeployImage && r.Image == "":
-		return invalid("image", "is missing: name a tag, or a digest sha256:…")
-	case r.Image != "" && !tagForm.MatchString(r.Image) && !digestForm.MatchString(r.Image):
-		return invalid("image", "%q is neither a tag nor a digest sha256:… with 64 hexadecimal digits; registry and repository come from the configuration", cut(r.Image, 160))
-	case command == release.ReleaseQuarantine && r.Digest == "":
-		return invalid("digest", "is missing: name the quarantined digest")
-	case r.Digest != "" && !digestForm.MatchString(r.Digest):
-		return invalid("digest", "%q is not sha256: and 64 hexadecimal digits in lower case", cut(r.Digest, 160))
-	case r.To != "" && r.To.Other() == "":
-		return invalid("to", "%q is neither blue nor green", cut(string(r.To), 40))
+	for _, f := range verb.Takes {
+		var text string
+		_ = json.Unmarshal(given[f.Name], &text) // stays empty for a flag, and for a field that is not given
+		if text == "" {
+			if f.Required {
+				return invalid(f.Name, "is missing: give a %s (%s)", f.Kind, f.Help)
+			}
+			continue
+		}
+		if err := checkKind(f, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkKind(f release.Field, text string) error {
+	shown := cut(text, 160)
+	switch f.Kind {
+	case "image":
+		if !tagForm.MatchString(text) && !digestForm.MatchString(text) {
+			return invalid(f.Name, "%q is neither a tag nor a digest sha256:… with 64 hexadecimal digits; registry and repository come from the configuration", shown)
+		}
+	case "digest":
+		if !digestForm.MatchString(text) {
+			return invalid(f.Name, "%q is not sha256: and 64 hexadecimal digits in lower case", shown)
+		}
+	case "color":
+		if release.Color(text).Other() == "" {
+			return invalid(f.Name, "%q is neither blue nor green", cut(text, 40))
+		}
+	case "duration":
+		if d, err := time.ParseDuration(text); err != nil || d <= 0 {
+			return invalid(f.Name, "%q is not a duration such as 30m or 1h30m", cut(text, 40))
+		}
 	}
 	return nil
 }
@@ -190,28 +214,28 @@ func (c *console) accept(r *call, asked api.Request, key string) (engine.Entry, 
 	if !errors.Is(err, engine.ErrNotFound) {
 		return engine.Entry{}, err
 	}
-	word := release.Commanded{Command: r.command, By: r.who, Why: asked.Why, Digest: asked.Digest, To: asked.To, Force: asked.Force}
+	command := release.Commanded{Command: r.command, By: r.who, Why: asked.Why, Digest: asked.Digest, To: asked.To, Force: asked.Force, For: duration(asked.For)}
 	if r.command == release.DeployImage {
-		if word.Image, err = c.resolve(r, asked.Image); err != nil {
+		if command.Image, err = c.resolve(r, asked.Image); err != nil {
 			return engine.Entry{}, err
 		}
 	}
-	entry, err := c.Engine.Command(r.Context(), r.app, word, key)
+	entry, err := c.Engine.Command(r.Context(), r.app, command, key)
 	if err != nil {
 		return engine.Entry{}, err
 	}
 	return entry, same(entry, asked, r) // another request with this key may have been quicker
 }
 
-// same holds a request against the one that its key was used for. Somebody else who meets
-// the key by chance must not be told that it is done: nothing was done for them.
+// same compares a request with the one that its key was used for. Another caller who
+// chose the same key by chance gets an error: nothing was done for that request.
 func same(e engine.Entry, asked api.Request, r *call) error {
-	var was release.Commanded
-	if err := json.Unmarshal(e.Event, &was); err != nil {
-		return fmt.Errorf("read what was asked with this key: %w", err)
+	was, ok := e.Event.(release.Commanded)
+	if !ok {
+		return fmt.Errorf("the entry %s of this key is no command", e.ID)
 	}
 	image := asked.Image == "" || asked.Image == was.Image.Tag || asked.Image == was.Image.Digest
-	if was.Command == r.command && was.By == r.who && image && was.Digest == asked.Digest && was.To == asked.To && was.Force == asked.Force {
+	if was.Command == r.command && was.By == r.who && image && was.Digest == asked.Digest && was.To == asked.To && was.Force == asked.Force && was.For == duration(asked.For) {
 		return nil
 	}
 	return &api.Error{
@@ -220,8 +244,14 @@ func same(e engine.Entry, asked api.Request, r *call) error {
 	}
 }
 
-// resolve asks the registry what is meant. A digest says that by itself: when the registry
-// cannot be asked, it is taken as it is, so that a person can act all the same.
+// duration is a field that was checked; 0 when it was not given.
+func duration(text string) time.Duration {
+	d, _ := time.ParseDuration(text)
+	return d
+}
+
+// resolve asks the registry which image a reference names. A digest names it by itself: it
+// is taken as it is when the registry cannot be reached, so that an operator can still act.
 func (c *console) resolve(r *call, ref string) (release.Image, error) {
 	i, err := c.Engine.Resolve(r.Context(), r.app, ref)
 	switch {
@@ -240,21 +270,21 @@ func (c *console) resolve(r *call, ref string) (release.Image, error) {
 	return i, nil
 }
 
-// follow tells how far a command is; for those who wait, when it is final or time is up.
+// follow answers how far a command is; for callers that wait, when it is final or time is up.
 func (c *console) follow(r *call, asked api.Request, entry engine.Entry) (answer, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), c.Wait)
 	defer cancel()
 	for {
-		told, err := c.tell(r.Context(), r.app, entry)
+		now, err := c.report(r.Context(), r.app, entry)
 		if err != nil {
 			return answer{}, err
 		}
 		status := http.StatusAccepted
-		if told.Outcome.Final() {
+		if now.Outcome.Final() {
 			status = http.StatusOK
 		}
-		done := answer{status, told, line(r.app, verdict(r.command, told)) + line(r.app, told.Sentence)}
-		if !asked.Wait || told.Outcome.Final() {
+		done := answer{status, now, line(r.app, verdict(r.command, now)) + line(r.app, now.Sentence)}
+		if !asked.Wait || now.Outcome.Final() {
 			return done, nil
 		}
 		select {
@@ -262,7 +292,7 @@ func (c *console) follow(r *call, asked api.Request, entry engine.Entry) (answer
 			return done, nil
 		case <-time.After(c.Poll):
 		}
-		if entry.Decision != "" {
+		if !entry.Decision.IsZero() {
 			continue
 		}
 		if entry, err = c.Engine.Accepted(r.Context(), r.app, entry.ID); err != nil {
@@ -272,34 +302,38 @@ func (c *console) follow(r *call, asked api.Request, entry engine.Entry) (answer
 }
 
 // verdict says for people who see no JSON what became of a command.
-func verdict(c release.Command, told api.Answer) string {
-	switch told.Outcome {
+func verdict(c release.Command, now api.Answer) string {
+	switch now.Outcome {
 	case api.Pending:
 		return string(c) + " is accepted and not decided yet"
 	case api.Underway:
 		return string(c) + " is under way"
 	case api.NeedsPromote:
-		return string(c) + " waits for a person"
+		return string(c) + " waits for an operator"
 	case api.Failed:
-		return string(c) + " did not come to what was asked"
+		return string(c) + " failed"
 	}
 	return string(c) + " is done"
 }
 
-// tell reads the app and says how far the command is. A refusal is an error.
-func (c *console) tell(ctx context.Context, app string, entry engine.Entry) (api.Answer, error) {
+// report reads the app and answers how far the command is. A refusal is an error.
+func (c *console) report(ctx context.Context, app string, entry engine.Entry) (api.Answer, error) {
 	v, err := c.Engine.View(ctx, app)
 	if err != nil {
 		return api.Answer{}, err
 	}
-	for _, kind := range []release.FactKind{release.Refused, release.Dropped} {
-		if why, no := strings.CutPrefix(entry.Decision, string(kind)+": "); no {
-			return api.Answer{}, &api.Error{Status: http.StatusConflict, Code: "refused", Message: why, Sentence: v.Sentence}
-		}
+	if d := entry.Decision; d.Kind == release.Refused || d.Kind == release.Dropped {
+		return api.Answer{}, &api.Error{Status: http.StatusConflict, Code: "refused", Reason: d.Reason, Message: d.Text, Sentence: v.Sentence}
 	}
-	outcome, err := c.outcome(ctx, v, entry)
+	command, ok := entry.Event.(release.Commanded)
+	if !ok {
+		return api.Answer{}, fmt.Errorf("the entry %s is no command", entry.ID)
+	}
+	outcome, err := v.State.OutcomeOf(command, entry.At, entry.Decision, func() ([]release.Fact, error) {
+		return c.Engine.History(ctx, app, remembered, 0)
+	})
 	if err != nil {
 		return api.Answer{}, err
 	}
-	return api.Answer{ID: entry.ID, Outcome: outcome, Decision: entry.Decision, Sentence: v.Sentence, App: appOf(v)}, nil
+	return api.Answer{ID: entry.ID, Outcome: outcome, Decision: decisionOf(entry.Decision), Sentence: v.Sentence, App: appOf(v)}, nil
 }

@@ -198,11 +198,24 @@ func (c *console) route(r *call) (map[string]action, error) {
 		return get(c.view), nil
 	case parts[2] == "history":
 		return get(c.history), nil
-	case slices.Contains(api.Commands(), release.Command(parts[2])):
+	case isCommand(parts[2]):
 		r.command = release.Command(parts[2])
 		return map[string]action{http.MethodPost: c.change}, nil
 	}
-	return nil, problem(http.StatusNotFound, "command", "%q is not known; known are history, %s", cut(parts[2], 60), list(api.Commands()))
+	return nil, problem(http.StatusNotFound, "command", "%q is not known; known are history, %s", cut(parts[2], 60), list(commands()))
+}
+
+func isCommand(name string) bool {
+	_, ok := release.VerbOf(release.Command(name))
+	return ok
+}
+
+func commands() []release.Command {
+	var names []release.Command
+	for _, v := range release.Commands {
+		names = append(names, v.Command)
+	}
+	return names
 }
 
 func list[T ~string](names []T) string {

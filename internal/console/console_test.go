@@ -17,6 +17,7 @@ import (
 	"bluegreen/internal/console"
 	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
+	"bluegreen/internal/release/reason"
 )
 
 var _ console.Engine = (*engine.Engine)(nil)
@@ -45,7 +46,7 @@ func TestTheGatewaysTokenStaysInside(t *testing.T) {
 	s := newSite(t)
 	s.post("/api/apps/shop/switch", `{"force": true}`)
 	s.engine.does("shop", release.RouteObserved{Release: 1, To: release.Green, Status: release.Underway, Operation: "https://arm/operations/1?s=SIGNATURE"})
-	if s.engine.state("shop").Release.Operation == "" {
+	if s.engine.state("shop").Release.Progress.Operation == "" {
 		t.Fatal("no operation runs")
 	}
 	if body := s.ask("GET", "/api/apps/shop", "").Body.String(); strings.Contains(body, "SIGNATURE") {
@@ -141,7 +142,7 @@ func TestTheIndexListsEveryEndpoint(t *testing.T) {
 	s := newSite(t)
 	for _, path := range []string{"/api", "/api/"} {
 		index := read[struct{ Endpoints []string }](t, s.ask("GET", path, ""), 200)
-		if len(index.Endpoints) != 5+len(api.Commands()) {
+		if len(index.Endpoints) != 5+len(release.Commands) {
 			t.Errorf("%v", index.Endpoints)
 		}
 	}
@@ -162,7 +163,7 @@ func TestEveryCommandReachesTheCore(t *testing.T) {
 		{"promote", `{"digest": "` + digest("2") + `"}`, api.Done, release.Deploying},
 	} {
 		a := s.post("/api/apps/shop/"+step.command, step.body)
-		if a.Outcome != step.outcome || a.App.Phase != step.phase || a.Decision == "" {
+		if a.Outcome != step.outcome || a.App.Phase != step.phase || a.Decision == nil {
 			t.Fatalf("%s: %+v", step.command, a)
 		}
 	}
@@ -187,7 +188,7 @@ func TestEveryCommandReachesTheCore(t *testing.T) {
 func TestARefusalSaysWhyAndWhatTheAppDoes(t *testing.T) {
 	s := newSite(t)
 	e := s.fails(409, "refused", "POST", "/api/apps/shop/switch", `{"to": "blue"}`)
-	if e.Message != "blue is already live" || !strings.HasPrefix(e.Sentence, "Live on blue") {
+	if e.Reason != reason.AlreadyLive || e.Message != "1.0 (111111111111) is already live on blue" || !strings.HasPrefix(e.Sentence, "Live on blue") {
 		t.Errorf("%+v", e)
 	}
 	e = s.fails(409, "not-served", "POST", "/api/apps/broken/switch", `{}`)
@@ -210,7 +211,7 @@ func TestRepeatingWithTheSameKeyDoesNothingTwice(t *testing.T) {
 	first := s.post("/api/apps/shop/deploy", body, api.KeyHeader, "k1")
 	s.engine.images["2.0"] = release.Image{Tag: "2.0", Digest: digest("3")} // the tag moved
 	again := s.post("/api/apps/shop/deploy", body, api.KeyHeader, "k1")
-	if first.ID != "command|k1" || again.ID != first.ID || again.Decision != first.Decision || s.engine.state("shop").Release.ID != 1 || s.engine.resolved != 1 {
+	if first.ID != "command|k1" || again.ID != first.ID || *again.Decision != *first.Decision || s.engine.state("shop").Release.ID != 1 || s.engine.resolved != 1 {
 		t.Errorf("%+v\n%+v", first, again)
 	}
 	s.engine.arrives("shop")
@@ -459,12 +460,12 @@ func TestKeysAreNotLogged(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	for _, body := range []string{`{}`, `{"why":"x","by":"y","wait":true}`, `{"image":"1.0"}`, `{"digest":"` + digest("a") + `"}`, `{"to":"green","force":true}`, `[`, `{"why":{}}`, "{\"why\":\"\\u0007\"}"} {
-		for i := range api.Commands() {
+		for i := range release.Commands {
 			f.Add([]byte(body), i)
 		}
 	}
 	f.Fuzz(func(t *testing.T, body []byte, i int) {
-		command := api.Commands()[uint(i)%uint(len(api.Commands()))]
+		command := release.Commands[uint(i)%uint(len(release.Commands))].Command
 		r, err := console.Decode(body, command)
 		if err != nil {
 			var e *api.Error

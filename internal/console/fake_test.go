@@ -52,7 +52,7 @@ func newFakeEngine() *fakeEngine {
 	for _, app := range []string{"pay", "shop"} {
 		e.states[app] = release.State{}
 		e.happen(app, release.Looked{
-			Live: release.Blue, Blue: &release.Slot{Image: one, Replicas: []int32{3}}, Green: &release.Slot{Image: release.Image{Tag: "0.9", Digest: digest("0")}},
+			Live: release.Blue, Blue: &release.Observed{Image: one, Replicas: []int32{3}, Ready: 3}, Green: &release.Observed{Image: release.Image{Tag: "0.9", Digest: digest("0")}},
 		})
 	}
 	e.states["broken"], e.problems["broken"] = release.State{}, []string{"line 3: apps[2].bake: is wrong"}
@@ -81,7 +81,8 @@ func (e *fakeEngine) does(app string, events ...release.Event) {
 func (e *fakeEngine) arrives(app string) {
 	r := e.state(app).Release
 	e.does(app,
-		release.RolloutObserved{Release: r.ID, Color: r.To, Status: release.Complete, Ready: 3, Replicas: []int32{3}},
+		release.DeployCleared{Release: r.ID, Color: r.To},
+		release.RolloutObserved{Release: r.ID, Color: r.To, Status: release.Complete, Seen: release.Observed{Image: r.Image, Replicas: []int32{3}, Ready: 3}},
 		release.ChecksObserved{Release: r.ID, Color: r.To, Verdict: release.Passed},
 		release.RouteObserved{Release: r.ID, To: r.To, Status: release.Confirmed, Live: r.To})
 }
@@ -127,10 +128,7 @@ func (e *fakeEngine) Command(_ context.Context, app string, c release.Commanded,
 	if e.down != nil {
 		return engine.Entry{}, e.down
 	}
-	entry, err := engine.CommandEntry(key, c, e.now)
-	if err != nil {
-		return engine.Entry{}, err
-	}
+	entry := engine.CommandEntry(key, c, e.now)
 	if old, ok := e.entries[app+" "+entry.ID]; ok {
 		return old, nil
 	}
@@ -141,9 +139,8 @@ func (e *fakeEngine) Command(_ context.Context, app string, c release.Commanded,
 	return entry, nil
 }
 
-func (e *fakeEngine) decide(app string, c release.Commanded) string {
-	facts := e.happen(app, c)
-	return string(facts[0].Kind) + ": " + facts[0].Text
+func (e *fakeEngine) decide(app string, c release.Commanded) release.Decision {
+	return release.DecisionOf(e.happen(app, c))
 }
 
 // catchUp decides what is pending.
@@ -152,12 +149,8 @@ func (e *fakeEngine) catchUp() {
 	defer e.mu.Unlock()
 	e.held = false
 	for id, entry := range e.entries {
-		if entry.Decision == "" {
-			var c release.Commanded
-			if err := json.Unmarshal(entry.Event, &c); err != nil {
-				panic(err)
-			}
-			entry.Decision = e.decide(strings.Fields(id)[0], c)
+		if entry.Decision.IsZero() {
+			entry.Decision = e.decide(strings.Fields(id)[0], entry.Event.(release.Commanded))
 			e.entries[id] = entry
 		}
 	}

@@ -7,10 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"bluegreen/internal/api"
-	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
 )
 
@@ -18,8 +16,8 @@ func (c *console) index(*call) (answer, error) {
 	endpoints := []string{
 		"GET /api/health", "GET /api/apps", "GET /api/apps/{app}", "GET /api/apps/{app}/history?limit=&before=",
 	}
-	for _, command := range api.Commands() {
-		endpoints = append(endpoints, "POST /api/apps/{app}/"+string(command))
+	for _, verb := range release.Commands {
+		endpoints = append(endpoints, "POST /api/apps/{app}/"+string(verb.Command))
 	}
 	endpoints = append(endpoints, "POST /api/alerts")
 	body := map[string]any{
@@ -112,7 +110,7 @@ func (c *console) history(r *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	h := api.History{App: r.app, Sentence: c.look(r.Context(), r.app).Sentence, Facts: append([]release.Fact{}, facts...)}
+	h := api.History{App: r.app, Sentence: c.look(r.Context(), r.app).Sentence, Facts: factsOf(facts)}
 	if n := len(facts); n == limit && facts[n-1].Number > 1 {
 		h.Before = facts[n-1].Number
 	}
@@ -136,58 +134,4 @@ func number(r *call, name string, otherwise, least, most int) (int, error) {
 		return 0, invalid(name, "%q is not a whole number from %d to %d", cut(text, 40), least, most)
 	}
 	return n, nil
-}
-
-// appOf is an app as callers see it. The gateway's operation token stays inside.
-func appOf(v engine.View) api.App {
-	s := v.State
-	a := api.App{
-		Name: v.App, Phase: s.Release.Phase, Sentence: v.Sentence, Live: s.Live,
-		Colors:  api.Colors{Blue: colorOf(s, release.Blue), Green: colorOf(s, release.Green)},
-		Waiting: unlessZero(s.Waiting, s.Waiting.IsZero()), Hold: unlessZero(s.Hold, s.Hold.IsZero()),
-		Pause: unlessZero(s.Pause, s.Pause.IsZero()), Drift: unlessZero(s.Drift, s.Drift.IsZero()),
-		Trouble: unlessZero(s.Trouble, s.Trouble.IsZero()), Quarantined: s.Quarantined,
-		Problems: v.Problems, Pending: v.Pending, Busy: v.Busy, UpdatedAt: updated(s), WakeAt: v.WakeAt,
-	}
-	if r := s.Release; r.ID > 0 {
-		a.Release = &api.Release{
-			ID: r.ID, Phase: r.Phase, Image: r.Image, To: r.To, From: r.From, By: r.By, Why: r.Why, Force: r.Force,
-			Approved: r.Approved, Began: r.Began, Since: r.Since, SwitchedAt: r.SwitchedAt, EndedAt: r.EndedAt,
-			Cause: r.Cause, Detail: r.Detail,
-		}
-	}
-	return a
-}
-
-func unlessZero[T any](v T, zero bool) *T {
-	if zero {
-		return nil
-	}
-	return &v
-}
-
-func colorOf(s release.State, c release.Color) api.Color {
-	slot := s.Slot(c)
-	role := api.Idle
-	switch c {
-	case s.Live:
-		role = api.Live
-	case s.WayBack():
-		role = api.RollbackTarget
-	}
-	return api.Color{Role: role, Image: slot.Image, Replicas: slot.Replicas, Verified: slot.Verified, Retired: slot.Retired}
-}
-
-// updated is the last moment that the state speaks of.
-func updated(s release.State) (last time.Time) {
-	r := s.Release
-	for _, t := range []time.Time{
-		r.Began, r.Since, r.Progress, r.RoutedAt, r.SwitchedAt, r.ProbedAt, r.EndedAt,
-		s.Hold.Since, s.Pause.Since, s.Drift.Since, s.Trouble.Since,
-	} {
-		if t.After(last) {
-			last = t
-		}
-	}
-	return last
 }

@@ -3,7 +3,6 @@
 package contract
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -12,6 +11,7 @@ import (
 
 	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
+	"bluegreen/internal/release/reason"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -111,13 +111,13 @@ func (s store) same(what string, got, want any) {
 func at(n int) time.Time { return day.Add(time.Duration(n)) }
 
 func entry(id string, when time.Time) engine.Entry {
-	return engine.Entry{ID: id, Kind: "image-pushed", Event: json.RawMessage(`{"Image":{"tag":"6.7.1"}}`), At: when}
+	return engine.Entry{ID: id, Event: release.ImagePushed{Image: release.Image{Tag: "6.7.1"}}, At: when}
 }
 
 func decided(entries ...engine.Entry) []engine.Entry {
 	var all []engine.Entry
 	for _, e := range entries {
-		e.Decision = "decided: " + e.ID
+		e.Decision = release.Decision{Kind: release.Decided, Reason: reason.Waits, Release: 7, Text: "decided: " + e.ID}
 		all = append(all, e)
 	}
 	return all
@@ -125,17 +125,17 @@ func decided(entries ...engine.Entry) []engine.Entry {
 
 func record(fence int64) engine.Record {
 	return engine.Record{
-		Schema: 1,
-		State:  release.State{App: "shop", Known: true, Live: release.Green, Newest: release.Image{Tag: "6.7.1", PushedAt: day}},
+		Schema: 2,
+		State:  release.State{App: "shop", Known: true, Serving: release.Serving{Color: release.Green}, Newest: release.Image{Tag: "6.7.1", PushedAt: day}},
 		Lease:  engine.Lease{Owner: "w/1", Until: day, Fence: fence},
-		WakeAt: day.Add(time.Hour), Checked: "c1", Warnings: []string{"warning: ünïcode, \"quotes\" and \x00"},
+		WakeAt: day.Add(time.Hour), Preflight: engine.PreflightResult{Config: "c1", Warnings: []string{"ünïcode, \"quotes\" and \x00"}},
 	}
 }
 
 func facts(kind release.FactKind, from, to int) []release.Fact {
 	var all []release.Fact
 	for n := from; n <= to; n++ {
-		all = append(all, release.Fact{Number: n, At: day.Add(time.Duration(n) * time.Second), Kind: kind, Release: 3, Text: fmt.Sprint("fact ", n)})
+		all = append(all, release.Fact{Number: n, At: day.Add(time.Duration(n) * time.Second), Kind: kind, Reason: reason.Waits, Release: 3, Text: fmt.Sprint("fact ", n)})
 	}
 	return all
 }
@@ -241,7 +241,7 @@ func oneWins(s store) {
 
 func acceptedOnce(s store) {
 	first, again := entry("a", at(5)), entry("a", at(1))
-	again.Kind, again.Event = "command", json.RawMessage(`{"other":true}`)
+	again.Event = release.Commanded{Command: release.Cancel}
 	if !s.accept("shop", first) {
 		s.Error("the first delivery is not new")
 	}

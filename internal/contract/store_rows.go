@@ -19,7 +19,7 @@ func consumedKeepDecision(s store) {
 	}
 	from := s.load("shop")
 	taken := decided(from.Inbox[0], from.Inbox[2])
-	taken[1].Decision = strings.Repeat("because ", 8000)
+	taken[1].Decision.Text = strings.Repeat("because ", 8000)
 	s.commit(from, engine.Change{Record: record(1), Consumed: taken})
 	s.same("the first", s.accepted("shop", "a"), taken[0])
 	s.same("the second, which is pending", s.accepted("shop", "b"), entry("b", at(1)))
@@ -31,7 +31,7 @@ func consumedOnce(s store) {
 	from := s.load("shop")
 	now := s.commit(from, engine.Change{Record: record(1), Consumed: decided(from.Inbox...)})
 	again := decided(from.Inbox...)
-	again[0].Decision = "another"
+	again[0].Decision.Text = "another"
 	_, err := s.Commit(s.Context(), now, engine.Change{Record: record(2), Consumed: again, Facts: facts(release.HoldSet, 1, 1)})
 	if !errors.Is(err, engine.ErrChanged) {
 		s.Errorf("a commit that consumes what is gone answers %v", err)
@@ -177,7 +177,7 @@ func anyID(s store) {
 
 func large(s store) {
 	big := record(1)
-	big.State.Release.Operation = strings.Repeat("https://management.azure.com/…?t=", 250) // a token of 8 KiB
+	big.State.Release.Progress.Operation = strings.Repeat("https://management.azure.com/…?t=", 250) // a token of 8 KiB
 	for i := range 1000 {
 		big.State.Quarantined = append(big.State.Quarantined, release.Quarantine{
 			Image: release.Image{Digest: fmt.Sprintf("sha256:%064d", i)}, Why: strings.Repeat("🚀 é", 20), Since: day})
@@ -186,7 +186,7 @@ func large(s store) {
 		s.Fatalf("the record has %d bytes, %v: it should have 200 KiB", len(text), err)
 	}
 	e := entry("big", at(1))
-	e.Event = json.RawMessage(`"` + strings.Repeat("0123456789abcde ", 100<<10/16) + `"`)
+	e.Event = release.Commanded{Command: release.Cancel, Why: strings.Repeat("0123456789abcde ", 100<<10/16)}
 	s.accept("shop", e)
 	s.commit(s.load("shop"), engine.Change{Record: big})
 	snap := s.load("shop")

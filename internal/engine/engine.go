@@ -1,12 +1,11 @@
 // Package engine is the loop around the core: an event is put durably into its app's
 // inbox; one worker at a time loads the app, lets the core decide, saves the decision,
-// and then makes true what the saved state owes. Save first, act second; whatever is
-// done may be done again. The ports that it needs are declared here.
+// and then carries out the pending effects of the saved state. Save first, act second;
+// every step may be repeated. The ports that it needs are declared here.
 package engine
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -24,17 +23,14 @@ type App struct {
 	Policy    release.Policy
 	Gateway   Gateway
 	Workloads Workloads
-	Prober    Prober
 	Registry  Registry // nil: tags cannot be resolved and missed pushes are not looked for
 	// Repository is "registry/repository", the identity of what is pushed for the app.
 	Repository string
-	// Checks are made on the idle color before a switch, Confirm through the public address
-	// after it and during the bake. In URL, header values and Contains, {color}, {digest}
-	// and {tag} stand for those of the release.
-	Checks  []Check
-	Confirm []Check
-	// Job names a CronJob that is run once as a further check; "" for none.
-	Job string
+	// Before are the checks of the idle color before a switch, in order. A check that is to
+	// pass several times in a row is listed as often.
+	Before []Check
+	// During confirms a switch on the data path, and goes on during the bake.
+	During []Check
 	// Fingerprint changes with the app's configuration: its resources are then checked again.
 	Fingerprint string
 	// Problems are sentences that keep the app from being served.
@@ -45,7 +41,7 @@ type App struct {
 type Options struct {
 	Store    Store
 	Wakeups  Wakeups
-	Notifier Notifier // nil: nobody is told
+	Notifier Notifier // nil: nothing is published
 	Apps     []App
 	Log      *slog.Logger
 	Now      func() time.Time
@@ -67,9 +63,9 @@ type Engine struct {
 	apps  map[string]*App
 	names []string
 
-	mu    sync.Mutex
-	later map[string]time.Time // wake-ups sent for apps that another worker holds
-	steps int
+	mu      sync.Mutex
+	later   map[string]time.Time // wake-ups sent for apps that another worker holds
+	workers int
 }
 
 // New makes an engine. App names must be unique.
@@ -119,55 +115,20 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-const (
-	kindPush    = "image-pushed"
-	kindAlert   = "alert-fired"
-	kindCommand = "command"
-)
-
 // PushEntry is the inbox entry of a pushed image; id is the push's identity, the same for
 // every delivery and replica of it.
-func PushEntry(id string, i release.Image, now time.Time) (Entry, error) {
-	return entry("push|"+id, kindPush, release.ImagePushed{Image: i}, now)
+func PushEntry(id string, i release.Image, now time.Time) Entry {
+	return Entry{ID: "push|" + id, Event: release.ImagePushed{Image: i}, At: now}
 }
 
 // AlertEntry is the inbox entry of an alert; id is the alert's identity.
-func AlertEntry(id string, a release.AlertFired, now time.Time) (Entry, error) {
-	return entry("alert|"+id, kindAlert, a, now)
+func AlertEntry(id string, a release.AlertFired, now time.Time) Entry {
+	return Entry{ID: "alert|" + id, Event: a, At: now}
 }
 
-// CommandEntry is the inbox entry of a person's command; key is its idempotency key.
-func CommandEntry(key string, c release.Commanded, now time.Time) (Entry, error) {
-	return entry("command|"+key, kindCommand, c, now)
-}
-
-func entry(id, kind string, event release.Event, now time.Time) (Entry, error) {
-	data, err := json.Marshal(event)
-	if err != nil {
-		return Entry{}, fmt.Errorf("encode %s: %w", kind, err)
-	}
-	return Entry{ID: id, Kind: kind, Event: data, At: now}, nil
-}
-
-// Decode returns the event of an entry.
-func Decode(e Entry) (release.Event, error) {
-	switch e.Kind {
-	case kindPush:
-		return as[release.ImagePushed](e)
-	case kindAlert:
-		return as[release.AlertFired](e)
-	case kindCommand:
-		return as[release.Commanded](e)
-	}
-	return nil, fmt.Errorf("no event of kind %q is known", e.Kind)
-}
-
-func as[E release.Event](e Entry) (release.Event, error) {
-	var event E
-	if err := json.Unmarshal(e.Event, &event); err != nil {
-		return nil, fmt.Errorf("decode %s: %w", e.Kind, err)
-	}
-	return event, nil
+// CommandEntry is the inbox entry of a command; key is its idempotency key.
+func CommandEntry(key string, c release.Commanded, now time.Time) Entry {
+	return Entry{ID: "command|" + key, Event: c, At: now}
 }
 
 // Accept puts an entry into the app's inbox and wakes the app. It reports whether the
@@ -193,31 +154,27 @@ func wrap(err error, format string, args ...any) error {
 	return fmt.Errorf(format+": %w", append(args, err)...)
 }
 
-// Step works on an app until nothing is owed any more or the budget is used up. It
-// returns nil as well when another worker holds the app.
-func (e *Engine) Step(ctx context.Context, app string) error {
-	return e.step(ctx, app, e.Budget, false)
+// Step works on an app until no effect is pending or the budget is used up; 0 stands for
+// Options.Budget. It returns nil as well when another worker holds the app.
+func (e *Engine) Step(ctx context.Context, app string, budget time.Duration) error {
+	return e.work(ctx, app, orDefault(budget, e.Budget), nil)
 }
 
-// HeadStart works on an app like Step, but for a short time: for callers that wait.
-func (e *Engine) HeadStart(ctx context.Context, app string, budget time.Duration) error {
-	return e.step(ctx, app, budget, false)
-}
-
-func (e *Engine) step(ctx context.Context, name string, budget time.Duration, look bool) error {
+// work makes a worker of this process work on an app. The periodic tasks run first.
+func (e *Engine) work(ctx context.Context, name string, budget time.Duration, tasks []task) error {
 	app, ok := e.apps[name]
 	if !ok {
-		e.Log.Warn("an app that is not configured was to be worked on: dropped", "app", name)
+		e.Log.Warn("wake-up for an app that is not configured: dropped", "app", name)
 		return nil
 	}
 	if len(app.Problems) > 0 {
 		return nil
 	}
 	e.mu.Lock()
-	e.steps++
-	owner := fmt.Sprintf("%s/%d", e.Name, e.steps)
+	e.workers++
+	owner := fmt.Sprintf("%s/%d", e.Name, e.workers)
 	e.mu.Unlock()
-	w := &worker{Engine: e, app: app, owner: owner, end: e.Now().Add(budget), look: look}
+	w := &worker{Engine: e, app: app, owner: owner, end: e.Now().Add(budget), tasks: tasks}
 	err := w.run(ctx)
 	w.sent.Wait()
 	if errors.Is(err, errTaken) || errors.Is(err, ErrFenced) {
@@ -230,21 +187,25 @@ func (e *Engine) step(ctx context.Context, name string, budget time.Duration, lo
 // for each such time, however many messages meet it.
 func (e *Engine) comeBack(ctx context.Context, app string, at time.Time) error {
 	e.mu.Lock()
-	known := e.later[app].Equal(at)
+	before := e.later[app]
+	known := !before.Before(at)
+	if !known {
+		e.later[app] = at
+	}
 	e.mu.Unlock()
 	if known {
 		return nil
 	}
-	if err := e.Wakeups.Wake(ctx, app, at.Add(time.Second)); err != nil {
-		return err
+	err := e.Wakeups.Wake(ctx, app, at.Add(time.Second))
+	if err != nil {
+		e.mu.Lock()
+		e.later[app] = before
+		e.mu.Unlock()
 	}
-	e.mu.Lock()
-	e.later[app] = at
-	e.mu.Unlock()
-	return nil
+	return err
 }
 
-// silence tells nobody, so that nothing piles up in the outbox.
+// silence drops facts, so that they do not pile up in the outbox.
 type silence struct{}
 
 func (silence) Notify(context.Context, string, []release.Fact) error { return nil }

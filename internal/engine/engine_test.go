@@ -9,6 +9,7 @@ import (
 	"bluegreen/internal/engine"
 	"bluegreen/internal/fake"
 	"bluegreen/internal/release"
+	"bluegreen/internal/release/reason"
 )
 
 func TestAPushedImageGoesLiveBakesAndTheOldColorIsScaledDown(t *testing.T) {
@@ -120,7 +121,7 @@ func TestAnUnhealthyWayBackIsWaitedForLoudly(t *testing.T) {
 	w.alert("a1")
 	w.run(2 * time.Minute)
 	w.users("2.0")
-	if s := w.sentence(); !strings.Contains(s, "cannot take traffic back yet") || !strings.Contains(s, "node lost") {
+	if s := w.sentence(); !strings.Contains(s, "cannot take the traffic back yet") || !strings.Contains(s, "node lost") {
 		t.Errorf("the sentence does not say what is wrong: %s", s)
 	}
 	w.cluster.Behave("1.0", fake.Behaviour{})
@@ -194,7 +195,7 @@ func TestARivalsWriteDuringTheSwitchIsOvercome(t *testing.T) {
 	w.push("2.0")
 	rivals := 0
 	w.sleepHook(t, func() {
-		if w.state().Release.Operation != "" && rivals < 3 {
+		if w.state().Release.Progress.Operation != "" && rivals < 3 {
 			rivals++
 			w.gateway.Rival(release.Blue)
 		}
@@ -278,8 +279,8 @@ func TestACommandIsAnsweredWithWhatBecameOfIt(t *testing.T) {
 	w := newEnv(t, nil)
 	w.run(time.Minute)
 	e, err := w.engine.Command(t.Context(), "shop", release.Commanded{Command: release.Rollback, By: "ana"}, "k1")
-	if err != nil || !strings.HasPrefix(e.Decision, "refused: there is no way back") {
-		t.Errorf("%q, %v", e.Decision, err)
+	if err != nil || e.Decision.Kind != release.Refused || e.Decision.Reason != reason.NoTarget {
+		t.Errorf("%+v, %v", e.Decision, err)
 	}
 	if _, err := w.engine.Command(t.Context(), "nobody", release.Commanded{}, "k1"); err == nil {
 		t.Error("a command for an app that does not exist was accepted")

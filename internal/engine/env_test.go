@@ -55,8 +55,8 @@ func newEnv(t testing.TB, hook fake.Hook) *env {
 	w.cluster.Behave("", fake.Behaviour{Ready: 5 * time.Second})
 	w.cluster.Seed(release.Blue, img("1.0", time.Time{}), 3)
 	w.app = engine.App{
-		Name: "shop", Repository: "registry/shop", Gateway: w.gateway, Workloads: w.cluster, Prober: w,
-		Confirm: []engine.Check{{URL: "https://shop.example.com/{color}"}},
+		Name: "shop", Repository: "registry/shop", Gateway: w.gateway, Workloads: w.cluster,
+		Before: []engine.Check{engine.GatewayHealth{Gateway: w.gateway}}, During: []engine.Check{w},
 		Policy: release.Policy{
 			First: release.Blue, RolloutTimeout: 10 * time.Minute, PullGrace: 5 * time.Minute, VerifyTimeout: 5 * time.Minute,
 			SwitchTimeout: 10 * time.Minute, Bake: 15 * time.Minute, ProbeEvery: 15 * time.Second, ProbeMisses: 3,
@@ -80,12 +80,12 @@ func (w *env) sleep(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-// Probe implements engine.Prober for the public address.
-func (w *env) Probe(context.Context, engine.Check) error {
+// Run implements engine.Check for the public address.
+func (w *env) Run(context.Context, engine.Subject) engine.Result {
 	if w.live != "" {
-		return fmt.Errorf("%s", w.live)
+		return engine.Result{Verdict: release.Undecided, Detail: w.live}
 	}
-	return nil
+	return engine.Result{Verdict: release.Passed}
 }
 
 func img(tag string, at time.Time) release.Image {
@@ -101,11 +101,7 @@ func (w *env) push(tag string) {
 
 func (w *env) alert(id string) {
 	w.t.Helper()
-	e, err := engine.AlertEntry(id, release.AlertFired{ID: id, Rule: "errors", FiredAt: w.clock}, w.clock)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if _, err := w.engine.Accept(w.t.Context(), "shop", e); err != nil {
+	if _, err := w.engine.Accept(w.t.Context(), "shop", engine.AlertEntry(id, release.AlertFired{ID: id, Rule: "errors", FiredAt: w.clock}, w.clock)); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -113,11 +109,7 @@ func (w *env) alert(id string) {
 func (w *env) command(c release.Command) {
 	w.t.Helper()
 	w.pushes++
-	e, err := engine.CommandEntry(fmt.Sprint(w.pushes), release.Commanded{Command: c, By: "ana"}, w.clock)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if _, err := w.engine.Accept(w.t.Context(), "shop", e); err != nil {
+	if _, err := w.engine.Accept(w.t.Context(), "shop", engine.CommandEntry(fmt.Sprint(w.pushes), release.Commanded{Command: c, By: "ana"}, w.clock)); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -143,7 +135,7 @@ func (w *env) until(end time.Time, done func() bool) bool {
 			return true
 		}
 		if wake, ok := w.wakeups.Due(w.clock); ok {
-			if err := w.engine.Step(w.t.Context(), wake.App); err != nil {
+			if err := w.engine.Step(w.t.Context(), wake.App, 0); err != nil {
 				w.t.Fatal(err)
 			}
 			continue

@@ -17,9 +17,9 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrFenced means that a newer worker has already acted: stop acting for this app.
 	ErrFenced = errors.New("a newer worker has acted for this app")
-	// ErrBusy means that the gateway is being changed by somebody: begin again soon, from a fresh read.
+	// ErrBusy means that the gateway is being changed by another operation: begin again soon, from a fresh read.
 	ErrBusy = errors.New("the gateway is being changed by another operation")
-	// ErrDenied means that trying again cannot help until a person mends something;
+	// ErrDenied means that trying again cannot help until an operator fixes something;
 	// the wrapping error says what.
 	ErrDenied = errors.New("denied")
 	// ErrNotAnImage means that a manifest is not a container image, for instance a Helm chart.
@@ -63,37 +63,56 @@ type Snapshot struct {
 	Outbox  []release.Fact
 }
 
-// Record is an app's saved state. Schema tells its form: a version of this program that
-// does not know it leaves the record alone.
+// Record is an app's saved state.
 type Record struct {
-	Schema int           `json:"schema"`
-	State  release.State `json:"state"`
-	Lease  Lease         `json:"lease,omitzero"`
+	// Schema is the form that the record was last written in. See Engine for which forms
+	// are worked with.
+	Schema int
+	State  release.State
+	Lease  Lease
 	// Commit is the mark of the commit that wrote this record; each commit has its own.
-	Commit string `json:"commit,omitempty"`
-	// WakeAt is when the app is next to be looked at; a wake-up for it has been sent.
-	WakeAt time.Time `json:"wakeAt,omitzero"`
-	// Checked is the fingerprint of the configuration whose resources were found to exist,
-	// Warnings what was found wanting but not in the way.
-	Checked  string   `json:"checked,omitempty"`
-	Warnings []string `json:"warnings,omitempty"`
+	Commit string
+	// WakeAt is when the app is next to be worked on; a wake-up for it has been sent.
+	WakeAt    time.Time
+	Preflight PreflightResult
+	// Ran is when each periodic task last ran, by its name.
+	Ran map[string]time.Time
+	// Unknown are stored fields that this version does not know, opaque to all but the
+	// encoding, which writes them again.
+	Unknown any
+}
+
+// PreflightResult says which configuration the resources were checked for, by its
+// fingerprint, and the warnings.
+type PreflightResult struct {
+	Config   string
+	Warnings []string
 }
 
 // Lease says who acts for the app. Fence grows with each claim.
 type Lease struct {
-	Owner string    `json:"owner,omitempty"`
-	Until time.Time `json:"until,omitzero"`
-	Fence int64     `json:"fence,omitempty"`
+	Owner string
+	Until time.Time
+	Fence int64
 }
 
 // Entry is an accepted event. ID is the event's own identity, printable, at most 400
-// bytes; Event is the encoded event.
+// bytes. Decision is zero while it is pending.
 type Entry struct {
-	ID       string          `json:"id"`
-	Kind     string          `json:"kind"`
-	Event    json.RawMessage `json:"event"`
-	At       time.Time       `json:"at"`
-	Decision string          `json:"decision,omitempty"` // "" while pending
+	ID       string
+	Event    release.Event
+	At       time.Time
+	Decision release.Decision
+	// Unreadable is set instead of Event when a store holds an event that this version
+	// cannot read.
+	Unreadable *Unreadable
+}
+
+// Unreadable is a stored event as it is, and why it cannot be read.
+type Unreadable struct {
+	Kind  string
+	Event json.RawMessage
+	Why   string
 }
 
 // Change is what one Commit writes. Consumed entries carry their decisions.
@@ -156,7 +175,7 @@ type Workloads interface {
 	// it runs) with every wanted replica ready. While the status is Progressing or PullFailing
 	// it waits up to wait for it to change. An unreachable cluster is an error.
 	Observe(ctx context.Context, c release.Color, i release.Image, wait time.Duration) (Workload, error)
-	// Deploy makes the color ask for the order's image and size; what already fits is left
+	// Deploy makes the color ask for the order's image and size; what is so already is left
 	// alone, so that repeating it changes nothing. Even then an order with a lower fence is
 	// refused from now on. Errors: ErrFenced, ErrDenied.
 	Deploy(ctx context.Context, o Order) error
@@ -174,7 +193,7 @@ type Workload struct {
 	Running  release.Image
 	Replicas []int32 // wanted, per Deployment in configured order
 	Ready    int32
-	Detail   string // plain words, with the pods' own reasons
+	Detail   string // with the pods' own reasons
 }
 
 // Order asks for an image on a color. A zero digest keeps the image and only sets the size.
@@ -188,13 +207,6 @@ type Order struct {
 	Fence   int64
 }
 
-// JobRunner is the extra ability of Workloads to run a Kubernetes Job as a check.
-type JobRunner interface {
-	// RunJob creates the Job named for the release from the configured CronJob template if
-	// it is not there yet, and reports how it is doing.
-	RunJob(ctx context.Context, c release.Color, cronJob string, releaseID int, i release.Image) (release.Verdict, string, error)
-}
-
 // Registry knows the images of one app's repository.
 type Registry interface {
 	// Resolve returns the image that a tag or a digest ("sha256:…") names. Errors:
@@ -204,23 +216,27 @@ type Registry interface {
 	Newest(ctx context.Context, limit int) ([]release.Image, error)
 }
 
-// Check is one HTTP request and what its answer must be.
-type Check struct {
-	URL      string
-	Headers  map[string]string
-	Expect   int    // status; 0 means 200
-	Contains string // "" accepts any body
-	Times    int    // in a row; 0 means once
-	Timeout  time.Duration
+// Check finds out whether a color, or what users get, is as it should be. HTTP requests,
+// Jobs and the gateway's own view of health are checks. Its type is comparable.
+type Check interface {
+	// Run makes the check once, in bounded time. It may be repeated, by any worker.
+	Run(ctx context.Context, s Subject) Result
 }
 
-// Prober makes HTTP checks.
-type Prober interface {
-	// Probe makes the request once. Its error says in words what was wrong with the answer.
-	Probe(ctx context.Context, c Check) error
+// Subject is what a check is about.
+type Subject struct {
+	Release int
+	Color   release.Color
+	Image   release.Image
 }
 
-// Notifier tells the outside what became of releases.
+// Result is what a check found. Detail says in words what was wrong, or what was not seen.
+type Result struct {
+	Verdict release.Verdict
+	Detail  string
+}
+
+// Notifier publishes what became of releases.
 type Notifier interface {
 	// Notify sends facts of an app; each keeps its identity however often it is sent.
 	Notify(ctx context.Context, app string, facts []release.Fact) error

@@ -13,54 +13,67 @@ import (
 // calm is the longest wait between writes to a gateway whose operations are canceled.
 const calm = 32 * time.Second
 
-// route begins or follows a gateway operation. Nobody's word is taken for its success:
-// it is confirmed by reading back and, towards a new color, on the data path.
-func (w *worker) route(ctx context.Context, e release.Route) ([]release.Event, error) {
+// routing is when this worker may write to the gateway again towards a color, after so
+// many operations in a row were lost.
+type routing struct {
+	to     release.Color
+	again  time.Time
+	losses int
+	seen   int // checks passed on the data path in a row
+}
+
+// route begins or follows a gateway operation. Its answer is not taken for its success: it
+// is confirmed by reading back and, towards a new color, on the data path.
+func (w *worker) route(ctx context.Context, e release.Route) stepResult {
 	seen := release.RouteObserved{Release: e.Release, To: e.To, Operation: e.Operation, Status: release.Underway}
+	r := stepResult{}
+	if e.Operation != "" {
+		r.Wait = w.Look
+	}
 	op, err := w.operation(ctx, e)
 	seen.Operation, seen.Detail = op.Token, op.Detail
-	w.watching = true
 	switch {
 	case errors.Is(err, ErrDenied):
 		return w.denied(ctx, seen, err)
 	case errors.Is(err, ErrBusy):
-		return w.lost(ctx, seen, err.Error())
+		return w.lost(seen, err.Error())
 	case err != nil:
-		return nil, err
+		return failed(err)
 	case op.Lost:
-		return w.lost(ctx, seen, op.Detail)
+		return w.lost(seen, op.Detail)
 	case !op.Done:
-		return []release.Event{seen}, nil
+		r.Seen = []release.Event{seen}
+		return r
 	}
 	return w.confirm(ctx, e, seen)
 }
 
 func (w *worker) operation(ctx context.Context, e release.Route) (Operation, error) {
+	if w.routing.seen > 0 { // it is done, and checks on the data path have passed
+		return Operation{Token: e.Operation, Done: true}, nil
+	}
 	if e.Operation != "" {
-		if err := w.Sleep(ctx, w.Look); err != nil {
-			return Operation{}, err
-		}
 		op, err := w.app.Gateway.Poll(ctx, e.Operation)
 		return op, wrap(err, "follow the gateway's operation")
 	}
-	if w.Now().Before(w.again) && w.againTo == e.To {
-		return Operation{Lost: true, Detail: w.record.State.Release.Detail}, nil
+	if w.Now().Before(w.routing.again) && w.routing.to == e.To {
+		return Operation{Lost: true, Detail: w.record.State.Release.Progress.Detail}, nil
 	}
-	if why, err := w.unfit(ctx, e); why != "" || err != nil {
+	if why, err := w.notReady(ctx, e); why != "" || err != nil {
 		return Operation{Lost: true, Detail: why}, err
 	}
 	return w.write(ctx, e.To)
 }
 
-// unfit says why traffic must not be sent to a new color although its checks passed:
+// notReady says why traffic must not be sent to a new color although its checks passed:
 // an operation that was lost is begun again minutes later, when its pods may be gone. When
-// somebody has changed what it runs, the checks were of something else: that is ErrDenied,
-// and stays so if it is changed back. A forced switch asks nothing, but takes the color
-// from any worker that still acts on it.
-func (w *worker) unfit(ctx context.Context, e release.Route) (string, error) {
+// what it runs was changed outside bluegreen, the checks were of something else: that is
+// ErrDenied, and stays so if it is changed back. A forced switch asks nothing, but takes
+// the color from any worker that still acts on it.
+func (w *worker) notReady(ctx context.Context, e release.Route) (string, error) {
 	r := w.record.State.Release
 	if r.Phase != release.Switching {
-		return "", nil // Restore has just looked
+		return "", nil // PrepareTarget has just looked
 	}
 	if r.Force {
 		return "", w.take(ctx, e.Release, e.To)
@@ -69,50 +82,22 @@ func (w *worker) unfit(ctx context.Context, e release.Route) (string, error) {
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("look at %s before traffic goes there: %w", e.To, err)
+	case !o.Matches && o.Running.Digest == e.Image.Digest: // it may grow again
+		return fmt.Sprintf("%s is smaller than it was when it was checked: %s", e.To, o.Detail), nil
 	case !o.Matches:
-		return changed(e, o)
+		return "", denial(fmt.Sprintf("%s runs %s, which is not what was checked: it was changed outside bluegreen", e.To, o.Running))
 	case o.Ready == 0:
 		return fmt.Sprintf("no pod of %s is ready: %s", e.To, o.Detail), nil
 	}
 	return "", nil
 }
 
-// changed says how a color differs from what was checked on it. One that only became
-// smaller may grow again.
-func changed(e release.Route, o Workload) (string, error) {
-	if o.Running.Digest == e.Image.Digest {
-		return fmt.Sprintf("%s is smaller than it was when it was checked: %s", e.To, o.Detail), nil
-	}
-	return "", refused(fmt.Sprintf("%s runs %s, which is not what was checked: somebody changed it", e.To, o.Running))
-}
+// denial is a reason, in words for people, that is ErrDenied.
+type denial string
 
-// refused is a reason, in words for people, that is ErrDenied.
-type refused string
+func (r denial) Error() string { return string(r) }
 
-func (r refused) Error() string { return string(r) }
-
-func (r refused) Unwrap() error { return ErrDenied }
-
-// take makes this worker the last one that acted on a color, so that what a stale one
-// still has under way there is fenced. It changes nothing else, and traffic does not wait
-// for a cluster that cannot be asked.
-func (w *worker) take(ctx context.Context, id int, c release.Color) error {
-	if w.ordered == (order{id, c}) {
-		return nil
-	}
-	err := w.tellColor(ctx, c, noImage, "", nil)
-	if errors.Is(err, ErrFenced) {
-		return err
-	}
-	if err != nil {
-		w.Log.Warn("a color could not be taken from earlier workers", "app", w.app.Name, "color", c, "error", err)
-	}
-	w.ordered = order{id, c}
-	return nil
-}
-
-// noImage keeps the image that a color has.
-var noImage release.Image
+func (r denial) Unwrap() error { return ErrDenied }
 
 // write asks the gateway to move traffic, while this worker's claim surely lasts.
 func (w *worker) write(ctx context.Context, to release.Color) (Operation, error) {
@@ -125,55 +110,68 @@ func (w *worker) write(ctx context.Context, to release.Color) (Operation, error)
 // lost says that the operation is to be begun again, at once the first time and ever
 // later after that: two apps of one gateway that begin again whenever the other has
 // canceled them would go on for ever.
-func (w *worker) lost(ctx context.Context, seen release.RouteObserved, why string) ([]release.Event, error) {
+func (w *worker) lost(seen release.RouteObserved, why string) stepResult {
 	seen.Status, seen.Operation, seen.Detail = release.Lost, "", why
-	if now := w.Now(); !now.Before(w.again) || w.againTo != seen.To {
-		if w.againTo != seen.To {
-			w.losses = 0
+	m := &w.routing
+	m.seen = 0
+	if now := w.Now(); !now.Before(m.again) || m.to != seen.To {
+		if m.to != seen.To {
+			m.losses = 0
 		}
-		wait := min(w.Look<<min(w.losses, 10), calm)
-		w.losses++
-		w.againTo, w.again = seen.To, now.Add(wait/2+w.spread(wait))
+		wait := min(w.Look<<min(m.losses, 10), calm)
+		m.losses++
+		m.to, m.again = seen.To, now.Add(wait/2+w.spread(wait))
 	}
-	return []release.Event{seen}, w.Sleep(ctx, w.Look)
+	return stepResult{Seen: []release.Event{seen}, Wait: w.Look}
 }
 
 // spread is a part of a duration that differs from app to app and from loss to loss.
 func (w *worker) spread(d time.Duration) time.Duration {
 	h := fnv.New32a()
-	fmt.Fprint(h, w.app.Name, w.losses, w.record.Lease.Fence)
+	fmt.Fprint(h, w.app.Name, w.routing.losses, w.record.Lease.Fence)
 	return d * time.Duration(h.Sum32()%1024) / 1024
 }
 
-func (w *worker) denied(ctx context.Context, seen release.RouteObserved, why error) ([]release.Event, error) {
+func (w *worker) denied(ctx context.Context, seen release.RouteObserved, why error) stepResult {
 	seen.Status, seen.Operation, seen.Detail = release.Denied, "", why.Error()
 	if reading, err := w.app.Gateway.Live(ctx); err == nil {
 		seen.Live = reading.Live
 	}
-	w.stumbles++
-	return []release.Event{seen}, w.Sleep(ctx, w.Look)
+	return stepResult{Seen: []release.Event{seen}, Wait: w.Look, Failed: why}
 }
 
-func (w *worker) confirm(ctx context.Context, e release.Route, seen release.RouteObserved) ([]release.Event, error) {
+// confirm reads the gateway back and, towards a new color, makes the next check on the
+// data path.
+func (w *worker) confirm(ctx context.Context, e release.Route, seen release.RouteObserved) stepResult {
 	reading, err := w.app.Gateway.Live(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read the gateway back: %w", err)
+		return failed(fmt.Errorf("read the gateway back: %w", err))
 	}
 	seen.Live = reading.Live
 	if reading.Live != e.To {
-		return w.lost(ctx, seen, "another change won: "+reading.Detail)
+		return w.lost(seen, "another change won: "+reading.Detail)
 	}
-	if w.record.State.Release.Phase == release.Switching {
-		failure, err := w.inARow(ctx, w.app.Confirm, e.To, e.Image)
-		if err != nil {
-			return nil, err
+	during := w.app.During
+	if w.record.State.Release.Phase == release.Switching && w.routing.seen < len(during) {
+		found := during[w.routing.seen].Run(ctx, Subject{Release: e.Release, Color: e.To, Image: e.Image})
+		if found.Verdict != release.Passed {
+			w.routing.seen = 0
+			seen.Detail = "the gateway has moved, not yet seen on the data path: " + found.Detail
+			return stepResult{Seen: []release.Event{seen}, Wait: w.Look}
 		}
-		if failure != "" {
-			seen.Detail = "the gateway has moved, not yet seen on the data path: " + failure
-			return []release.Event{seen}, w.Sleep(ctx, w.Look)
+		if w.routing.seen++; w.routing.seen < len(during) {
+			return stepResult{Seen: []release.Event{seen}, Wait: w.again(during, w.routing.seen)}
 		}
 	}
 	seen.Status, seen.Detail = release.Confirmed, ""
-	w.watching, w.losses = false, 0
-	return []release.Event{seen}, nil
+	w.routing.losses, w.routing.seen = 0, 0
+	return saw(seen)
+}
+
+// again is the wait before the n-th check: one that repeats the check before it waits.
+func (w *worker) again(checks []Check, n int) time.Duration {
+	if checks[n] == checks[n-1] {
+		return w.Look
+	}
+	return 0
 }

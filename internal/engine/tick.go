@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -12,20 +11,19 @@ import (
 	"bluegreen/internal/release"
 )
 
-const (
-	// lookEvery and listEvery are in minutes: how often an app at rest is compared with its
-	// gateway, and how often the registry is asked for pushes that no event told of.
-	lookEvery = 5
-	listEvery = 10
-	// keep is for how long accepted events and history are kept. Event Grid delivers an
-	// event again for at most a day.
-	keep = 30 * 24 * time.Hour
-	// late is how long after its time a wake-up counts as lost.
-	late = 10 * time.Second
-)
+// late is how long after its time a wake-up counts as lost.
+const late = 10 * time.Second
 
-// Tick wakes what is overdue, sends what is unsent, and looks at what no event tells: a
-// gateway changed by hand, a push whose event was lost. To be called every minute.
+// due is what one app needs at a tick.
+type due struct {
+	app    string
+	unsent []release.Fact
+	wake   bool   // a wake-up was lost, or never sent
+	tasks  []task // periodic tasks
+}
+
+// Tick wakes the apps whose wake-up was lost, sends what is unsent, and runs periodic
+// tasks. To be called every minute.
 func (e *Engine) Tick(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(8)
@@ -42,59 +40,57 @@ func (e *Engine) Tick(ctx context.Context) error {
 
 // TickApp does for one app what Tick does for all.
 func (e *Engine) TickApp(ctx context.Context, name string) error {
-	app, ok := e.apps[name]
-	if !ok || len(app.Problems) > 0 {
-		return nil
-	}
-	snap, err := e.Store.Load(ctx, name)
+	d, err := e.due(ctx, name)
 	if err != nil {
-		return fmt.Errorf("load: %w", err)
+		return err
 	}
-	now := e.Now()
-	r := snap.Record
-	if len(snap.Outbox) > 0 {
-		e.tell(ctx, name, snap.Outbox)
+	if len(d.unsent) > 0 {
+		e.notify(ctx, name, d.unsent)
 	}
-	if r.Lease.Owner != "" && now.Before(r.Lease.Until) {
-		return nil
+	if d.wake {
+		return wrap(e.Wakeups.Wake(ctx, name, e.Now()), "wake")
 	}
-	minute := int(now.Unix()/60) + phase(name)
-	if minute%(60*24) == 0 {
-		if err := e.Store.Sweep(ctx, name, now.Add(-keep)); err != nil {
-			e.Log.Warn("old rows not deleted", "app", name, "error", err)
-		}
-	}
-	if e.overdue(app, snap) {
-		return wrap(e.Wakeups.Wake(ctx, name, now), "wake")
-	}
-	if minute%listEvery == 0 {
-		if err := e.missed(ctx, app, r.State); err != nil {
-			e.Log.Warn("missed pushes not looked for", "app", name, "error", err)
-		}
-	}
-	if quiet := !r.State.Release.Phase.Active() || r.State.Release.Phase == release.Awaiting; r.State.Known && quiet && (minute%lookEvery == 0 || !r.State.Drift.IsZero()) {
-		return e.step(ctx, name, time.Minute, true)
+	if len(d.tasks) > 0 {
+		return e.work(ctx, name, time.Minute, d.tasks)
 	}
 	return nil
 }
 
-// phase spreads the apps over the minutes.
-func phase(name string) int {
-	h := fnv.New32a()
-	h.Write([]byte(name))
-	return int(h.Sum32() % (60 * 24))
+// due finds out what an app needs now. It is the only question that a tick asks, and loads
+// the app to answer it; an index of the apps that are due could answer as well.
+func (e *Engine) due(ctx context.Context, name string) (due, error) {
+	app, ok := e.apps[name]
+	if !ok || len(app.Problems) > 0 {
+		return due{}, nil
+	}
+	snap, err := e.Store.Load(ctx, name)
+	if err != nil {
+		return due{}, fmt.Errorf("load: %w", err)
+	}
+	now, r := e.Now(), snap.Record
+	if why := unusable(r); why != "" {
+		return due{}, errors.New(why)
+	}
+	d := due{app: name, unsent: snap.Outbox}
+	if r.Lease.Owner != "" && now.Before(r.Lease.Until) {
+		return d, nil
+	}
+	d.wake = e.overdue(app, snap)
+	for _, t := range periodicTasks {
+		if t.due(r, now) {
+			d.tasks = append(d.tasks, t)
+		}
+	}
+	return d, nil
 }
 
 func (e *Engine) overdue(app *App, snap Snapshot) bool {
 	now, r := e.Now(), snap.Record
-	if r.Checked != app.Fingerprint || r.Lease.Owner != "" || len(snap.Inbox) > 0 {
+	if r.Preflight.Config != app.Fingerprint || r.Lease.Owner != "" || len(snap.Inbox) > 0 {
 		return true
 	}
-	effect, at := r.State.Owed(app.Policy, now)
-	if effect != nil {
-		return r.WakeAt.IsZero() || now.After(r.WakeAt.Add(late))
-	}
-	return !at.IsZero() && (r.WakeAt.IsZero() || now.After(r.WakeAt.Add(late)))
+	effect, at := r.State.NextEffect(app.Policy, now)
+	return (effect != nil || !at.IsZero()) && (r.WakeAt.IsZero() || now.After(r.WakeAt.Add(late)))
 }
 
 // missed compares the registry with the newest image that was seen.
@@ -109,13 +105,9 @@ func (e *Engine) missed(ctx context.Context, app *App, s release.State) error {
 	if app.Policy.Newer != nil && !app.Policy.Newer(images[0], s.Newest) {
 		return nil
 	}
-	entry, err := PushEntry(PushIdentity(app.Repository, images[0]), images[0], e.Now())
-	if err != nil {
-		return err
-	}
-	fresh, err := e.Accept(ctx, app.Name, entry)
+	fresh, err := e.Accept(ctx, app.Name, PushEntry(PushIdentity(app.Repository, images[0]), images[0], e.Now()))
 	if fresh {
-		e.Log.Info("found a push that no event told of", "app", app.Name, "image", images[0].String())
+		e.Log.Info("found a push whose event was lost", "app", app.Name, "image", images[0].String())
 	}
 	return err
 }
@@ -138,9 +130,5 @@ func (e *Engine) Pushed(ctx context.Context, name string, i release.Image, ambig
 			return false, err
 		}
 	}
-	entry, err := PushEntry(PushIdentity(app.Repository, i), i, e.Now())
-	if err != nil {
-		return false, err
-	}
-	return e.Accept(ctx, name, entry)
+	return e.Accept(ctx, name, PushEntry(PushIdentity(app.Repository, i), i, e.Now()))
 }

@@ -38,12 +38,12 @@ func (e *Engine) View(ctx context.Context, name string) (View, error) {
 	r := snap.Record
 	v := View{
 		App: name, State: r.State, Policy: app.Policy, WakeAt: r.WakeAt, Pending: len(snap.Inbox),
-		Problems: append(append([]string(nil), app.Problems...), r.Warnings...),
+		Problems: append(append([]string(nil), app.Problems...), r.Preflight.Warnings...),
 		Busy:     r.Lease.Owner != "" && e.Now().Before(r.Lease.Until),
 		Sentence: release.Explain(r.State, app.Policy, e.Now()),
 	}
 	v.State.App = name
-	if why := newer(r); why != "" {
+	if why := unusable(r); why != "" {
 		v.Problems = append(v.Problems, why)
 		v.Sentence = "Not served: " + why
 	}
@@ -73,19 +73,16 @@ func (e *Engine) History(ctx context.Context, app string, limit, before int) ([]
 // headStart is how long a command's caller may be kept for the first steps.
 const headStart = 2 * time.Second
 
-// Command accepts a person's command under its idempotency key, takes the first steps
-// where the app is free, and returns the entry, decided or pending. Errors: ErrNotFound.
+// Command accepts a command under its idempotency key, takes the first steps where the app
+// is free, and returns the entry, decided or pending. Errors: ErrNotFound.
 func (e *Engine) Command(ctx context.Context, app string, c release.Commanded, key string) (Entry, error) {
-	entry, err := CommandEntry(key, c, e.Now())
-	if err != nil {
-		return Entry{}, err
-	}
+	entry := CommandEntry(key, c, e.Now())
 	fresh, err := e.Accept(ctx, app, entry)
 	if err != nil {
 		return Entry{}, err
 	}
 	if fresh {
-		if err := e.HeadStart(context.WithoutCancel(ctx), app, headStart); err != nil {
+		if err := e.Step(context.WithoutCancel(ctx), app, headStart); err != nil {
 			e.Log.Warn("first steps not taken, the queue goes on", "app", app, "error", err)
 		}
 	}

@@ -16,7 +16,7 @@ func TestManyMessagesAtOnceLeaveOneWakeup(t *testing.T) {
 	w = newEnv(t, func(call string, after bool) error {
 		if call == "commit" && !after && waiting > 0 {
 			waiting--
-			if err := w.engine.Step(t.Context(), "shop"); err != nil {
+			if err := w.engine.Step(t.Context(), "shop", 0); err != nil {
 				t.Error(err)
 			}
 		}
@@ -34,7 +34,7 @@ func TestManyMessagesAtOnceLeaveOneWakeup(t *testing.T) {
 	}
 	w.clock = w.clock.Add(time.Second)
 	waiting = messages - 1
-	if err := w.engine.Step(t.Context(), "shop"); err != nil {
+	if err := w.engine.Step(t.Context(), "shop", 0); err != nil {
 		t.Fatal(err)
 	}
 	sent := 0

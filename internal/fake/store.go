@@ -4,7 +4,6 @@ package fake
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"bluegreen/internal/engine"
+	"bluegreen/internal/record"
 	"bluegreen/internal/release"
 )
 
@@ -36,16 +36,14 @@ func (h Hook) around(call string, do func() error) error {
 
 // Store is the fake of engine.Store: in memory, serializable, and gone with the process.
 type Store struct {
-	mu     sync.Mutex
-	hook   Hook
-	apps   map[string]*partition
-	values bool
+	mu   sync.Mutex
+	hook Hook
+	apps map[string]*partition
 }
 
 type partition struct {
 	version int
-	record  []byte
-	value   *engine.Record // instead of record, see KeepValues
+	record  engine.Record // as it is read back from its stored form
 	events  map[string]engine.Entry
 	inbox   []string
 	outbox  []release.Fact
@@ -54,10 +52,6 @@ type partition struct {
 
 // NewStore makes an empty store; hook may be nil.
 func NewStore(hook Hook) *Store { return &Store{hook: hook, apps: map[string]*partition{}} }
-
-// KeepValues makes the store keep records as they are instead of encoded: for
-// simulations that make very many commits.
-func (s *Store) KeepValues() { s.values = true }
 
 func (s *Store) app(name string) *partition {
 	p, ok := s.apps[name]
@@ -79,27 +73,23 @@ func (s *Store) locked(call string, do func() error) error {
 // Load implements engine.Store.
 func (s *Store) Load(ctx context.Context, app string) (engine.Snapshot, error) {
 	var snap engine.Snapshot
-	err := s.locked("load", func() (err error) {
-		snap, err = s.app(app).snapshot(app)
-		return err
+	err := s.locked("load", func() error {
+		snap = s.app(app).snapshot(app)
+		return nil
 	})
 	return snap, err
 }
 
-func (p *partition) snapshot(app string) (engine.Snapshot, error) {
+func (p *partition) snapshot(app string) engine.Snapshot {
 	snap := engine.Snapshot{App: app, Outbox: slices.Clone(p.outbox)}
 	if p.version > 0 {
 		snap.Version = strconv.Itoa(p.version)
-		if p.value != nil {
-			snap.Record = *p.value
-		} else if err := json.Unmarshal(p.record, &snap.Record); err != nil {
-			return snap, fmt.Errorf("decode the record of %s: %w", app, err)
-		}
+		snap.Record = p.record
 	}
 	for _, id := range p.inbox {
 		snap.Inbox = append(snap.Inbox, p.events[id])
 	}
-	return snap, nil
+	return snap
 }
 
 // Commit implements engine.Store.
@@ -115,9 +105,11 @@ func (s *Store) Commit(ctx context.Context, from engine.Snapshot, c engine.Chang
 				return engine.ErrChanged
 			}
 		}
-		if err := s.keep(p, c.Record); err != nil {
-			return fmt.Errorf("encode the record of %s: %w", from.App, err)
+		stored, err := stored(c.Record)
+		if err != nil {
+			return fmt.Errorf("save %s: %w", from.App, err)
 		}
+		p.record = stored
 		p.version++
 		p.consume(c)
 		snap = from
@@ -131,13 +123,14 @@ func (s *Store) Commit(ctx context.Context, from engine.Snapshot, c engine.Chang
 	return snap, err
 }
 
-func (s *Store) keep(p *partition, r engine.Record) (err error) {
-	if s.values {
-		p.value = &r
-		return nil
+// stored is a record after it was encoded and decoded, so that a field that is not stored
+// is lost at once.
+func stored(r engine.Record) (engine.Record, error) {
+	data, err := record.Encode(r)
+	if err != nil {
+		return r, err
 	}
-	p.record, err = json.Marshal(r)
-	return err
+	return record.Decode(data)
 }
 
 func (p *partition) present() string {

@@ -20,7 +20,6 @@ import (
 	"bluegreen/internal/azure/trafficmanager"
 	"bluegreen/internal/config"
 	"bluegreen/internal/emulator/arm"
-	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
 )
 
@@ -192,7 +191,7 @@ func (a *azure) adapter(app config.App) (g gateway) {
 
 // ask returns the color that answers a check: it follows the gateway with that address and the
 // listener with that port. A host name outside the deployment is the owner's own.
-func (a *azure) ask(check engine.Check, c release.Color) release.Color {
+func (a *azure) ask(check config.HTTPCheck, c release.Color) release.Color {
 	a.Helper()
 	at, err := url.Parse(strings.ReplaceAll(check.URL, "{color}", string(c)))
 	if err != nil {

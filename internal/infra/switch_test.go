@@ -84,12 +84,12 @@ func (a *azure) leads(app config.App, g gateway, to release.Color) {
 	if r, err := g.Live(a.Context()); err != nil || r.Live != to {
 		a.Errorf("it reads %+v, error %v, want %s", r, err, to)
 	}
-	for _, check := range app.Confirms() {
+	for _, check := range app.Behavior.Confirm.HTTP {
 		if got := a.ask(check, to); got != to {
 			a.Errorf("users get %q, want %s", got, to)
 		}
 	}
-	for _, check := range app.Checks() {
+	for _, check := range app.Verify.HTTP {
 		for _, c := range colors {
 			if got := a.ask(check, c); got != c {
 				a.Errorf("where %s is verified, %q answers", c, got)

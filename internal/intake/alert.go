@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -49,7 +48,7 @@ type AppAnswer struct {
 	App      string        `json:"app"`
 	Result   string        `json:"result"`
 	Color    release.Color `json:"color,omitempty"`
-	Decision string        `json:"decision,omitempty"`
+	Decision *api.Decision `json:"decision,omitempty"`
 	Note     string        `json:"note,omitempty"`
 
 	entry  string
@@ -91,7 +90,11 @@ func (i *Intake) log(a Answer, err error, status int, took time.Duration) {
 		args = append(args, "result", a.Result, "rule", a.Rule, "alert", a.Alert)
 	}
 	for _, app := range a.Apps {
-		args = append(args, "app."+app.App, strings.TrimSuffix(app.Result+": "+app.Decision, ": "))
+		text := app.Result
+		if app.Decision != nil {
+			text += ": " + string(app.Decision.Kind) + ": " + app.Decision.Text
+		}
+		args = append(args, "app."+app.App, text)
 	}
 	switch {
 	case status >= http.StatusInternalServerError:
@@ -185,13 +188,12 @@ func (i *Intake) accept(ctx context.Context, apps []concern, a monitor.Alert) []
 
 func (i *Intake) keep(ctx context.Context, c concern, a monitor.Alert) AppAnswer {
 	out := AppAnswer{App: c.app.Name, Color: c.color, Note: i.unserved(c.app.Name)}
-	entry, err := engine.AlertEntry(a.ID+"|fired", release.AlertFired{
+	entry := engine.AlertEntry(a.ID+"|fired", release.AlertFired{
 		ID: a.ID, Rule: a.Rule(), Severity: a.Severity, Summary: a.Summary, FiredAt: a.FiredAt, Color: c.color,
 	}, i.Now())
-	if err == nil {
-		out.entry = entry.ID
-		out.fresh, err = i.Engine.Accept(ctx, c.app.Name, entry)
-	}
+	var err error
+	out.entry = entry.ID
+	out.fresh, err = i.Engine.Accept(ctx, c.app.Name, entry)
 	switch out.failed = err; {
 	case err != nil:
 		out.Result = "not kept: the storage does not answer as it should"
@@ -206,26 +208,27 @@ func (i *Intake) keep(ctx context.Context, c concern, a monitor.Alert) AppAnswer
 // headStart works on the app until the answer is due, and returns what it has decided
 // about the entry. A step that hangs goes on without the caller: to break it off in the
 // middle of a gateway's change would delay the return.
-func (i *Intake) headStart(ctx context.Context, app, id string) string {
+func (i *Intake) headStart(ctx context.Context, app, id string) *api.Decision {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTime)
 		defer cancel()
-		if err := i.Engine.HeadStart(own, app, firstSteps); err != nil {
+		if err := i.Engine.Step(own, app, firstSteps); err != nil {
 			i.Log.Warn("first steps not taken, the queue goes on", "app", app, "error", err)
 		}
 	}()
 	select {
 	case <-done:
 	case <-ctx.Done():
-		return ""
+		return nil
 	}
 	entry, err := i.Engine.Accepted(ctx, app, id)
-	if err != nil {
-		return "" // it only serves to be shown
+	if err != nil || entry.Decision.IsZero() {
+		return nil // it only serves to be shown
 	}
-	return entry.Decision
+	d := api.Decision(entry.Decision)
+	return &d
 }
 
 // conclude says what became of the alert as a whole. Its error means that an app could not

@@ -46,7 +46,7 @@ func TestAnAlertBeginsTheReturnBeforeItIsAnswered(t *testing.T) {
 	w.baking()
 	_ = w.sleep(t.Context(), time.Minute)
 	rec, a := w.post(actiongroup.Alert{ID: id("1"), Rule: "shop-5xx", FiredAt: w.now()}.Metric("shop-green", 57, 20))
-	if rec.Code != http.StatusAccepted || a.Result != "accepted" || len(a.Apps) != 1 || a.Apps[0].App != "shop" || a.Apps[0].Color != release.Green || a.Apps[0].Decision == "" {
+	if rec.Code != http.StatusAccepted || a.Result != "accepted" || len(a.Apps) != 1 || a.Apps[0].App != "shop" || a.Apps[0].Color != release.Green || a.Apps[0].Decision == nil {
 		t.Errorf("%d %+v", rec.Code, a)
 	}
 	if live := w.gateway["shop"].Effective(); live != release.Blue {

@@ -3,7 +3,6 @@ package intake_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"sync"
@@ -139,7 +138,7 @@ func (w *env) baking() {
 		if w.state("shop").Release.Phase == release.Baking {
 			return
 		}
-		if err := w.engine.Step(w.t.Context(), "shop"); err != nil {
+		if err := w.engine.Step(w.t.Context(), "shop", 0); err != nil {
 			w.t.Fatal(err)
 		}
 		_ = w.sleep(w.t.Context(), time.Second)
@@ -173,11 +172,9 @@ func (w *env) alertOf(app, id string) (a release.AlertFired) {
 	if errors.Is(err, engine.ErrNotFound) {
 		return a
 	}
-	if err == nil {
-		err = json.Unmarshal(entry.Event, &a)
-	}
-	if err != nil {
-		w.t.Fatal(err)
+	a, ok := entry.Event.(release.AlertFired)
+	if err != nil || !ok {
+		w.t.Fatal(entry, err)
 	}
 	return a
 }

@@ -147,7 +147,7 @@ func (i *Intake) ReleaseStep(ctx context.Context, payload json.RawMessage) ([]st
 		i.Log.Warn("queue message dropped", "reason", err)
 		return []string{"dropped: " + err.Error()}, nil
 	}
-	return nil, i.Engine.Step(ctx, app)
+	return nil, i.Engine.Step(ctx, app, 0)
 }
 
 // ClockTick looks after every app. The payload only says what time it is.

@@ -4,6 +4,7 @@ package kube_test
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -117,8 +118,11 @@ func retires(c release.Color) func(context.Context, product) error {
 }
 
 func runsJob(ctx context.Context, p product) error {
-	_, _, err := p.RunJob(ctx, release.Green, "podinfo-smoke", 7, release.Image{Digest: digest("job")})
-	return err
+	r := p.JobCheck("podinfo-smoke").Run(ctx, engine.Subject{Release: 7, Color: release.Green, Image: release.Image{Digest: digest("job")}})
+	if r.Verdict == release.Unknown {
+		return errors.New(r.Detail)
+	}
+	return nil
 }
 
 func digest(of string) string { return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(of))) }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"bluegreen/internal/api"
 	"bluegreen/internal/release"
 )
 
@@ -39,10 +40,10 @@ func (s *Lab) Watch(ctx context.Context, out io.Writer) {
 }
 
 // text is a fact on a line of its own: of a few kinds the fact's text alone would mislead.
-func text(f release.Fact) string {
+func text(f api.Fact) string {
 	switch f.Kind {
 	case release.Refused, release.Dropped, release.NeedsHelp:
-		return strings.ReplaceAll(string(f.Kind), "-", " ") + ": " + f.Line()
+		return strings.ReplaceAll(string(f.Kind), "-", " ") + ": " + f.Line
 	}
 	return f.Text
 }
@@ -61,12 +62,12 @@ func rest(now, before map[Served]int) string {
 }
 
 // news are the facts above a number, oldest first.
-func (s *Lab) news(ctx context.Context, above int) []release.Fact {
+func (s *Lab) news(ctx context.Context, above int) []api.Fact {
 	h, err := s.Client().History(ctx, App, 50, 0)
 	if err != nil {
 		return nil // the next look finds them
 	}
-	facts := slices.DeleteFunc(h.Facts, func(f release.Fact) bool { return f.Number <= above })
+	facts := slices.DeleteFunc(h.Facts, func(f api.Fact) bool { return f.Number <= above })
 	slices.Reverse(facts)
 	return facts
 }

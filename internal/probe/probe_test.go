@@ -10,6 +10,7 @@ import (
 
 	"bluegreen/internal/engine"
 	"bluegreen/internal/probe"
+	"bluegreen/internal/release"
 )
 
 func TestProbeDescribesTheMistakeInTheAnswer(t *testing.T) {
@@ -28,24 +29,24 @@ func TestProbeDescribesTheMistakeInTheAnswer(t *testing.T) {
 	defer server.Close()
 	tests := []struct {
 		name  string
-		check engine.Check
+		check probe.Request
 		want  string // "" passes
 	}{
-		{"good", engine.Check{URL: server.URL, Contains: "2.0"}, ""},
-		{"host and header", engine.Check{URL: server.URL, Headers: map[string]string{"Host": "shop.example.com", "X-Probe": "us"}, Contains: "for shop.example.com by us"}, ""},
-		{"other version", engine.Check{URL: server.URL, Contains: "2.1"}, `answered without "2.1"`},
-		{"sick", engine.Check{URL: server.URL + "/sick"}, "answered 503, expected 200"},
-		{"expected sick", engine.Check{URL: server.URL + "/sick", Expect: 503}, ""},
-		{"redirect is not followed", engine.Check{URL: server.URL + "/moved"}, "answered 302"},
-		{"slow", engine.Check{URL: server.URL + "/slow", Timeout: 20 * time.Millisecond}, "deadline exceeded"},
-		{"no server", engine.Check{URL: "http://127.0.0.1:1/"}, "refused"},
-		{"no URL", engine.Check{URL: "http://[::1"}, "missing ']'"},
+		{"good", probe.Request{URL: server.URL, Contains: "2.0"}, ""},
+		{"host and header", probe.Request{URL: server.URL, Headers: map[string]string{"Host": "shop.example.com", "X-Probe": "us"}, Contains: "for shop.example.com by us"}, ""},
+		{"other version", probe.Request{URL: server.URL, Contains: "2.1"}, `answered without "2.1"`},
+		{"sick", probe.Request{URL: server.URL + "/sick"}, "answered 503, expected 200"},
+		{"expected sick", probe.Request{URL: server.URL + "/sick", Expect: 503}, ""},
+		{"redirect is not followed", probe.Request{URL: server.URL + "/moved"}, "answered 302"},
+		{"slow", probe.Request{URL: server.URL + "/slow", Timeout: 20 * time.Millisecond}, "deadline exceeded"},
+		{"nobody there", probe.Request{URL: "http://127.0.0.1:1/"}, "refused"},
+		{"no URL", probe.Request{URL: "http://[::1"}, "missing ']'"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			err := probe.New(nil).Probe(t.Context(), test.check)
-			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
-				t.Errorf("got %v, want %q", err, test.want)
+			r := probe.New(nil).Check(test.check).Run(t.Context(), engine.Subject{})
+			if (r.Verdict == release.Passed) != (test.want == "") || !strings.Contains(r.Detail, test.want) {
+				t.Errorf("got %v, want %q", r, test.want)
 			}
 		})
 	}

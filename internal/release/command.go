@@ -1,44 +1,132 @@
 package release
 
 import (
-	"fmt"
 	"slices"
-	"strings"
+	"time"
+
+	"bluegreen/internal/release/reason"
 )
 
-// commanded follows a person's word, or says why it cannot be followed and what to do.
-func (d *decision) commanded(c Commanded) {
-	defer d.signRefusals(c.By)
-	switch c.Command {
-	case Switch:
-		d.switchTo(c)
-	case DeployImage:
-		d.deploy(c)
-	case Promote:
-		d.promote(c)
-	case Rollback:
-		d.rollback(c)
-	case PauseReleases:
-		d.s.Pause = Note{By: c.By, Why: c.Why, Since: d.now}
-		d.tell(Decided, "paused%s: no release starts or switches until resume; a return still happens", said(c.By, c.Why))
-	case ResumeReleases:
-		d.resume(c)
-	case Cancel:
-		d.cancel(c)
-	case ReleaseQuarantine:
-		d.unquarantine(c)
-	default:
-		d.tell(Refused, "%q is not a command", c.Command)
-	}
+// Command names what an operator can ask for.
+type Command string
+
+const (
+	Switch            Command = "switch"
+	DeployImage       Command = "deploy"
+	Promote           Command = "promote"
+	Rollback          Command = "rollback"
+	ExtendBake        Command = "extend"
+	PauseReleases     Command = "pause"
+	ResumeReleases    Command = "resume"
+	Cancel            Command = "cancel"
+	ReleaseQuarantine Command = "release-quarantine"
+)
+
+// Verb is the definition of a command. API, command line and documentation are made from
+// it. What every command takes besides (why, by, wait) is not listed.
+type Verb struct {
+	Command Command
+	Does    string // one sentence without a full stop, in the imperative
+	Takes   []Field
+	// Moves reports whether the command is done only when traffic has moved.
+	Moves bool
+	// Refusals are the reasons that it can be refused for.
+	Refusals []reason.Reason
+	decide   func(*decision, Commanded)
 }
 
-// signRefusals notes who asked for what was refused: its text says only why not.
-func (d *decision) signRefusals(by string) {
-	for i := range d.facts {
-		if d.facts[i].Kind == Refused {
-			d.facts[i].By = by
+// Field is one thing that a command takes: a field of the request's body, a flag of the
+// command line, or its argument after the app.
+type Field struct {
+	Name     string // as Commanded has it, in lower case
+	Kind     string // color, image (a tag or a digest), digest, duration, or flag
+	Required bool
+	Argument bool // an argument on the command line, not a flag
+	Help     string
+}
+
+// Commands are all commands, in the order in which they are listed.
+var Commands = []Verb{
+	{
+		Command: Switch, Does: "Move traffic to the other color after its checks", Moves: true,
+		Takes: []Field{
+			{Name: "to", Kind: "color", Help: "blue or green; the color without traffic by default"},
+			{Name: "force", Kind: "flag", Help: "skip the checks, and a quarantine; it is recorded"},
+		},
+		Refusals: []reason.Reason{reason.AlreadyLive, reason.PromoteOrCancel, reason.RollBackInstead, reason.Drifted, reason.NothingThere, reason.Quarantined, reason.IsScaledDown},
+		decide:   (*decision).switchTo,
+	},
+	{
+		Command: DeployImage, Does: "Release an image", Moves: true,
+		Takes:    []Field{{Name: "image", Kind: "image", Required: true, Help: "tag, or digest sha256:…"}},
+		Refusals: []reason.Reason{reason.Quarantined, reason.Paused, reason.Drifted, reason.AlreadyReleasing, reason.AlreadyLive},
+		decide:   (*decision).deploy,
+	},
+	{
+		Command: Promote, Does: "Let the waiting release go live, or end the bake now",
+		Takes:    []Field{{Name: "digest", Kind: "digest", Help: "digest sha256:…; refused when the release is of another image"}},
+		Refusals: []reason.Reason{reason.NotTheRelease, reason.Paused, reason.NothingToPromote},
+		decide:   (*decision).promote,
+	},
+	{
+		Command: Rollback, Does: "Return traffic to the color that served before", Moves: true,
+		Refusals: []reason.Reason{reason.NotServed, reason.Drifted, reason.NoTarget},
+		decide:   (*decision).rollback,
+	},
+	{
+		Command: ExtendBake, Does: "Let the running bake end later",
+		Takes:    []Field{{Name: "for", Kind: "duration", Required: true, Argument: true, Help: "by how much the bake is longer, such as 30m; at most 24h"}},
+		Refusals: []reason.Reason{reason.NotBaking, reason.NotForward},
+		decide:   (*decision).extend,
+	},
+	{
+		Command: PauseReleases, Does: "Start and switch nothing until resume; traffic can still return",
+		decide: (*decision).pause,
+	},
+	{
+		Command: ResumeReleases, Does: "Go on after a pause, a hold, or a gateway changed by hand",
+		Refusals: []reason.Reason{reason.NothingToResume, reason.AmbiguousGateway},
+		decide:   (*decision).resume,
+	},
+	{
+		Command: Cancel, Does: "Give up a release without traffic, or an image that waits",
+		Refusals: []reason.Reason{reason.RollBackInstead, reason.NothingToCancel},
+		decide:   (*decision).cancel,
+	},
+	{
+		Command: ReleaseQuarantine, Does: "Let a digest out of quarantine",
+		Takes:    []Field{{Name: "digest", Kind: "digest", Required: true, Help: "digest sha256:…"}},
+		Refusals: []reason.Reason{reason.NotQuarantined},
+		decide:   (*decision).unquarantine,
+	},
+}
+
+// VerbOf returns the definition of a command, and whether there is one.
+func VerbOf(c Command) (Verb, bool) {
+	for _, v := range Commands {
+		if v.Command == c {
+			return v, true
 		}
 	}
+	return Verb{}, false
+}
+
+// longestExtension bounds by how much one command extends a bake.
+const longestExtension = 24 * time.Hour
+
+// commanded follows a command, or says why it is refused and what to do.
+func (d *decision) commanded(c Commanded) {
+	v, ok := VerbOf(c.Command)
+	if !ok {
+		d.refuse(c, reason.NoSuchCommand, about{Detail: string(c.Command)})
+		return
+	}
+	v.decide(d, c)
+}
+
+// refuse records who gave the command: the text says only why not.
+func (d *decision) refuse(c Commanded, why reason.Reason, a about) {
+	d.report(Refused, why, a).By = c.By
 }
 
 func (d *decision) switchTo(c Commanded) {
@@ -47,50 +135,52 @@ func (d *decision) switchTo(c Commanded) {
 	if to == "" {
 		to = s.Idle(d.p.First)
 	}
-	slot := s.Slot(to)
-	q, bad := s.quarantined(slot.Image.Digest)
+	image := s.Color(to).Image()
+	a := about{Color: to, Image: image}
+	q, bad := s.quarantined(image.Digest)
 	switch {
-	case to == s.Live && s.Drift.IsZero():
-		d.tell(Refused, "%s is already live", to)
+	case to == s.Serving.Color && s.Drift.IsZero():
+		d.refuse(c, reason.AlreadyLive, about{Color: to, Image: s.Serving.Image})
 	case r.Phase.Preparing():
-		d.tell(Refused, "release %d %s on %s: promote it or cancel it first", r.ID, r.Phase.told(), r.To)
+		d.refuse(c, reason.PromoteOrCancel, about{Color: r.To})
 	case r.Phase.Moving() && r.From == "":
-		d.tell(Refused, "release %d is %s, and nothing is known to run on %s: wait for its end, then deploy an image", r.ID, r.Phase, r.To.Other())
+		d.refuse(c, reason.NothingThere, about{Color: r.To.Other()})
 	case r.Phase.Moving():
-		d.tell(Refused, "release %d is %s: roll it back to move traffic to %s", r.ID, r.Phase, r.From)
+		d.refuse(c, reason.RollBackInstead, a)
 	case !s.Drift.IsZero():
-		d.tell(Refused, "the gateway was changed by somebody else (%s): %s", s.Drift.Detail, s.Drift.remedy())
-	case slot.Image.IsZero():
-		d.tell(Refused, "nothing is known to run on %s: deploy an image first", to)
+		d.refuse(c, reason.Drifted, a)
+	case image.IsZero():
+		d.refuse(c, reason.NothingThere, a)
 	case bad && !c.Force:
-		d.tell(Refused, "%s on %s is quarantined since %s, %s: release it from quarantine first, or force the switch", slot.Image, to, clock(q.Since), q.Why)
-	case c.Force && slot.Retired:
-		d.tell(Refused, "%s is scaled down: switch without force, which brings it up first", to)
+		d.refuse(c, reason.Quarantined, about{Image: image, At: q.Since, Detail: q.Why, ForceWouldHelp: true})
+	case c.Force && s.Color(to).Retired:
+		d.refuse(c, reason.IsScaledDown, a)
 	default:
-		d.start(slot.Image, to, c.By, c.Why)
+		d.start(image, to, c.By, c.Why)
 		if c.Force {
 			d.s.Release.Force = true
-			d.beginSwitch("forced, without checks")
+			d.beginSwitch(reason.Forced)
 		}
 	}
 }
 
 func (d *decision) deploy(c Commanded) {
 	s, r := &d.s, d.s.Release
+	a := about{Image: c.Image, Color: s.Serving.Color}
 	q, bad := s.quarantined(c.Image.Digest)
 	switch {
 	case bad:
-		d.tell(Refused, "%s is quarantined since %s, %s: release it from quarantine first", c.Image, clock(q.Since), q.Why)
+		d.refuse(c, reason.Quarantined, about{Image: c.Image, At: q.Since, Detail: q.Why})
 	case !s.Pause.IsZero():
-		d.tell(Refused, "releases are paused by %s: resume first", s.Pause.By)
+		d.refuse(c, reason.Paused, a)
 	case !s.Drift.IsZero():
-		d.tell(Refused, "the gateway was changed by somebody else (%s): %s", s.Drift.Detail, s.Drift.remedy())
+		d.refuse(c, reason.Drifted, a)
 	case r.Phase.Active() && r.Image.Digest == c.Image.Digest:
-		d.tell(Refused, "release %d of %s %s already", r.ID, c.Image, r.Phase.told())
-	case s.Live != "" && s.Slot(s.Live).Image.Digest == c.Image.Digest:
-		d.tell(Refused, "%s is already live on %s", c.Image, s.Live)
+		d.refuse(c, reason.AlreadyReleasing, a)
+	case s.Serving.Color != "" && s.Serving.Image.Digest == c.Image.Digest:
+		d.refuse(c, reason.AlreadyLive, a)
 	case r.Phase.Moving():
-		d.wait(c.Image, fmt.Sprintf("release %d is %s", r.ID, r.Phase))
+		d.wait(c.Image, reason.ReleaseUnderway)
 	default:
 		d.supersede(c.Image)
 		d.start(c.Image, s.Idle(d.p.First), c.By, c.Why)
@@ -101,75 +191,95 @@ func (d *decision) promote(c Commanded) {
 	s, r := &d.s, &d.s.Release
 	switch {
 	case c.Digest != "" && c.Digest != r.Image.Digest:
-		d.tell(Refused, "the present release is of %s, not of %s", r.Image, Image{Digest: c.Digest})
+		d.refuse(c, reason.NotTheRelease, about{Image: r.Image, Other: Image{Digest: c.Digest}})
 	case !s.Pause.IsZero() && r.Phase.Preparing():
-		d.tell(Refused, "releases are paused by %s: resume first", s.Pause.By)
+		d.refuse(c, reason.Paused, about{})
 	case r.Phase.Preparing():
 		r.Approved = true
-		d.tell(Decided, "release %d is approved%s", r.ID, said(c.By, c.Why))
+		d.report(Decided, reason.Approved, about{By: c.By, Why: c.Why})
 	case r.Phase == Baking:
-		d.end(Completed, ReleaseCompleted, fmt.Sprintf("%s is live on %s, its bake ended early%s", r.Image, r.To, said(c.By, c.Why)))
+		d.complete(reason.BakeEndedEarly, about{By: c.By, Why: c.Why})
 	default:
-		d.tell(Refused, "nothing waits to be promoted: %s", d.s.rest())
+		d.refuse(c, reason.NothingToPromote, about{})
 	}
 }
 
 func (d *decision) rollback(c Commanded) {
 	s, r := d.s, d.s.Release
 	switch {
-	case r.Phase.Preparing():
-		d.tell(Refused, "release %d %s and has no traffic yet: cancel it", r.ID, r.Phase.told())
 	case r.Phase == Returning:
-		d.tell(Decided, "traffic is already on its way back to %s", r.From)
+		d.report(Decided, reason.AlreadyReturning, about{Color: r.From})
 	case !s.Drift.IsZero():
-		d.tell(Refused, "the gateway was changed by somebody else (%s): %s", s.Drift.Detail, s.Drift.remedy())
-	case s.WayBack() == "":
-		d.tell(Refused, "there is no way back: %s; switch moves traffic to the other color after its checks", s.rest())
+		d.refuse(c, reason.Drifted, about{})
+	case s.RollbackTarget().Color != "":
+		d.turnBack(RolledBack, reason.RolledBack, about{By: c.By, Why: c.Why})
+	case r.Phase.Preparing():
+		d.refuse(c, reason.NotServed, about{})
 	default:
-		d.turnBack("rolled back"+said(c.By, c.Why), RolledBack)
+		d.refuse(c, reason.NoTarget, about{})
 	}
+}
+
+func (d *decision) extend(c Commanded) {
+	s, r := &d.s, &d.s.Release
+	switch {
+	case r.Phase != Baking:
+		d.refuse(c, reason.NotBaking, about{})
+	case c.For < time.Minute || c.For > longestExtension:
+		d.refuse(c, reason.NotForward, about{Span: c.For})
+	default:
+		until := s.bakeUntil(d.p).Add(c.For)
+		r.Progress.BakeUntil = until
+		if s.Serving.until(d.p).Before(until) {
+			s.Serving.Until = until
+		}
+		d.report(Decided, reason.BakeExtended, about{Span: c.For, At: until, By: c.By, Why: c.Why})
+	}
+}
+
+func (d *decision) pause(c Commanded) {
+	d.s.Pause = Note{By: c.By, Why: c.Why, Since: d.now}
+	d.report(Decided, reason.PausedNow, about{By: c.By, Why: c.Why})
 }
 
 func (d *decision) resume(c Commanded) {
 	s := &d.s
-	if s.Pause.IsZero() && s.Hold.IsZero() && s.Drift.IsZero() {
-		d.tell(Refused, "nothing to resume: nothing is paused, held or drifted")
+	switch {
+	case s.Pause.IsZero() && s.Hold.IsZero() && s.Drift.IsZero():
+		d.refuse(c, reason.NothingToResume, about{})
 		return
-	}
-	if !s.Drift.IsZero() {
-		if s.Drift.Live == "" {
-			d.tell(Refused, "the gateway points at neither color alone (%s): mend it, then resume", s.Drift.Detail)
-			return
-		}
+	case !s.Drift.IsZero() && s.Drift.Live == "":
+		d.refuse(c, reason.AmbiguousGateway, about{Detail: s.Drift.Detail, Then: "change it to point at one of them, then resume"})
+		return
+	case !s.Drift.IsZero():
 		d.accept()
 	}
 	s.Pause, s.Hold, s.Drift = Note{}, Note{}, Drift{}
-	d.tell(Decided, "resumed%s: %s", said(c.By, c.Why), s.rest())
+	d.report(Decided, reason.Resumed, about{By: c.By, Why: c.Why})
 }
 
-// accept takes the app over anew, as the gateway has it now: what the colors run may be
+// accept takes the app over anew, as the gateway has it now: what the colors run may have
 // changed as well. The idle color was live a moment ago; it is kept for as long as after
 // a release.
 func (d *decision) accept() {
 	s := &d.s
-	s.Live, s.Known = s.Drift.Live, false
-	if s.Release.Phase.ended() {
-		s.Release.EndedAt = d.now
-	}
+	s.Serving = Serving{Color: s.Drift.Live, Image: s.Color(s.Drift.Live).Image(), Since: d.now}
+	s.Known = false
 }
 
 func (d *decision) cancel(c Commanded) {
 	s, r := &d.s, d.s.Release
+	a := about{By: c.By, Why: c.Why, Image: s.Waiting}
 	switch {
 	case r.Phase.Preparing():
-		d.end(Canceled, Decided, strings.TrimPrefix(said(c.By, c.Why), ", "))
+		d.end(Canceled, Decided, reason.Canceled, a)
 	case r.Phase.Moving() && s.Waiting.IsZero():
-		d.tell(Refused, "release %d is %s: roll it back instead", r.ID, r.Phase)
+		d.refuse(c, reason.RollBackInstead, about{})
 	case !s.Waiting.IsZero():
-		d.tell(Decided, "%s does not wait any more, canceled%s", s.Waiting, said(c.By, c.Why))
+		d.report(Decided, reason.WaitingCanceled, a)
 		s.Waiting = Image{}
 	default:
-		d.tell(Refused, "nothing to cancel: %s", s.rest())
+		d.refuse(c, reason.NothingToCancel, about{})
 	}
 }
 
@@ -177,9 +287,9 @@ func (d *decision) unquarantine(c Commanded) {
 	s := &d.s
 	q, bad := s.quarantined(c.Digest)
 	if !bad {
-		d.tell(Refused, "%s is not quarantined", Image{Digest: c.Digest})
+		d.refuse(c, reason.NotQuarantined, about{Image: Image{Digest: c.Digest}})
 		return
 	}
 	s.Quarantined = slices.DeleteFunc(slices.Clone(s.Quarantined), func(o Quarantine) bool { return o.Image.Digest == c.Digest })
-	d.tell(Decided, "%s is out of quarantine%s; deploy releases it", q.Image, said(c.By, c.Why))
+	d.report(Decided, reason.Unquarantined, about{Image: q.Image, By: c.By, Why: c.Why})
 }

@@ -1,6 +1,10 @@
 package release
 
-import "time"
+import (
+	"time"
+
+	"bluegreen/internal/release/reason"
+)
 
 // Event is something that happened. Events from outside (ImagePushed, AlertFired,
 // Commanded) always yield at least one fact; observations yield facts only when they
@@ -8,55 +12,45 @@ import "time"
 type Event interface{ event() }
 
 // ImagePushed says that the registry received an image that the app's tag policy admits.
-type ImagePushed struct {
-	Image Image `json:"image"`
-}
+type ImagePushed struct{ Image Image }
 
 // AlertFired says that a monitoring rule that the app's configuration names has fired.
 type AlertFired struct {
-	ID       string    `json:"id"`
-	Rule     string    `json:"rule"`
-	Severity string    `json:"severity,omitempty"`
-	Summary  string    `json:"summary,omitempty"`
-	FiredAt  time.Time `json:"firedAt,omitzero"`
+	ID       string
+	Rule     string
+	Severity string
+	Summary  string
+	FiredAt  time.Time
 	// Color is set when the alert itself names a color, for instance by its backend pool.
-	Color Color `json:"color,omitempty"`
+	Color Color
 }
 
-// Command is the word of a person.
-type Command string
-
-const (
-	Switch            Command = "switch"
-	DeployImage       Command = "deploy"
-	Promote           Command = "promote"
-	Rollback          Command = "rollback"
-	PauseReleases     Command = "pause"
-	ResumeReleases    Command = "resume"
-	Cancel            Command = "cancel"
-	ReleaseQuarantine Command = "release-quarantine"
-)
-
-// Commanded says that a person asked for something. Image is for deploy, Digest binds
-// promote and names the digest of release-quarantine, To and Force are for switch.
+// Commanded says that an operator gave a command; see Commands for what each one takes.
 type Commanded struct {
-	Command Command `json:"command"`
-	By      string  `json:"by"`
-	Why     string  `json:"why,omitempty"`
-	Image   Image   `json:"image,omitzero"`
-	Digest  string  `json:"digest,omitempty"`
-	To      Color   `json:"to,omitempty"`
-	Force   bool    `json:"force,omitempty"`
+	Command Command
+	By      string
+	Why     string
+	Image   Image
+	Digest  string
+	To      Color
+	Force   bool
+	For     time.Duration
 }
 
-// Looked says what the gateway was seen to do. Live is "" when the rules point at
-// neither color, or not all at the same; Detail then says what they point at. Blue and
-// Green are what the colors were seen to run; nil when that was not looked at, or could
-// not be seen.
+// Looked says what the gateway was seen to do. Live is "" when the rules point at neither
+// color, or not all at the same; Detail then says what they point at. Blue and Green are
+// what the colors were seen to run; nil when that was not looked at, or could not be seen.
 type Looked struct {
 	Live        Color
 	Detail      string
-	Blue, Green *Slot
+	Blue, Green *Observed
+}
+
+// DeployCleared says that the gateway was read and sends no traffic to the color that a
+// release is to be deployed to. The first order to the color goes out after it is saved.
+type DeployCleared struct {
+	Release int
+	Color   Color
 }
 
 // Rollout is the state of a color's workload.
@@ -64,35 +58,37 @@ type Rollout string
 
 const (
 	Progressing Rollout = "progressing"
-	PullFailing Rollout = "pull-failing" // no pod can pull the image; may mend itself
+	PullFailing Rollout = "pull-failing" // no pod can pull the image; may pass
 	Complete    Rollout = "complete"
-	Broken      Rollout = "broken" // waiting cannot mend it
+	Broken      Rollout = "broken" // waiting cannot fix it
 )
 
 // RolloutObserved says how far the rollout of a release is.
 type RolloutObserved struct {
-	Release  int
-	Color    Color
-	Status   Rollout
-	Ready    int32
-	Replicas []int32 // wanted, per Deployment
-	Detail   string
+	Release int
+	Color   Color
+	Status  Rollout
+	Seen    Observed
+	Detail  string
 }
 
-// Verdict is the outcome of checks so far.
+// Verdict is the outcome of a check, or of all checks, so far.
 type Verdict string
 
 const (
-	Undecided Verdict = "undecided"
+	Undecided Verdict = "undecided" // not passed yet; trying again may change it
 	Passed    Verdict = "passed"
 	Refuted   Verdict = "refuted" // trying again cannot change it
+	Unknown   Verdict = "unknown" // the check could not be made
 )
 
-// ChecksObserved says what the checks on the idle color found.
+// ChecksObserved says what the checks on the idle color found. Seen is what the color ran
+// when they began; nil when it was not looked at.
 type ChecksObserved struct {
 	Release int
 	Color   Color
 	Verdict Verdict
+	Seen    *Observed
 	Detail  string
 }
 
@@ -103,7 +99,7 @@ const (
 	Underway  Routing = "underway"
 	Confirmed Routing = "confirmed" // read back, and seen on the data path
 	Lost      Routing = "lost"      // superseded, failed or unknown: to be begun again from a fresh read
-	Denied    Routing = "denied"    // the gateway will not do it until a person mends something
+	Denied    Routing = "denied"    // the gateway refuses until an operator fixes something
 )
 
 // RouteObserved says how a gateway operation towards To is doing. Live is what the
@@ -117,30 +113,29 @@ type RouteObserved struct {
 	Detail    string
 }
 
-// WayBackObserved says whether the color that traffic is to return to can take it.
-type WayBackObserved struct {
+// TargetObserved says whether the rollback target can take the traffic.
+type TargetObserved struct {
 	Release int
 	Color   Color
-	Fit     bool
+	Ready   bool
 	Detail  string
 }
 
-// Probed says how live traffic and the way back looked during the bake.
+// Probed says how the live color and the rollback target looked during the bake. Live and
+// Target are what they were seen to run; nil when that could not be seen.
 type Probed struct {
-	Release int
-	LiveOK  bool
-	BackOK  bool
-	Detail  string
+	Release      int
+	LiveOK       bool
+	TargetOK     bool
+	Live, Target *Observed
+	Detail       string
 }
 
 // Retired says that the idle color has been scaled down.
-type Retired struct {
-	Color    Color
-	Replicas []int32
-}
+type Retired struct{ Color Color }
 
-// Stumbled says that a step could not be taken for a reason that may pass.
-type Stumbled struct{ Detail string }
+// StepFailed says that a step failed for a reason that may pass.
+type StepFailed struct{ Detail string }
 
 // Ticked says that time has passed.
 type Ticked struct{}
@@ -149,16 +144,17 @@ func (ImagePushed) event()     {}
 func (AlertFired) event()      {}
 func (Commanded) event()       {}
 func (Looked) event()          {}
+func (DeployCleared) event()   {}
 func (RolloutObserved) event() {}
 func (ChecksObserved) event()  {}
 func (RouteObserved) event()   {}
-func (WayBackObserved) event() {}
+func (TargetObserved) event()  {}
 func (Probed) event()          {}
 func (Retired) event()         {}
-func (Stumbled) event()        {}
+func (StepFailed) event()      {}
 func (Ticked) event()          {}
 
-// FactKind names what a fact is about; Published says which are told to the outside.
+// FactKind names what a fact is about.
 type FactKind string
 
 const (
@@ -171,12 +167,12 @@ const (
 	DriftFound       FactKind = "drift-found"
 	Advanced         FactKind = "advanced"   // a phase began
 	Decided          FactKind = "decided"    // an event from outside was answered
-	Refused          FactKind = "refused"    // a person's word could not be followed
+	Refused          FactKind = "refused"    // a command was refused
 	Dropped          FactKind = "dropped"    // an event led to nothing, and says why
-	NeedsHelp        FactKind = "needs-help" // a person should look
+	NeedsHelp        FactKind = "needs-help" // an operator should look
 )
 
-// Published reports whether facts of this kind are told to the outside as events.
+// Published reports whether facts of this kind are published as outcome events.
 func (k FactKind) Published() bool {
 	switch k {
 	case ReleaseStarted, ReleaseSwitched, ReleaseCompleted, ReleaseFailed, ReleaseReturned, HoldSet, DriftFound, NeedsHelp:
@@ -185,23 +181,52 @@ func (k FactKind) Published() bool {
 	return false
 }
 
-// Fact is one line of an app's history. Number is unique within the app.
+// Fact is one line of an app's history. Number is unique within the app. Text is for
+// people; programs read Kind and Reason. Took is how long the phase that ended lasted, and
+// Detail what was last seen in it; both only where a phase ended.
 type Fact struct {
-	Number  int       `json:"number"`
-	At      time.Time `json:"at"`
-	Kind    FactKind  `json:"kind"`
-	Release int       `json:"release,omitempty"`
-	Phase   Phase     `json:"phase,omitempty"`
-	Image   Image     `json:"image,omitzero"`
-	Live    Color     `json:"live,omitempty"`
-	By      string    `json:"by,omitempty"`
-	Text    string    `json:"text"`
+	Number  int
+	At      time.Time
+	Kind    FactKind
+	Reason  reason.Reason
+	Release int
+	Phase   Phase
+	Image   Image
+	Live    Color
+	By      string
+	Text    string
+	Took    time.Duration
+	Detail  string
+	// Operation is the gateway's operation of the phase that ended.
+	Operation string
 }
 
-// Line is the text as a list shows it: what was refused says who had asked.
+// Line is the text as a list shows it: a refusal names who gave the command.
 func (f Fact) Line() string {
 	if f.Kind == Refused && f.By != "" {
 		return f.Text + " (asked by " + f.By + ")"
 	}
 	return f.Text
+}
+
+// Decision is what became of an event from outside: the first fact that it led to.
+type Decision struct {
+	Kind    FactKind
+	Reason  reason.Reason
+	Release int
+	Text    string
+}
+
+// IsZero reports whether the event is not decided yet.
+func (d Decision) IsZero() bool { return d.Kind == "" }
+
+// DecisionOf returns what became of an event that led to the facts. That it ended another
+// release first is not the decision.
+func DecisionOf(facts []Fact) Decision {
+	for _, f := range facts {
+		if f.Reason != reason.Superseded && f.Reason != reason.CanceledForReturn {
+			return Decision{Kind: f.Kind, Reason: f.Reason, Release: f.Release, Text: f.Text}
+		}
+	}
+	return Decision{Kind: Decided, Reason: reason.Noted, Text: "noted"}
 }

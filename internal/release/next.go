@@ -1,22 +1,25 @@
 package release
 
 import (
-	"fmt"
 	"slices"
 	"time"
+
+	"bluegreen/internal/release/reason"
 )
 
 const (
 	// patience is how many releases in a row may be superseded before the next one is
 	// left to finish: a stream of pushes must not keep everything from going live.
 	patience = 3
-	// skew is by how much the clocks of an alert and of this app may differ.
-	skew = 5 * time.Second
-	// memory is how many quarantined digests are kept.
-	memory = 50
+	// quarantines and goods are how many images of each kind are remembered.
+	quarantines = 50
+	goods       = 5
+	// observedEvery is how old an observation that did not change may become before its
+	// time is written again: each write is a commit.
+	observedEvery = time.Minute
 )
 
-// Next returns the state after the event, and the facts to be told. An event that means
+// Next returns the state after the event, and the facts to report. An event that means
 // nothing now changes nothing. Events from outside are only for states that are Known.
 func Next(s State, e Event, p Policy, now time.Time) (State, []Fact) {
 	d := &decision{s: s, p: p, now: now}
@@ -29,20 +32,22 @@ func Next(s State, e Event, p Policy, now time.Time) (State, []Fact) {
 		d.commanded(e)
 	case Looked:
 		d.looked(e)
+	case DeployCleared:
+		d.cleared(e)
 	case RolloutObserved:
 		d.rollout(e)
 	case ChecksObserved:
 		d.checks(e)
 	case RouteObserved:
 		d.route(e)
-	case WayBackObserved:
-		d.wayBack(e)
+	case TargetObserved:
+		d.targetSeen(e)
 	case Probed:
 		d.probed(e)
 	case Retired:
 		d.retired(e)
-	case Stumbled:
-		d.stumbled(e.Detail)
+	case StepFailed:
+		d.stepFailed(e.Detail)
 	}
 	d.settle()
 	return d.s, d.facts
@@ -55,242 +60,198 @@ type decision struct {
 	facts []Fact
 }
 
-func (d *decision) tell(k FactKind, format string, args ...any) {
-	d.s.Facts++
-	r := d.s.Release
-	d.facts = append(d.facts, Fact{
-		Number: d.s.Facts, At: d.now, Kind: k, Release: r.ID, Phase: r.Phase,
-		Image: r.Image, Live: d.s.Live, By: r.By, Text: plain(fmt.Sprintf(format, args...)),
-	})
-}
-
 // settle does what only time, or the end of something else, had held back.
 func (d *decision) settle() {
-	r := &d.s.Release
-	if r.Phase == Awaiting && d.s.Pause.IsZero() {
-		if !d.p.Manual && !r.Approved {
-			r.Approved = true
-		}
-		if !r.Approved && d.p.Deadline > 0 && !d.now.Before(r.Since.Add(d.p.Deadline)) {
-			d.gateDefault()
-		} else if r.Approved {
-			d.enter(Verifying, "checks %s once more before the switch", r.To)
-		}
+	if d.s.Release.Phase == Awaiting && d.s.Pause.IsZero() {
+		d.gate()
 	}
 	w := d.s.Waiting
-	if !d.s.Known || w.IsZero() || r.Phase.Active() || d.heldBack(w) != "" {
+	if !d.s.Known || w.IsZero() || d.s.Release.Phase.Active() || d.heldBack(w) != "" {
 		return
 	}
 	d.s.Waiting = Image{}
 	if q, bad := d.s.quarantined(w.Digest); bad {
-		d.tell(Dropped, "%s, which waited, stays out: quarantined since %s, %s", w, clock(q.Since), q.Why)
+		d.report(Dropped, reason.TakenFromQueue, about{Image: w, At: q.Since, Detail: q.Why})
 		return
 	}
 	d.start(w, d.s.Idle(d.p.First), "", "")
 }
 
-func (d *decision) gateDefault() {
-	if d.p.Default == "promote" {
-		d.s.Release.Approved = true
-		d.enter(Verifying, "nobody decided within %s: promoted, as configured", span(d.p.Deadline))
-		return
-	}
-	d.end(Canceled, Decided, fmt.Sprintf("nobody approved %s within %s: canceled, as configured", d.s.Release.Image, span(d.p.Deadline)))
-}
-
-// heldBack says why an image must not start by itself now; "" when it may.
-func (d *decision) heldBack(i Image) string {
-	s := d.s
+// gate lets a release that awaits approval go on when there is one, or when its time is over.
+func (d *decision) gate() {
+	r := &d.s.Release
+	over := d.p.Deadline > 0 && !d.now.Before(r.Since.Add(d.p.Deadline))
 	switch {
-	case !s.Pause.IsZero():
-		return "releases are paused by " + s.Pause.By
-	case !s.Drift.IsZero():
-		return "the gateway was changed by somebody else"
-	case !s.Hold.IsZero() && !i.PushedAt.After(s.Hold.Since):
-		return "automation holds after a rollback"
+	case r.Approved || !d.p.Manual:
+		r.Approved = true
+		d.enter(Verifying, reason.CheckAgain, about{Color: r.To})
+	case over && d.p.Default == "promote":
+		r.Approved = true
+		d.enter(Verifying, reason.GatePromoted, about{Span: d.p.Deadline})
+	case over:
+		d.end(Canceled, Decided, reason.GateCanceled, about{Image: r.Image, Span: d.p.Deadline})
 	}
-	return ""
-}
-
-func (d *decision) pushed(i Image) {
-	s, r := &d.s, d.s.Release
-	older := !s.Newest.IsZero() && s.Newest.Digest != i.Digest && d.p.newer(s.Newest, i)
-	seen := s.Newest
-	if !older {
-		s.Newest = i
-	}
-	q, bad := s.quarantined(i.Digest)
-	switch {
-	case bad:
-		d.tell(Dropped, "%s stays out: quarantined since %s, %s", i, clock(q.Since), q.Why)
-	case s.Live != "" && s.Slot(s.Live).Image.Digest == i.Digest && !r.Phase.Moving():
-		d.tell(Dropped, "%s is already live on %s", i, s.Live)
-	case r.Phase.Active() && r.Image.Digest == i.Digest:
-		d.tell(Dropped, "%s is already known: release %d %s", i, r.ID, r.Phase.told())
-	case s.Waiting.Digest == i.Digest && i.Digest != "":
-		d.tell(Dropped, "%s already waits for its turn", i)
-	case r.Image.Digest == i.Digest && !i.PushedAt.After(r.EndedAt):
-		d.tell(Dropped, "%s was already tried: release %d %s", i, r.ID, r.Phase.told())
-	case older:
-		d.tell(Dropped, "%s is older than %s, which was seen before", i, seen)
-	case r.Phase.Moving():
-		d.wait(i, fmt.Sprintf("release %d is %s", r.ID, r.Phase))
-	case d.heldBack(i) != "":
-		d.wait(i, d.heldBack(i))
-	case r.Phase.Preparing() && s.Overtaken >= patience:
-		d.wait(i, fmt.Sprintf("release %d is let finish after %d were superseded", r.ID, s.Overtaken))
-	default:
-		d.supersede(i)
-		d.start(i, s.Idle(d.p.First), "", "")
-	}
-}
-
-func (d *decision) wait(i Image, why string) {
-	if w := d.s.Waiting; !w.IsZero() {
-		why += "; it replaces " + w.String() + ", which waited"
-	}
-	d.s.Waiting = i
-	d.tell(Decided, "%s waits: %s", i, why)
-}
-
-func (d *decision) supersede(by Image) {
-	if !d.s.Release.Phase.Preparing() {
-		return
-	}
-	d.s.Overtaken++
-	overtaken := d.s.Overtaken
-	d.end(Superseded, Advanced, by.String()+" takes its place")
-	d.s.Overtaken = overtaken
 }
 
 func (d *decision) start(i Image, to Color, by, why string) {
 	s := &d.s
 	s.Hold = Note{}
+	s.Releases++
 	s.Release = Release{
-		ID: s.Release.ID + 1, Phase: Deploying, Image: i, To: to, From: s.Live,
-		By: by, Why: why, Began: d.now, Since: d.now, Progress: d.now,
+		ID: s.Releases, Phase: Deploying, Image: i, To: to, From: s.Serving.Color,
+		By: by, Why: why, Began: d.now, Since: d.now, Progress: Progress{ReadySince: d.now},
 	}
-	slot := s.slot(to)
-	slot.Image, slot.Verified, slot.Retired = i, false, false
-	d.tell(ReleaseStarted, "release %d: %s goes to %s%s", s.Release.ID, i, to, said(by, why))
+	d.report(ReleaseStarted, reason.Started, about{Image: i, Color: to, By: by, Why: why})
 }
 
-func (d *decision) enter(p Phase, format string, args ...any) {
+// enter begins a phase, with nothing of the one before but what the fact keeps.
+func (d *decision) enter(p Phase, why reason.Reason, a about) {
+	was, took := d.s.Release, d.now.Sub(d.s.Release.Since)
 	r := &d.s.Release
-	r.Phase, r.Since, r.Detail = p, d.now, ""
-	d.tell(Advanced, "release %d %s: "+format, append([]any{r.ID, p.told()}, args...)...)
+	r.Phase, r.Since, r.Progress = p, d.now, Progress{}
+	kind := Advanced
+	if p == Baking {
+		kind = ReleaseSwitched
+	}
+	f := d.report(kind, why, a)
+	f.Text = d.ofRelease(f.Text)
+	f.Took, f.Detail, f.Operation = took, was.Progress.Detail, was.Progress.Operation
 }
 
-func (d *decision) end(p Phase, k FactKind, why string) {
+// end ends the release for a reason, which stays with it.
+func (d *decision) end(p Phase, k FactKind, why reason.Reason, a about) {
+	was, took := d.s.Release, d.now.Sub(d.s.Release.Since)
 	r := &d.s.Release
-	r.Phase, r.Since, r.EndedAt, r.Cause, r.Operation = p, d.now, d.now, why, ""
+	r.Phase, r.Since, r.Progress = p, d.now, Progress{}
+	r.Reason, r.Cause = why, d.words(why, a)
 	d.s.Overtaken = 0
-	d.tell(k, "release %d %s: %s", r.ID, p.told(), why)
+	f := d.report(k, why, a)
+	f.Text = d.ofRelease(f.Text)
+	f.Took, f.Detail, f.Operation = took, was.Progress.Detail, was.Progress.Operation
 }
 
-func (d *decision) fail(why string) { d.end(Failed, ReleaseFailed, why) }
+func (d *decision) fail(why reason.Reason, a about) { d.end(Failed, ReleaseFailed, why, a) }
 
-// turnBack begins the return of traffic, or fails the release where there is nowhere to return to.
-func (d *decision) turnBack(cause string, outcome Phase) {
-	r := &d.s.Release
-	if r.From == "" {
-		d.fail(cause + "; there is no way back: nothing was live before it")
+// turnBack begins the return of traffic to the rollback target, or fails the release where
+// there is none. A release that has no traffic yet makes way for the one that has.
+func (d *decision) turnBack(outcome Phase, why reason.Reason, a about) {
+	s := &d.s
+	t := s.RollbackTarget()
+	if t.Color == "" {
+		a.Then = d.words(reason.NothingBefore, about{})
+		d.fail(why, a)
 		return
 	}
-	r.Cause, r.Outcome, r.Fit, r.Operation = cause, outcome, false, ""
-	d.enter(Returning, "traffic goes back to %s: %s", r.From, cause)
+	cause := d.words(why, a)
+	if r := s.Release; !r.Phase.Moving() {
+		d.makeWay()
+		s.Release = Release{
+			ID: s.Serving.Release, Image: s.Serving.Image, To: s.Serving.Color, From: t.Color,
+			Began: d.now, Since: d.now,
+		}
+	}
+	d.enter(Returning, reason.Returning, about{Color: t.Color, Detail: cause})
+	r := &s.Release
+	r.Reason, r.Cause = why, cause
+	r.Progress.Target, r.Progress.Outcome = t, outcome
 }
 
-func (d *decision) alerted(e AlertFired) {
-	s, r := &d.s, d.s.Release
-	subject := s.Live
-	switch {
-	case r.Phase == Switching || r.Phase == Returning:
-		subject = r.To
-	case !s.Drift.IsZero():
-		subject = s.Drift.Live
+// makeWay cancels a release in preparation, so that another one can return its traffic. An
+// image that came by a push waits: it may hold the fix.
+func (d *decision) makeWay() {
+	r := d.s.Release
+	if !r.Phase.Preparing() {
+		return
 	}
-	name := "alert " + e.Rule
-	switch {
-	case !s.Drift.IsZero() && (e.Color == "" || subject == "" || e.Color == subject):
-		d.tell(NeedsHelp, "%s: the gateway was changed by somebody else (%s), and nothing is overwritten without a person's word: %s", name, s.Drift.Detail, s.Drift.remedy())
-	case r.Phase == Returning && e.Color == r.From && e.Color != "":
-		d.tell(Dropped, "%s speaks of %s, to which traffic is on its way back", name, e.Color)
-	case e.Color != "" && e.Color != subject:
-		d.tell(Dropped, "%s speaks of %s, which is not live", name, e.Color)
-	case r.Phase == Returning:
-		d.tell(Decided, "%s: traffic is already on its way back to %s", name, r.From)
-	case r.Phase.Preparing():
-		d.tell(NeedsHelp, "%s: nothing to return to, %s is being prepared for release %d; roll forward, or cancel and switch by hand", name, r.To, r.ID)
-	case !r.Phase.Moving() && (r.Phase != Completed || r.To != s.Live):
-		d.tell(Dropped, "%s: no release is in its bake or rollback window", name)
-	case !e.FiredAt.IsZero() && e.FiredAt.Before(r.RoutedAt.Add(-skew)):
-		d.tell(Dropped, "%s fired at %s, before release %d got traffic", name, clock(e.FiredAt), r.ID)
-	case r.Phase == Completed && d.now.After(r.SwitchedAt.Add(d.p.RollbackWindow)):
-		d.tell(Dropped, "%s: the rollback window of release %d ended at %s", name, r.ID, clock(r.SwitchedAt.Add(d.p.RollbackWindow)))
-	case r.From == "":
-		d.tell(NeedsHelp, "%s: nothing was live before release %d, so there is no way back: roll forward", name, r.ID)
-	default:
-		cause := name
-		if e.Summary != "" {
-			cause += ": " + e.Summary
-		}
-		d.turnBack(cause, RolledBack)
+	if r.By == "" && d.s.Waiting.IsZero() {
+		d.s.Waiting = r.Image
 	}
+	d.end(Canceled, Advanced, reason.CanceledForReturn, about{Number: d.s.Serving.Release})
 }
 
 func (d *decision) looked(e Looked) {
 	s := &d.s
 	s.Trouble = Note{}
 	if !s.Known {
-		d.adopt(e)
+		d.takeOver(e)
 		return
 	}
-	if s.Live == "" || s.Release.Phase == Switching || s.Release.Phase == Returning {
+	if s.Serving.Color == "" || s.Release.Phase == Switching || s.Release.Phase == Returning {
 		return
 	}
-	if e.Live == s.Live {
-		if !s.Drift.IsZero() {
-			s.Drift = Drift{}
-			d.tell(Decided, "the gateway is back on %s", s.Live)
-		}
-		d.compare(map[Color]*Slot{Blue: e.Blue, Green: e.Green}[s.Live])
+	if e.Live != s.Serving.Color {
+		d.drifted(e.Live, e.Detail)
 		return
 	}
-	d.drifted(e.Live, e.Detail)
+	if !s.Drift.IsZero() {
+		s.Drift = Drift{}
+		d.report(Decided, reason.DriftEnded, about{Color: e.Live})
+	}
+	d.compare(map[Color]*Observed{Blue: e.Blue, Green: e.Green}[e.Live])
 }
 
-// adopt takes over what is there. A live color that runs nothing counts as nothing live.
-func (d *decision) adopt(e Looked) {
+// takeOver records an app as it is found. A live color that runs nothing counts as nothing live.
+func (d *decision) takeOver(e Looked) {
 	s := &d.s
 	if e.Live == "" {
-		d.stumbled("the gateway points at neither color alone: " + e.Detail)
+		d.stepFailed(d.words(reason.AmbiguousGateway, about{Detail: e.Detail}))
 		return
 	}
-	s.Known, s.Live = true, e.Live
-	for c, seen := range map[Color]*Slot{Blue: e.Blue, Green: e.Green} {
+	s.Known = true
+	for c, seen := range map[Color]*Observed{Blue: e.Blue, Green: e.Green} {
 		if seen != nil {
-			*s.slot(c) = *seen
+			s.color(c).Ordered, s.color(c).Checked, s.color(c).Retired = Ordered{}, Checked{}, false
+			d.observe(c, *seen)
 		}
 	}
-	if slices.Max(append([]int32{0}, s.Slot(s.Live).Replicas...)) == 0 {
-		s.Live = ""
-		d.tell(Decided, "taken over: the gateway points at %s, where nothing runs; the first release goes to %s", e.Live, d.p.First)
+	seen := s.Color(e.Live).Observed
+	if slices.Max(append([]int32{0}, seen.Replicas...)) == 0 {
+		s.Serving = Serving{}
+		d.report(Decided, reason.TakenOverEmpty, about{Color: e.Live, To: d.p.First})
 		return
 	}
-	d.tell(Decided, "taken over: %s is live with %s", s.Live, s.Slot(s.Live).Image)
+	s.Serving = Serving{Color: e.Live, Image: seen.Image, Since: d.now}
+	d.report(Decided, reason.TakenOver, about{Color: e.Live, Image: seen.Image})
+}
+
+// observe records what a color was seen to run. An image that is known already keeps its tag.
+func (d *decision) observe(c Color, seen Observed) {
+	o := &d.s.color(c).Observed
+	seen.Image = d.s.named(seen.Image)
+	unchanged := seen.Image.Same(o.Image) && seen.Image.Tag == o.Image.Tag && slices.Equal(seen.Replicas, o.Replicas) && seen.Ready == o.Ready && d.now.Sub(o.At) < observedEvery
+	if unchanged && !d.s.color(c).Ordered.At.After(o.At) {
+		return
+	}
+	*o = seen
+	o.At = d.now
+}
+
+// named returns an image with the tag and time that it is known by, where only its digest
+// was seen.
+func (s State) named(i Image) Image {
+	known := append([]Image{s.Release.Image, s.Blue.Ordered.Image, s.Green.Ordered.Image, s.Serving.Image, s.Serving.Previous.Image, s.Newest}, s.Good...)
+	for _, k := range known {
+		if i.Digest != "" && k.Digest == i.Digest {
+			return k
+		}
+	}
+	return i
 }
 
 // compare corrects what is recorded of the live color, when it was seen to run something
-// else: somebody deployed there, or traffic was forced to what was not yet known.
-func (d *decision) compare(seen *Slot) {
-	slot := d.s.slot(d.s.Live)
-	if seen == nil || seen.Image.Digest == "" || seen.Image.Digest == slot.Image.Digest {
+// else: it was changed outside bluegreen, or traffic was forced to an unknown image.
+func (d *decision) compare(seen *Observed) {
+	s := &d.s
+	if seen == nil {
 		return
 	}
-	was := slot.Image
-	slot.Image, slot.Verified, slot.Replicas = seen.Image, false, seen.Replicas
-	d.tell(NeedsHelp, "%s is live and runs %s, not %s as recorded: somebody changed it; recorded as it is, nothing is deployed there", d.s.Live, seen.Image, was)
+	d.observe(s.Serving.Color, *seen)
+	if seen.Image.Digest == "" || seen.Image.Digest == s.Serving.Image.Digest {
+		return
+	}
+	was := s.Serving.Image
+	s.Serving.Image = s.named(seen.Image)
+	d.report(NeedsHelp, reason.LiveChanged, about{Color: s.Serving.Color, Image: s.Serving.Image, Other: was})
 }
 
 func (d *decision) drifted(live Color, detail string) {
@@ -299,12 +260,27 @@ func (d *decision) drifted(live Color, detail string) {
 		return
 	}
 	s.Drift = Drift{Live: live, Detail: detail, Since: d.now}
-	d.tell(DriftFound, "the gateway was changed by somebody else: %s, not %s as recorded; nothing is overwritten until a person resumes or moves it back", detail, s.Live)
+	d.report(DriftFound, reason.Drifted, about{Color: s.Serving.Color})
 	if s.Release.Phase.Active() {
 		if s.Release.Phase.Preparing() && s.Release.By == "" && s.Waiting.IsZero() {
 			s.Waiting = s.Release.Image
 		}
-		d.end(Canceled, Advanced, "the gateway was changed by somebody else")
+		d.end(Canceled, Advanced, reason.ChangedInMidst, about{})
+	}
+}
+
+// cleared records the order for a color before it goes out. What stood there, and its
+// place as the rollback target, end here.
+func (d *decision) cleared(e DeployCleared) {
+	s, r := &d.s, &d.s.Release
+	if e.Release != r.ID || r.Phase != Deploying || e.Color != r.To {
+		return
+	}
+	s.Trouble = Note{}
+	c := s.color(r.To)
+	c.Ordered, c.Checked, c.Retired = Ordered{Image: r.Image, Release: r.ID, At: d.now}, Checked{}, false
+	if t := s.Serving.Previous; t.Color == r.To && !t.Image.Same(r.Image) {
+		s.Serving.Previous = Target{}
 	}
 }
 
@@ -313,23 +289,24 @@ func (d *decision) rollout(e RolloutObserved) {
 	if e.Release != r.ID || r.Phase != Deploying || e.Color != r.To {
 		return
 	}
-	d.s.Trouble, r.Detail = Note{}, e.Detail
-	if e.Ready > r.Ready {
-		r.Ready, r.Progress = e.Ready, d.now
+	d.observe(e.Color, e.Seen)
+	p := &r.Progress
+	d.s.Trouble, p.Detail = Note{}, e.Detail
+	if e.Seen.Ready > p.Ready {
+		p.Ready, p.ReadySince = e.Seen.Ready, d.now
 	}
 	if e.Status != PullFailing {
-		r.PullFailing = time.Time{}
-	} else if r.PullFailing.IsZero() {
-		r.PullFailing = d.now
+		p.PullFailing = time.Time{}
+	} else if p.PullFailing.IsZero() {
+		p.PullFailing = d.now
 	}
 	switch {
 	case e.Status == Complete:
-		d.s.slot(r.To).Replicas = e.Replicas
-		d.enter(Verifying, "%s runs %s with %d ready", r.To, r.Image, e.Ready)
+		d.enter(Verifying, reason.RolledOut, about{Color: r.To, Image: r.Image, Count: int(e.Seen.Ready)})
 	case e.Status == Broken:
-		d.fail(e.Detail)
-	case !r.PullFailing.IsZero() && d.now.Sub(r.PullFailing) >= d.p.PullGrace:
-		d.fail(fmt.Sprintf("the image could not be pulled for %s: %s", span(d.p.PullGrace), e.Detail))
+		d.fail(reason.RolloutFailed, about{Detail: e.Detail})
+	case !p.PullFailing.IsZero() && d.now.Sub(p.PullFailing) >= d.p.PullGrace:
+		d.fail(reason.PullFailed, about{Span: d.p.PullGrace, Detail: e.Detail})
 	default:
 		d.overdue()
 	}
@@ -339,13 +316,14 @@ func (d *decision) rollout(e RolloutObserved) {
 // observation, so that time spent asleep is not held against a release.
 func (d *decision) overdue() {
 	r := &d.s.Release
+	detail := r.Progress.Detail
 	switch {
-	case r.Phase == Deploying && d.now.Sub(r.Progress) >= d.p.RolloutTimeout:
-		d.fail(fmt.Sprintf("no progress for %s%s", span(d.p.RolloutTimeout), colon(r.Detail)))
+	case r.Phase == Deploying && d.now.Sub(r.Progress.ReadySince) >= d.p.RolloutTimeout:
+		d.fail(reason.RolloutTimedOut, about{Span: d.p.RolloutTimeout, Detail: detail})
 	case r.Phase == Verifying && d.now.Sub(r.Since) >= d.p.VerifyTimeout:
-		d.fail(fmt.Sprintf("the checks did not pass within %s%s", span(d.p.VerifyTimeout), colon(r.Detail)))
+		d.fail(reason.ChecksTimedOut, about{Span: d.p.VerifyTimeout, Detail: detail})
 	case r.Phase == Switching && d.now.Sub(r.Since) >= d.p.SwitchTimeout:
-		d.turnBack(fmt.Sprintf("the switch was not confirmed within %s%s", span(d.p.SwitchTimeout), colon(r.Detail)), Failed)
+		d.turnBack(Failed, reason.SwitchTimedOut, about{Span: d.p.SwitchTimeout, Detail: detail})
 	}
 }
 
@@ -354,29 +332,46 @@ func (d *decision) checks(e ChecksObserved) {
 	if e.Release != r.ID || r.Phase != Verifying || e.Color != r.To {
 		return
 	}
-	d.s.Trouble, r.Detail = Note{}, e.Detail
+	if e.Seen != nil {
+		d.observe(e.Color, *e.Seen)
+	}
+	d.s.Trouble, r.Progress.Detail = Note{}, e.Detail
 	switch {
 	case e.Verdict == Refuted:
-		d.fail(e.Detail)
+		d.fail(reason.ChecksFailed, about{Detail: e.Detail})
 	case e.Verdict != Passed:
 		d.overdue()
-	case !d.s.Pause.IsZero():
-		d.s.slot(r.To).Verified = true
-		d.enter(Awaiting, "checks passed; releases are paused by %s", d.s.Pause.By)
-	case d.p.Manual && !r.Approved:
-		d.s.slot(r.To).Verified = true
-		d.enter(Awaiting, "checks passed; a person decides")
 	default:
-		d.s.slot(r.To).Verified = true
-		d.beginSwitch("checks passed")
+		d.passed()
 	}
 }
 
-func (d *decision) beginSwitch(why string) {
+// passed records which image has passed the checks: the one that was seen to run.
+func (d *decision) passed() {
+	s, r := &d.s, &d.s.Release
+	c := s.color(r.To)
+	c.Checked = Checked{Image: c.Observed.Image, At: d.now}
+	switch {
+	case !c.Observed.Image.Same(r.Image) && !r.Image.IsZero():
+		d.fail(reason.ChecksOfOther, about{Color: r.To, Image: c.Observed.Image})
+	case !s.Pause.IsZero():
+		d.enter(Awaiting, reason.AwaitsResume, about{})
+	case d.p.Manual && !r.Approved:
+		d.enter(Awaiting, reason.AwaitsApproval, about{})
+	default:
+		d.beginSwitch(reason.ChecksPassed)
+	}
+}
+
+// beginSwitch lets traffic move to a color that runs what passed its checks. Only force
+// does without.
+func (d *decision) beginSwitch(why reason.Reason) {
 	r := &d.s.Release
-	r.RoutedAt = d.now
+	if !r.Force && !d.s.Color(r.To).Passed() {
+		return
+	}
 	d.s.Overtaken = 0
-	d.enter(Switching, "%s; traffic goes to %s", why, r.To)
+	d.enter(Switching, why, about{Color: r.To})
 }
 
 func (d *decision) route(e RouteObserved) {
@@ -386,9 +381,10 @@ func (d *decision) route(e RouteObserved) {
 	if e.Release != r.ID || !forward && !back {
 		return
 	}
-	r.Detail, r.Operation = e.Detail, e.Operation
+	p := &r.Progress
+	p.Detail, p.Operation = e.Detail, e.Operation
 	if e.Status == Lost || e.Status == Denied {
-		r.Fit = false // before traffic is sent there again, it is to be fit again
+		p.TargetReady = false // it is looked at again before traffic is sent there again
 	}
 	if e.Status != Denied {
 		d.s.Trouble = Note{}
@@ -399,53 +395,72 @@ func (d *decision) route(e RouteObserved) {
 	case e.Status == Confirmed:
 		d.returned()
 	case e.Status == Denied && back:
-		d.stumbled(e.Detail)
+		d.stepFailed(e.Detail)
 	case e.Status == Denied && (e.Live == r.From || r.From == ""):
-		d.fail(e.Detail)
+		d.fail(reason.SwitchDenied, about{Detail: e.Detail})
 	case e.Status == Denied:
-		d.turnBack(e.Detail, Failed)
+		d.turnBack(Failed, reason.SwitchDenied, about{Detail: e.Detail})
 	default:
 		d.overdue()
 	}
 }
 
+// switched records what serves now, and what served before as the rollback target.
 func (d *decision) switched() {
 	s, r := &d.s, &d.s.Release
-	s.Live, r.SwitchedAt, r.ProbedAt, r.Misses = r.To, d.now, d.now, 0
-	r.Phase, r.Since, r.Detail, r.Operation = Baking, d.now, "", ""
-	d.tell(ReleaseSwitched, "release %d is baking until %s: traffic goes to %s with %s%s", r.ID, clock(d.now.Add(d.p.Bake)), r.To, r.Image, keeps(r.From))
+	s.Serving = Serving{
+		Color: r.To, Image: r.Image, Since: d.now, Release: r.ID, RoutedAt: r.Since, Previous: s.standing(),
+	}
+	s.Serving.Until = s.Serving.until(d.p)
+	bake := d.now.Add(d.p.Bake)
+	d.enter(Baking, reason.Switched, about{Color: r.To, Image: r.Image, At: bake, To: r.From})
+	r.Progress.BakeUntil, r.Progress.ProbedAt = bake, d.now
 }
 
+// returned records that the rollback target serves again. It stays without a rollback
+// target of its own: what traffic came from is bad.
 func (d *decision) returned() {
 	s, r := &d.s, &d.s.Release
-	cause := r.Cause
-	s.Live = r.From
-	s.slot(r.To).Verified, s.slot(r.From).Retired = false, false
-	if r.Outcome != RolledBack {
-		d.fail(fmt.Sprintf("traffic is back on %s: %s", r.From, cause))
+	t, cause, outcome := r.Progress.Target, r.Cause, r.Progress.Outcome
+	if s.Serving.Color != t.Color {
+		s.Serving = Serving{Color: t.Color, Image: t.Image, Since: d.now, Baked: slices.ContainsFunc(s.Good, t.Image.Same)}
+	}
+	s.color(r.To).Checked, s.color(t.Color).Retired = Checked{}, false
+	why := r.Reason
+	if outcome != RolledBack {
+		d.fail(reason.Returned, about{Color: t.Color, Detail: cause})
+		r.Reason = why
 		return
 	}
-	d.end(RolledBack, ReleaseReturned, fmt.Sprintf("traffic is back on %s: %s", r.From, cause))
-	if r.Image.Digest != "" {
-		s.Quarantined = slices.DeleteFunc(slices.Clone(s.Quarantined), func(q Quarantine) bool { return q.Image.Digest == r.Image.Digest })
-		s.Quarantined = append(s.Quarantined, Quarantine{Image: r.Image, Why: cause, Since: d.now})
-		s.Quarantined = s.Quarantined[max(0, len(s.Quarantined)-memory):]
-	}
+	d.end(RolledBack, ReleaseReturned, reason.Returned, about{Color: t.Color, Detail: cause})
+	r.Reason = why
+	d.quarantine(r.Image, cause)
 	s.Hold = Note{By: "bluegreen", Why: cause, Since: d.now}
-	d.tell(HoldSet, "automation holds: %s is quarantined; a newer image or a person's resume goes on", r.Image)
+	d.report(HoldSet, reason.HoldAfterRollback, about{Image: r.Image})
 }
 
-func (d *decision) wayBack(e WayBackObserved) {
+func (d *decision) quarantine(i Image, why string) {
+	s := &d.s
+	if i.Digest == "" {
+		return
+	}
+	s.Good = slices.DeleteFunc(slices.Clone(s.Good), i.Same)
+	s.Quarantined = slices.DeleteFunc(slices.Clone(s.Quarantined), func(q Quarantine) bool { return q.Image.Digest == i.Digest })
+	s.Quarantined = append(s.Quarantined, Quarantine{Image: i, Why: why, Since: d.now})
+	s.Quarantined = s.Quarantined[max(0, len(s.Quarantined)-quarantines):]
+}
+
+func (d *decision) targetSeen(e TargetObserved) {
 	r := &d.s.Release
 	if e.Release != r.ID || r.Phase != Returning || e.Color != r.From {
 		return
 	}
-	r.Fit = e.Fit
-	if e.Fit {
-		r.Detail = e.Detail // trouble ends with the gateway's word, or each denial would be told anew
+	r.Progress.TargetReady = e.Ready
+	if e.Ready {
+		r.Progress.Detail = e.Detail // trouble ends with the gateway's answer, or each denial would be reported anew
 		return
 	}
-	d.stumbled(fmt.Sprintf("%s cannot take traffic back yet: %s", r.From, e.Detail))
+	d.stepFailed(d.words(reason.TargetNotReady, about{Color: r.From, Detail: e.Detail}))
 }
 
 func (d *decision) probed(e Probed) {
@@ -453,64 +468,63 @@ func (d *decision) probed(e Probed) {
 	if e.Release != r.ID || r.Phase != Baking {
 		return
 	}
-	d.s.Trouble, r.ProbedAt, r.Detail = Note{}, d.now, e.Detail
-	if e.LiveOK {
-		r.Misses = 0
-	} else {
-		r.Misses++
+	for c, seen := range map[Color]*Observed{r.To: e.Live, r.From: e.Target} {
+		if seen != nil && c != "" {
+			d.observe(c, *seen)
+		}
 	}
-	if !e.BackOK {
-		d.stumbled("the way back is not healthy: " + e.Detail)
+	p := &r.Progress
+	d.s.Trouble, p.ProbedAt, p.Detail = Note{}, d.now, e.Detail
+	if e.LiveOK {
+		p.Misses = 0
+	} else {
+		p.Misses++
+	}
+	if !e.TargetOK {
+		d.stepFailed(d.words(reason.TargetUnhealthy, about{Detail: e.Detail}))
 	}
 	switch {
-	case r.Misses >= max(1, d.p.ProbeMisses):
-		d.turnBack(fmt.Sprintf("%d probes in a row failed: %s", r.Misses, e.Detail), RolledBack)
-	case r.Misses == 0 && !d.now.Before(r.SwitchedAt.Add(d.p.Bake)):
-		d.end(Completed, ReleaseCompleted, fmt.Sprintf("%s is live on %s after its bake", r.Image, r.To))
+	case p.Misses >= max(1, d.p.ProbeMisses):
+		d.turnBack(RolledBack, reason.ProbesFailed, about{Count: p.Misses, Detail: e.Detail})
+	case p.Misses == 0 && !d.now.Before(d.s.bakeUntil(d.p)):
+		d.complete(reason.BakeEnded, about{})
 	}
+}
+
+// complete ends a bake well: from now on the image counts as good.
+func (d *decision) complete(why reason.Reason, a about) {
+	s, r := &d.s, d.s.Release
+	s.Serving.Baked = true
+	s.Good = append([]Image{r.Image}, slices.DeleteFunc(slices.Clone(s.Good), r.Image.Same)...)
+	s.Good = s.Good[:min(goods, len(s.Good))]
+	a.Image, a.Color = r.Image, r.To
+	d.end(Completed, ReleaseCompleted, why, a)
 }
 
 func (d *decision) retired(e Retired) {
 	s := &d.s
-	if e.Color == s.Live || s.Release.Phase.Active() {
+	if e.Color == s.Serving.Color || s.Release.Phase.Active() {
 		return
 	}
-	slot := s.slot(e.Color)
-	slot.Retired, s.Trouble = true, Note{}
-	d.tell(Advanced, "%s is scaled down to %d: release %d ended at %s", e.Color, d.p.RetireReplicas, s.Release.ID, clock(s.Release.EndedAt))
+	s.color(e.Color).Retired, s.Trouble = true, Note{}
+	d.report(Advanced, reason.ScaledDown, about{Color: e.Color, Count: int(d.p.RetireReplicas), At: s.Release.Since})
 }
 
-func (d *decision) stumbled(detail string) {
+// stepFailed records what keeps the app from going on, and asks for help once when that
+// is the way to a good version.
+func (d *decision) stepFailed(detail string) {
 	s, r := &d.s, &d.s.Release
+	fresh := s.Trouble.IsZero()
 	since := d.now
-	if !s.Trouble.IsZero() {
+	if !fresh {
 		since = s.Trouble.Since
 	}
-	fresh := s.Trouble.IsZero()
 	s.Trouble = Note{By: "bluegreen", Why: detail, Since: since}
 	if r.Phase.Active() {
-		r.Detail = detail
+		r.Progress.Detail = detail
 	}
 	if fresh && r.Phase == Returning {
-		d.tell(NeedsHelp, "release %d cannot return to %s yet and keeps trying: %s", r.ID, r.From, detail)
+		d.report(NeedsHelp, reason.ReturnBlocked, about{Color: r.From, Number: r.ID, Detail: detail})
 	}
 	d.overdue()
-}
-
-func said(by, why string) string {
-	text := ""
-	if by != "" {
-		text = ", asked by " + by
-	}
-	if why != "" {
-		text += ": " + why
-	}
-	return text
-}
-
-func keeps(from Color) string {
-	if from == "" {
-		return ""
-	}
-	return ", " + string(from) + " stays as the way back"
 }

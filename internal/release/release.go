@@ -1,14 +1,16 @@
-// Package release decides. It holds what an app is, what a release of it goes
-// through, and which step comes next; it talks to nobody. Next turns a state and
-// an event into a state and the facts worth telling; Owed reads from a state what
-// has to be made true now. Debts are never listed: they follow from the state, so
-// a worker that dies leaves nothing behind that the next one cannot read.
+// Package release decides. It holds what an app is, what a release of it goes through and
+// which step comes next; it does no I/O and reads no clock. Next turns a state and an
+// event into a state and the facts to report; State.NextEffect derives from a state what
+// has to be carried out now. Pending effects are never listed: they follow from the state,
+// so a worker that dies leaves nothing behind that the next one cannot read.
 package release
 
 import (
 	"slices"
 	"strings"
 	"time"
+
+	"bluegreen/internal/release/reason"
 )
 
 // Color names one of the two production environments.
@@ -30,18 +32,23 @@ func (c Color) Other() Color {
 	return ""
 }
 
-// Image is one manifest in the app's repository. Digest is what is deployed; Tag is
-// what people call it; PushedAt is the registry's own time of the push.
+// Image is one manifest in the app's repository. Digest is what is deployed; Tag is the
+// name that it was pushed under; PushedAt is the registry's own time of the push.
 type Image struct {
-	Digest   string    `json:"digest,omitempty"`
-	Tag      string    `json:"tag,omitempty"`
-	PushedAt time.Time `json:"pushedAt,omitzero"`
+	Digest   string
+	Tag      string
+	PushedAt time.Time
 }
 
 // IsZero reports whether there is no image.
 func (i Image) IsZero() bool { return i.Digest == "" && i.Tag == "" }
 
-// String is the image as people say it: its tag with a short digest.
+// Same reports whether both are the same image: by digest, or by tag where neither has one.
+func (i Image) Same(o Image) bool {
+	return i.Digest == o.Digest && (i.Digest != "" || i.Tag == o.Tag)
+}
+
+// String is the image's tag with a short digest.
 func (i Image) String() string {
 	short := strings.TrimPrefix(i.Digest, "sha256:")
 	if len(short) > 12 {
@@ -78,88 +85,173 @@ const (
 // Preparing reports whether only the idle color is touched in this phase.
 func (p Phase) Preparing() bool { return p == Deploying || p == Verifying || p == Awaiting }
 
-// Moving reports whether traffic is, or may be, on its way, so that the way back must stay.
+// Moving reports whether traffic is, or may be, on its way, so that the rollback target
+// must stay as it is.
 func (p Phase) Moving() bool { return p == Switching || p == Baking || p == Returning }
 
 // Active reports whether the release has not ended.
 func (p Phase) Active() bool { return p.Preparing() || p.Moving() }
 
-// State is everything that is known about one app. Its zero value is an app never seen.
-type State struct {
-	App string `json:"app"`
-	// Known is set once the gateway has been read for the first time.
-	Known bool `json:"known,omitempty"`
-	// Live is the color that the gateway was last confirmed to send traffic to.
-	Live        Color        `json:"live,omitempty"`
-	Blue        Slot         `json:"blue,omitzero"`
-	Green       Slot         `json:"green,omitzero"`
-	Release     Release      `json:"release,omitzero"`
-	Waiting     Image        `json:"waiting,omitzero"`
-	Newest      Image        `json:"newest,omitzero"`
-	Quarantined []Quarantine `json:"quarantined,omitempty"`
-	Hold        Note         `json:"hold,omitzero"`
-	Pause       Note         `json:"pause,omitzero"`
-	Drift       Drift        `json:"drift,omitzero"`
-	// Trouble is the last step that could not be taken, until one succeeds.
-	Trouble Note `json:"trouble,omitzero"`
-	// Overtaken counts releases superseded in a row; see patience.
-	Overtaken int `json:"overtaken,omitempty"`
-	// Facts numbers the facts told so far, so that each has an identity.
-	Facts int `json:"facts,omitempty"`
+// Ended reports whether the release has ended, one way or another.
+func (p Phase) Ended() bool {
+	return p == Completed || p == Failed || p == RolledBack || p == Superseded || p == Canceled
 }
 
-// Slot is what is known of one color.
-type Slot struct {
-	Image Image `json:"image,omitzero"`
-	// Verified is set when the checks passed on Image and cleared by each deployment.
-	Verified bool `json:"verified,omitempty"`
-	// Replicas is the last seen wanted size of each Deployment, in configured order.
-	Replicas []int32 `json:"replicas,omitempty"`
+// Known reports whether this version knows the phase. "" is an app without a release.
+func (p Phase) Known() bool { return p == "" || p.Active() || p.Ended() }
+
+// State is everything that is recorded of one app. Its zero value is an app never seen.
+type State struct {
+	App string
+	// Known is set once the gateway has been read for the first time.
+	Known   bool
+	Serving Serving
+	Blue    ColorState
+	Green   ColorState
+	Release Release
+	// Releases is the number of the newest release.
+	Releases int
+	// Good are the last images whose bake ended well, newest first.
+	Good        []Image
+	Waiting     Image
+	Newest      Image
+	Quarantined []Quarantine
+	Hold        Note
+	Pause       Note
+	Drift       Drift
+	// Trouble is the last step that failed, until one succeeds.
+	Trouble Note
+	// Overtaken counts releases superseded in a row; see patience.
+	Overtaken int
+	// Facts numbers the facts so far, so that each has an identity.
+	Facts int
+}
+
+// Serving is what the gateway was last confirmed to send traffic to.
+type Serving struct {
+	Color Color // "" while nothing is live
+	Image Image
+	Since time.Time
+	// Release is the release that moved traffic there; 0 when none did, or it was undone.
+	// RoutedAt is when its first request to the gateway was decided: what was measured
+	// before speaks of the version before.
+	Release  int
+	RoutedAt time.Time
+	// Previous is the rollback target: what served before, until something changes that
+	// color. Alerts return traffic to it before Until; an operator at any time.
+	Previous Target
+	Until    time.Time
+	// Baked is set once the bake of Release ended well.
+	Baked bool
+}
+
+// Target is a color as it served: which image, and how many replicas each Deployment
+// wanted, in configured order.
+type Target struct {
+	Color    Color
+	Image    Image
+	Replicas []int32
+}
+
+// ColorState is what is known of one color, apart by origin.
+type ColorState struct {
+	Ordered  Ordered
+	Observed Observed
+	Checked  Checked
 	// Retired is set while the color is scaled down after its release.
-	Retired bool `json:"retired,omitempty"`
+	Retired bool
+}
+
+// Ordered is what bluegreen last asked of a color. It says nothing of what runs there.
+type Ordered struct {
+	Image   Image
+	Release int
+	At      time.Time
+}
+
+// Observed is what a color was last seen to run. Replicas is the wanted size of each
+// Deployment in configured order, Ready the number of ready pods in all. At is exact to
+// observedEvery.
+type Observed struct {
+	Image    Image
+	Replicas []int32
+	Ready    int32
+	At       time.Time
+}
+
+// Checked is the image that passed the checks on a color; gone with each deployment there.
+type Checked struct {
+	Image Image
+	At    time.Time
+}
+
+// Image is what the color is taken to run: what was last seen there, or what was ordered
+// since.
+func (c ColorState) Image() Image {
+	if c.Ordered.At.After(c.Observed.At) {
+		return c.Ordered.Image
+	}
+	return c.Observed.Image
+}
+
+// Passed reports whether what the color was last seen to run has passed the checks.
+func (c ColorState) Passed() bool {
+	return !c.Checked.At.IsZero() && c.Checked.Image.Same(c.Observed.Image)
 }
 
 // Release is one image on its way to one color; after its end, the last one there was.
 type Release struct {
-	ID    int       `json:"id,omitempty"`
-	Phase Phase     `json:"phase,omitempty"`
-	Image Image     `json:"image,omitzero"`
-	To    Color     `json:"to,omitempty"`
-	From  Color     `json:"from,omitempty"`
-	By    string    `json:"by,omitempty"`
-	Why   string    `json:"why,omitempty"`
-	Force bool      `json:"force,omitempty"`
-	Began time.Time `json:"began,omitzero"`
+	ID    int
+	Phase Phase
+	Image Image
+	To    Color
+	From  Color
+	By    string
+	Why   string
+	Force bool
+	Began time.Time
 	// Since is when the present phase began.
-	Since time.Time `json:"since,omitzero"`
-	// Progress is when the rollout last came nearer to its goal, Ready what it had then.
-	Progress time.Time `json:"progress,omitzero"`
-	Ready    int32     `json:"ready,omitempty"`
-	// PullFailing is since when no pod could pull the image.
-	PullFailing time.Time `json:"pullFailing,omitzero"`
-	// Approved is set by a person's promote or by the gate's default.
-	Approved bool `json:"approved,omitempty"`
-	// RoutedAt is when the gateway was first asked to move traffic, SwitchedAt when it had.
-	RoutedAt   time.Time `json:"routedAt,omitzero"`
-	SwitchedAt time.Time `json:"switchedAt,omitzero"`
-	// Operation resumes the gateway's running operation; opaque, "" when none runs.
-	Operation string    `json:"operation,omitempty"`
-	ProbedAt  time.Time `json:"probedAt,omitzero"`
-	Misses    int       `json:"misses,omitempty"`
-	// Cause says why the release failed or returns, Outcome how it ends once it has.
-	Cause   string    `json:"cause,omitempty"`
-	Outcome Phase     `json:"outcome,omitempty"`
-	Fit     bool      `json:"fit,omitempty"`
-	EndedAt time.Time `json:"endedAt,omitzero"`
-	// Detail is the latest observation, in words.
-	Detail string `json:"detail,omitempty"`
+	Since time.Time
+	// Approved is set by an operator's promote or by the gate's default.
+	Approved bool
+	// Reason and Cause say why the release returns or has ended, as data and in words.
+	Reason reason.Reason
+	Cause  string
+	// Progress is what the present phase has seen. It is emptied on entering the next.
+	Progress Progress
 }
 
-// Note is who did or said something, why, and when. The zero Note means it did not happen.
+// Progress is what a release needs in its present phase only.
+type Progress struct {
+	// Detail is the latest observation, in words.
+	Detail string
+
+	// Deploying: the most pods seen ready and since when, and since when no pod could pull
+	// the image.
+	Ready       int32
+	ReadySince  time.Time
+	PullFailing time.Time
+
+	// Switching and returning: Operation resumes the gateway's running operation; opaque,
+	// "" when none runs.
+	Operation string
+
+	// Baking: when the bake ends, the last probe, and failed probes in a row.
+	BakeUntil time.Time
+	ProbedAt  time.Time
+	Misses    int
+
+	// Returning: where to, whether that was seen ready, and how the release ends.
+	Target      Target
+	TargetReady bool
+	Outcome     Phase
+}
+
+// Note is who did something, why, and when. The zero Note means it did not happen.
 type Note struct {
-	By    string    `json:"by,omitempty"`
-	Why   string    `json:"why,omitempty"`
-	Since time.Time `json:"since,omitzero"`
+	By    string
+	Why   string
+	Since time.Time
 }
 
 // IsZero reports whether there is no note.
@@ -167,16 +259,16 @@ func (n Note) IsZero() bool { return n.Since.IsZero() }
 
 // Quarantine is a digest that must not go live by itself.
 type Quarantine struct {
-	Image Image     `json:"image"`
-	Why   string    `json:"why"`
-	Since time.Time `json:"since"`
+	Image Image
+	Why   string
+	Since time.Time
 }
 
 // Drift says that the gateway is not as this app left it. The zero Drift means it is.
 type Drift struct {
-	Live   Color     `json:"live,omitempty"`
-	Detail string    `json:"detail,omitempty"`
-	Since  time.Time `json:"since,omitzero"`
+	Live   Color
+	Detail string
+	Since  time.Time
 }
 
 // IsZero reports whether there is no drift.
@@ -184,35 +276,60 @@ func (d Drift) IsZero() bool { return d.Since.IsZero() }
 
 // Idle returns the color that the next release goes to.
 func (s State) Idle(first Color) Color {
-	if s.Live == "" {
+	if s.Serving.Color == "" {
 		return first
 	}
-	return s.Live.Other()
+	return s.Serving.Color.Other()
 }
 
-// Slot returns what is known of a color.
-func (s State) Slot(c Color) Slot {
+// Color returns what is known of a color.
+func (s State) Color(c Color) ColorState {
 	if c == Green {
 		return s.Green
 	}
 	return s.Blue
 }
 
-func (s *State) slot(c Color) *Slot {
+func (s *State) color(c Color) *ColorState {
 	if c == Green {
 		return &s.Green
 	}
 	return &s.Blue
 }
 
-// WayBack returns the color that traffic can return to: it ran the release before the
-// present one, and nothing else has been deployed to it since. "" when there is none.
-func (s State) WayBack() Color {
-	r := s.Release
-	if r.From == "" || !r.Phase.Moving() && (r.Phase != Completed || r.To != s.Live) {
-		return ""
+// RollbackTarget returns where traffic returns to from where it is, or may be on its way to; a
+// zero Target when nothing served before, or its color was changed since.
+func (s State) RollbackTarget() Target {
+	switch {
+	case s.Release.Phase == Returning:
+		return s.Release.Progress.Target
+	case s.Release.Phase == Switching:
+		return s.standing()
 	}
-	return r.From
+	return s.Serving.Previous
+}
+
+// until is when alerts no longer return traffic; from the policy where a record of schema 1
+// does not have it.
+func (s Serving) until(p Policy) time.Time {
+	if s.Until.IsZero() {
+		return s.Since.Add(max(p.RollbackWindow, p.Bake))
+	}
+	return s.Until
+}
+
+// bakeUntil is when the bake ends; from the policy where a record of schema 1 does not
+// have it.
+func (s State) bakeUntil(p Policy) time.Time {
+	if until := s.Release.Progress.BakeUntil; !until.IsZero() {
+		return until
+	}
+	return s.Serving.Since.Add(p.Bake)
+}
+
+// standing is what serves now, as a later rollback needs it.
+func (s State) standing() Target {
+	return Target{Color: s.Serving.Color, Image: s.Serving.Image, Replicas: s.Color(s.Serving.Color).Observed.Replicas}
 }
 
 func (s State) quarantined(digest string) (Quarantine, bool) {
@@ -229,7 +346,7 @@ type Policy struct {
 	Newer func(a, b Image) bool
 	// First is the color of the first release when nothing is live.
 	First Color
-	// Manual makes every release wait for a person, at most for Deadline; then Default
+	// Manual makes every release wait for an operator, at most for Deadline; then Default
 	// ("cancel" or "promote") is done. A zero Deadline waits for ever.
 	Manual   bool
 	Deadline time.Duration

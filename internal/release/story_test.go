@@ -14,8 +14,8 @@ import (
 	"bluegreen/internal/release"
 )
 
-// TestStories tells each story of testdata and compares it with what is written there:
-// below each line what became of it, indented: facts, then the sentence, then what is owed.
+// TestStories plays each story of testdata and compares it with what is written there:
+// below each line what became of it, indented: facts, then the sentence, then the pending effect.
 func TestStories(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -32,6 +32,8 @@ func TestStories(t *testing.T) {
 	}
 }
 
+var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
 type story struct {
 	state  release.State
 	policy release.Policy
@@ -39,7 +41,7 @@ type story struct {
 }
 
 func tell(t *testing.T, text string) string {
-	s := &story{now: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC), policy: release.Policy{
+	s := &story{now: noon, policy: release.Policy{
 		First: release.Blue, RolloutTimeout: 10 * time.Minute, PullGrace: 5 * time.Minute,
 		VerifyTimeout: 5 * time.Minute, SwitchTimeout: 10 * time.Minute, Bake: 15 * time.Minute,
 		ProbeEvery: time.Minute, ProbeMisses: 3, RollbackWindow: 24 * time.Hour, RetireAfter: 30 * time.Minute,
@@ -60,10 +62,10 @@ func tell(t *testing.T, text string) string {
 			t.Fatalf("%q: %v", line, err)
 		}
 		for _, f := range facts {
-			fmt.Fprintf(&out, "  %s: %s\n", f.Kind, f.Text)
+			fmt.Fprintf(&out, "  %s (%s): %s\n", f.Kind, f.Reason, f.Text)
 		}
 		fmt.Fprintf(&out, "  = %s\n", release.Explain(s.state, s.policy, s.now))
-		effect, at := s.state.Owed(s.policy, s.now)
+		effect, at := s.state.NextEffect(s.policy, s.now)
 		switch {
 		case effect != nil:
 			fmt.Fprintf(&out, "  > %s\n", strings.TrimPrefix(fmt.Sprintf("%T", effect), "release."))
@@ -84,7 +86,7 @@ func (s *story) do(line string) ([]release.Fact, error) {
 			args = append(args, w)
 		}
 	}
-	var event release.Event = release.Ticked{}
+	events := []release.Event{release.Ticked{}}
 	switch verb {
 	case "policy":
 		return nil, s.setPolicy(opts)
@@ -96,13 +98,20 @@ func (s *story) do(line string) ([]release.Fact, error) {
 		s.now = s.now.Add(d)
 	default:
 		var err error
-		if event, err = s.event(verb, args, opts); err != nil {
+		if events[0], err = s.event(verb, args, opts); err != nil {
 			return nil, err
 		}
+		if r := s.state.Release; verb == "rollout" && s.state.Color(r.To).Ordered.Release != r.ID {
+			events = append([]release.Event{release.DeployCleared{Release: r.ID, Color: r.To}}, events...)
+		}
 	}
-	var facts []release.Fact
-	s.state, facts = release.Next(s.state, event, s.policy, s.now)
-	return facts, nil
+	var all []release.Fact
+	for _, event := range events {
+		var facts []release.Fact
+		s.state, facts = release.Next(s.state, event, s.policy, s.now)
+		all = append(all, facts...)
+	}
+	return all, nil
 }
 
 func (s *story) setPolicy(opts map[string]string) error {
@@ -135,7 +144,7 @@ func (s *story) event(verb string, args []string, opts map[string]string) (relea
 		if args[0] == "neither" {
 			e.Live, e.Detail = "", "rule shop points at pool-old"
 		}
-		for name, slot := range map[string]**release.Slot{"blue": &e.Blue, "green": &e.Green} {
+		for name, slot := range map[string]**release.Observed{"blue": &e.Blue, "green": &e.Green} {
 			if tag, ok := opts[name]; ok {
 				*slot = running(tag)
 			}
@@ -164,11 +173,17 @@ func (s *story) event(verb string, args []string, opts map[string]string) (relea
 	case "rollout":
 		n, err := strconv.Atoi(args[1])
 		return release.RolloutObserved{
-			Release: r.ID, Color: r.To, Status: release.Rollout(args[0]), Ready: int32(n),
-			Replicas: []int32{3}, Detail: strings.Join(args[2:], " "),
+			Release: r.ID, Color: r.To, Status: release.Rollout(args[0]), Detail: strings.Join(args[2:], " "),
+			Seen: release.Observed{Image: r.Image, Replicas: []int32{3}, Ready: int32(n)},
 		}, err
 	case "checks":
-		return release.ChecksObserved{Release: r.ID, Color: r.To, Verdict: release.Verdict(args[0]), Detail: rest}, nil
+		seen := &release.Observed{Image: r.Image, Replicas: []int32{3}, Ready: 3}
+		if tag, ok := opts["runs"]; ok {
+			seen = running(tag)
+		}
+		return release.ChecksObserved{Release: r.ID, Color: r.To, Verdict: release.Verdict(args[0]), Seen: seen, Detail: rest}, nil
+	case "cleared":
+		return release.DeployCleared{Release: r.ID, Color: r.To}, nil
 	case "route":
 		to := r.To
 		if r.Phase == release.Returning {
@@ -178,14 +193,18 @@ func (s *story) event(verb string, args []string, opts map[string]string) (relea
 			Release: r.ID, To: to, Status: release.Routing(args[0]), Operation: opts["operation"],
 			Live: release.Color(opts["live"]), Detail: rest,
 		}, nil
-	case "way-back":
-		return release.WayBackObserved{Release: r.ID, Color: r.From, Fit: args[0] == "fit", Detail: rest}, nil
+	case "target":
+		return release.TargetObserved{Release: r.ID, Color: r.From, Ready: args[0] == "ready", Detail: rest}, nil
 	case "probe":
-		return release.Probed{Release: r.ID, LiveOK: args[0] == "ok", BackOK: opts["back"] == "", Detail: rest}, nil
+		return release.Probed{Release: r.ID, LiveOK: args[0] == "ok", TargetOK: opts["target"] == "", Detail: rest}, nil
 	case "retired":
 		return release.Retired{Color: s.state.Idle(s.policy.First)}, nil
-	case "stumble":
-		return release.Stumbled{Detail: strings.Join(args, " ")}, nil
+	case "failed":
+		return release.StepFailed{Detail: strings.Join(args, " ")}, nil
+	}
+	if verb == "extend" {
+		d, err := time.ParseDuration(args[0])
+		return release.Commanded{Command: release.ExtendBake, By: "ana", Why: opts["why"], For: d}, err
 	}
 	c := release.Commanded{Command: release.Command(verb), By: "ana", Why: opts["why"], To: release.Color(opts["to"]), Force: opts["force"] != ""}
 	if len(args) > 0 {
@@ -204,9 +223,9 @@ func image(text string, at time.Time) release.Image {
 	return release.Image{Tag: tag, Digest: "sha256:" + digest, PushedAt: at}
 }
 
-func running(tag string) *release.Slot {
+func running(tag string) *release.Observed {
 	if tag == "nothing" {
-		return &release.Slot{Replicas: []int32{0}}
+		return &release.Observed{Replicas: []int32{0}}
 	}
-	return &release.Slot{Image: image(tag, time.Time{}), Replicas: []int32{3}}
+	return &release.Observed{Image: image(tag, time.Time{}), Replicas: []int32{3}, Ready: 3}
 }

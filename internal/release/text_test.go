@@ -8,35 +8,34 @@ import (
 	"bluegreen/internal/release"
 )
 
-// TestWhatOthersWriteForgesNoLine has those try whose texts are shown: who names an alert
-// rule, and who lets a pod say why it fails.
-func TestWhatOthersWriteForgesNoLine(t *testing.T) {
+// TestTextFromOutsideForgesNoLine tries the names of alert rules and the messages of pods.
+func TestTextFromOutsideForgesNoLine(t *testing.T) {
 	const forged = "x\n2026-11-24 12:00:00 UTC  decided  resumed\u2028by \x1b[2J\u202eana"
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	var s release.State
-	var told []string
+	var texts []string
 	for _, e := range []release.Event{
-		release.Looked{Live: release.Blue, Blue: &release.Slot{Replicas: []int32{1}}},
+		release.Looked{Live: release.Blue, Blue: &release.Observed{Replicas: []int32{1}}},
 		release.AlertFired{Rule: forged},
 		release.ImagePushed{Image: release.Image{Tag: "2.0", Digest: "sha256:2"}},
 		release.RolloutObserved{Release: 1, Color: release.Green, Status: release.Progressing, Detail: forged},
-		release.Stumbled{Detail: forged},
+		release.StepFailed{Detail: forged},
 		release.RolloutObserved{Release: 1, Color: release.Green, Status: release.Broken, Detail: forged},
 		release.Looked{Live: release.Green, Detail: forged},
 	} {
 		var facts []release.Fact
 		s, facts = release.Next(s, e, release.Policy{RolloutTimeout: time.Hour}, now)
 		for _, f := range facts {
-			told = append(told, f.Text)
+			texts = append(texts, f.Text)
 		}
-		told = append(told, release.Explain(s, release.Policy{}, now))
+		texts = append(texts, release.Explain(s, release.Policy{}, now))
 	}
-	for _, text := range told {
+	for _, text := range texts {
 		if strings.ContainsFunc(text, release.Hidden) {
 			t.Errorf("%q", text)
 		}
 	}
-	if all := strings.Join(told, ""); strings.Count(all, "resumed by") < 6 {
-		t.Errorf("what they wrote is not shown at all: %q", told)
+	if all := strings.Join(texts, ""); strings.Count(all, "resumed by") < 6 {
+		t.Errorf("what they wrote is not shown at all: %q", texts)
 	}
 }

@@ -59,7 +59,6 @@ func (s *sim) newApp(n int) *app {
 		editedTo: map[release.Color]release.Image{}, unedited: map[release.Color]release.Image{},
 		effective: release.Blue, reaches: []release.Color{release.Blue},
 	}
-	a.store.KeepValues()
 	a.gateway = fake.NewGateway(release.Blue, gatewayTakes, now, nil)
 	if s.plan.DNS {
 		a.gateway = fake.NewProfile(release.Blue, gatewayTakes/4, gatewayTakes, now, nil)
@@ -186,8 +185,7 @@ func (s *sim) happen(i Item) {
 		})
 	case Alert:
 		id := fmt.Sprint(i.ID)
-		entry, err := engine.AlertEntry(id, release.AlertFired{ID: id, Rule: "errors", FiredAt: s.now.Add(-i.Ago), Color: i.Color}, s.now)
-		s.outside(a, entry, err)
+		s.outside(a, engine.AlertEntry(id, release.AlertFired{ID: id, Rule: "errors", FiredAt: s.now.Add(-i.Ago), Color: i.Color}, s.now))
 	case Order:
 		s.command(a, i)
 	case NodeLoss:
@@ -242,20 +240,16 @@ func (s *sim) command(a *app, i Item) {
 	case release.ReleaseQuarantine:
 		c.Digest = image(i.Image, false, time.Time{}).Digest
 	}
-	entry, err := engine.CommandEntry(fmt.Sprintf("%s-%d", i.Command, i.ID), c, s.now)
-	s.outside(a, entry, err)
+	s.outside(a, engine.CommandEntry(fmt.Sprintf("%s-%d", i.Command, i.ID), c, s.now))
 }
 
 // outside accepts an entry and takes its first steps, as the handlers do.
-func (s *sim) outside(a *app, entry engine.Entry, err error) {
-	if err != nil {
-		panic(err)
-	}
+func (s *sim) outside(a *app, entry engine.Entry) {
 	s.accept(a, entry.ID, func(ctx context.Context, e *engine.Engine) error {
 		if _, err := e.Accept(ctx, a.name, entry); err != nil {
 			return err
 		}
-		if err := e.HeadStart(ctx, a.name, 4*time.Second); err != nil {
+		if err := e.Step(ctx, a.name, 4*time.Second); err != nil {
 			s.logf("%s: first steps not taken: %v", a.name, err)
 		}
 		return nil

@@ -35,11 +35,11 @@ var mutants = []mutant{
 			return err
 		}
 		var err error
-		if seen, err = w.act(ctx, effect); err != nil {
+		if seen, err = w.carryOut(ctx, effect); err != nil {
 			return err
 		}`, `
 		var err error
-		if seen, err = w.act(ctx, effect); err != nil {
+		if seen, err = w.carryOut(ctx, effect); err != nil {
 			return err
 		}
 		if err := w.save(ctx, effect); err != nil {
@@ -64,15 +64,17 @@ var mutants = []mutant{
 	{"send a second wake-up for the same time", change("engine", "worker.free",
 		`!at.IsZero() && !at.Equal(w.record.WakeAt)`, `!at.IsZero()`)},
 	{"send each wake-up twice", change("engine", "worker.free",
-		`news := !at.IsZero() && !at.Equal(w.record.WakeAt)`, `
-		news := !at.IsZero() && !at.Equal(w.record.WakeAt)
-		if news {
+		`wake := !at.IsZero() && !at.Equal(w.record.WakeAt)`, `
+		wake := !at.IsZero() && !at.Equal(w.record.WakeAt)
+		if wake {
 			defer func() { _ = w.Wakeups.Wake(ctx, w.app.Name, at) }()
 		}`)},
 	{"send a wake-up for another worker's claim each time", change("engine", "Engine.comeBack",
-		`e.later[app].Equal(at)`, `e.later[app].Equal(at) && at.IsZero()`)},
-	{"probe for each message", change("release", "State.bake", `now.Before(next)`, `now.Before(r.SwitchedAt)`)},
-	{"forget to store a field", change("release", "Release", "`json:\"misses,omitempty\"`", "`json:\"-\"`")},
+		`!before.Before(at)`, `!before.Before(at) && at.IsZero()`)},
+	{"probe before the claim is saved", change("engine", "acts",
+		`case release.Deploy, release.Route, release.PrepareTarget, release.Retire, release.Probe:`, `case release.Deploy, release.Route, release.PrepareTarget, release.Retire:`)},
+	{"probe for each message", change("release", "State.probe", `now.Before(next)`, `now.Before(s.Serving.Since)`)},
+	{"forget to store a field", change("record", "progress", "`json:\"misses,omitempty\"`", "`json:\"-\"`")},
 	{"deploy to the rollback target during the bake", change("release", "decision.pushed",
 		`case r.Phase.Moving():`, `case r.Phase == Switching || r.Phase == Returning:`)},
 	{"trust provisioningState: believe that a write is in effect", change("engine", "worker.route",
@@ -80,17 +82,18 @@ var mutants = []mutant{
 	{"trust an operation's success without reading back", change("engine", "worker.confirm",
 		`reading.Live != e.To`, `false`)},
 	{"lose the inbox row on conflict", change("engine", "worker.adopt",
-		`w.told, w.done, w.dirty = nil, nil, false`, `w.told, w.dirty = nil, false`)},
+		`w.facts, w.decided, w.dirty = nil, nil, false`, `w.facts, w.dirty = nil, false`)},
 	{"believe a stale rollout", []edit{
 		{"engine", "worker.deploy", `!o.Matches`, `false`},
 		{"engine", "worker.judge", `case !o.Matches:`, `case false:`},
-		{"engine", "worker.unfit", `case !o.Matches:`, `case false:`}}},
+		{"engine", "worker.notReady", `case !o.Matches:`, `case false:`},
+		{"release", "decision.passed", `!c.Observed.Image.Same(r.Image) && !r.Image.IsZero()`, `false`}}},
 	{"count an alert of the other color", change("release", "decision.alerted",
 		`case e.Color != "" && e.Color != subject:`, `case e.Color == "neither" && e.Color != subject:`)},
-	{"count an alert of the version before", change("release", "decision.alerted",
-		`case !e.FiredAt.IsZero() && e.FiredAt.Before(r.RoutedAt.Add(-skew)):`, `case false:`)},
+	{"count an alert of the version before", change("release", "decision.alertAfter",
+		`case !a.At.IsZero() && a.At.Before(routed.Add(-skew)):`, `case false:`)},
 	{"drop an alert in the switch", change("release", "decision.alerted",
-		`case !r.Phase.Moving() && (r.Phase != Completed || r.To != s.Live):`, `case r.Phase != Baking:`)},
+		`case s.Serving.Release == 0 && !r.Phase.Preparing():`, `case r.Phase != Baking:`)},
 	{"retry the PUT blindly", change("engine", "worker.write",
 		`op, err := w.app.Gateway.Switch(ctx, to, w.record.Lease.Fence)`, `
 		op, err := w.app.Gateway.Switch(ctx, to, w.record.Lease.Fence)
@@ -98,34 +101,34 @@ var mutants = []mutant{
 			op, err = w.app.Gateway.Switch(context.WithoutCancel(ctx), to, w.record.Lease.Fence)
 		}`)},
 	{"route before verify", change("release", "decision.rollout",
-		`d.enter(Verifying, "%s runs %s with %d ready", r.To, r.Image, e.Ready)`, `d.beginSwitch("deployed")`)},
-	{"forget quarantine", change("release", "decision.returned", `r.Image.Digest != ""`, `false`)},
+		`d.enter(Verifying, reason.RolledOut, about{Color: r.To, Image: r.Image, Count: int(e.Seen.Ready)})`,
+		`r.Force = true; d.beginSwitch(reason.RolledOut)`)},
+	{"forget quarantine", change("release", "decision.quarantine", `i.Digest == ""`, `true`)},
 	{"skip the live check before deploy and retire", change("engine", "worker.unmoved",
 		`live == "" || reading.Live == live`, `live == live`)},
 	{"free the lease without commit", change("engine", "worker.free", `
 		if err := w.commit(ctx); err != nil {
 			return err
 		}`, ``)},
-	{"see drift where the gateway could not be read", change("engine", "worker.act",
-		`[]release.Event{release.Stumbled{Detail: err.Error()}}`,
-		`[]release.Event{release.Looked{}, release.Stumbled{Detail: err.Error()}}`)},
+	{"see drift where the gateway could not be read", change("engine", "worker.carryOut",
+		`[]release.Event{release.StepFailed{Detail: r.Failed.Error()}}`,
+		`[]release.Event{release.Looked{}, release.StepFailed{Detail: r.Failed.Error()}}`)},
 	{"begin a canceled operation again without a wait", change("engine", "worker.lost",
-		`min(w.Look<<min(w.losses, 10), calm)`, `time.Duration(0)`)},
-	{"send traffic back without looking again", change("release", "decision.route", `r.Fit = false`, ``)},
-	{"believe what an earlier worker saw of the rollback target", change("engine", "worker.owed",
-		`r.Phase == release.Returning && r.Operation == "" && !w.fit`,
-		`r.Phase == release.Returning && r.Operation == "" && !w.fit && r.ID == 0`)},
-	{"send traffic forward without looking again", change("engine", "worker.unfit",
+		`min(w.Look<<min(m.losses, 10), calm)`, `time.Duration(0)`)},
+	{"send traffic back without looking again", change("release", "decision.route", `p.TargetReady = false`, ``)},
+	{"believe what an earlier worker saw of the rollback target", change("engine", "targetSeen.lookFirst",
+		`!ok || s.Release.Phase != release.Returning || route.Operation != "" || t.ready`, `!ok || true`)},
+	{"send traffic forward without looking again", change("engine", "worker.notReady",
 		`case o.Ready == 0:`, `case o.Ready < 0:`)},
 	{"scale down although the live color has no ready pod", change("engine", "worker.retire",
 		`err == nil && o.Ready == 0`, `err == nil && o.Ready < 0`)},
 	{"resume without looking at what the colors run", change("release", "decision.accept",
-		`s.Live, s.Known = s.Drift.Live, false`, `s.Live = s.Drift.Live`)},
+		`s.Known = false`, ``)},
 	{"keep a record of the live color that is wrong", change("release", "decision.compare",
-		`seen == nil || seen.Image.Digest == "" || seen.Image.Digest == slot.Image.Digest`,
-		`seen == nil || slot.Image.Digest != ""`)},
+		`seen.Image.Digest == "" || seen.Image.Digest == s.Serving.Image.Digest`,
+		`seen.Image.Digest == "" || s.Serving.Image.Digest != ""`)},
 	{"forget that a color was brought up again", change("release", "decision.returned",
-		`s.slot(r.To).Verified, s.slot(r.From).Retired = false, false`, `s.slot(r.To).Verified = false`)},
+		`s.color(r.To).Checked, s.color(t.Color).Retired = Checked{}, false`, `s.color(r.To).Checked = Checked{}`)},
 	{"a switch by DNS is done before old answers have run out", change("fake", "Profile.Poll",
 		`!f.Seen.IsZero() && !p.now().Before(f.Seen.Add(p.ttl))`, `!f.Seen.IsZero()`)},
 	{"wait for room in a commit without committing", change("engine", "worker.work", `

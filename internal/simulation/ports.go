@@ -3,7 +3,6 @@ package simulation
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"bluegreen/internal/engine"
@@ -92,13 +91,15 @@ func (p store) Load(ctx context.Context, app string) (snap engine.Snapshot, err 
 	return snap, err
 }
 
-// Commit saves the record as it is after encoding and decoding, so that the worker goes on
-// with the fields that are stored and no others.
+// Commit saves the record, and gives the worker what is read back, so that it goes on with
+// the fields that are stored and no others.
 func (p store) Commit(ctx context.Context, from engine.Snapshot, c engine.Change) (snap engine.Snapshot, err error) {
 	err = p.stored("commit", func() error {
 		before, given := p.app.peek(), c.Record
-		c.Record = decoded(encoded(given))
 		snap, err = p.app.store.Commit(ctx, from, c)
+		if err == nil {
+			snap.Record = p.app.peek().Record
+		}
 		snap.Outbox = nil // notifications are no part of these runs
 		if err == nil {
 			err = p.app.store.Sent(ctx, from.App, c.Facts)
@@ -120,8 +121,8 @@ func (a *app) committed(c commit, consumed []engine.Entry) {
 			a.sim.logf("%s: %s: %s", a.name, f.Kind, f.Text)
 		}
 		for _, e := range consumed {
-			a.sim.logf("%s: %s %s -> %s", a.name, e.ID, e.Event, e.Decision)
-			c.decisions = append(c.decisions, decide(e))
+			a.sim.logf("%s: %s %v -> %s: %s", a.name, e.ID, e.Event, e.Decision.Kind, e.Decision.Text)
+			c.decided = append(c.decided, e)
 		}
 	}
 	ask(a, func(h onCommit) error { return h.committed(c) })
@@ -186,13 +187,21 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// Probe implements engine.Prober: of a color before the switch, or of the public address.
-func (p *ports) Probe(ctx context.Context, c engine.Check) error {
-	kind, name, _ := strings.Cut(c.URL, "/")
-	if kind == "public" {
-		ask(p.app, func(h onProbe) error { return h.probing(p.sim.current) })
+// check is of a color before the switch, or of the public address.
+type check struct {
+	*ports
+	public bool
+}
+
+// Run implements engine.Check.
+func (c check) Run(ctx context.Context, s engine.Subject) engine.Result {
+	if c.public {
+		ask(c.app, func(h onProbe) error { return h.probing(c.sim.current) })
 	}
-	return p.call("probe", func() error { return p.app.answer(kind == "public", release.Color(name)) })
+	if err := c.call("check", func() error { return c.app.answer(c.public, s.Color) }); err != nil {
+		return engine.Result{Verdict: release.Undecided, Detail: err.Error()}
+	}
+	return engine.Result{Verdict: release.Passed}
 }
 
 // answer is the result of a check of a color, at its preview address or at the public one.

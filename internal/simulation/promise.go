@@ -1,7 +1,6 @@
 package simulation
 
 import (
-	"strings"
 	"time"
 
 	"bluegreen/internal/engine"
@@ -109,21 +108,6 @@ type commit struct {
 	given, stored engine.Record   // as the worker gave it, and as it is read back
 	kept          bool            // nothing in the store was changed
 	facts         []release.Fact
-	decisions     []decision
+	decided       []engine.Entry // that left the inbox
 	err           error
-}
-
-// decision is an event that left the inbox.
-type decision struct {
-	entry engine.Entry
-	event release.Event
-	kind  release.FactKind
-	text  string
-	err   error // the event cannot be decoded
-}
-
-func decide(e engine.Entry) decision {
-	kind, text, _ := strings.Cut(e.Decision, ": ")
-	event, err := engine.Decode(e)
-	return decision{entry: e, event: event, kind: release.FactKind(kind), text: text, err: err}
 }

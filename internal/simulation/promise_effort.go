@@ -81,10 +81,10 @@ func (p *messagesBounded) woken(t *task, w wakeup) {
 	}
 }
 
-// probesBounded: during the bake an invocation checks the public address only when the record
-// that it knows says that a check is due, and once for each such time. Messages that come
-// after another worker's check was saved so cause none; those that load the record
-// before, at the same time, may each cause one.
+// probesBounded: during the bake only a worker whose claim was saved checks the public
+// address, only when the record that it knows says that a check is due, and once for each
+// such time. So a check is made once for its time, however many messages there are, unless
+// a worker dies or its claim ends before it has saved the result.
 type probesBounded struct {
 	app *app
 	now func(*task) time.Time
@@ -112,10 +112,12 @@ func (p *probesBounded) probing(t *task) error {
 	}
 	p.app.probes++
 	due := s.probedAt.Add(bake.ProbeEvery)
-	if end := s.switchedAt.Add(bake.Bake); s.probedAt.Before(end) && end.Before(due) {
+	if end := s.bakeUntil; s.probedAt.Before(end) && end.Before(due) {
 		due = end
 	}
 	switch {
+	case t.owner == "":
+		return fmt.Errorf("release %d is checked by a worker whose claim is not saved", s.id)
 	case p.now(t).Before(due):
 		return fmt.Errorf("release %d is checked before %s, when that is due", s.id, due.Sub(epoch))
 	case t.probed.Equal(due):

@@ -12,6 +12,7 @@ import (
 
 	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
+	"bluegreen/internal/release/reason"
 )
 
 // alertsAnswered: an alert that speaks of the live version in its bake leads to a
@@ -24,14 +25,14 @@ func (alertsAnswered) committed(c commit) error {
 	if c.err != nil {
 		return nil
 	}
-	for _, d := range c.decisions {
-		alert, ok := d.event.(release.AlertFired)
-		switch {
+	for _, e := range c.decided {
+		alert, ok := e.Event.(release.AlertFired)
+		switch d := e.Decision; {
 		case !ok:
-		case d.kind == release.Advanced && !speaksOfLive(c.after, alert):
-			return fmt.Errorf("traffic returns because of an alert that does not speak of the live version: %s", d.entry.Decision)
-		case d.kind == release.Dropped && mustCount(c.before, c.after, alert):
-			return fmt.Errorf("an alert in the bake led to nothing: %s", d.entry.Decision)
+		case d.Reason == reason.Returning && !speaksOfLive(c.after, alert):
+			return fmt.Errorf("traffic returns because of an alert that does not speak of the live version: %s", d.Text)
+		case d.Kind == release.Dropped && mustCount(c.before, c.after, alert):
+			return fmt.Errorf("an alert in the bake led to nothing: %s", d.Text)
 		}
 	}
 	return nil
@@ -65,10 +66,11 @@ func (p *decisionsRecorded) committed(c commit) error {
 		}
 		return nil
 	}
-	for _, d := range c.decisions {
-		reported := slices.ContainsFunc(c.facts, func(f release.Fact) bool { return f.Kind == d.kind && f.Text == d.text })
-		if d.err != nil || !reported {
-			return fmt.Errorf("%s was decided as %q, which the history does not report (%v)", d.entry.ID, d.entry.Decision, d.err)
+	for _, e := range c.decided {
+		d := e.Decision
+		reported := slices.ContainsFunc(c.facts, func(f release.Fact) bool { return f.Kind == d.Kind && f.Reason == d.Reason && f.Release == d.Release })
+		if e.Unreadable != nil || !reported {
+			return fmt.Errorf("%s was decided as %+v, which the history does not report", e.ID, d)
 		}
 	}
 	return nil
@@ -82,7 +84,7 @@ func (p *decisionsRecorded) restless(snap engine.Snapshot) error {
 		return fmt.Errorf("%d events are not decided", len(snap.Inbox))
 	}
 	for id := range p.app.accepted {
-		if e, err := p.app.store.Accepted(context.Background(), p.app.name, id); err != nil || e.Decision == "" {
+		if e, err := p.app.store.Accepted(context.Background(), p.app.name, id); err != nil || e.Decision.IsZero() {
 			return fmt.Errorf("%s was accepted and has no decision: %v", id, err)
 		}
 	}

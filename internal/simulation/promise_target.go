@@ -66,8 +66,8 @@ func (p *targetKept) committed(c commit) error {
 	if c.err != nil {
 		return nil
 	}
-	for _, d := range c.decisions {
-		if order, ok := d.event.(release.Commanded); ok && (order.Command == release.Promote || order.Command == release.ResumeReleases) {
+	for _, e := range c.decided {
+		if order, ok := e.Event.(release.Commanded); ok && (order.Command == release.Promote || order.Command == release.ResumeReleases) {
 			p.target = ""
 		}
 	}

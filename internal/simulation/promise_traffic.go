@@ -118,8 +118,8 @@ func (p *quarantineKept) committed(c commit) error {
 			p.bad[f.Image.Digest] = true
 		}
 	}
-	for _, d := range c.decisions {
-		if order, ok := d.event.(release.Commanded); ok && order.Command == release.ReleaseQuarantine {
+	for _, e := range c.decided {
+		if order, ok := e.Event.(release.Commanded); ok && order.Command == release.ReleaseQuarantine {
 			delete(p.bad, order.Digest)
 		}
 	}

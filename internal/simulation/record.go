@@ -1,8 +1,6 @@
 package simulation
 
 import (
-	"encoding/json"
-	"fmt"
 	"time"
 
 	"bluegreen/internal/engine"
@@ -31,23 +29,39 @@ type saved struct {
 	forced   bool
 	ordered  bool // by an operator
 	routedAt time.Time
-	endedAt  time.Time
-	// switchedAt is when users followed, probedAt when they were last seen to be served.
-	switchedAt, probedAt time.Time
+	ended    bool
+	target   release.Target // of a rollback
+	// probedAt is when users were last seen to be served.
+	probedAt, bakeUntil time.Time
 }
 
 func read(r engine.Record) *saved {
 	s := r.State
 	return &saved{
 		lease: r.Lease, wakeAt: r.WakeAt,
-		known: s.Known, live: s.Live, waiting: s.Waiting,
-		blue: s.Slot(release.Blue).Image, green: s.Slot(release.Green).Image,
+		known: s.Known, live: s.Serving.Color, waiting: s.Waiting,
+		blue: runsOn(s, release.Blue), green: runsOn(s, release.Green), target: s.RollbackTarget(),
 		paused: !s.Pause.IsZero(), held: !s.Hold.IsZero(), drift: !s.Drift.IsZero(), trouble: !s.Trouble.IsZero(),
 		id: s.Release.ID, phase: s.Release.Phase, image: s.Release.Image, to: s.Release.To, from: s.Release.From,
 		forced: s.Release.Force, ordered: s.Release.By != "",
-		routedAt: s.Release.RoutedAt, endedAt: s.Release.EndedAt, probedAt: s.Release.ProbedAt,
-		switchedAt: s.Release.SwitchedAt,
+		routedAt: routedAt(s), ended: s.Release.Phase.Ended(), probedAt: s.Release.Progress.ProbedAt, bakeUntil: s.Release.Progress.BakeUntil,
 	}
+}
+
+// runsOn is what a color is recorded to run: for the live color what serves.
+func runsOn(s release.State, c release.Color) release.Image {
+	if c == s.Serving.Color {
+		return s.Serving.Image
+	}
+	return s.Color(c).Image()
+}
+
+// routedAt is when traffic was first sent to the version that an alert is about.
+func routedAt(s release.State) time.Time {
+	if s.Release.Phase == release.Switching {
+		return s.Release.Since
+	}
+	return s.Serving.RoutedAt
 }
 
 // runs returns what a color is recorded to run.
@@ -73,20 +87,4 @@ func adopted(before, after *saved) bool {
 // explain is the state of a record in one sentence.
 func explain(r engine.Record, p release.Policy, now time.Time) string {
 	return release.Explain(r.State, p, now)
-}
-
-// encoded is the form in which a record is stored.
-func encoded(r engine.Record) []byte {
-	data, err := json.Marshal(r)
-	if err != nil {
-		panic(fmt.Sprintf("encode a record: %v", err))
-	}
-	return data
-}
-
-func decoded(data []byte) (r engine.Record) {
-	if err := json.Unmarshal(data, &r); err != nil {
-		panic(fmt.Sprintf("decode a record: %v", err))
-	}
-	return r
 }

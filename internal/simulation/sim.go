@@ -275,9 +275,9 @@ func (s *sim) newEngine(w *worker, a *app) *engine.Engine {
 		},
 		Apps: []engine.App{{
 			Name: a.name, Repository: "registry/" + a.name, Policy: s.plan.Policy,
-			Gateway: gateway{ports}, Workloads: workloads{ports}, Prober: ports, Fingerprint: "1",
-			Checks:  []engine.Check{{URL: "preview/{color}", Times: 2}},
-			Confirm: []engine.Check{{URL: "public/{color}"}},
+			Gateway: gateway{ports}, Workloads: workloads{ports}, Fingerprint: "1",
+			Before: []engine.Check{check{ports, false}, check{ports, false}, engine.GatewayHealth{Gateway: gateway{ports}}},
+			During: []engine.Check{check{ports, true}},
 		}},
 	})
 }
@@ -306,7 +306,7 @@ func (s *sim) wake() {
 
 // deliver delivers a queue message to a worker, and again when that fails.
 func (s *sim) deliver(a *app, tries int) {
-	s.invoke(s.anyWorker(), a, func(ctx context.Context, e *engine.Engine) error { return e.Step(ctx, a.name) }, func(dead bool, err error) {
+	s.invoke(s.anyWorker(), a, func(ctx context.Context, e *engine.Engine) error { return e.Step(ctx, a.name, 0) }, func(dead bool, err error) {
 		if (dead || err != nil) && tries > 1 {
 			if err != nil {
 				s.logf("app %s: a step failed: %v", a.name, err)

@@ -35,8 +35,31 @@ var _ engine.Notifier = (*Notifier)(nil)
 //	subject  "releases/<release>", or the app when the fact is about no release
 //	time     when it happened
 type Event struct {
-	App string `json:"app"`
-	release.Fact
+	App     string    `json:"app"`
+	Number  int       `json:"number"`
+	At      time.Time `json:"at"`
+	Kind    string    `json:"kind"`
+	Reason  string    `json:"reason"`
+	Release int       `json:"release,omitempty"`
+	Phase   string    `json:"phase,omitempty"`
+	Image   Image     `json:"image,omitzero"`
+	Live    string    `json:"live,omitempty"`
+	By      string    `json:"by,omitempty"`
+	Text    string    `json:"text"`
+}
+
+// Image is the image that an event is about.
+type Image struct {
+	Digest   string    `json:"digest,omitempty"`
+	Tag      string    `json:"tag,omitempty"`
+	PushedAt time.Time `json:"pushedAt,omitzero"`
+}
+
+func eventOf(app string, f release.Fact) Event {
+	return Event{
+		App: app, Number: f.Number, At: f.At, Kind: string(f.Kind), Reason: string(f.Reason), Release: f.Release, Phase: string(f.Phase),
+		Image: Image(f.Image), Live: string(f.Live), By: f.By, Text: f.Text,
+	}
 }
 
 // New makes a Notifier. endpoint is the topic's, https://NAME.REGION.eventgrid.azure.net/api/events;
@@ -84,7 +107,7 @@ func cloudEvent(app string, f release.Fact) (messaging.CloudEvent, error) {
 		subject = fmt.Sprintf("releases/%d", f.Release)
 	}
 	at := f.At.UTC()
-	event, err := messaging.NewCloudEvent("/bluegreen/"+app, "bluegreen."+string(f.Kind), Event{app, f}, &messaging.CloudEventOptions{
+	event, err := messaging.NewCloudEvent("/bluegreen/"+app, "bluegreen."+string(f.Kind), eventOf(app, f), &messaging.CloudEventOptions{
 		Subject: &subject, Time: &at,
 	})
 	event.ID = fmt.Sprintf("%s-%d", app, f.Number)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"bluegreen/internal/record"
 	"bluegreen/internal/release"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
@@ -35,7 +36,7 @@ func (s *Store) sent(ctx context.Context, app string, facts []release.Fact) ([]a
 	for r, err := range s.rows(ctx, within(app, outboxRows), everything) {
 		var held []release.Fact
 		if err == nil {
-			err = r.decode(&held)
+			held, err = decoded(r, record.DecodeFacts)
 		}
 		if err != nil {
 			return nil, err
@@ -48,7 +49,8 @@ func (s *Store) sent(ctx context.Context, app string, facts []release.Fact) ([]a
 		case 0:
 			actions = append(actions, remove(app, r.key, r.etag))
 		default:
-			entity, err := encode(app, r.key, left, nil)
+			data, err := record.EncodeFacts(left)
+			entity, err := encode(app, r.key, data, err, nil)
 			if err != nil {
 				return nil, err
 			}

@@ -50,16 +50,17 @@ type row struct {
 	data  string
 }
 
-func (r row) decode(value any) error {
-	if err := json.Unmarshal([]byte(r.data), value); err != nil {
-		return fmt.Errorf("read row %s: %w", r.key, err)
+// decoded is the value of a row.
+func decoded[T any](r row, decode func([]byte) (T, error)) (T, error) {
+	value, err := decode([]byte(r.data))
+	if err != nil {
+		return value, fmt.Errorf("read row %s: %w", r.key, err)
 	}
-	return nil
+	return value, nil
 }
 
-// encode makes a row of a value.
-func encode(app, rowKey string, value any, more properties) ([]byte, error) {
-	data, err := json.Marshal(value)
+// encode makes a row of a value's JSON, or passes on why there is none.
+func encode(app, rowKey string, data []byte, err error, more properties) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode row %s: %w", rowKey, err)
 	}

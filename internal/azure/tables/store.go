@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"bluegreen/internal/engine"
+	"bluegreen/internal/record"
 	"bluegreen/internal/release"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -47,23 +48,21 @@ func (s *Store) Load(ctx context.Context, app string) (engine.Snapshot, error) {
 	return snap, nil
 }
 
-func (r row) into(snap *engine.Snapshot) error {
+func (r row) into(snap *engine.Snapshot) (err error) {
 	switch {
 	case r.key == stateRow:
 		snap.Version = string(r.etag)
-		return r.decode(&snap.Record)
+		snap.Record, err = decoded(r, record.Decode)
 	case strings.HasPrefix(r.key, inboxRows):
 		var e engine.Entry
-		err := r.decode(&e)
+		e, err = decoded(r, record.DecodeEntry)
 		snap.Inbox = append(snap.Inbox, e)
-		return err
 	case strings.HasPrefix(r.key, outboxRows):
 		var facts []release.Fact
-		err := r.decode(&facts)
+		facts, err = decoded(r, record.DecodeFacts)
 		snap.Outbox = append(snap.Outbox, facts...)
-		return err
 	}
-	return nil
+	return err
 }
 
 // Commit implements engine.Store. The SDK sends a transaction again when its answer was
@@ -115,8 +114,8 @@ func (s *Store) settle(ctx context.Context, app, stamp string) (azcore.ETag, err
 func changes(from engine.Snapshot, c engine.Change, stamp string) ([]aztables.TransactionAction, error) {
 	var actions []aztables.TransactionAction
 	var failed error
-	write := func(kind aztables.TransactionType, rowKey string, value any, more properties, etag string) {
-		entity, err := encode(from.App, rowKey, value, more)
+	write := func(kind aztables.TransactionType, rowKey string, data []byte, err error, more properties, etag string) {
+		entity, err := encode(from.App, rowKey, data, err, more)
 		failed = errors.Join(failed, err)
 		actions = append(actions, action(kind, entity, azcore.ETag(etag)))
 	}
@@ -124,17 +123,21 @@ func changes(from engine.Snapshot, c engine.Change, stamp string) ([]aztables.Tr
 	if from.Version == "" {
 		kind = aztables.TransactionTypeAdd
 	}
-	write(kind, stateRow, c.Record, properties{propStamp: stamp}, from.Version)
+	data, err := record.Encode(c.Record)
+	write(kind, stateRow, data, err, properties{propStamp: stamp}, from.Version)
 	for _, e := range c.Consumed {
 		actions = append(actions, remove(from.App, inboxKey(e), ""))
 		// Merged, so that the stamp stays; a decision only makes the JSON longer.
-		write(aztables.TransactionTypeInsertMerge, eventKey(e.ID), e, properties{propAt: sortable(e.At), propDecided: true}, "")
+		data, err := record.EncodeEntry(e)
+		write(aztables.TransactionTypeInsertMerge, eventKey(e.ID), data, err, properties{propAt: sortable(e.At), propDecided: true}, "")
 	}
 	for _, f := range c.Facts {
-		write(aztables.TransactionTypeInsertReplace, historyKey(f.Number), f, properties{propAt: sortable(f.At)}, "")
+		data, err := record.EncodeFact(f)
+		write(aztables.TransactionTypeInsertReplace, historyKey(f.Number), data, err, properties{propAt: sortable(f.At)}, "")
 	}
 	if facts := published(c.Facts); len(facts) > 0 {
-		write(aztables.TransactionTypeInsertReplace, outboxKey(facts[0].Number), facts, nil, "")
+		data, err := record.EncodeFacts(facts)
+		write(aztables.TransactionTypeInsertReplace, outboxKey(facts[0].Number), data, err, nil, "")
 	}
 	return actions, failed
 }
@@ -148,11 +151,12 @@ func published(facts []release.Fact) []release.Fact {
 // one request each. A caller that comes again after an error finds a duplicate.
 func (s *Store) Accept(ctx context.Context, app string, e engine.Entry) (bool, error) {
 	stamp := rand.Text()
-	remembered, err := encode(app, eventKey(e.ID), e, properties{propStamp: stamp, propAt: sortable(e.At), propDecided: false})
+	data, err := record.EncodeEntry(e)
+	remembered, err := encode(app, eventKey(e.ID), data, err, properties{propStamp: stamp, propAt: sortable(e.At), propDecided: false})
 	if err != nil {
 		return false, fmt.Errorf("accept %s: %w", e.ID, err)
 	}
-	waiting, err := encode(app, inboxKey(e), e, nil)
+	waiting, err := encode(app, inboxKey(e), data, nil, nil)
 	if err != nil {
 		return false, fmt.Errorf("accept %s: %w", e.ID, err)
 	}
@@ -180,7 +184,7 @@ func (s *Store) Accepted(ctx context.Context, app, id string) (engine.Entry, err
 	var e engine.Entry
 	r, err := s.get(ctx, app, eventKey(id))
 	if err == nil {
-		err = r.decode(&e)
+		e, err = decoded(r, record.DecodeEntry)
 	}
 	if err != nil {
 		return engine.Entry{}, fmt.Errorf("entry %s: %w", id, err)
@@ -202,7 +206,7 @@ func (s *Store) History(ctx context.Context, app string, limit, before int) ([]r
 	for r, err := range s.rows(ctx, filter, aztables.ListEntitiesOptions{Top: &page}) {
 		var f release.Fact
 		if err == nil {
-			err = r.decode(&f)
+			f, err = decoded(r, record.DecodeFact)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read the history of %s: %w", app, err)

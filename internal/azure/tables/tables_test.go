@@ -14,6 +14,7 @@ import (
 	"bluegreen/internal/azure/tables"
 	"bluegreen/internal/contract"
 	"bluegreen/internal/engine"
+	stored "bluegreen/internal/record"
 	"bluegreen/internal/release"
 	"bluegreen/testbed"
 
@@ -80,22 +81,22 @@ func TestLoadIsOneRequest(t *testing.T) {
 func TestWhatIsTooLargeForARowIsDenied(t *testing.T) {
 	s, _ := open(t, retried)
 	huge := record(1)
-	huge.State.Release.Detail = strings.Repeat("x", 500<<10)
+	huge.State.Release.Progress.Detail = strings.Repeat("x", 500<<10)
 	_, err := s.Commit(t.Context(), load(t, s), engine.Change{Record: huge})
 	if !errors.Is(err, engine.ErrDenied) || !strings.Contains(err.Error(), "row state would take") {
 		t.Errorf("a record of 500 KiB answers %v", err)
 	}
 	e := entry("huge")
-	e.Event = json.RawMessage(`"` + strings.Repeat("x", 500<<10) + `"`)
+	e.Event = release.Commanded{Why: strings.Repeat("x", 500<<10)}
 	if _, err = s.Accept(t.Context(), "shop", e); !errors.Is(err, engine.ErrDenied) {
 		t.Errorf("an event of 500 KiB answers %v", err)
 	}
-	huge.State.Release.Detail = strings.Repeat("x", 479<<10)
+	huge.State.Release.Progress.Detail = strings.Repeat("x", 478<<10)
 	if _, err = s.Commit(t.Context(), load(t, s), engine.Change{Record: huge}); err != nil {
-		t.Errorf("a record of 479 KiB answers %v", err)
+		t.Errorf("a record of 478 KiB answers %v", err)
 	}
-	if now := load(t, s); now.Record.State.Release.Detail != huge.State.Release.Detail {
-		t.Error("a record of 479 KiB is not loaded as it was")
+	if now := load(t, s); now.Record.State.Release.Progress.Detail != huge.State.Release.Progress.Detail {
+		t.Error("a record of 478 KiB is not loaded as it was")
 	}
 }
 
@@ -154,7 +155,7 @@ func TestSweepDeletesAllThatIsOldHoweverMuch(t *testing.T) {
 func BenchmarkAccept(b *testing.B) {
 	numbered := func(i int) engine.Entry {
 		e := entry(fmt.Sprint(i))
-		e.Event = json.RawMessage(`{"Image":{"digest":"sha256:` + strings.Repeat("0", 64) + `","tag":"6.7.1"}}`)
+		e.Event = release.ImagePushed{Image: release.Image{Digest: "sha256:" + strings.Repeat("0", 64), Tag: "6.7.1"}}
 		return e
 	}
 	b.Run("bare", func(b *testing.B) {
@@ -179,7 +180,7 @@ func BenchmarkAccept(b *testing.B) {
 }
 
 func insert(ctx context.Context, table *aztables.Client, e engine.Entry) error {
-	data, err := json.Marshal(e)
+	data, err := stored.EncodeEntry(e)
 	if err != nil {
 		return err
 	}

@@ -18,9 +18,28 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// RunJob implements engine.JobRunner. The Job belongs to its CronJob, whose history limits
-// tidy it away.
-func (w *Workloads) RunJob(ctx context.Context, c release.Color, cronJob string, id int, i release.Image) (release.Verdict, string, error) {
+// JobCheck makes a check of a Job that is created from the template of a CronJob, once for
+// each release and color.
+func (w *Workloads) JobCheck(cronJob string) engine.Check { return jobCheck{w, cronJob} }
+
+type jobCheck struct {
+	*Workloads
+	cronJob string
+}
+
+// Run implements engine.Check: it creates the Job if it is not there yet, and reports how
+// it is doing.
+func (j jobCheck) Run(ctx context.Context, s engine.Subject) engine.Result {
+	verdict, detail, err := j.runJob(ctx, s.Color, j.cronJob, s.Release, s.Image)
+	if err != nil {
+		return engine.Result{Verdict: release.Unknown, Detail: fmt.Sprintf("run the check %s: %v", j.cronJob, err)}
+	}
+	return engine.Result{Verdict: verdict, Detail: detail}
+}
+
+// runJob creates or reads the Job. It belongs to its CronJob, whose history limits tidy it
+// away.
+func (w *Workloads) runJob(ctx context.Context, c release.Color, cronJob string, id int, i release.Image) (release.Verdict, string, error) {
 	t, err := w.target(c)
 	if err != nil {
 		return "", "", err

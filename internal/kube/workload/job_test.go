@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"bluegreen/internal/engine"
+	"bluegreen/internal/kube/workload"
 	"bluegreen/internal/release"
 	"bluegreen/testbed"
 
@@ -33,16 +34,21 @@ func (w *env) template(name, image string) {
 }
 
 // verdict runs a check until it is decided.
-func (w *env) verdict(job engine.JobRunner, cronJob string) (verdict release.Verdict, detail string) {
+func (w *env) verdict(on *workload.Workloads, cronJob string) (release.Verdict, string) {
 	w.t.Helper()
+	var r engine.Result
 	testbed.Eventually(w.t, time.Minute, func() bool {
-		var err error
-		if verdict, detail, err = job.RunJob(w.t.Context(), release.Green, cronJob, 7, w.images[1]); err != nil {
-			w.t.Fatal(err)
+		r = w.runJob(on, cronJob)
+		if r.Verdict == release.Unknown {
+			w.t.Fatal(r.Detail)
 		}
-		return verdict != release.Undecided
-	}, func() string { return detail })
-	return verdict, detail
+		return r.Verdict != release.Undecided
+	}, func() string { return r.Detail })
+	return r.Verdict, r.Detail
+}
+
+func (w *env) runJob(on *workload.Workloads, cronJob string) engine.Result {
+	return on.JobCheck(cronJob).Run(w.t.Context(), engine.Subject{Release: 7, Color: release.Green, Image: w.images[1]})
 }
 
 func TestAJobIsRunOncePerReleaseAndKnowsWhatItChecks(t *testing.T) {
@@ -86,11 +92,9 @@ func TestAJobThatCannotStartIsUndecidedAndSaysWhy(t *testing.T) {
 	w.template("smoke", "shop.example/check:unpullable")
 	var detail string
 	testbed.Eventually(t, time.Minute, func() bool {
-		var v release.Verdict
-		var err error
-		v, detail, err = w.RunJob(t.Context(), release.Green, "smoke", 7, w.images[1])
-		if err != nil || v != release.Undecided {
-			t.Fatalf("%s: %s, error %v", v, detail, err)
+		r := w.runJob(w.Workloads, "smoke")
+		if detail = r.Detail; r.Verdict != release.Undecided {
+			t.Fatalf("%s: %s", r.Verdict, detail)
 		}
 		return regexp.MustCompile(`pod smoke-7-\S+ waits: ImagePullBackOff: .*manifest unknown`).MatchString(detail)
 	}, func() string { return detail })

@@ -1,0 +1,38 @@
+package arch_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"bluegreen/internal/golden"
+	"bluegreen/internal/release"
+)
+
+// TestThePageOfCommandsIsMadeFromTheirTable writes docs/commands.md from release.Commands.
+func TestThePageOfCommandsIsMadeFromTheirTable(t *testing.T) {
+	var page strings.Builder
+	page.WriteString("# Commands\n\nMade from `release.Commands` by `go test ./internal/arch -update`; do not edit.\n\n" +
+		"Every command is a POST below `/api/apps/APP/`, with an `Idempotency-Key` and a JSON object as its body, and a subcommand of `bluegreen`. Besides the fields below each takes `why` and `by` (both for the history) and `wait` (answer when the outcome is known).\n\n" +
+		"| command | purpose | fields | refused for |\n|---|---|---|---|\n")
+	for _, v := range release.Commands {
+		line := "bluegreen " + string(v.Command) + " APP"
+		var fields, refusals []string
+		for _, f := range v.Takes {
+			need := ""
+			if f.Required {
+				need = ", required"
+			}
+			fields = append(fields, fmt.Sprintf("`%s` (%s%s): %s", f.Name, f.Kind, need, f.Help))
+			if f.Argument {
+				line += " " + strings.ToUpper(f.Name)
+			}
+		}
+		for _, r := range v.Refusals {
+			refusals = append(refusals, "`"+string(r)+"`")
+		}
+		fmt.Fprintf(&page, "| `%s` | %s | %s | %s |\n", line, v.Does, strings.Join(fields, "<br>"), strings.Join(refusals, ", "))
+	}
+	page.WriteString("\nA refusal answers 409 with `error.reason`, one of those above, and `error.message`, which says what to do. Any command that cannot be decided yet stays accepted; repeating it with the same key reports its outcome.\n")
+	golden.Check(t, top+"/docs/commands.md", page.String())
+}

@@ -1,0 +1,105 @@
+package console
+
+import (
+	"time"
+
+	"bluegreen/internal/api"
+	"bluegreen/internal/engine"
+	"bluegreen/internal/release"
+)
+
+// What callers see is converted here alone. The gateway's running operation stays inside.
+
+func appOf(v engine.View) api.App {
+	s := v.State
+	a := api.App{
+		Name: v.App, Phase: s.Release.Phase, Sentence: v.Sentence, Live: s.Serving.Color,
+		Colors:  api.Colors{Blue: colorOf(s, release.Blue), Green: colorOf(s, release.Green)},
+		Waiting: unlessZero(api.Image(s.Waiting), s.Waiting.IsZero()), Hold: noteOf(s.Hold), Pause: noteOf(s.Pause), Trouble: noteOf(s.Trouble),
+		Drift:          unlessZero(api.Drift(s.Drift), s.Drift.IsZero()),
+		RollbackTarget: targetOf(s),
+		Problems:       v.Problems, Pending: v.Pending, Busy: v.Busy, UpdatedAt: updated(s), WakeAt: v.WakeAt,
+	}
+	for _, q := range s.Quarantined {
+		a.Quarantined = append(a.Quarantined, api.Quarantine{Image: api.Image(q.Image), Why: q.Why, Since: q.Since})
+	}
+	for _, i := range s.Good {
+		a.Good = append(a.Good, api.Image(i))
+	}
+	if s.Release.ID > 0 {
+		a.Release = releaseOf(s)
+	}
+	return a
+}
+
+func releaseOf(s release.State) *api.Release {
+	r := s.Release
+	out := &api.Release{
+		ID: r.ID, Phase: r.Phase, Image: api.Image(r.Image), To: r.To, From: r.From, By: r.By, Why: r.Why, Force: r.Force,
+		Approved: r.Approved, Began: r.Began, Since: r.Since, BakeUntil: r.Progress.BakeUntil, Reason: r.Reason, Cause: r.Cause, Detail: r.Progress.Detail,
+	}
+	if s.Serving.Release == r.ID {
+		out.SwitchedAt = s.Serving.Since
+	}
+	if r.Phase.Ended() {
+		out.EndedAt = r.Since
+	}
+	return out
+}
+
+func unlessZero[T any](v T, zero bool) *T {
+	if zero {
+		return nil
+	}
+	return &v
+}
+
+func noteOf(n release.Note) *api.Note { return unlessZero(api.Note(n), n.IsZero()) }
+
+func targetOf(s release.State) *api.Target {
+	t := s.RollbackTarget()
+	return unlessZero(api.Target{Color: t.Color, Image: api.Image(t.Image), Replicas: t.Replicas, Until: s.Serving.Until}, t.Color == "")
+}
+
+func colorOf(s release.State, c release.Color) api.Color {
+	color := s.Color(c)
+	role := api.Idle
+	switch c {
+	case s.Serving.Color:
+		role = api.Live
+	case s.RollbackTarget().Color:
+		role = api.RollbackTarget
+	}
+	return api.Color{
+		Role: role, Image: api.Image(color.Image()), Ordered: api.Image(color.Ordered.Image), Observed: api.Image(color.Observed.Image),
+		Replicas: color.Observed.Replicas, Ready: color.Observed.Ready, SeenAt: color.Observed.At, Checked: color.Passed(), Retired: color.Retired,
+	}
+}
+
+func decisionOf(d release.Decision) *api.Decision {
+	return unlessZero(api.Decision(d), d.IsZero())
+}
+
+func factsOf(facts []release.Fact) []api.Fact {
+	out := []api.Fact{}
+	for _, f := range facts {
+		out = append(out, api.Fact{
+			Number: f.Number, At: f.At, Kind: f.Kind, Reason: f.Reason, Release: f.Release, Phase: f.Phase, Image: api.Image(f.Image), Live: f.Live,
+			By: f.By, Text: f.Text, Line: f.Line(), Took: f.Took.Seconds(), Detail: f.Detail, Operation: f.Operation,
+		})
+	}
+	return out
+}
+
+// updated is the last moment that the state speaks of.
+func updated(s release.State) (last time.Time) {
+	for _, t := range []time.Time{
+		s.Release.Began, s.Release.Since, s.Release.Progress.ProbedAt, s.Serving.Since, s.Blue.Observed.At, s.Green.Observed.At,
+		s.Hold.Since, s.Pause.Since, s.Drift.Since, s.Trouble.Since,
+	} {
+		if t.After(last) {
+			last = t
+		}
+	}
+	return last
+}

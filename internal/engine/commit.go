@@ -1,0 +1,195 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+
+	"bluegreen/internal/release"
+)
+
+// schema is the form of the record that this version writes. It works with records of the
+// schema before and of the one after: handlers of two versions run beside each other
+// during a rolling deployment, and when it is undone.
+const schema = 2
+
+// unusable says why a record cannot be worked with; "" when it can.
+func unusable(r Record) string {
+	if r.Schema > schema+1 {
+		return fmt.Sprintf("its record is of schema %d, and this version of bluegreen works with schemas up to %d: deploy the newer version again; until then nothing is changed, and events are kept", r.Schema, schema+1)
+	}
+	if p := r.State.Release.Phase; !p.Known() {
+		return fmt.Sprintf("its release is in the phase %q, which this version of bluegreen does not know: deploy the newer version again; until then nothing is changed, and events are kept", p)
+	}
+	return ""
+}
+
+// reload reads the app afresh and gives up what was not saved.
+func (w *worker) reload(ctx context.Context) error {
+	snap, err := w.Store.Load(ctx, w.app.Name)
+	if err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	if why := unusable(snap.Record); why != "" {
+		return errors.New(why)
+	}
+	w.adopt(snap)
+	w.loaded = w.Now()
+	if l := snap.Record.Lease; l.Owner != "" && l.Owner != w.owner && w.Now().Before(l.Until) {
+		if err := w.comeBack(ctx, w.app.Name, l.Until); err != nil {
+			return fmt.Errorf("come back later: %w", err)
+		}
+		return errTaken
+	}
+	return nil
+}
+
+func (w *worker) adopt(snap Snapshot) {
+	w.snap, w.record = snap, snap.Record
+	w.record.Schema = schema
+	w.record.State.App = w.app.Name
+	w.facts, w.decided, w.dirty = nil, nil, false
+}
+
+// claim takes the app. The first fence of a record is the time: when the store was lost or
+// the app has been given a new one, clusters remember the fences from before.
+func (w *worker) claim() {
+	fence := cmp.Or(w.record.Lease.Fence, w.Now().Unix()) + 1
+	w.record.Lease = Lease{Owner: w.owner, Until: w.Now().Add(w.Lease), Fence: fence}
+	w.dirty = true
+}
+
+// acts reports whether the decision and the claim must be saved before an effect is carried
+// out: it changes a gateway or a cluster, or it is a probe, which messages that arrive
+// together must not multiply.
+func acts(effect release.Effect) bool {
+	switch effect.(type) {
+	case release.Deploy, release.Route, release.PrepareTarget, release.Retire, release.Probe:
+		return true
+	}
+	return false
+}
+
+// save commits what is decided when the effect acts, or goes on with what the last step
+// has begun, so that it can be seen; and keeps the lease alive.
+func (w *worker) save(ctx context.Context, effect release.Effect) error {
+	if w.dirty && (acts(effect) || w.last == reflect.TypeOf(effect) || len(w.facts) >= mostFacts) {
+		w.renew()
+		return w.commit(ctx)
+	}
+	if !w.renew() {
+		return nil
+	}
+	return w.commit(ctx)
+}
+
+// renew makes the claim longer when a good part of it is used up.
+func (w *worker) renew() bool {
+	if w.record.Lease.Until.Sub(w.Now()) >= w.Lease*2/3 {
+		return false
+	}
+	w.record.Lease.Until = w.Now().Add(w.Lease)
+	return true
+}
+
+// commit saves what is decided. A commit whose outcome is not known is settled by
+// loading: its mark, which no other commit has, says whether it was done. Owner and fence
+// do not: a commit that frees the app looks like that of any other worker that freed it.
+// A claim that ran out unnoticed does no harm here: no other worker has taken the app when
+// the record is still as we know it.
+func (w *worker) commit(ctx context.Context) error {
+	var failed error
+	w.commits++
+	w.record.Commit = fmt.Sprintf("%s.%d", w.owner, w.commits)
+	for try := range 4 {
+		snap, err := w.Store.Commit(ctx, w.snap, Change{Record: w.record, Consumed: w.decided, Facts: w.facts})
+		if err == nil {
+			w.adopt(snap)
+			w.publish(ctx)
+			return nil
+		}
+		failed = err
+		if snap, err = w.Store.Load(ctx, w.app.Name); err == nil && snap.Version != w.snap.Version {
+			if snap.Record.Commit != w.record.Commit {
+				return errTaken
+			}
+			w.adopt(snap)
+			return nil
+		}
+		if err := w.Sleep(ctx, time.Duration(try+1)*100*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("save: %w", failed)
+}
+
+// free gives the lease back, with the time at which the app is to be worked on again. Only
+// the worker whose commit stored that time sends the wake-up for it.
+func (w *worker) free(ctx context.Context) error {
+	w.record.Lease.Owner, w.record.Lease.Until = "", time.Time{}
+	at := w.wakeAt()
+	wake := !at.IsZero() && !at.Equal(w.record.WakeAt)
+	w.record.WakeAt = at
+	if err := w.commit(ctx); err != nil {
+		return err
+	}
+	if wake {
+		if err := w.Wakeups.Wake(ctx, w.app.Name, at); err != nil {
+			w.Log.Warn("wake-up not sent: the clock tick will notice", "app", w.app.Name, "at", at, "error", err)
+		}
+	}
+	return nil
+}
+
+func (w *worker) wakeAt() time.Time {
+	now := w.Now()
+	effect, at := w.record.State.NextEffect(w.app.Policy, now)
+	switch {
+	case w.record.Preflight.Config != w.app.Fingerprint || !w.record.State.Known:
+		return now.Add(time.Minute)
+	case w.failures >= patience && !w.record.State.Release.Phase.Active():
+		return now.Add(time.Minute) // no release waits for it
+	case w.failures >= patience:
+		return now.Add(rest)
+	case effect != nil || len(w.pendingEntries()) > 0:
+		return now
+	}
+	return at
+}
+
+// schedule makes sure that a wake-up is under way for an app that needs nothing now.
+func (w *worker) schedule(ctx context.Context) error {
+	_, at := w.record.State.NextEffect(w.app.Policy, w.Now())
+	if at.IsZero() || at.Equal(w.record.WakeAt) || w.resting() > 0 {
+		return nil
+	}
+	w.claim()
+	return w.free(ctx)
+}
+
+// publish sends what the outbox holds, beside the work and never in its way.
+func (w *worker) publish(ctx context.Context) {
+	if len(w.snap.Outbox) == 0 || w.sending {
+		return
+	}
+	w.sending = true
+	facts := slices.Clone(w.snap.Outbox)
+	w.sent.Go(func() { w.notify(ctx, w.app.Name, facts) })
+}
+
+// notify sends facts and takes them off the outbox; those that fail are sent by a later tick.
+func (e *Engine) notify(ctx context.Context, app string, facts []release.Fact) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := e.Notifier.Notify(ctx, app, facts); err != nil {
+		e.Log.Warn("events not published, they stay in the outbox", "app", app, "count", len(facts), "error", err)
+		return
+	}
+	if err := e.Store.Sent(ctx, app, facts); err != nil {
+		e.Log.Warn("published events not taken off the outbox: they will be sent again with the same ids", "app", app, "error", err)
+	}
+}

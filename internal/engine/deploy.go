@@ -1,0 +1,117 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"bluegreen/internal/release"
+)
+
+// margin is how much longer than a write the claim on an app must last.
+const margin = 5 * time.Second
+
+// noImage keeps the image that a color has.
+var noImage release.Image
+
+// deploy orders the image on its color, once for each worker, and watches the rollout.
+func (w *worker) deploy(ctx context.Context, e release.Deploy) stepResult {
+	if !w.orders.sent(e.Release, e.Color) {
+		looked, unmoved, err := w.unmoved(ctx)
+		switch {
+		case err != nil:
+			return failed(err)
+		case !unmoved:
+			return saw(looked)
+		case !e.Cleared:
+			return saw(release.DeployCleared{Release: e.Release, Color: e.Color})
+		}
+		if err := w.order(ctx, e.Color, e.Image, e.Like, e.AtLeast); err != nil {
+			return failed(err)
+		}
+		w.orders.note(e.Release, e.Color)
+	}
+	o, err := w.app.Workloads.Observe(ctx, e.Color, e.Image, w.Look)
+	if err != nil {
+		return failed(fmt.Errorf("watch %s: %w", e.Color, err))
+	}
+	r := stepResult{}
+	if !o.Matches {
+		w.orders.forget() // it was changed outside bluegreen: order again, after a wait
+		o.Status, r.Wait = release.Progressing, w.Look
+	}
+	r.Seen = []release.Event{release.RolloutObserved{
+		Release: e.Release, Color: e.Color, Status: o.Status, Seen: *observed(o), Detail: o.Detail,
+	}}
+	return r
+}
+
+// orders is the color that this worker last gave an order to, and for which release.
+type orders struct {
+	release int
+	color   release.Color
+}
+
+func (o *orders) sent(id int, c release.Color) bool { return *o == orders{id, c} }
+func (o *orders) note(id int, c release.Color)      { *o = orders{id, c} }
+func (o *orders) forget()                           { *o = orders{} }
+
+// order asks a color for an image and a size, under this worker's fence.
+func (w *worker) order(ctx context.Context, c release.Color, i release.Image, like release.Color, atLeast []int32) error {
+	ctx, cancel := w.claimed(ctx)
+	defer cancel()
+	return wrap(w.app.Workloads.Deploy(ctx, Order{
+		Color: c, Image: i, Like: like, AtLeast: atLeast, Fence: w.record.Lease.Fence,
+	}), "deploy %s to %s", i, c)
+}
+
+// take makes this worker the last one that acted on a color, so that what a stale one
+// still has under way there is fenced. It changes nothing else, and traffic does not wait
+// for a cluster that cannot be reached.
+func (w *worker) take(ctx context.Context, id int, c release.Color) error {
+	if w.orders.sent(id, c) {
+		return nil
+	}
+	err := w.order(ctx, c, noImage, "", nil)
+	if errors.Is(err, ErrFenced) {
+		return err
+	}
+	if err != nil {
+		w.Log.Warn("a color could not be taken from earlier workers", "app", w.app.Name, "color", c, "error", err)
+	}
+	w.orders.note(id, c)
+	return nil
+}
+
+// claimed bounds a write by this worker's claim: a worker that slept past its end sends
+// nothing, and what it has sent is done before another worker acts.
+func (w *worker) claimed(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithDeadline(ctx, w.record.Lease.Until.Add(-margin))
+}
+
+// retire scales the idle color down, while the live one has a ready pod.
+func (w *worker) retire(ctx context.Context, e release.Retire) stepResult {
+	looked, unmoved, err := w.unmoved(ctx)
+	if err != nil {
+		return failed(err)
+	}
+	if !unmoved {
+		return saw(looked)
+	}
+	if live := w.record.State.Serving.Color; live != "" {
+		o, err := w.app.Workloads.Observe(ctx, live, noImage, 0)
+		if err == nil && o.Ready == 0 {
+			err = fmt.Errorf("%s is live and has no ready pod, %s is kept", live, e.Color)
+		}
+		if err != nil {
+			return failed(fmt.Errorf("look at %s before %s is scaled down: %w", live, e.Color, err))
+		}
+	}
+	ctx, cancel := w.claimed(ctx)
+	defer cancel()
+	if err := w.app.Workloads.Scale(ctx, e.Color, e.Replicas, w.record.Lease.Fence); err != nil {
+		return failed(fmt.Errorf("scale %s down: %w", e.Color, err))
+	}
+	return saw(release.Retired{Color: e.Color})
+}

@@ -1,0 +1,87 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"time"
+
+	"bluegreen/internal/release"
+)
+
+// keep is for how long accepted events and history are kept. Event Grid delivers an event
+// again for at most a day.
+const keep = 30 * 24 * time.Hour
+
+// task is work that is due every so often, beside what the core asks for. When it last ran
+// is in the app's record, so that a tick that did not happen only makes it late.
+type task struct {
+	name  string
+	every time.Duration
+	when  func(release.State) bool // nil: always
+	soon  func(release.State) bool // at every tick; nil: never
+}
+
+var periodicTasks = []task{
+	{name: "look", every: 5 * time.Minute, when: atRest, soon: drifted},
+	{name: "list-registry", every: 10 * time.Minute},
+	{name: "sweep", every: 24 * time.Hour},
+}
+
+// atRest reports whether no worker looks at the gateway for a release.
+func atRest(s release.State) bool {
+	return s.Known && (!s.Release.Phase.Active() || s.Release.Phase == release.Awaiting)
+}
+
+func drifted(s release.State) bool { return !s.Drift.IsZero() }
+
+func (t task) due(r Record, now time.Time) bool {
+	if t.when != nil && !t.when(r.State) {
+		return false
+	}
+	return t.soon != nil && t.soon(r.State) || now.Sub(r.Ran[t.name]) >= t.every
+}
+
+// periodic is the engine's own effect: to run a periodic task.
+type periodic struct {
+	release.Effect
+	task
+}
+
+// runTask runs a periodic task, and records that it ran before it is known whether it
+// succeeded: one that fails is tried again when it is due again.
+func (w *worker) runTask(ctx context.Context, t task) stepResult {
+	w.tasks = w.tasks[1:]
+	last := w.Now()
+	if w.record.Ran[t.name].IsZero() { // the apps of a new installation are not all due at once
+		last = last.Add(-spread(w.app.Name, t.every))
+	}
+	w.record.Ran = maps.Clone(w.record.Ran)
+	if w.record.Ran == nil {
+		w.record.Ran = map[string]time.Time{}
+	}
+	w.record.Ran[t.name], w.dirty = last, true
+	switch t.name {
+	case "look":
+		return w.look(ctx)
+	case "list-registry":
+		if err := w.missed(ctx, w.app, w.record.State); err != nil {
+			w.Log.Warn("missed pushes not looked for", "app", w.app.Name, "error", err)
+		}
+	case "sweep":
+		if err := w.Store.Sweep(ctx, w.app.Name, w.Now().Add(-keep)); err != nil {
+			w.Log.Warn("old rows not deleted", "app", w.app.Name, "error", err)
+		}
+	default:
+		return failed(fmt.Errorf("no periodic task is called %q", t.name))
+	}
+	return stepResult{}
+}
+
+// spread is a part of a duration that differs from app to app.
+func spread(app string, d time.Duration) time.Duration {
+	h := fnv.New32a()
+	h.Write([]byte(app))
+	return d * time.Duration(h.Sum32()%1024) / 1024
+}

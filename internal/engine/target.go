@@ -1,0 +1,96 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"bluegreen/internal/release"
+)
+
+// hurry is for how long a rollback target that is not ready is watched without a rest.
+const hurry = 2 * time.Minute
+
+// targetSeen is what this worker has seen of the rollback target.
+type targetSeen struct {
+	ready   bool // it can take the traffic
+	changed bool // it runs another image than when it served
+}
+
+// lookFirst makes a worker look at the rollback target itself before it begins to send
+// traffic there: another worker has seen it ready, perhaps long ago.
+func (t *targetSeen) lookFirst(effect release.Effect, s release.State) release.Effect {
+	route, ok := effect.(release.Route)
+	if !ok || s.Release.Phase != release.Returning || route.Operation != "" || t.ready {
+		return effect
+	}
+	return release.PrepareTarget{Release: route.Release, Target: s.Release.Progress.Target, From: s.Release.To}
+}
+
+// prepareTarget finds out whether the rollback target can take the traffic. It asks
+// nothing of the color that traffic is to leave: its pods, its cluster and its API may all
+// be gone.
+func (w *worker) prepareTarget(ctx context.Context, e release.PrepareTarget) stepResult {
+	t := e.Target
+	o, err := w.app.Workloads.Observe(ctx, t.Color, t.Image, 0)
+	if err != nil {
+		health, herr := w.app.Gateway.Health(ctx, t.Color)
+		if herr != nil || !health.Healthy || w.failures == 0 || w.target.changed {
+			return failed(fmt.Errorf("look at %s: %w", t.Color, err))
+		}
+		return w.targetReady(e, "its cluster cannot be reached, but the gateway sees it healthy")
+	}
+	small := sum(o.Replicas) < sum(t.Replicas) || sum(o.Replicas) == 0
+	if small {
+		if err := w.order(ctx, t.Color, t.Image, "", t.Replicas); err != nil {
+			return failed(err)
+		}
+	} else if err := w.take(ctx, e.Release, t.Color); err != nil {
+		return failed(err)
+	}
+	detail := o.Detail
+	switch {
+	case !o.Matches && t.Image.Digest != "" && o.Running.Digest != t.Image.Digest:
+		w.target.changed = true
+		detail = fmt.Sprintf("it runs %s, not %s, which it ran when it was live", o.Running, t.Image)
+	case o.Ready > 0 && (o.Ready >= sum(o.Replicas) || o.Ready > w.readyNow(ctx, e.From)):
+		return w.targetReady(e, o.Detail)
+	}
+	if reading, err := w.app.Gateway.Live(ctx); err == nil && reading.Live == t.Color && o.Ready > 0 {
+		return w.targetReady(e, "traffic was sent there outside bluegreen already")
+	}
+	return w.targetNotReady(e, detail)
+}
+
+func (w *worker) targetReady(e release.PrepareTarget, why string) stepResult {
+	w.target.ready = true
+	return saw(release.TargetObserved{Release: e.Release, Color: e.Target.Color, Ready: true, Detail: why})
+}
+
+// targetNotReady looks again soon in the beginning, and with rests after a while.
+func (w *worker) targetNotReady(e release.PrepareTarget, why string) stepResult {
+	w.target.ready = false
+	r := stepResult{Wait: w.Look, Seen: []release.Event{
+		release.TargetObserved{Release: e.Release, Color: e.Target.Color, Detail: why},
+	}}
+	if w.Now().Sub(w.record.State.Release.Since) > hurry {
+		r.Failed = fmt.Errorf("%s cannot take the traffic back yet: %s", e.Target.Color, why)
+	}
+	return r
+}
+
+// readyNow is how many pods of a color are ready; 0 when it cannot be looked at.
+func (w *worker) readyNow(ctx context.Context, c release.Color) int32 {
+	o, err := w.app.Workloads.Observe(ctx, c, release.Image{}, 0)
+	if err != nil {
+		return 0
+	}
+	return o.Ready
+}
+
+func sum(replicas []int32) (total int32) {
+	for _, n := range replicas {
+		total += n
+	}
+	return total
+}

@@ -1,0 +1,73 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"bluegreen/internal/release"
+)
+
+// checking is how many checks of a release have passed in a row.
+type checking struct{ release, passed int }
+
+// verify looks at the color and makes the next check. All are made in order; one that does
+// not pass makes them begin again.
+func (w *worker) verify(ctx context.Context, e release.Verify) stepResult {
+	if w.checking.release != e.Release {
+		w.checking = checking{release: e.Release}
+	}
+	o, err := w.app.Workloads.Observe(ctx, e.Color, e.Image, 0)
+	if err != nil {
+		return failed(fmt.Errorf("look at %s: %w", e.Color, err))
+	}
+	seen := release.ChecksObserved{Release: e.Release, Color: e.Color, Seen: observed(o)}
+	found := w.judge(ctx, e, o)
+	seen.Verdict, seen.Detail = found.Verdict, found.Detail
+	switch next := w.checking.passed + 1; {
+	case found.Verdict == release.Unknown:
+		return failed(errors.New(found.Detail))
+	case found.Verdict == release.Passed && next < len(w.app.Before):
+		w.checking.passed = next
+		return stepResult{Wait: w.again(w.app.Before, next)}
+	case found.Verdict == release.Undecided:
+		w.checking.passed = 0
+		return stepResult{Seen: []release.Event{seen}, Wait: w.Look}
+	}
+	w.checking.passed = 0
+	return saw(seen)
+}
+
+// judge looks at the rollout first: a check of pods that are not those of the release says
+// nothing about it.
+func (w *worker) judge(ctx context.Context, e release.Verify, o Workload) Result {
+	switch {
+	case o.Status == release.Broken:
+		return Result{release.Refuted, o.Detail}
+	case !o.Matches:
+		return Result{release.Refuted, fmt.Sprintf("%s runs %s, which is not what was deployed: it was changed outside bluegreen", e.Color, o.Running)}
+	case o.Status != release.Complete:
+		return Result{release.Undecided, o.Detail}
+	case len(w.app.Before) == 0:
+		return Result{Verdict: release.Passed}
+	}
+	return w.app.Before[w.checking.passed].Run(ctx, Subject{Release: e.Release, Color: e.Color, Image: e.Image})
+}
+
+// GatewayHealth is the check that the gateway itself sees a color as healthy. A gateway
+// that cannot tell does not fail it.
+type GatewayHealth struct{ Gateway Gateway }
+
+// Run implements Check.
+func (g GatewayHealth) Run(ctx context.Context, s Subject) Result {
+	health, err := g.Gateway.Health(ctx, s.Color)
+	switch {
+	case err != nil:
+		return Result{release.Unknown, fmt.Sprintf("ask the gateway for the health of %s: %v", s.Color, err)}
+	case health.Unknown:
+		return Result{release.Passed, fmt.Sprintf("the gateway does not know the health of %s: %s", s.Color, health.Detail)}
+	case !health.Healthy:
+		return Result{release.Undecided, fmt.Sprintf("the gateway sees %s as unhealthy: %s", s.Color, health.Detail)}
+	}
+	return Result{Verdict: release.Passed}
+}

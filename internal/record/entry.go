@@ -1,0 +1,226 @@
+package record
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"bluegreen/internal/engine"
+	"bluegreen/internal/release"
+	"bluegreen/internal/release/reason"
+)
+
+// The kinds of stored events.
+const (
+	kindPush    = "image-pushed"
+	kindAlert   = "alert-fired"
+	kindCommand = "command"
+)
+
+// entry is an accepted event. Decision is "kind: text", as schema 1 has it, and Decided
+// the same as data.
+type entry struct {
+	ID       string          `json:"id"`
+	Kind     string          `json:"kind"`
+	Event    json.RawMessage `json:"event"`
+	At       time.Time       `json:"at"`
+	Decision string          `json:"decision,omitempty"`
+	Decided  *decided        `json:"decided,omitempty"`
+}
+
+type decided struct {
+	Kind    string `json:"kind"`
+	Reason  string `json:"reason"`
+	Release int    `json:"release,omitempty"`
+	Text    string `json:"text"`
+}
+
+type imagePushed struct {
+	Image image `json:"image"`
+}
+
+type alertFired struct {
+	ID       string    `json:"id"`
+	Rule     string    `json:"rule"`
+	Severity string    `json:"severity,omitempty"`
+	Summary  string    `json:"summary,omitempty"`
+	FiredAt  time.Time `json:"firedAt,omitzero"`
+	Color    string    `json:"color,omitempty"`
+}
+
+type commanded struct {
+	Command string `json:"command"`
+	By      string `json:"by"`
+	Why     string `json:"why,omitempty"`
+	Image   image  `json:"image,omitzero"`
+	Digest  string `json:"digest,omitempty"`
+	To      string `json:"to,omitempty"`
+	Force   bool   `json:"force,omitempty"`
+	For     string `json:"for,omitempty"` // as 30m0s
+}
+
+// EncodeEntry writes an inbox entry.
+func EncodeEntry(e engine.Entry) ([]byte, error) {
+	kind, event, err := fromEvent(e)
+	if err != nil {
+		return nil, err
+	}
+	out := entry{ID: e.ID, Kind: kind, Event: event, At: e.At}
+	if d := e.Decision; !d.IsZero() {
+		out.Decision = string(d.Kind) + ": " + d.Text
+		out.Decided = &decided{string(d.Kind), string(d.Reason), d.Release, d.Text}
+	}
+	return json.Marshal(out)
+}
+
+// DecodeEntry reads an inbox entry. An event that this version cannot read is an
+// engine.Unreadable, so that the entry can be decided and hides no other.
+func DecodeEntry(data []byte) (engine.Entry, error) {
+	var from entry
+	if err := json.Unmarshal(data, &from); err != nil {
+		return engine.Entry{}, fmt.Errorf("decode an entry: %w", err)
+	}
+	e := engine.Entry{ID: from.ID, At: from.At}
+	var err error
+	if e.Event, err = from.event(); err != nil {
+		e.Event, e.Unreadable = nil, &engine.Unreadable{Kind: from.Kind, Event: from.Event, Why: err.Error()}
+	}
+	switch d := from.Decided; {
+	case d != nil:
+		e.Decision = release.Decision{Kind: release.FactKind(d.Kind), Reason: reason.Reason(d.Reason), Release: d.Release, Text: d.Text}
+	case from.Decision != "":
+		kind, text, _ := strings.Cut(from.Decision, ": ")
+		e.Decision = release.Decision{Kind: release.FactKind(kind), Reason: reason.Unrecorded, Text: text}
+	}
+	return e, nil
+}
+
+func fromEvent(e engine.Entry) (kind string, data json.RawMessage, err error) {
+	if e.Unreadable != nil {
+		return e.Unreadable.Kind, e.Unreadable.Event, nil
+	}
+	var event any
+	switch v := e.Event.(type) {
+	case release.ImagePushed:
+		kind, event = kindPush, imagePushed{image(v.Image)}
+	case release.AlertFired:
+		kind, event = kindAlert, alertFired{v.ID, v.Rule, v.Severity, v.Summary, v.FiredAt, string(v.Color)}
+	case release.Commanded:
+		c := commanded{Command: string(v.Command), By: v.By, Why: v.Why, Image: image(v.Image), Digest: v.Digest, To: string(v.To), Force: v.Force}
+		if v.For != 0 {
+			c.For = v.For.String()
+		}
+		kind, event = kindCommand, c
+	default:
+		return "", nil, fmt.Errorf("encode entry %s: an event of type %T cannot be stored", e.ID, e.Event)
+	}
+	data, err = json.Marshal(event)
+	return kind, data, err
+}
+
+func (e entry) event() (release.Event, error) {
+	switch e.Kind {
+	case kindPush:
+		var v imagePushed
+		err := json.Unmarshal(e.Event, &v)
+		return release.ImagePushed{Image: v.Image.core()}, err
+	case kindAlert:
+		var v alertFired
+		err := json.Unmarshal(e.Event, &v)
+		return release.AlertFired{ID: v.ID, Rule: v.Rule, Severity: v.Severity, Summary: v.Summary, FiredAt: v.FiredAt, Color: release.Color(v.Color)}, err
+	case kindCommand:
+		return e.command()
+	}
+	return nil, fmt.Errorf("no event of kind %q is known", e.Kind)
+}
+
+func (e entry) command() (release.Event, error) {
+	var v commanded
+	if err := json.Unmarshal(e.Event, &v); err != nil {
+		return nil, err
+	}
+	c := release.Commanded{
+		Command: release.Command(v.Command), By: v.By, Why: v.Why, Image: v.Image.core(), Digest: v.Digest, To: release.Color(v.To), Force: v.Force,
+	}
+	var err error
+	if v.For != "" {
+		c.For, err = time.ParseDuration(v.For)
+	}
+	return c, err
+}
+
+// fact is a row of the history, and of the outbox.
+type fact struct {
+	Number    int       `json:"number"`
+	At        time.Time `json:"at"`
+	Kind      string    `json:"kind"`
+	Reason    string    `json:"reason,omitempty"`
+	Release   int       `json:"release,omitempty"`
+	Phase     string    `json:"phase,omitempty"`
+	Image     image     `json:"image,omitzero"`
+	Live      string    `json:"live,omitempty"`
+	By        string    `json:"by,omitempty"`
+	Text      string    `json:"text"`
+	Took      string    `json:"took,omitempty"` // as 1m30s
+	Detail    string    `json:"detail,omitempty"`
+	Operation string    `json:"operation,omitempty"`
+}
+
+func fromFact(f release.Fact) fact {
+	out := fact{
+		Number: f.Number, At: f.At, Kind: string(f.Kind), Reason: string(f.Reason), Release: f.Release, Phase: string(f.Phase),
+		Image: image(f.Image), Live: string(f.Live), By: f.By, Text: f.Text, Detail: f.Detail, Operation: f.Operation,
+	}
+	if f.Took != 0 {
+		out.Took = f.Took.String()
+	}
+	return out
+}
+
+func (f fact) core() (release.Fact, error) {
+	out := release.Fact{
+		Number: f.Number, At: f.At, Kind: release.FactKind(f.Kind), Reason: reason.Reason(f.Reason), Release: f.Release, Phase: release.Phase(f.Phase),
+		Image: f.Image.core(), Live: release.Color(f.Live), By: f.By, Text: f.Text, Detail: f.Detail, Operation: f.Operation,
+	}
+	if f.Reason == "" {
+		out.Reason = reason.Unrecorded
+	}
+	var err error
+	if f.Took != "" {
+		out.Took, err = time.ParseDuration(f.Took)
+	}
+	return out, err
+}
+
+// EncodeFact writes a row of the history.
+func EncodeFact(f release.Fact) ([]byte, error) { return json.Marshal(fromFact(f)) }
+
+// DecodeFact reads a row of the history.
+func DecodeFact(data []byte) (release.Fact, error) {
+	var f fact
+	if err := json.Unmarshal(data, &f); err != nil {
+		return release.Fact{}, fmt.Errorf("decode a fact: %w", err)
+	}
+	return f.core()
+}
+
+// EncodeFacts writes a row of the outbox.
+func EncodeFacts(facts []release.Fact) ([]byte, error) { return json.Marshal(each(facts, fromFact)) }
+
+// DecodeFacts reads a row of the outbox.
+func DecodeFacts(data []byte) ([]release.Fact, error) {
+	var stored []fact
+	if err := json.Unmarshal(data, &stored); err != nil {
+		return nil, fmt.Errorf("decode facts: %w", err)
+	}
+	var facts []release.Fact
+	for _, f := range stored {
+		core, err := f.core()
+		if err != nil {
+			return nil, fmt.Errorf("decode facts: %w", err)
+		}
+		facts = append(facts, core)
+	}
+	return facts, nil
+}

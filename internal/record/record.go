@@ -1,0 +1,278 @@
+// Package record is the stored form of what the engine keeps: an app's record, its inbox
+// entries and its history. The core's types carry no encoding; conversion is here alone.
+// A handler keeps stored fields that it does not know, so that handlers of neighbouring
+// schemas work on one record; see docs/decisions/0010.
+package record
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"bluegreen/internal/engine"
+	"bluegreen/internal/release"
+	"bluegreen/internal/release/reason"
+)
+
+// row is the record's row. State is the form of schema 1, which handlers of schema 1
+// read and write; App is the present form. A row without App was last written by such a
+// handler.
+type row struct {
+	Schema   int       `json:"schema"`
+	State    stateV1   `json:"state"`
+	Lease    lease     `json:"lease,omitzero"`
+	Commit   string    `json:"commit,omitempty"`
+	WakeAt   time.Time `json:"wakeAt,omitzero"`
+	Checked  string    `json:"checked,omitempty"`
+	Warnings []string  `json:"warnings,omitempty"`
+	App      *app      `json:"app,omitempty"`
+}
+
+type lease struct {
+	Owner string    `json:"owner,omitempty"`
+	Until time.Time `json:"until,omitzero"`
+	Fence int64     `json:"fence,omitempty"`
+}
+
+// app is the record since schema 2.
+type app struct {
+	Schema      int                  `json:"schema"`
+	Name        string               `json:"name"`
+	Known       bool                 `json:"known,omitempty"`
+	Serving     serving              `json:"serving,omitzero"`
+	Blue        color                `json:"blue,omitzero"`
+	Green       color                `json:"green,omitzero"`
+	Release     releaseForm          `json:"release,omitzero"`
+	Releases    int                  `json:"releases,omitempty"`
+	Good        []image              `json:"good,omitempty"`
+	Waiting     image                `json:"waiting,omitzero"`
+	Newest      image                `json:"newest,omitzero"`
+	Quarantined []quarantine         `json:"quarantined,omitempty"`
+	Hold        note                 `json:"hold,omitzero"`
+	Pause       note                 `json:"pause,omitzero"`
+	Drift       drift                `json:"drift,omitzero"`
+	Trouble     note                 `json:"trouble,omitzero"`
+	Overtaken   int                  `json:"overtaken,omitempty"`
+	Facts       int                  `json:"facts,omitempty"`
+	Ran         map[string]time.Time `json:"ran,omitempty"`
+}
+
+type serving struct {
+	Color    string    `json:"color,omitempty"`
+	Image    image     `json:"image,omitzero"`
+	Since    time.Time `json:"since,omitzero"`
+	Release  int       `json:"release,omitempty"`
+	RoutedAt time.Time `json:"routedAt,omitzero"`
+	Previous target    `json:"previous,omitzero"`
+	Until    time.Time `json:"until,omitzero"`
+	Baked    bool      `json:"baked,omitempty"`
+}
+
+type target struct {
+	Color    string  `json:"color,omitempty"`
+	Image    image   `json:"image,omitzero"`
+	Replicas []int32 `json:"replicas,omitempty"`
+}
+
+type color struct {
+	Ordered  ordered  `json:"ordered,omitzero"`
+	Observed observed `json:"observed,omitzero"`
+	Checked  checked  `json:"checked,omitzero"`
+	Retired  bool     `json:"retired,omitempty"`
+}
+
+type ordered struct {
+	Image   image     `json:"image,omitzero"`
+	Release int       `json:"release,omitempty"`
+	At      time.Time `json:"at,omitzero"`
+}
+
+type observed struct {
+	Image    image     `json:"image,omitzero"`
+	Replicas []int32   `json:"replicas,omitempty"`
+	Ready    int32     `json:"ready,omitempty"`
+	At       time.Time `json:"at,omitzero"`
+}
+
+type checked struct {
+	Image image     `json:"image,omitzero"`
+	At    time.Time `json:"at,omitzero"`
+}
+
+type releaseForm struct {
+	ID       int       `json:"id,omitempty"`
+	Phase    string    `json:"phase,omitempty"`
+	Image    image     `json:"image,omitzero"`
+	To       string    `json:"to,omitempty"`
+	From     string    `json:"from,omitempty"`
+	By       string    `json:"by,omitempty"`
+	Why      string    `json:"why,omitempty"`
+	Force    bool      `json:"force,omitempty"`
+	Began    time.Time `json:"began,omitzero"`
+	Since    time.Time `json:"since,omitzero"`
+	Approved bool      `json:"approved,omitempty"`
+	Reason   string    `json:"reason,omitempty"`
+	Cause    string    `json:"cause,omitempty"`
+	Progress progress  `json:"progress,omitzero"`
+}
+
+type progress struct {
+	Detail      string    `json:"detail,omitempty"`
+	Ready       int32     `json:"ready,omitempty"`
+	ReadySince  time.Time `json:"readySince,omitzero"`
+	PullFailing time.Time `json:"pullFailing,omitzero"`
+	Operation   string    `json:"operation,omitempty"`
+	BakeUntil   time.Time `json:"bakeUntil,omitzero"`
+	ProbedAt    time.Time `json:"probedAt,omitzero"`
+	Misses      int       `json:"misses,omitempty"`
+	Target      target    `json:"target,omitzero"`
+	TargetReady bool      `json:"targetReady,omitempty"`
+	Outcome     string    `json:"outcome,omitempty"`
+}
+
+type image struct {
+	Digest   string    `json:"digest,omitempty"`
+	Tag      string    `json:"tag,omitempty"`
+	PushedAt time.Time `json:"pushedAt,omitzero"`
+}
+
+type note struct {
+	By    string    `json:"by,omitempty"`
+	Why   string    `json:"why,omitempty"`
+	Since time.Time `json:"since,omitzero"`
+}
+
+type quarantine struct {
+	Image image     `json:"image"`
+	Why   string    `json:"why"`
+	Since time.Time `json:"since"`
+}
+
+type drift struct {
+	Live   string    `json:"live,omitempty"`
+	Detail string    `json:"detail,omitempty"`
+	Since  time.Time `json:"since,omitzero"`
+}
+
+// Encode writes a record. What Decode found in it that this version does not know is
+// written again.
+func Encode(r engine.Record) ([]byte, error) {
+	s := r.State
+	to := row{
+		Schema: 1, State: toV1(s), Lease: lease(r.Lease), Commit: r.Commit, WakeAt: r.WakeAt,
+		Checked: r.Preflight.Config, Warnings: r.Preflight.Warnings,
+		App: &app{
+			Schema: r.Schema, Name: s.App, Known: s.Known, Serving: fromServing(s.Serving),
+			Blue: fromColor(s.Blue), Green: fromColor(s.Green), Release: fromRelease(s.Release), Releases: s.Releases,
+			Good: each(s.Good, fromImage), Waiting: image(s.Waiting), Newest: image(s.Newest),
+			Quarantined: each(s.Quarantined, fromQuarantine),
+			Hold:        note(s.Hold), Pause: note(s.Pause), Drift: drift{string(s.Drift.Live), s.Drift.Detail, s.Drift.Since},
+			Trouble: note(s.Trouble), Overtaken: s.Overtaken, Facts: s.Facts, Ran: r.Ran,
+		},
+	}
+	data, err := json.Marshal(to)
+	if err != nil || r.Unknown == nil {
+		return data, err
+	}
+	return mergeUnknown(data, r.Unknown)
+}
+
+// Decode reads a record of schema 1 or later.
+func Decode(data []byte) (engine.Record, error) {
+	var from row
+	unknown, err := decode(data, &from)
+	if err != nil {
+		return engine.Record{}, fmt.Errorf("decode the record: %w", err)
+	}
+	r := engine.Record{
+		Schema: from.Schema, Lease: engine.Lease(from.Lease), Commit: from.Commit, WakeAt: from.WakeAt,
+		Preflight: engine.PreflightResult{Config: from.Checked, Warnings: from.Warnings}, Unknown: unknown,
+	}
+	if from.App == nil {
+		r.State = from.State.state()
+		return r, nil
+	}
+	a := from.App
+	r.Schema, r.Ran = a.Schema, a.Ran
+	r.State = release.State{
+		App: a.Name, Known: a.Known, Serving: a.Serving.core(), Blue: a.Blue.core(), Green: a.Green.core(),
+		Release: a.Release.core(), Releases: a.Releases, Good: each(a.Good, image.core), Waiting: a.Waiting.core(), Newest: a.Newest.core(),
+		Quarantined: each(a.Quarantined, quarantine.core), Hold: release.Note(a.Hold), Pause: release.Note(a.Pause),
+		Drift: release.Drift{Live: release.Color(a.Drift.Live), Detail: a.Drift.Detail, Since: a.Drift.Since}, Trouble: release.Note(a.Trouble), Overtaken: a.Overtaken, Facts: a.Facts,
+	}
+	return r, nil
+}
+
+func each[A, B any](list []A, convert func(A) B) []B {
+	var out []B
+	for _, a := range list {
+		out = append(out, convert(a))
+	}
+	return out
+}
+
+func fromImage(i release.Image) image    { return image(i) }
+func (i image) core() release.Image      { return release.Image(i) }
+func fromTarget(t release.Target) target { return target{string(t.Color), image(t.Image), t.Replicas} }
+func (t target) core() release.Target {
+	return release.Target{Color: release.Color(t.Color), Image: t.Image.core(), Replicas: t.Replicas}
+}
+
+func fromQuarantine(q release.Quarantine) quarantine {
+	return quarantine{image(q.Image), q.Why, q.Since}
+}
+
+func (q quarantine) core() release.Quarantine {
+	return release.Quarantine{Image: q.Image.core(), Why: q.Why, Since: q.Since}
+}
+
+func fromServing(s release.Serving) serving {
+	return serving{string(s.Color), image(s.Image), s.Since, s.Release, s.RoutedAt, fromTarget(s.Previous), s.Until, s.Baked}
+}
+
+func (s serving) core() release.Serving {
+	return release.Serving{
+		Color: release.Color(s.Color), Image: s.Image.core(), Since: s.Since, Release: s.Release, RoutedAt: s.RoutedAt,
+		Previous: s.Previous.core(), Until: s.Until, Baked: s.Baked,
+	}
+}
+
+func fromColor(c release.ColorState) color {
+	return color{
+		ordered{image(c.Ordered.Image), c.Ordered.Release, c.Ordered.At},
+		observed{image(c.Observed.Image), c.Observed.Replicas, c.Observed.Ready, c.Observed.At},
+		checked{image(c.Checked.Image), c.Checked.At}, c.Retired,
+	}
+}
+
+func (c color) core() release.ColorState {
+	return release.ColorState{
+		Ordered:  release.Ordered{Image: c.Ordered.Image.core(), Release: c.Ordered.Release, At: c.Ordered.At},
+		Observed: release.Observed{Image: c.Observed.Image.core(), Replicas: c.Observed.Replicas, Ready: c.Observed.Ready, At: c.Observed.At},
+		Checked:  release.Checked{Image: c.Checked.Image.core(), At: c.Checked.At}, Retired: c.Retired,
+	}
+}
+
+func fromRelease(r release.Release) releaseForm {
+	p := r.Progress
+	return releaseForm{
+		ID: r.ID, Phase: string(r.Phase), Image: image(r.Image), To: string(r.To), From: string(r.From), By: r.By, Why: r.Why,
+		Force: r.Force, Began: r.Began, Since: r.Since, Approved: r.Approved, Reason: string(r.Reason), Cause: r.Cause,
+		Progress: progress{
+			Detail: p.Detail, Ready: p.Ready, ReadySince: p.ReadySince, PullFailing: p.PullFailing, Operation: p.Operation,
+			BakeUntil: p.BakeUntil, ProbedAt: p.ProbedAt, Misses: p.Misses, Target: fromTarget(p.Target), TargetReady: p.TargetReady, Outcome: string(p.Outcome),
+		},
+	}
+}
+
+func (r releaseForm) core() release.Release {
+	p := r.Progress
+	return release.Release{
+		ID: r.ID, Phase: release.Phase(r.Phase), Image: r.Image.core(), To: release.Color(r.To), From: release.Color(r.From), By: r.By, Why: r.Why,
+		Force: r.Force, Began: r.Began, Since: r.Since, Approved: r.Approved, Reason: reason.Reason(r.Reason), Cause: r.Cause,
+		Progress: release.Progress{
+			Detail: p.Detail, Ready: p.Ready, ReadySince: p.ReadySince, PullFailing: p.PullFailing, Operation: p.Operation,
+			BakeUntil: p.BakeUntil, ProbedAt: p.ProbedAt, Misses: p.Misses, Target: p.Target.core(), TargetReady: p.TargetReady, Outcome: release.Phase(p.Outcome),
+		},
+	}
+}

@@ -1,0 +1,255 @@
+package record_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"bluegreen/internal/engine"
+	"bluegreen/internal/golden"
+	"bluegreen/internal/record"
+	"bluegreen/internal/release"
+	"bluegreen/internal/release/reason"
+)
+
+// filled gives each field of a value one of its own, so that no two are alike.
+func filled(v reflect.Value, n *int) {
+	*n++
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(fmt.Sprintf("text %d", *n))
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int32, reflect.Int64:
+		v.SetInt(int64(*n))
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		filled(v.Index(0), n)
+		filled(v.Index(1), n)
+	case reflect.Map:
+		v.Set(reflect.MakeMap(v.Type()))
+		key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+		filled(key, n)
+		filled(value, n)
+		v.SetMapIndex(key, value)
+	case reflect.Struct:
+		if v.Type() == reflect.TypeOf(time.Time{}) {
+			v.Set(reflect.ValueOf(time.Date(2026, 11, 24, 12, 0, *n, 0, time.UTC)))
+			return
+		}
+		for i := range v.NumField() {
+			filled(v.Field(i), n)
+		}
+	case reflect.Interface: // Record.Unknown has a test of its own
+	default:
+		panic("no value for " + v.Type().String())
+	}
+}
+
+func full() engine.Record {
+	var r engine.Record
+	n := 0
+	filled(reflect.ValueOf(&r).Elem(), &n)
+	r.State.Release.Phase = release.Baking
+	return r
+}
+
+func read(t *testing.T, data []byte) engine.Record {
+	t.Helper()
+	r, err := record.Decode(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func written(t *testing.T, r engine.Record) []byte {
+	t.Helper()
+	data, err := record.Encode(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func TestEveryFieldOfTheRecordIsStored(t *testing.T) {
+	r := full()
+	if diff := cmp.Diff(r, read(t, written(t, r))); diff != "" {
+		t.Errorf("(-saved +read):\n%s", diff)
+	}
+}
+
+// The golden record of this schema: a later version must still read it.
+func TestTheStoredFormStaysAsItIs(t *testing.T) {
+	data, err := json.MarshalIndent(json.RawMessage(written(t, full())), "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden.Check(t, "testdata/schema2.json", string(data)+"\n")
+}
+
+func TestEveryFieldOfEntriesAndFactsIsStored(t *testing.T) {
+	for _, event := range []any{&release.ImagePushed{}, &release.AlertFired{}, &release.Commanded{}} {
+		n := 0
+		filled(reflect.ValueOf(event).Elem(), &n)
+		e := engine.Entry{ID: "id", At: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC), Event: reflect.ValueOf(event).Elem().Interface().(release.Event)}
+		filled(reflect.ValueOf(&e.Decision).Elem(), &n)
+		data, err := record.EncodeEntry(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := record.DecodeEntry(data)
+		if diff := cmp.Diff(e, got); diff != "" || err != nil {
+			t.Errorf("%v (-saved +read):\n%s", err, diff)
+		}
+	}
+	var f release.Fact
+	n := 0
+	filled(reflect.ValueOf(&f).Elem(), &n)
+	data, err := record.EncodeFact(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := record.DecodeFact(data)
+	if diff := cmp.Diff(f, got); diff != "" || err != nil {
+		t.Errorf("%v (-saved +read):\n%s", err, diff)
+	}
+	data, err = record.EncodeFacts([]release.Fact{f, f})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := record.DecodeFacts(data)
+	if diff := cmp.Diff([]release.Fact{f, f}, all); diff != "" || err != nil {
+		t.Errorf("%v (-saved +read):\n%s", err, diff)
+	}
+}
+
+func TestAnEntryThatThisVersionCannotReadIsKept(t *testing.T) {
+	const data = `{"id":"x|1","kind":"weather-changed","event":{"rain":true},"at":"2026-11-24T12:00:00Z"}`
+	e, err := record.DecodeEntry([]byte(data))
+	if err != nil || e.Event != nil || e.Unreadable == nil || !strings.Contains(e.Unreadable.Why, "weather-changed") {
+		t.Fatalf("%+v, %v", e, err)
+	}
+	again, err := record.EncodeEntry(e)
+	if err != nil || string(again) != data {
+		t.Errorf("%s, %v", again, err)
+	}
+}
+
+// Decisions of schema 1 are texts only.
+func TestADecisionOfSchema1IsRead(t *testing.T) {
+	e, err := record.DecodeEntry([]byte(`{"id":"a","kind":"command","event":{"command":"cancel","by":"ana"},"at":"2026-11-24T12:00:00Z","decision":"refused: nothing to cancel: no release so far"}`))
+	want := release.Decision{Kind: release.Refused, Reason: reason.Unrecorded, Text: "nothing to cancel: no release so far"}
+	if err != nil || e.Decision != want {
+		t.Errorf("%+v, %v", e.Decision, err)
+	}
+}
+
+// with returns the JSON with a value at a path of objects and list indexes.
+func with(t *testing.T, data []byte, value any, at ...any) []byte {
+	t.Helper()
+	var tree any
+	if err := json.Unmarshal(data, &tree); err != nil {
+		t.Fatal(err)
+	}
+	in := tree
+	for _, step := range at[:len(at)-1] {
+		switch step := step.(type) {
+		case string:
+			in = in.(map[string]any)[step]
+		case int:
+			in = in.([]any)[step]
+		}
+	}
+	in.(map[string]any)[at[len(at)-1].(string)] = value
+	out, err := json.Marshal(tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestFieldsOfANewerVersionAreKept(t *testing.T) {
+	newer := written(t, full())
+	places := [][]any{
+		{"weather"}, {"app", "weather"}, {"app", "release", "progress", "weather"}, {"app", "blue", "observed", "weather"},
+		{"app", "quarantined", 1, "weather"}, {"app", "quarantined", 1, "image", "weather"}, {"lease", "weather"},
+	}
+	for _, place := range places {
+		newer = with(t, newer, map[string]any{"rain": 1e3, "wind": "north"}, place...)
+	}
+	newer = with(t, newer, 3, "app", "schema")
+	r := read(t, newer)
+	r.State.Quarantined = append(r.State.Quarantined, release.Quarantine{Why: "one more"}) // the others keep their fields
+	r.State.Overtaken = 77
+	again := written(t, r)
+	if strings.Count(string(again), `"weather":{"rain":1000,"wind":"north"}`) != len(places) {
+		t.Errorf("not every field was kept:\n%s", again)
+	}
+	if back := read(t, again); back.State.Overtaken != 77 || back.Schema != 3 {
+		t.Errorf("%+v", back)
+	}
+	plain := read(t, written(t, full()))
+	if plain.Unknown != nil {
+		t.Errorf("fields of this version are unknown: %v", plain.Unknown)
+	}
+}
+
+// One record of each phase, as the version before wrote it: testdata/schema1.
+func TestEveryRecordOfSchema1IsRead(t *testing.T) {
+	files, err := filepath.Glob("testdata/schema1/*.json")
+	if err != nil || len(files) < 15 {
+		t.Fatalf("%d records, %v", len(files), err)
+	}
+	phases := map[release.Phase]bool{}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := read(t, data)
+			phases[r.State.Release.Phase] = true
+			if r.Schema != 1 || r.Lease.Fence == 0 || r.Preflight.Config != "f00d" || len(r.Preflight.Warnings) != 1 || r.Unknown != nil {
+				t.Errorf("%+v", r)
+			}
+			r.Schema = 2
+			next := written(t, r)
+			if diff := cmp.Diff(r, read(t, next)); diff != "" {
+				t.Errorf("it is not stored in the present form (-had +read):\n%s", diff)
+			}
+			// What a handler of schema 1 sees of the record that the present one has written.
+			var before, after struct{ State, Lease, Commit, WakeAt, Checked, Warnings any }
+			for text, into := range map[string]any{string(data): &before, string(next): &after} {
+				if err := json.Unmarshal([]byte(text), into); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if diff := cmp.Diff(before, after, cmp.FilterPath(derived, cmp.Ignore())); diff != "" {
+				t.Errorf("a handler of schema 1 sees something else (-before +after):\n%s", diff)
+			}
+		})
+	}
+	if len(phases) < 10 {
+		t.Errorf("only the phases %v", phases)
+	}
+}
+
+// derived are fields of schema 1 that only the phase before needed, or that are measured
+// from another moment now.
+func derived(p cmp.Path) bool {
+	last := p.Last().String()
+	for _, name := range []string{"progress", "ready", "routedAt", "switchedAt", "probedAt", "misses", "detail", "fit", "outcome", "operation"} {
+		if last == fmt.Sprintf("[%q]", name) {
+			return true
+		}
+	}
+	return false
+}

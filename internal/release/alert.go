@@ -1,0 +1,57 @@
+package release
+
+import (
+	"time"
+
+	"bluegreen/internal/release/reason"
+)
+
+// skew is by how much the clocks of an alert and of this app may differ.
+const skew = 5 * time.Second
+
+func (d *decision) alerted(e AlertFired) {
+	s, r := &d.s, d.s.Release
+	a := about{Rule: e.Rule, Color: e.Color, Detail: e.Summary, At: e.FiredAt}
+	subject := s.Serving.Color
+	switch {
+	case r.Phase == Switching || r.Phase == Returning:
+		subject = r.To
+	case !s.Drift.IsZero():
+		subject = s.Drift.Live
+	}
+	switch {
+	case !s.Drift.IsZero() && (e.Color == "" || subject == "" || e.Color == subject):
+		d.report(NeedsHelp, reason.AlertInDrift, a)
+	case r.Phase == Returning && e.Color == r.From && e.Color != "":
+		d.report(Dropped, reason.AlertOfTarget, a)
+	case e.Color != "" && e.Color != subject:
+		d.report(Dropped, reason.AlertOfIdle, a)
+	case r.Phase == Returning:
+		a.Color = r.From
+		d.report(Decided, reason.AlertWhileReturning, a)
+	case r.Phase == Switching:
+		d.alertAfter(r.Since, r.ID, a)
+	case s.Serving.Release == 0 && !r.Phase.Preparing():
+		d.report(Dropped, reason.AlertNoRelease, a)
+	case s.Serving.Release == 0:
+		d.report(NeedsHelp, reason.AlertNoTarget, a)
+	case d.now.After(s.Serving.until(d.p)) && r.Phase != Baking:
+		a.Number, a.At = s.Serving.Release, s.Serving.until(d.p)
+		d.report(Dropped, reason.AlertOutOfWindow, a)
+	default:
+		d.alertAfter(s.Serving.RoutedAt, s.Serving.Release, a)
+	}
+}
+
+// alertAfter follows an alert, unless it measures a time before the release got traffic.
+func (d *decision) alertAfter(routed time.Time, release int, a about) {
+	switch {
+	case !a.At.IsZero() && a.At.Before(routed.Add(-skew)):
+		a.Number = release
+		d.report(Dropped, reason.AlertBeforeSwitch, a)
+	case d.s.RollbackTarget().Color == "":
+		d.report(NeedsHelp, reason.AlertNoTarget, a)
+	default:
+		d.turnBack(RolledBack, reason.Alert, a)
+	}
+}

@@ -1,0 +1,142 @@
+package release
+
+import "time"
+
+// Effect is one thing to be carried out. Every effect may be repeated.
+type Effect interface{ effect() }
+
+// Look is to read what the gateway points at and what the colors run.
+type Look struct{}
+
+// Deploy is to bring an image to a color at the size of the color Like, at least AtLeast.
+// Cleared is set once DeployCleared is recorded; nothing is ordered before.
+type Deploy struct {
+	Release int
+	Color   Color
+	Image   Image
+	Like    Color
+	AtLeast []int32
+	Cleared bool
+}
+
+// Verify is to run the checks on a color.
+type Verify struct {
+	Release int
+	Color   Color
+	Image   Image
+}
+
+// Route is to move traffic to a color, or to go on doing so when Operation is set.
+type Route struct {
+	Release   int
+	To        Color
+	From      Color
+	Image     Image
+	Operation string
+}
+
+// PrepareTarget is to find out whether the rollback target can take traffic, and to bring
+// it up to the size that it had where it was scaled down.
+type PrepareTarget struct {
+	Release int
+	Target  Target
+	From    Color
+}
+
+// Probe is to look at live traffic and at the rollback target.
+type Probe struct {
+	Release int
+	Live    Color
+	Target  Color
+	Image   Image
+}
+
+// Retire is to scale a color down.
+type Retire struct {
+	Color    Color
+	Replicas int32
+}
+
+func (Look) effect()          {}
+func (Deploy) effect()        {}
+func (Verify) effect()        {}
+func (Route) effect()         {}
+func (PrepareTarget) effect() {}
+func (Probe) effect()         {}
+func (Retire) effect()        {}
+
+// NextEffect returns what is to be carried out now, or nil and the time at which there
+// will be something; the zero time when only an event can bring more.
+func (s State) NextEffect(p Policy, now time.Time) (Effect, time.Time) {
+	if !s.Known {
+		return Look{}, now
+	}
+	r := s.Release
+	switch r.Phase {
+	case Deploying:
+		live := s.Serving.Color
+		return Deploy{
+			Release: r.ID, Color: r.To, Image: r.Image, Like: live, AtLeast: s.Color(live).Observed.Replicas,
+			Cleared: s.Color(r.To).Ordered.Release == r.ID,
+		}, now
+	case Verifying:
+		return Verify{Release: r.ID, Color: r.To, Image: r.Image}, now
+	case Awaiting:
+		if p.Manual && p.Deadline > 0 && s.Pause.IsZero() {
+			return nil, r.Since.Add(p.Deadline)
+		}
+		return nil, time.Time{}
+	case Switching:
+		return Route{Release: r.ID, To: r.To, From: r.From, Image: r.Image, Operation: r.Progress.Operation}, now
+	case Baking:
+		return s.probe(p, now)
+	case Returning:
+		return s.bringBack(), now
+	}
+	return s.retire(p, now)
+}
+
+func (s State) bringBack() Effect {
+	r := s.Release
+	if t := r.Progress.Target; !r.Progress.TargetReady {
+		return PrepareTarget{Release: r.ID, Target: t, From: r.To}
+	}
+	return Route{Release: r.ID, To: r.From, From: r.To, Image: r.Progress.Target.Image, Operation: r.Progress.Operation}
+}
+
+func (s State) probe(p Policy, now time.Time) (Effect, time.Time) {
+	r := s.Release
+	next := r.Progress.ProbedAt.Add(p.ProbeEvery)
+	if end := s.bakeUntil(p); r.Progress.ProbedAt.Before(end) && end.Before(next) {
+		next = end
+	}
+	if now.Before(next) {
+		return nil, next
+	}
+	return Probe{Release: r.ID, Live: r.To, Target: r.From, Image: r.Image}, now
+}
+
+func (s State) retire(p Policy, now time.Time) (Effect, time.Time) {
+	at := s.retireAt(p)
+	if at.IsZero() {
+		return nil, time.Time{}
+	}
+	if now.Before(at) {
+		return nil, at
+	}
+	return Retire{Color: s.Idle(p.First), Replicas: p.RetireReplicas}, now
+}
+
+// retireAt is when the idle color is to be scaled down: some time after the last release
+// ended, and after that color last served. Zero when it is not.
+func (s State) retireAt(p Policy) time.Time {
+	idle := s.Idle(p.First)
+	if s.Serving.Color == "" || !s.Release.Phase.Ended() || p.KeepIdle || s.Color(idle).Retired || !s.Pause.IsZero() || !s.Drift.IsZero() {
+		return time.Time{}
+	}
+	from := s.Release.Since
+	if s.Serving.Since.After(from) {
+		from = s.Serving.Since
+	}
+	return from.Add(p.RetireAfter)
+}

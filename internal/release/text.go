@@ -1,0 +1,287 @@
+package release
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"bluegreen/internal/release/reason"
+)
+
+// sentences words each reason. Nothing is decided by these texts: any may be rewritten.
+// A name in braces is replaced; values holds the names.
+var sentences = map[reason.Reason]string{
+	reason.Started:           "release {number}: {image} goes to {color}{asked}",
+	reason.Waits:             "{image} waits: {detail}{replacing}",
+	reason.Quarantined:       "{image} is not released: quarantined since {at}, {detail}",
+	reason.AlreadyLive:       "{image} is already live on {color}",
+	reason.AlreadyReleasing:  "{image} is already known: release {present} {phase}",
+	reason.AlreadyWaiting:    "{image} is already waiting",
+	reason.AlreadyTried:      "{image} was already tried: release {present} {phase}",
+	reason.Older:             "{image} is older than {other}, which was pushed before",
+	reason.Superseded:        "{image} takes its place",
+	reason.ReleaseUnderway:   "release {present} {phase}",
+	reason.ManySuperseded:    "release {present} may finish, after {superseded} releases in a row were superseded",
+	reason.Paused:            "releases are paused by {pausedby}",
+	reason.Held:              "automation is on hold after a rollback",
+	reason.Drifted:           "the gateway was changed outside bluegreen: {drift}, not {color} as recorded; nothing is overwritten until an operator resumes or moves it back",
+	reason.TakenFromQueue:    "{image}, which waited, is not released: quarantined since {at}, {detail}",
+	reason.ChangedInMidst:    "the gateway was changed outside bluegreen",
+	reason.CanceledForReturn: "the traffic of release {number} is returned first",
+
+	reason.RolledOut:         "{color} runs {image} with {count} ready",
+	reason.RolloutFailed:     "{detail}",
+	reason.PullFailed:        "the image could not be pulled for {span}{tail}",
+	reason.RolloutTimedOut:   "no progress for {span}{tail}",
+	reason.ChecksPassed:      "checks passed; traffic goes to {color}",
+	reason.ChecksFailed:      "{detail}",
+	reason.ChecksTimedOut:    "the checks did not pass within {span}{tail}",
+	reason.ChecksOfOther:     "{color} runs {image}, which is not what was deployed: it was changed outside bluegreen",
+	reason.CheckAgain:        "{color} is checked once more before the switch",
+	reason.AwaitsResume:      "checks passed; releases are paused by {pausedby}",
+	reason.AwaitsApproval:    "checks passed; an operator decides",
+	reason.Approved:          "release {present} is approved{asked}",
+	reason.GatePromoted:      "no decision within {span}: promoted, as configured",
+	reason.GateCanceled:      "no approval of {image} within {span}: canceled, as configured",
+	reason.Forced:            "forced, without checks; traffic goes to {color}",
+	reason.Switched:          "traffic goes to {color} with {image}; the bake ends at {at}{keeping}",
+	reason.SwitchDenied:      "{detail}",
+	reason.SwitchTimedOut:    "the switch was not confirmed within {span}{tail}",
+	reason.BakeEnded:         "{image} is live on {color} after its bake",
+	reason.BakeEndedEarly:    "{image} is live on {color}, its bake ended early{asked}",
+	reason.BakeExtended:      "the bake of release {present} is extended by {span} and ends at {at}{asked}",
+	reason.ProbesFailed:      "{count} probes in a row failed{tail}",
+	reason.ScaledDown:        "{color} is scaled down to {count}: release {present} ended at {at}",
+	reason.Returning:         "traffic returns to {color}{tail}",
+	reason.Returned:          "traffic is back on {color}{tail}",
+	reason.ReturnBlocked:     "release {number} cannot return traffic to {color} yet and keeps trying{tail}",
+	reason.TargetNotReady:    "{color} cannot take the traffic back yet{tail}",
+	reason.NothingBefore:     "there is no rollback target: nothing was live before it",
+	reason.TargetUnhealthy:   "the rollback target is not healthy{tail}",
+	reason.HoldAfterRollback: "automation is on hold: {image} is quarantined; a newer image or an operator's resume ends the hold",
+
+	reason.Alert:               "alert {rule}{tail}",
+	reason.AlertOfTarget:       "alert {rule} is about {color}, which traffic is returning to",
+	reason.AlertOfIdle:         "alert {rule} is about {color}, which is not live",
+	reason.AlertWhileReturning: "alert {rule}: traffic is already returning to {color}",
+	reason.AlertBeforeSwitch:   "alert {rule} fired at {at}, before release {number} got traffic",
+	reason.AlertOutOfWindow:    "alert {rule}: the rollback window of release {number} ended at {at}",
+	reason.AlertNoRelease:      "alert {rule}: no release is in its bake or rollback window",
+	reason.AlertNoTarget:       "alert {rule}: there is no rollback target; {hint}",
+	reason.AlertInDrift:        "alert {rule}: the gateway was changed outside bluegreen ({drift}), and only an operator's command overwrites that: {remedy}",
+
+	reason.RolledBack:       "rolled back{asked}",
+	reason.AlreadyReturning: "traffic is already returning to {color}",
+	reason.PausedNow:        "paused{asked}: no release starts or switches until resume; traffic can still return",
+	reason.Resumed:          "resumed{asked}: {rest}",
+	reason.Canceled:         "{by}",
+	reason.WaitingCanceled:  "{image} no longer waits, canceled{asked}",
+	reason.Unquarantined:    "{image} is out of quarantine{asked}; deploy releases it",
+	reason.NoSuchCommand:    "{detail} is not a command",
+	reason.NotBaking:        "no release is in its bake: {rest}",
+	reason.NotForward:       "{span} is not a time to extend a bake by: give one from 1m to 24h, such as 30m",
+	reason.NotTheRelease:    "the present release is of {image}, not of {other}",
+	reason.NothingToPromote: "nothing waits to be promoted: {rest}",
+	reason.NothingToResume:  "nothing to resume: nothing is paused, on hold or drifted",
+	reason.NothingToCancel:  "nothing to cancel: {rest}",
+	reason.NothingThere:     "nothing is known to run on {color}: deploy an image first",
+	reason.NoTarget:         "there is no rollback target: {rest}; {hint}",
+	reason.NotQuarantined:   "{image} is not quarantined",
+	reason.NotServed:        "release {present} {phase} and has no traffic yet: cancel it",
+	reason.PromoteOrCancel:  "release {present} {phase} on {color}: promote it or cancel it first",
+	reason.RollBackInstead:  "release {present} {phase}: roll it back instead",
+	reason.IsScaledDown:     "{color} is scaled down: switch without force, which brings it up first",
+	reason.AmbiguousGateway: "the gateway points at neither color alone: {detail}",
+
+	reason.TakenOver:      "taken over: {color} is live with {image}",
+	reason.TakenOverEmpty: "taken over: the gateway points at {color}, where nothing runs; the first release goes to {to}",
+	reason.DriftEnded:     "the gateway is back on {color}",
+	reason.LiveChanged:    "{color} is live and runs {image}, not {other} as recorded: it was changed outside bluegreen; recorded as it is, nothing is deployed there",
+}
+
+// refusals words a reason as the answer to a command: what to do first.
+var refusals = map[reason.Reason]string{
+	reason.Quarantined: "{image} is quarantined since {at}, {detail}: release it from quarantine first{orforce}",
+	reason.Paused:      "releases are paused by {pausedby}: resume first",
+	reason.Drifted:     "the gateway was changed outside bluegreen ({drift}): {remedy}",
+	reason.AlreadyLive: "{image} is already live on {color}",
+}
+
+// about is what a sentence speaks of, besides the state.
+type about struct {
+	Image, Other   Image
+	Color, To      Color
+	By, Why        string
+	Rule, Detail   string
+	Then           string // said after the sentence
+	At             time.Time
+	Span           time.Duration
+	Number, Count  int
+	ForceWouldHelp bool
+}
+
+// report adds a fact, worded for the state as it is now.
+func (d *decision) report(k FactKind, why reason.Reason, a about) *Fact {
+	d.s.Facts++
+	r := d.s.Release
+	text := d.words(why, a)
+	if refusal, ok := refusals[why]; ok && k == Refused {
+		text = d.fill(refusal, a)
+	}
+	d.facts = append(d.facts, Fact{
+		Number: d.s.Facts, At: d.now, Kind: k, Reason: why, Release: r.ID, Phase: r.Phase,
+		Image: r.Image, Live: d.s.Serving.Color, By: r.By, Text: text,
+	})
+	return &d.facts[len(d.facts)-1]
+}
+
+// ofRelease begins a text with the release that it is about, and its phase.
+func (d *decision) ofRelease(text string) string {
+	return fmt.Sprintf("release %d %s: %s", d.s.Release.ID, d.s.Release.Phase.words(), text)
+}
+
+func (d *decision) words(why reason.Reason, a about) string {
+	text := d.fill(sentences[why], a)
+	if a.Then != "" {
+		text += "; " + a.Then
+	}
+	return text
+}
+
+func (d *decision) fill(sentence string, a about) string {
+	s := d.s
+	number := a.Number
+	if number == 0 {
+		number = s.Release.ID
+	}
+	values := []string{
+		"{number}", strconv.Itoa(number), "{present}", strconv.Itoa(s.Release.ID), "{phase}", s.Release.Phase.words(),
+		"{image}", a.Image.String(), "{other}", a.Other.String(), "{replacing}", replacing(a.Other),
+		"{color}", string(a.Color), "{to}", string(a.To), "{keeping}", keeping(a.To),
+		"{asked}", asked(a.By, a.Why), "{by}", strings.TrimPrefix(asked(a.By, a.Why), ", "), "{rule}", a.Rule, "{detail}", a.Detail, "{tail}", tail(a.Detail),
+		"{at}", clock(a.At), "{span}", span(a.Span), "{count}", strconv.Itoa(a.Count), "{superseded}", strconv.Itoa(s.Overtaken),
+		"{pausedby}", s.Pause.By, "{drift}", s.Drift.Detail, "{remedy}", s.Drift.remedy(), "{orforce}", orForce(a.ForceWouldHelp),
+	}
+	if strings.Contains(sentence, "{rest}") || strings.Contains(sentence, "{hint}") {
+		values = append(values, "{rest}", s.rest(), "{hint}", s.hint(d.p))
+	}
+	return plain(strings.NewReplacer(values...).Replace(sentence))
+}
+
+// hint says what leads to a good version where no rollback does. It never advises a step
+// that would release an image that was canceled, failed or quarantined.
+func (s State) hint(p Policy) string {
+	idle := s.Idle(p.First)
+	there := s.Color(idle).Image()
+	for _, good := range s.Good {
+		switch _, bad := s.quarantined(good.Digest); {
+		case bad || good.Same(s.Serving.Image):
+		case good.Same(there) && !s.Release.Phase.Preparing():
+			return fmt.Sprintf("switch moves traffic to %s with %s after its checks", idle, good)
+		default:
+			return fmt.Sprintf("deploy %s, the last good image before the present one, or push a fixed one", good)
+		}
+	}
+	if s.Release.Phase.Preparing() && s.Release.To == idle {
+		return fmt.Sprintf("release %d of %s is being prepared on %s; if it holds the fix, let it finish, or else cancel it and push a fixed image", s.Release.ID, s.Release.Image, idle)
+	}
+	return "push a fixed image"
+}
+
+// words is a phase as a predicate of a release.
+func (p Phase) words() string {
+	switch p {
+	case Awaiting:
+		return "awaits approval"
+	case Failed:
+		return "failed"
+	case RolledBack:
+		return "was rolled back"
+	case Superseded:
+		return "was superseded"
+	case Canceled:
+		return "was canceled"
+	}
+	return "is " + string(p)
+}
+
+// remedy says what ends a drift.
+func (x Drift) remedy() string {
+	if x.Live == "" {
+		return "it points at neither color alone; change it by hand to point at one of them, then resume"
+	}
+	return "resume accepts it, or move it back by hand"
+}
+
+func asked(by, why string) string {
+	text := ""
+	if by != "" {
+		text = ", asked by " + by
+	}
+	if why != "" {
+		text += ": " + why
+	}
+	return text
+}
+
+func replacing(i Image) string {
+	if i.IsZero() {
+		return ""
+	}
+	return "; it replaces " + i.String() + ", which waited"
+}
+
+func keeping(c Color) string {
+	if c == "" {
+		return ""
+	}
+	return ", " + string(c) + " stays as the rollback target"
+}
+
+func orForce(helps bool) string {
+	if !helps {
+		return ""
+	}
+	return ", or force the switch"
+}
+
+// tail adds a detail after a colon, where there is one.
+func tail(detail string) string {
+	if detail == "" {
+		return ""
+	}
+	return ": " + detail
+}
+
+func clock(t time.Time) string { return t.UTC().Format("15:04:05 UTC on 2 Jan") }
+
+// span writes a duration without the zero units: 15m, not 15m0s.
+func span(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
+// Hidden reports whether a character would break a line, move a terminal, or show others
+// in another order than they stand in.
+func Hidden(r rune) bool {
+	return unicode.IsControl(r) || r > unicode.MaxLatin1 && unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
+}
+
+// plain is a text on one line. Names of alert rules and messages of pods and gateways come
+// from outside.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if Hidden(r) {
+			return ' '
+		}
+		return r
+	}, text)
+}
