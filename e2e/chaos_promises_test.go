@@ -82,7 +82,7 @@ func (c *chaos) decidedOnce(app string, history []release.Fact) {
 			c.t.Errorf("%s: release %d is of %s, which is quarantined", app, f.Release, f.Image)
 		case f.Kind == release.ReleaseStarted:
 			began[f.Image.Digest]++
-		case f.Phase == release.Canceled && strings.HasSuffix(f.Text, "changed by somebody else"):
+		case f.Phase == release.Canceled && (f.Reason == reason.ChangedInMidst || f.Reason == reason.CanceledForReturn):
 			began[f.Image.Digest]-- // it waits, and begins again
 		}
 	}

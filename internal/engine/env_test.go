@@ -15,7 +15,7 @@ import (
 type env struct {
 	t       testing.TB
 	clock   time.Time
-	store   *fake.Store
+	store   engine.Store
 	wakeups *fake.Wakeups
 	gateway *fake.Gateway
 	cluster *fake.Cluster
