@@ -45,6 +45,9 @@ type App struct {
 	Busy      bool      `json:"busy"`
 	UpdatedAt time.Time `json:"updatedAt,omitzero"`
 	WakeAt    time.Time `json:"wakeAt,omitzero"`
+	// LiveSince is since when the live color has served, Baked whether its bake ended well.
+	LiveSince time.Time `json:"liveSince,omitzero"`
+	Baked     bool      `json:"baked"`
 }
 
 // Colors are both colors of an app.

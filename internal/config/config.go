@@ -106,7 +106,7 @@ type Confirm struct {
 	HTTP []HTTPCheck `key:"http" doc:"HTTP checks through the public address, each must pass."`
 }
 
-// Check is one HTTP request and what its answer must be.
+// HTTPCheck is one HTTP request and what its answer must be.
 type HTTPCheck struct {
 	URL      string            `key:"url" is:"url" need:"yes" doc:"What is asked for with GET. {color}, {digest} and {tag} stand for those of the release, here and in contains and header values."`
 	Expect   int               `key:"expect" default:"200" least:"100" most:"599" doc:"Status of the answer. Redirects are not followed."`

@@ -47,7 +47,7 @@ func (c *console) change(r *call) (answer, error) {
 		return answer{}, err
 	}
 	if problems := c.Engine.ConfigProblems(r.app); len(problems) > 0 {
-		return answer{}, problem(http.StatusConflict, "not-served", "%s is not served because of its configuration; mend it and deploy again: %s", r.app, strings.Join(problems, "; "))
+		return answer{}, problem(http.StatusConflict, "not-served", "%s is not served because of its configuration; fix it and deploy again: %s", r.app, strings.Join(problems, "; "))
 	}
 	r.id = "command|" + key
 	entry, err := c.accept(r, asked, key)

@@ -1,6 +1,6 @@
-// Package console answers people and their scripts: the HTTP API below /api. Every
-// request comes through one door that decodes, finds out who asks, calls, turns errors
-// into answers that say what to do, and logs once. A GET changes nothing.
+// Package console serves the HTTP API below /api for operators and scripts. Every request
+// takes one path: decode, identify the caller, call the engine, turn an error into an
+// answer with a remedy, log once. A GET changes nothing.
 package console
 
 import (
@@ -47,7 +47,7 @@ type Options struct {
 	// Problems are sentences that keep the whole configuration from being used.
 	Problems []string
 	// SignIn says that the platform signs people in (App Service authentication is on, which
-	// sets WEBSITE_AUTH_ENABLED). Without it anybody can send X-MS-CLIENT-PRINCIPAL, and the
+	// sets WEBSITE_AUTH_ENABLED). Without it any caller can send X-MS-CLIENT-PRINCIPAL, and the
 	// name in it is recorded as claimed.
 	SignIn bool
 	// Wait bounds how long a caller is kept waiting for an outcome; 200 s by default, since
@@ -76,7 +76,7 @@ func New(o Options) http.Handler {
 	return &console{Options: o, origins: http.NewCrossOriginProtection()}
 }
 
-// call is one request on its way through the door.
+// call is one request and what is known of it so far.
 type call struct {
 	*http.Request
 	w       http.ResponseWriter
@@ -86,7 +86,7 @@ type call struct {
 	id      string
 }
 
-// answer is what a request gets: body as JSON, or text for those who ask for plain text.
+// answer is the response: the body as JSON, or the text for clients that accept plain text.
 type answer struct {
 	status int
 	body   any
@@ -95,7 +95,7 @@ type answer struct {
 
 type action func(*call) (answer, error)
 
-// ServeHTTP is the door.
+// ServeHTTP implements http.Handler.
 func (c *console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	req := &call{Request: r, w: w}

@@ -43,7 +43,7 @@ func keyed(query url.Values) bool {
 	return false
 }
 
-// principal is the name of who is signed in; "" when nobody is.
+// principal is the name of the signed-in user; "" when there is none.
 func principal(h http.Header) (string, error) {
 	p, err := signin.Read(h)
 	if err != nil {

@@ -27,7 +27,7 @@ func (c *console) index(*call) (answer, error) {
 	return answer{http.StatusOK, body, strings.Join(endpoints, "\n") + "\n"}, nil
 }
 
-// health tells what is known without asking anybody, so that it is cheap and always answers.
+// health reports the configuration only: it makes no other request, so it is cheap and always answers.
 func (c *console) health(*call) (answer, error) {
 	h := api.Health{Status: "ok", Apps: []api.AppHealth{}, Problems: c.Problems}
 	if len(c.Problems) > 0 {

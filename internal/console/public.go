@@ -18,7 +18,7 @@ func appOf(v engine.View) api.App {
 		Waiting: unlessZero(api.Image(s.Waiting), s.Waiting.IsZero()), Hold: noteOf(s.Hold), Pause: noteOf(s.Pause), Trouble: noteOf(s.Trouble),
 		Drift:          unlessZero(api.Drift(s.Drift), s.Drift.IsZero()),
 		RollbackTarget: targetOf(s),
-		Problems:       v.Problems, Pending: v.Pending, Busy: v.Busy, UpdatedAt: updated(s), WakeAt: v.WakeAt,
+		Problems:       v.Problems, Pending: v.Pending, Busy: v.Busy, UpdatedAt: updated(s), WakeAt: v.WakeAt, LiveSince: s.Serving.Since, Baked: s.Serving.Baked,
 	}
 	for _, q := range s.Quarantined {
 		a.Quarantined = append(a.Quarantined, api.Quarantine{Image: api.Image(q.Image), Why: q.Why, Since: q.Since})

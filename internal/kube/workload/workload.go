@@ -35,8 +35,8 @@ type Options struct {
 	CronJob     string
 }
 
-// Workloads are the colors of one app. It implements engine.Workloads, engine.JobRunner and
-// engine.Preflight.
+// Workloads are the colors of one app. It implements engine.Workloads and
+// engine.Preflight, and makes a check of a CronJob.
 type Workloads struct{ Options }
 
 // New makes an app's workloads. Nothing is asked of the clusters yet.
