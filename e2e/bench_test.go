@@ -275,7 +275,7 @@ func (w *env) alertToWrite(b *testing.B, round int) (total, store time.Duration)
 	cluster := fake.NewCluster(time.Now, pause, nil)
 	cluster.Seed(release.Blue, release.Image{Tag: "1", Digest: "sha256:1"}, benchReplicas)
 	timed := &timedStore{Store: w.store()}
-	e := engine.New(engine.Options{Store: timed, Wakeups: fake.NewWakeups(nil), Look: 20 * time.Millisecond, Apps: []engine.App{{
+	e := engine.New(engine.Options{Store: timed, Wakeups: fake.NewWakeups(nil), Poll: 20 * time.Millisecond, Apps: []engine.App{{
 		Name: name, Policy: benchPolicy, Gateway: healthy{adapter}, Workloads: cluster,
 	}}})
 	if _, err := e.Pushed(ctx, name, release.Image{Tag: "2", Digest: "sha256:2", PushedAt: time.Now()}, false); err != nil {

@@ -60,14 +60,17 @@ func (s *shell) run(ctx context.Context, args []string) int {
 func newRoot(s *shell) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "bluegreen",
-		Short:         "Blue/green releases for AKS: look, and say what is to be done",
+		Short:         "Operate blue/green releases of apps on AKS",
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		Long: "Exit status: 0 success, 1 refused or failed, 2 the command line is not understood.\n" +
-			"BLUEGREEN_URL is the address of the Functions app, BLUEGREEN_KEY a function key.",
+		Long: "Operate blue/green releases of apps on AKS: show status and history, and send commands to\n" +
+			"the bluegreen Functions app.\n\n" +
+			"Environment: BLUEGREEN_URL is the address of the Functions app, BLUEGREEN_KEY a function key,\n" +
+			"BLUEGREEN_TOKEN a bearer token instead of the key, where users sign in.\n" +
+			"Exit status: 0 success, 1 refused or failed, 2 the command line is not understood.",
 	}
 	root.SetOut(s.stdout)
 	root.SetErr(s.stderr)

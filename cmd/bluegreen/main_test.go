@@ -70,7 +70,7 @@ func newSite(t *testing.T, changes ...func(*release.Policy)) *site {
 		change(&app.Policy)
 	}
 	broken := engine.App{Name: "broken", Problems: []string{"line 3: apps[1].bake: is wrong"}}
-	e := engine.New(engine.Options{Store: fake.NewStore(nil), Wakeups: wakeups, Apps: []engine.App{app, broken}, Sleep: pause, Look: time.Millisecond})
+	e := engine.New(engine.Options{Store: fake.NewStore(nil), Wakeups: wakeups, Apps: []engine.App{app, broken}, Sleep: pause, Poll: time.Millisecond})
 	ctx, stop := context.WithCancel(t.Context())
 	var worker sync.WaitGroup
 	worker.Go(func() {

@@ -79,8 +79,8 @@ func say(w io.Writer, format string, args ...any) {
 func newStatus(s *shell) *cobra.Command {
 	r, watch := &remote{shell: s}, false
 	cmd := &cobra.Command{
-		Use:   "status [app]",
-		Short: "Say what apps are doing, since when, until when, and what comes next",
+		Use:   "status [APP]",
+		Short: "Show what apps are doing, since when, until when, and what comes next",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: does(func(cmd *cobra.Command, args []string) error {
 			if watch {
@@ -107,7 +107,7 @@ func newStatus(s *shell) *cobra.Command {
 		}),
 	}
 	r.flags(cmd)
-	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on, and print a line whenever something changes")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "keep running and print a line at every change")
 	return cmd
 }
 
@@ -210,8 +210,8 @@ func newHistory(s *shell) *cobra.Command {
 	r := &remote{shell: s}
 	var limit, before int
 	cmd := &cobra.Command{
-		Use:   "history app",
-		Short: "Say what happened and why, the newest last",
+		Use:   "history APP",
+		Short: "Show what happened and why, the newest last",
 		Args:  cobra.ExactArgs(1),
 		RunE: does(func(cmd *cobra.Command, args []string) error {
 			h, err := r.client().History(cmd.Context(), args[0], limit, before)
@@ -236,7 +236,7 @@ func newHistory(s *shell) *cobra.Command {
 	}
 	r.flags(cmd)
 	cmd.Flags().IntVarP(&limit, "limit", "n", 20, "how many facts, at most 500")
-	cmd.Flags().IntVar(&before, "before", 0, "only facts with numbers below this")
+	cmd.Flags().IntVar(&before, "before", 0, "only facts older than this number")
 	return cmd
 }
 
@@ -246,7 +246,7 @@ func newChange(s *shell, v release.Verb) *cobra.Command {
 	var asked api.Request
 	var key string
 	wait := false
-	use, args := string(v.Command)+" app", 1
+	use, args, long := string(v.Command)+" APP", 1, v.Does+"."
 	given := map[string]func([]string) any{} // the value of each field, once the line is parsed
 	cmd := &cobra.Command{
 		Short: v.Does,
@@ -263,25 +263,30 @@ func newChange(s *shell, v release.Verb) *cobra.Command {
 	f.StringVar(&asked.Why, "why", "", "why, for the history (recommended)")
 	f.StringVar(&asked.By, "by", "", "who asks, for the history ($USER by default)")
 	f.BoolVar(&wait, "wait", false, "wait for the outcome and report progress meanwhile")
-	f.StringVar(&key, "idempotency-key", "", "repeat an earlier request safely: the key that it had")
+	f.StringVar(&key, "idempotency-key", "", "idempotency key of an earlier request, to repeat it safely")
 	for _, field := range v.Takes {
 		switch {
 		case field.Argument:
 			n := args
-			use, args = use+" "+field.Name, args+1
+			use, args = use+" "+strings.ToUpper(field.Kind), args+1
+			long += "\n\n" + strings.ToUpper(field.Kind) + " is " + field.Help + "."
 			given[field.Name] = func(args []string) any { return args[n] }
 		case field.Kind == "flag":
 			set := f.Bool(field.Name, false, field.Help)
 			given[field.Name] = func([]string) any { return *set }
 		default:
-			set := f.String(field.Name, "", field.Help)
+			help := field.Help
+			if field.Required {
+				help += " (required)"
+			}
+			set := f.String(field.Name, "", help)
 			given[field.Name] = func([]string) any { return *set }
 		}
 		if field.Required && !field.Argument {
 			_ = cmd.MarkFlagRequired(field.Name) // fails only for a flag that does not exist
 		}
 	}
-	cmd.Use, cmd.Args = use, cobra.ExactArgs(args)
+	cmd.Use, cmd.Args, cmd.Long = use, cobra.ExactArgs(args), long
 	return cmd
 }
 

@@ -25,7 +25,7 @@ func TestThePageOfCommandsIsMadeFromTheirTable(t *testing.T) {
 			}
 			fields = append(fields, fmt.Sprintf("`%s` (%s%s): %s", f.Name, f.Kind, need, f.Help))
 			if f.Argument {
-				line += " " + strings.ToUpper(f.Name)
+				line += " " + strings.ToUpper(f.Kind)
 			}
 		}
 		for _, r := range v.Refusals {

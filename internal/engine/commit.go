@@ -151,10 +151,10 @@ func (w *worker) wakeAt() time.Time {
 	switch {
 	case w.record.Preflight.Config != w.app.Fingerprint || !w.record.State.Known:
 		return now.Add(time.Minute)
-	case w.failures >= patience && !w.record.State.Release.Phase.Active():
+	case w.failures >= mostFailures && !w.record.State.Release.Phase.Active():
 		return now.Add(time.Minute) // no release waits for it
-	case w.failures >= patience:
-		return now.Add(rest)
+	case w.failures >= mostFailures:
+		return now.Add(retryAfter)
 	case effect != nil || len(w.pendingEntries()) > 0:
 		return now
 	}

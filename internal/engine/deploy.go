@@ -9,8 +9,8 @@ import (
 	"bluegreen/internal/release"
 )
 
-// margin is how much longer than a write the claim on an app must last.
-const margin = 5 * time.Second
+// leaseMargin is how much longer than a write the claim on an app must last.
+const leaseMargin = 5 * time.Second
 
 // noImage keeps the image that a color has.
 var noImage release.Image
@@ -18,11 +18,11 @@ var noImage release.Image
 // deploy orders the image on its color, once for each worker, and watches the rollout.
 func (w *worker) deploy(ctx context.Context, e release.Deploy) stepResult {
 	if !w.orders.sent(e.Release, e.Color) {
-		looked, unmoved, err := w.unmoved(ctx)
+		looked, idle, err := w.withoutTraffic(ctx)
 		switch {
 		case err != nil:
 			return failed(err)
-		case !unmoved:
+		case !idle:
 			return saw(looked)
 		case !e.Cleared:
 			return saw(release.DeployCleared{Release: e.Release, Color: e.Color})
@@ -32,14 +32,14 @@ func (w *worker) deploy(ctx context.Context, e release.Deploy) stepResult {
 		}
 		w.orders.note(e.Release, e.Color)
 	}
-	o, err := w.app.Workloads.Observe(ctx, e.Color, e.Image, w.Look)
+	o, err := w.app.Workloads.Observe(ctx, e.Color, e.Image, w.Poll)
 	if err != nil {
 		return failed(fmt.Errorf("watch %s: %w", e.Color, err))
 	}
 	r := stepResult{}
 	if !o.Matches {
 		w.orders.forget() // it was changed outside bluegreen: order again, after a wait
-		o.Status, r.Wait = release.Progressing, w.Look
+		o.Status, r.Wait = release.Progressing, w.Poll
 	}
 	r.Seen = []release.Event{release.RolloutObserved{
 		Release: e.Release, Color: e.Color, Status: o.Status, Seen: *observed(o), Detail: o.Detail,
@@ -66,10 +66,10 @@ func (w *worker) order(ctx context.Context, c release.Color, i release.Image, li
 	}), "deploy %s to %s", i, c)
 }
 
-// take makes this worker the last one that acted on a color, so that what a stale one
+// fenceOff makes this worker the last one that acted on a color, so that what a stale one
 // still has under way there is fenced. It changes nothing else, and traffic does not wait
 // for a cluster that cannot be reached.
-func (w *worker) take(ctx context.Context, id int, c release.Color) error {
+func (w *worker) fenceOff(ctx context.Context, id int, c release.Color) error {
 	if w.orders.sent(id, c) {
 		return nil
 	}
@@ -87,16 +87,16 @@ func (w *worker) take(ctx context.Context, id int, c release.Color) error {
 // claimed bounds a write by this worker's claim: a worker that slept past its end sends
 // nothing, and what it has sent is done before another worker acts.
 func (w *worker) claimed(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithDeadline(ctx, w.record.Lease.Until.Add(-margin))
+	return context.WithDeadline(ctx, w.record.Lease.Until.Add(-leaseMargin))
 }
 
 // retire scales the idle color down, while the live one has a ready pod.
 func (w *worker) retire(ctx context.Context, e release.Retire) stepResult {
-	looked, unmoved, err := w.unmoved(ctx)
+	looked, idle, err := w.withoutTraffic(ctx)
 	if err != nil {
 		return failed(err)
 	}
-	if !unmoved {
+	if !idle {
 		return saw(looked)
 	}
 	if live := w.record.State.Serving.Color; live != "" {

@@ -37,7 +37,7 @@ type App struct {
 	Problems []string
 }
 
-// Options are what an Engine needs. Now, Sleep and Log have defaults.
+// Options are what an Engine needs. Store, Wakeups and Apps are required.
 type Options struct {
 	Store    Store
 	Wakeups  Wakeups
@@ -51,8 +51,8 @@ type Options struct {
 	Lease time.Duration
 	// Budget bounds one Step; 4 minutes by default, well under the function timeout.
 	Budget time.Duration
-	// Look is how long a worker watches before it looks at the inbox again; 1 s by default.
-	Look time.Duration
+	// Poll is how long a worker watches before it looks at the inbox again; 1 s by default.
+	Poll time.Duration
 	// Name distinguishes this process's workers in records; random by default.
 	Name string
 }
@@ -84,7 +84,7 @@ func New(o Options) *Engine {
 	}
 	o.Lease = orDefault(o.Lease, time.Minute)
 	o.Budget = orDefault(o.Budget, 4*time.Minute)
-	o.Look = orDefault(o.Look, time.Second)
+	o.Poll = orDefault(o.Poll, time.Second)
 	if o.Name == "" {
 		o.Name = fmt.Sprintf("%08x", rand.Uint32())
 	}

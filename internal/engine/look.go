@@ -69,9 +69,9 @@ func observed(o Workload) *release.Observed {
 	return &release.Observed{Image: o.Running, Replicas: o.Replicas, Ready: o.Ready}
 }
 
-// unmoved reads the gateway before something is done to the idle color, and reports
+// withoutTraffic reads the gateway before something is done to the idle color, and reports
 // whether that color really has no traffic.
-func (w *worker) unmoved(ctx context.Context) (release.Looked, bool, error) {
+func (w *worker) withoutTraffic(ctx context.Context) (release.Looked, bool, error) {
 	reading, err := w.app.Gateway.Live(ctx)
 	if err != nil {
 		return release.Looked{}, false, fmt.Errorf("read the gateway: %w", err)

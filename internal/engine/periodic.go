@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"hash/fnv"
 	"maps"
 	"time"
@@ -10,9 +9,9 @@ import (
 	"bluegreen/internal/release"
 )
 
-// keep is for how long accepted events and history are kept. Event Grid delivers an event
+// retention is for how long accepted events and history are kept. Event Grid delivers an event
 // again for at most a day.
-const keep = 30 * 24 * time.Hour
+const retention = 30 * 24 * time.Hour
 
 // task is work that is due every so often, beside what the core asks for. When it last ran
 // is in the app's record, so that a tick that did not happen only makes it late.
@@ -21,12 +20,23 @@ type task struct {
 	every time.Duration
 	when  func(release.State) bool // nil: always
 	soon  func(release.State) bool // at every tick; nil: never
+	// beside is work that needs no claim on the app: an alert does not wait for a registry
+	// or a table that is slow. Nil: a worker looks at the app.
+	beside func(context.Context, *Engine, *App, release.State) error
 }
 
 var periodicTasks = []task{
 	{name: "look", every: 5 * time.Minute, when: atRest, soon: drifted},
-	{name: "list-registry", every: 10 * time.Minute},
-	{name: "sweep", every: 24 * time.Hour},
+	{name: "list-registry", every: 10 * time.Minute, beside: listRegistry},
+	{name: "sweep", every: 24 * time.Hour, beside: sweep},
+}
+
+func listRegistry(ctx context.Context, e *Engine, app *App, s release.State) error {
+	return wrap(e.missed(ctx, app, s), "look for missed pushes")
+}
+
+func sweep(ctx context.Context, e *Engine, app *App, _ release.State) error {
+	return wrap(e.Store.Sweep(ctx, app.Name, e.Now().Add(-retention)), "delete old rows")
 }
 
 // atRest reports whether no worker looks at the gateway for a release.
@@ -49,8 +59,8 @@ type periodic struct {
 	task
 }
 
-// runTask runs a periodic task, and records that it ran before it is known whether it
-// succeeded: one that fails is tried again when it is due again.
+// runTask records that a periodic task ran, and runs it unless the tick has done so beside
+// the claim. One that fails is tried again when it is due again.
 func (w *worker) runTask(ctx context.Context, t task) stepResult {
 	w.tasks = w.tasks[1:]
 	last := w.Now()
@@ -62,21 +72,10 @@ func (w *worker) runTask(ctx context.Context, t task) stepResult {
 		w.record.Ran = map[string]time.Time{}
 	}
 	w.record.Ran[t.name], w.dirty = last, true
-	switch t.name {
-	case "look":
-		return w.look(ctx)
-	case "list-registry":
-		if err := w.missed(ctx, w.app, w.record.State); err != nil {
-			w.Log.Warn("missed pushes not looked for", "app", w.app.Name, "error", err)
-		}
-	case "sweep":
-		if err := w.Store.Sweep(ctx, w.app.Name, w.Now().Add(-keep)); err != nil {
-			w.Log.Warn("old rows not deleted", "app", w.app.Name, "error", err)
-		}
-	default:
-		return failed(fmt.Errorf("no periodic task is called %q", t.name))
+	if t.beside != nil {
+		return stepResult{}
 	}
-	return stepResult{}
+	return w.look(ctx)
 }
 
 // spread is a part of a duration that differs from app to app.

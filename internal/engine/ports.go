@@ -65,8 +65,8 @@ type Snapshot struct {
 
 // Record is an app's saved state.
 type Record struct {
-	// Schema is the form that the record was last written in. See Engine for which forms
-	// are worked with.
+	// Schema is the form that the record was last written in; see the
+	// constant schema.
 	Schema int
 	State  release.State
 	Lease  Lease
@@ -217,7 +217,8 @@ type Registry interface {
 }
 
 // Check finds out whether a color, or what users get, is as it should be. HTTP requests,
-// Jobs and the gateway's own view of health are checks. Its type is comparable.
+// Jobs and the gateway's own view of health are checks. A check that is listed several
+// times in a row must pass as often; its type is comparable, so that this is seen.
 type Check interface {
 	// Run makes the check once, in bounded time. It may be repeated, by any worker.
 	Run(ctx context.Context, s Subject) Result

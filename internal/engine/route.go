@@ -10,8 +10,8 @@ import (
 	"bluegreen/internal/release"
 )
 
-// calm is the longest wait between writes to a gateway whose operations are canceled.
-const calm = 32 * time.Second
+// longestBackoff is the longest wait between writes to a gateway whose operations are canceled.
+const longestBackoff = 32 * time.Second
 
 // routing is when this worker may write to the gateway again towards a color, after so
 // many operations in a row were lost.
@@ -19,7 +19,15 @@ type routing struct {
 	to     release.Color
 	again  time.Time
 	losses int
-	seen   int // checks passed on the data path in a row
+	// move is what seen is about: checks passed on the data path in a row.
+	move move
+	seen int
+}
+
+// move is the traffic of a release on its way to a color.
+type move struct {
+	release int
+	to      release.Color
 }
 
 // route begins or follows a gateway operation. Its answer is not taken for its success: it
@@ -28,7 +36,10 @@ func (w *worker) route(ctx context.Context, e release.Route) stepResult {
 	seen := release.RouteObserved{Release: e.Release, To: e.To, Operation: e.Operation, Status: release.Underway}
 	r := stepResult{}
 	if e.Operation != "" {
-		r.Wait = w.Look
+		r.Wait = w.Poll
+	}
+	if m := (move{e.Release, e.To}); w.routing.move != m {
+		w.routing.move, w.routing.seen = m, 0
 	}
 	op, err := w.operation(ctx, e)
 	seen.Operation, seen.Detail = op.Token, op.Detail
@@ -76,7 +87,7 @@ func (w *worker) notReady(ctx context.Context, e release.Route) (string, error) 
 		return "", nil // PrepareTarget has just looked
 	}
 	if r.Force {
-		return "", w.take(ctx, e.Release, e.To)
+		return "", w.fenceOff(ctx, e.Release, e.To)
 	}
 	o, err := w.app.Workloads.Observe(ctx, e.To, e.Image, 0)
 	switch {
@@ -118,11 +129,11 @@ func (w *worker) lost(seen release.RouteObserved, why string) stepResult {
 		if m.to != seen.To {
 			m.losses = 0
 		}
-		wait := min(w.Look<<min(m.losses, 10), calm)
+		wait := min(w.Poll<<min(m.losses, 10), longestBackoff)
 		m.losses++
 		m.to, m.again = seen.To, now.Add(wait/2+w.spread(wait))
 	}
-	return stepResult{Seen: []release.Event{seen}, Wait: w.Look}
+	return stepResult{Seen: []release.Event{seen}, Wait: w.Poll}
 }
 
 // spread is a part of a duration that differs from app to app and from loss to loss.
@@ -137,7 +148,7 @@ func (w *worker) denied(ctx context.Context, seen release.RouteObserved, why err
 	if reading, err := w.app.Gateway.Live(ctx); err == nil {
 		seen.Live = reading.Live
 	}
-	return stepResult{Seen: []release.Event{seen}, Wait: w.Look, Failed: why}
+	return stepResult{Seen: []release.Event{seen}, Wait: w.Poll, Failed: why}
 }
 
 // confirm reads the gateway back and, towards a new color, makes the next check on the
@@ -157,7 +168,7 @@ func (w *worker) confirm(ctx context.Context, e release.Route, seen release.Rout
 		if found.Verdict != release.Passed {
 			w.routing.seen = 0
 			seen.Detail = "the gateway has moved, not yet seen on the data path: " + found.Detail
-			return stepResult{Seen: []release.Event{seen}, Wait: w.Look}
+			return stepResult{Seen: []release.Event{seen}, Wait: w.Poll}
 		}
 		if w.routing.seen++; w.routing.seen < len(during) {
 			return stepResult{Seen: []release.Event{seen}, Wait: w.again(during, w.routing.seen)}
@@ -171,7 +182,7 @@ func (w *worker) confirm(ctx context.Context, e release.Route, seen release.Rout
 // again is the wait before the n-th check: one that repeats the check before it waits.
 func (w *worker) again(checks []Check, n int) time.Duration {
 	if checks[n] == checks[n-1] {
-		return w.Look
+		return w.Poll
 	}
 	return 0
 }

@@ -8,20 +8,20 @@ import (
 	"bluegreen/internal/release"
 )
 
-// hurry is for how long a rollback target that is not ready is watched without a rest.
-const hurry = 2 * time.Minute
+// watchClosely is for how long a rollback target that is not ready is watched without a rest.
+const watchClosely = 2 * time.Minute
 
 // targetSeen is what this worker has seen of the rollback target.
 type targetSeen struct {
-	ready   bool // it can take the traffic
-	changed bool // it runs another image than when it served
+	ready   time.Time // it can take the traffic, as was seen in the lease that ends then
+	changed bool      // it runs another image than when it served
 }
 
 // lookFirst makes a worker look at the rollback target itself before it begins to send
 // traffic there: another worker has seen it ready, perhaps long ago.
-func (t *targetSeen) lookFirst(effect release.Effect, s release.State) release.Effect {
+func (t *targetSeen) lookFirst(effect release.Effect, s release.State, now time.Time) release.Effect {
 	route, ok := effect.(release.Route)
-	if !ok || s.Release.Phase != release.Returning || route.Operation != "" || t.ready {
+	if !ok || s.Release.Phase != release.Returning || route.Operation != "" || now.Before(t.ready) {
 		return effect
 	}
 	return release.PrepareTarget{Release: route.Release, Target: s.Release.Progress.Target, From: s.Release.To}
@@ -45,7 +45,7 @@ func (w *worker) prepareTarget(ctx context.Context, e release.PrepareTarget) ste
 		if err := w.order(ctx, t.Color, t.Image, "", t.Replicas); err != nil {
 			return failed(err)
 		}
-	} else if err := w.take(ctx, e.Release, t.Color); err != nil {
+	} else if err := w.fenceOff(ctx, e.Release, t.Color); err != nil {
 		return failed(err)
 	}
 	detail := o.Detail
@@ -63,17 +63,17 @@ func (w *worker) prepareTarget(ctx context.Context, e release.PrepareTarget) ste
 }
 
 func (w *worker) targetReady(e release.PrepareTarget, why string) stepResult {
-	w.target.ready = true
+	w.target.ready = w.record.Lease.Until
 	return saw(release.TargetObserved{Release: e.Release, Color: e.Target.Color, Ready: true, Detail: why})
 }
 
 // targetNotReady looks again soon in the beginning, and with rests after a while.
 func (w *worker) targetNotReady(e release.PrepareTarget, why string) stepResult {
-	w.target.ready = false
-	r := stepResult{Wait: w.Look, Seen: []release.Event{
+	w.target.ready = time.Time{}
+	r := stepResult{Wait: w.Poll, Seen: []release.Event{
 		release.TargetObserved{Release: e.Release, Color: e.Target.Color, Detail: why},
 	}}
-	if w.Now().Sub(w.record.State.Release.Since) > hurry {
+	if w.Now().Sub(w.record.State.Release.Since) > watchClosely {
 		r.Failed = fmt.Errorf("%s cannot take the traffic back yet: %s", e.Target.Color, why)
 	}
 	return r

@@ -11,15 +11,16 @@ import (
 	"bluegreen/internal/release"
 )
 
-// late is how long after its time a wake-up counts as lost.
-const late = 10 * time.Second
+// wakeupLostAfter is how long after its time a wake-up counts as lost.
+const wakeupLostAfter = 10 * time.Second
 
 // due is what one app needs at a tick.
 type due struct {
-	app    string
+	state  release.State
 	unsent []release.Fact
-	wake   bool   // a wake-up was lost, or never sent
-	tasks  []task // periodic tasks
+	wake   bool      // a wake-up was lost, or never sent
+	held   time.Time // until when a worker holds the app; it may have died
+	tasks  []task    // periodic tasks
 }
 
 // Tick wakes the apps whose wake-up was lost, sends what is unsent, and runs periodic
@@ -47,13 +48,24 @@ func (e *Engine) TickApp(ctx context.Context, name string) error {
 	if len(d.unsent) > 0 {
 		e.notify(ctx, name, d.unsent)
 	}
+	if !d.held.IsZero() {
+		return wrap(e.comeBack(ctx, name, d.held), "wake when the lease ends")
+	}
 	if d.wake {
 		return wrap(e.Wakeups.Wake(ctx, name, e.Now()), "wake")
 	}
-	if len(d.tasks) > 0 {
-		return e.work(ctx, name, time.Minute, d.tasks)
+	if len(d.tasks) == 0 {
+		return nil
 	}
-	return nil
+	for _, t := range d.tasks {
+		if t.beside == nil {
+			continue
+		}
+		if err := t.beside(ctx, e, e.apps[name], d.state); err != nil {
+			e.Log.Warn("a periodic task failed", "app", name, "task", t.name, "error", err)
+		}
+	}
+	return e.work(ctx, name, time.Minute, d.tasks)
 }
 
 // due finds out what an app needs now. It is the only question that a tick asks, and loads
@@ -71,8 +83,9 @@ func (e *Engine) due(ctx context.Context, name string) (due, error) {
 	if why := unusable(r); why != "" {
 		return due{}, errors.New(why)
 	}
-	d := due{app: name, unsent: snap.Outbox}
+	d := due{state: r.State, unsent: snap.Outbox}
 	if r.Lease.Owner != "" && now.Before(r.Lease.Until) {
+		d.held = r.Lease.Until
 		return d, nil
 	}
 	d.wake = e.overdue(app, snap)
@@ -90,7 +103,7 @@ func (e *Engine) overdue(app *App, snap Snapshot) bool {
 		return true
 	}
 	effect, at := r.State.NextEffect(app.Policy, now)
-	return (effect != nil || !at.IsZero()) && (r.WakeAt.IsZero() || now.After(r.WakeAt.Add(late)))
+	return (effect != nil || !at.IsZero()) && (r.WakeAt.IsZero() || now.After(r.WakeAt.Add(wakeupLostAfter)))
 }
 
 // missed compares the registry with the newest image that was seen.

@@ -32,7 +32,7 @@ func (w *worker) verify(ctx context.Context, e release.Verify) stepResult {
 		return stepResult{Wait: w.again(w.app.Before, next)}
 	case found.Verdict == release.Undecided:
 		w.checking.passed = 0
-		return stepResult{Seen: []release.Event{seen}, Wait: w.Look}
+		return stepResult{Seen: []release.Event{seen}, Wait: w.Poll}
 	}
 	w.checking.passed = 0
 	return saw(seen)

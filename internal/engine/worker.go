@@ -20,13 +20,13 @@ const (
 	// mostDecided and mostFacts keep a commit within what one transaction of the store holds.
 	mostDecided = 20
 	mostFacts   = 12
-	// fresh is how old the view of the inbox may be.
-	fresh = 250 * time.Millisecond
-	// early is how much too early, by its clock, a worker may be woken and then waits.
-	early = 5 * time.Second
-	// patience is how many steps in a row may fail before the app is left for rest.
-	patience = 3
-	rest     = 10 * time.Second
+	// inboxMaxAge is how old the view of the inbox may be.
+	inboxMaxAge = 250 * time.Millisecond
+	// earlyWakeup is how much too early, by its clock, a worker may be woken and then waits.
+	earlyWakeup = 5 * time.Second
+	// mostFailures is how many steps in a row may fail before the app is left for retryAfter.
+	mostFailures = 3
+	retryAfter   = 10 * time.Second
 )
 
 // worker holds one app for the time of one Step. Each step keeps what it remembers in a
@@ -130,7 +130,7 @@ func (w *worker) soon() time.Duration {
 	if effect, at := w.record.State.NextEffect(w.app.Policy, w.Now()); effect == nil && !at.IsZero() {
 		wait = max(0, at.Sub(w.Now()))
 	}
-	if wait > early || w.Now().Add(wait).After(w.end) {
+	if wait > earlyWakeup || w.Now().Add(wait).After(w.end) {
 		return 0
 	}
 	return wait
@@ -168,7 +168,7 @@ func (w *worker) work(ctx context.Context) error {
 
 // peek looks for new entries when the last look is too long ago.
 func (w *worker) peek(ctx context.Context) error {
-	if w.Now().Sub(w.loaded) <= fresh {
+	if w.Now().Sub(w.loaded) <= inboxMaxAge {
 		return nil
 	}
 	if w.dirty {
@@ -205,12 +205,12 @@ func (w *worker) nextStep() release.Effect {
 		return periodic{task: w.tasks[0]}
 	}
 	effect, _ := w.pendingEffect()
-	return w.target.lookFirst(effect, w.record.State)
+	return w.target.lookFirst(effect, w.record.State, w.Now())
 }
 
 // leaves reports whether the worker should leave the app.
 func (w *worker) leaves(effect release.Effect) bool {
-	return effect == nil || !w.Now().Before(w.end) || w.failures >= patience
+	return effect == nil || !w.Now().Before(w.end) || w.failures >= mostFailures
 }
 
 // decide gives the core what was seen and what arrived. Nothing is lost when the worker
@@ -259,9 +259,13 @@ func (w *worker) next(event release.Event) []release.Fact {
 func (w *worker) carryOut(ctx context.Context, effect release.Effect) ([]release.Event, error) {
 	kind := reflect.TypeOf(effect)
 	w.last = kind
+	began := w.Now()
 	r := w.step(ctx, effect)
 	if errors.Is(r.Failed, ErrFenced) || errors.Is(r.Failed, errTaken) || ctx.Err() != nil {
 		return nil, errors.Join(r.Failed, ctx.Err())
+	}
+	if _, routes := effect.(release.Route); !routes && w.Now().Sub(began) >= w.Lease {
+		return nil, nil // seen too long ago: this worker was held up, and looks again
 	}
 	switch {
 	case r.Failed != nil:
@@ -270,8 +274,8 @@ func (w *worker) carryOut(ctx context.Context, effect release.Effect) ([]release
 		if len(r.Seen) == 0 {
 			r.Seen = []release.Event{release.StepFailed{Detail: r.Failed.Error()}}
 		}
-		if w.failures < patience {
-			r.Wait = max(r.Wait, w.Look)
+		if w.failures < mostFailures {
+			r.Wait = max(r.Wait, w.Poll)
 		}
 	case w.failing == kind: // what succeeds beside it fixes nothing
 		w.failures = 0

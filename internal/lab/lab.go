@@ -167,7 +167,7 @@ func (s *Lab) startApp(ctx context.Context) error {
 	}
 	memory := host.NewMemory()
 	e := engine.New(engine.Options{
-		Store: fake.NewStore(nil), Apps: []engine.App{built}, Log: s.Log, Look: 250 * time.Millisecond,
+		Store: fake.NewStore(nil), Apps: []engine.App{built}, Log: s.Log, Poll: 250 * time.Millisecond,
 		Wakeups: memory.Wakeups("release-steps", func(app string, _ time.Time) string { return queue.Message(app) }),
 	})
 	s.host, err = host.Start(ctx, host.Options{

@@ -167,7 +167,7 @@ func Encode(r engine.Record) ([]byte, error) {
 			Good: each(s.Good, fromImage), Waiting: image(s.Waiting), Newest: image(s.Newest),
 			Quarantined: each(s.Quarantined, fromQuarantine),
 			Hold:        note(s.Hold), Pause: note(s.Pause), Drift: drift{string(s.Drift.Live), s.Drift.Detail, s.Drift.Since},
-			Trouble: note(s.Trouble), Overtaken: s.Overtaken, Facts: s.Facts, Ran: r.Ran,
+			Trouble: note(s.Trouble), Overtaken: s.SupersededInARow, Facts: s.Facts, Ran: r.Ran,
 		},
 	}
 	data, err := json.Marshal(to)
@@ -198,7 +198,7 @@ func Decode(data []byte) (engine.Record, error) {
 		App: a.Name, Known: a.Known, Serving: a.Serving.core(), Blue: a.Blue.core(), Green: a.Green.core(),
 		Release: a.Release.core(), Releases: a.Releases, Good: each(a.Good, image.core), Waiting: a.Waiting.core(), Newest: a.Newest.core(),
 		Quarantined: each(a.Quarantined, quarantine.core), Hold: release.Note(a.Hold), Pause: release.Note(a.Pause),
-		Drift: release.Drift{Live: release.Color(a.Drift.Live), Detail: a.Drift.Detail, Since: a.Drift.Since}, Trouble: release.Note(a.Trouble), Overtaken: a.Overtaken, Facts: a.Facts,
+		Drift: release.Drift{Live: release.Color(a.Drift.Live), Detail: a.Drift.Detail, Since: a.Drift.Since}, Trouble: release.Note(a.Trouble), SupersededInARow: a.Overtaken, Facts: a.Facts,
 	}
 	return r, nil
 }

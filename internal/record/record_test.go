@@ -188,12 +188,12 @@ func TestFieldsOfANewerVersionAreKept(t *testing.T) {
 	newer = with(t, newer, 3, "app", "schema")
 	r := read(t, newer)
 	r.State.Quarantined = append(r.State.Quarantined, release.Quarantine{Why: "one more"}) // the others keep their fields
-	r.State.Overtaken = 77
+	r.State.SupersededInARow = 77
 	again := written(t, r)
 	if strings.Count(string(again), `"weather":{"rain":1000,"wind":"north"}`) != len(places) {
 		t.Errorf("not every field was kept:\n%s", again)
 	}
-	if back := read(t, again); back.State.Overtaken != 77 || back.Schema != 3 {
+	if back := read(t, again); back.State.SupersededInARow != 77 || back.Schema != 3 {
 		t.Errorf("%+v", back)
 	}
 	plain := read(t, written(t, full()))
@@ -239,6 +239,46 @@ func TestEveryRecordOfSchema1IsRead(t *testing.T) {
 	}
 	if len(phases) < 10 {
 		t.Errorf("only the phases %v", phases)
+	}
+}
+
+// asSchema1 returns a state as a handler of schema 1 reads it and writes it again.
+func asSchema1(t *testing.T, s release.State) release.State {
+	t.Helper()
+	var row map[string]json.RawMessage
+	if err := json.Unmarshal(written(t, engine.Record{Schema: 2, State: s}), &row); err != nil {
+		t.Fatal(err)
+	}
+	delete(row, "app")
+	data, err := json.Marshal(row)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return read(t, data).State
+}
+
+// A handler of schema 1 never corrects what a color runs while a release is under way. It
+// must not learn a release's color from the version that the release replaces.
+func TestAReleaseUnderWayGoesOnInSchema1(t *testing.T) {
+	at := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	live, before, next := release.Image{Digest: "sha256:2", Tag: "2"}, release.Image{Digest: "sha256:1", Tag: "1"}, release.Image{Digest: "sha256:3", Tag: "3"}
+	state := func(p release.Phase) release.State { // nothing is ordered yet
+		return release.State{
+			App: "shop", Known: true, Releases: 3,
+			Serving: release.Serving{Color: release.Green, Image: live, Since: at, Release: 2, Previous: release.Target{Color: release.Blue, Image: before, Replicas: []int32{3}}},
+			Blue:    release.ColorState{Observed: release.Observed{Image: before, At: at}, Checked: release.Checked{Image: before, At: at}, Retired: true},
+			Green:   release.ColorState{Observed: release.Observed{Image: release.Image{Tag: "2"}, At: at}}, // its digest is unknown now
+			Release: release.Release{ID: 3, Phase: p, Image: next, To: release.Blue, From: release.Green, Began: at, Since: at},
+		}
+	}
+	for _, p := range []release.Phase{release.Deploying, release.Verifying, release.Awaiting, release.Switching} {
+		got := asSchema1(t, state(p))
+		if got.Blue.Image() != next || got.Serving.Image != live {
+			t.Errorf("%s: blue has %s, live is %s", p, got.Blue.Image(), got.Serving.Image)
+		}
+	}
+	if got := asSchema1(t, state(release.Deploying)).Blue; got.Retired || !got.Checked.At.IsZero() {
+		t.Errorf("a color that is deployed to is still retired or checked: %+v", got)
 	}
 }
 

@@ -73,7 +73,7 @@ func (v stateV1) state() release.State {
 	s := release.State{
 		App: v.App, Known: v.Known, Releases: r.ID, Waiting: v.Waiting.core(), Newest: v.Newest.core(),
 		Quarantined: each(v.Quarantined, quarantine.core), Hold: release.Note(v.Hold), Pause: release.Note(v.Pause),
-		Drift: release.Drift{Live: release.Color(v.Drift.Live), Detail: v.Drift.Detail, Since: v.Drift.Since}, Trouble: release.Note(v.Trouble), Overtaken: v.Overtaken, Facts: v.Facts,
+		Drift: release.Drift{Live: release.Color(v.Drift.Live), Detail: v.Drift.Detail, Since: v.Drift.Since}, Trouble: release.Note(v.Trouble), SupersededInARow: v.Overtaken, Facts: v.Facts,
 		Blue: v.Blue.color(r, "blue"), Green: v.Green.color(r, "green"),
 		Release: r.release(v),
 	}
@@ -164,7 +164,7 @@ func toV1(s release.State) stateV1 {
 	v := stateV1{
 		App: s.App, Known: s.Known, Live: string(s.Serving.Color), Blue: toSlotV1(s, release.Blue), Green: toSlotV1(s, release.Green),
 		Waiting: image(s.Waiting), Newest: image(s.Newest), Quarantined: each(s.Quarantined[max(0, len(s.Quarantined)-mostV1):], fromQuarantine),
-		Hold: note(s.Hold), Pause: note(s.Pause), Drift: drift{string(s.Drift.Live), s.Drift.Detail, s.Drift.Since}, Trouble: note(s.Trouble), Overtaken: s.Overtaken, Facts: s.Facts,
+		Hold: note(s.Hold), Pause: note(s.Pause), Drift: drift{string(s.Drift.Live), s.Drift.Detail, s.Drift.Since}, Trouble: note(s.Trouble), Overtaken: s.SupersededInARow, Facts: s.Facts,
 	}
 	r, p := s.Release, s.Release.Progress
 	v.Release = releaseV1{
@@ -184,11 +184,23 @@ func toV1(s release.State) stateV1 {
 	return v
 }
 
+// toSlotV1 writes what schema 1 knows of a color. Until the switch it takes the release's
+// color to run the release's image, from the start on and not from the order on, and never
+// corrects that: with another image there, its handlers would not return traffic to it.
 func toSlotV1(s release.State, c release.Color) slotV1 {
-	color := s.Color(c)
+	color, r := s.Color(c), s.Release
 	v := slotV1{Image: image(color.Image()), Verified: color.Passed(), Replicas: color.Observed.Replicas, Retired: color.Retired}
 	if t := s.RollbackTarget(); t.Color == c {
 		v.Image, v.Replicas = image(t.Image), t.Replicas
+	}
+	switch {
+	case c == r.To && (r.Phase.Preparing() || r.Phase == release.Switching):
+		v.Image = image(r.Image)
+	case c == s.Serving.Color:
+		v.Image = image(s.Serving.Image)
+	}
+	if c == r.To && r.Phase == release.Deploying {
+		v.Verified, v.Retired = false, false
 	}
 	return v
 }

@@ -9,6 +9,10 @@ import (
 // skew is by how much the clocks of an alert and of this app may differ.
 const skew = 5 * time.Second
 
+// alerted decides about an alert. Without a color it is taken to be about the color that
+// has the traffic. In this order: a drift asks for help; an alert about the other color is
+// dropped; a rollback under way answers it; in the switch, the bake and the rollback window
+// it rolls back, unless it fired before the traffic moved.
 func (d *decision) alerted(e AlertFired) {
 	s, r := &d.s, d.s.Release
 	a := about{Rule: e.Rule, Color: e.Color, Detail: e.Summary, At: e.FiredAt}

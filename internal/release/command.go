@@ -23,7 +23,8 @@ const (
 )
 
 // Verb is the definition of a command. API, command line and documentation are made from
-// it. What every command takes besides (why, by, wait) is not listed.
+// it. Fields that every command has (why, by, wait) are not listed. How far a command is
+// follows from OutcomeOf.
 type Verb struct {
 	Command Command
 	Does    string // one sentence without a full stop, in the imperative
@@ -75,16 +76,16 @@ var Commands = []Verb{
 	},
 	{
 		Command: ExtendBake, Does: "Let the running bake end later",
-		Takes:    []Field{{Name: "for", Kind: "duration", Required: true, Argument: true, Help: "by how much the bake is longer, such as 30m; at most 24h"}},
+		Takes:    []Field{{Name: "for", Kind: "duration", Required: true, Argument: true, Help: "by how much the bake is longer: 1m to 24h, such as 30m"}},
 		Refusals: []reason.Reason{reason.NotBaking, reason.NotForward},
 		decide:   (*decision).extend,
 	},
 	{
-		Command: PauseReleases, Does: "Start and switch nothing until resume; traffic can still return",
+		Command: PauseReleases, Does: "Start and switch no release until resume; rollbacks still happen",
 		decide: (*decision).pause,
 	},
 	{
-		Command: ResumeReleases, Does: "Go on after a pause, a hold, or a gateway changed by hand",
+		Command: ResumeReleases, Does: "Resume after a pause, after a hold, or after a gateway change made outside bluegreen",
 		Refusals: []reason.Reason{reason.NothingToResume, reason.AmbiguousGateway},
 		decide:   (*decision).resume,
 	},
@@ -94,7 +95,7 @@ var Commands = []Verb{
 		decide:   (*decision).cancel,
 	},
 	{
-		Command: ReleaseQuarantine, Does: "Let a digest out of quarantine",
+		Command: ReleaseQuarantine, Does: "Remove a digest from quarantine, without deploying it",
 		Takes:    []Field{{Name: "digest", Kind: "digest", Required: true, Help: "digest sha256:…"}},
 		Refusals: []reason.Reason{reason.NotQuarantined},
 		decide:   (*decision).unquarantine,
@@ -116,17 +117,13 @@ const longestExtension = 24 * time.Hour
 
 // commanded follows a command, or says why it is refused and what to do.
 func (d *decision) commanded(c Commanded) {
+	d.by = c.By
 	v, ok := VerbOf(c.Command)
 	if !ok {
-		d.refuse(c, reason.NoSuchCommand, about{Detail: string(c.Command)})
+		d.report(Refused, reason.NoSuchCommand, about{Detail: string(c.Command)})
 		return
 	}
 	v.decide(d, c)
-}
-
-// refuse records who gave the command: the text says only why not.
-func (d *decision) refuse(c Commanded, why reason.Reason, a about) {
-	d.report(Refused, why, a).By = c.By
 }
 
 func (d *decision) switchTo(c Commanded) {
@@ -136,25 +133,28 @@ func (d *decision) switchTo(c Commanded) {
 		to = s.Idle(d.p.First)
 	}
 	image := s.Color(to).Image()
+	if seen := s.Color(to).Observed.Image; c.Force && !seen.IsZero() {
+		image = seen // nothing is deployed, and the last order may not have got there
+	}
 	a := about{Color: to, Image: image}
 	q, bad := s.quarantined(image.Digest)
 	switch {
 	case to == s.Serving.Color && s.Drift.IsZero():
-		d.refuse(c, reason.AlreadyLive, about{Color: to, Image: s.Serving.Image})
+		d.report(Refused, reason.AlreadyLive, about{Color: to, Image: s.Serving.Image})
 	case r.Phase.Preparing():
-		d.refuse(c, reason.PromoteOrCancel, about{Color: r.To})
+		d.report(Refused, reason.PromoteOrCancel, about{Color: r.To})
 	case r.Phase.Moving() && r.From == "":
-		d.refuse(c, reason.NothingThere, about{Color: r.To.Other()})
+		d.report(Refused, reason.NothingThere, about{Color: r.To.Other()})
 	case r.Phase.Moving():
-		d.refuse(c, reason.RollBackInstead, a)
+		d.report(Refused, reason.RollBackInstead, a)
 	case !s.Drift.IsZero():
-		d.refuse(c, reason.Drifted, a)
+		d.report(Refused, reason.Drifted, a)
 	case image.IsZero():
-		d.refuse(c, reason.NothingThere, a)
+		d.report(Refused, reason.NothingThere, a)
 	case bad && !c.Force:
-		d.refuse(c, reason.Quarantined, about{Image: image, At: q.Since, Detail: q.Why, ForceWouldHelp: true})
+		d.report(Refused, reason.Quarantined, about{Image: image, At: q.Since, Detail: q.Why, ForceWouldHelp: true})
 	case c.Force && s.Color(to).Retired:
-		d.refuse(c, reason.IsScaledDown, a)
+		d.report(Refused, reason.IsScaledDown, a)
 	default:
 		d.start(image, to, c.By, c.Why)
 		if c.Force {
@@ -170,15 +170,15 @@ func (d *decision) deploy(c Commanded) {
 	q, bad := s.quarantined(c.Image.Digest)
 	switch {
 	case bad:
-		d.refuse(c, reason.Quarantined, about{Image: c.Image, At: q.Since, Detail: q.Why})
+		d.report(Refused, reason.Quarantined, about{Image: c.Image, At: q.Since, Detail: q.Why})
 	case !s.Pause.IsZero():
-		d.refuse(c, reason.Paused, a)
+		d.report(Refused, reason.Paused, a)
 	case !s.Drift.IsZero():
-		d.refuse(c, reason.Drifted, a)
+		d.report(Refused, reason.Drifted, a)
 	case r.Phase.Active() && r.Image.Digest == c.Image.Digest:
-		d.refuse(c, reason.AlreadyReleasing, a)
+		d.report(Refused, reason.AlreadyReleasing, a)
 	case s.Serving.Color != "" && s.Serving.Image.Digest == c.Image.Digest:
-		d.refuse(c, reason.AlreadyLive, a)
+		d.report(Refused, reason.AlreadyLive, a)
 	case r.Phase.Moving():
 		d.wait(c.Image, reason.ReleaseUnderway)
 	default:
@@ -191,16 +191,16 @@ func (d *decision) promote(c Commanded) {
 	s, r := &d.s, &d.s.Release
 	switch {
 	case c.Digest != "" && c.Digest != r.Image.Digest:
-		d.refuse(c, reason.NotTheRelease, about{Image: r.Image, Other: Image{Digest: c.Digest}})
+		d.report(Refused, reason.NotTheRelease, about{Image: r.Image, Other: Image{Digest: c.Digest}})
 	case !s.Pause.IsZero() && r.Phase.Preparing():
-		d.refuse(c, reason.Paused, about{})
+		d.report(Refused, reason.Paused, about{})
 	case r.Phase.Preparing():
 		r.Approved = true
 		d.report(Decided, reason.Approved, about{By: c.By, Why: c.Why})
 	case r.Phase == Baking:
 		d.complete(reason.BakeEndedEarly, about{By: c.By, Why: c.Why})
 	default:
-		d.refuse(c, reason.NothingToPromote, about{})
+		d.report(Refused, reason.NothingToPromote, about{})
 	}
 }
 
@@ -210,13 +210,13 @@ func (d *decision) rollback(c Commanded) {
 	case r.Phase == Returning:
 		d.report(Decided, reason.AlreadyReturning, about{Color: r.From})
 	case !s.Drift.IsZero():
-		d.refuse(c, reason.Drifted, about{})
+		d.report(Refused, reason.Drifted, about{})
 	case s.RollbackTarget().Color != "":
 		d.turnBack(RolledBack, reason.RolledBack, about{By: c.By, Why: c.Why})
 	case r.Phase.Preparing():
-		d.refuse(c, reason.NotServed, about{})
+		d.report(Refused, reason.NotServed, about{})
 	default:
-		d.refuse(c, reason.NoTarget, about{})
+		d.report(Refused, reason.NoTarget, about{})
 	}
 }
 
@@ -224,9 +224,9 @@ func (d *decision) extend(c Commanded) {
 	s, r := &d.s, &d.s.Release
 	switch {
 	case r.Phase != Baking:
-		d.refuse(c, reason.NotBaking, about{})
+		d.report(Refused, reason.NotBaking, about{})
 	case c.For < time.Minute || c.For > longestExtension:
-		d.refuse(c, reason.NotForward, about{Span: c.For})
+		d.report(Refused, reason.NotForward, about{Span: c.For})
 	default:
 		until := s.bakeUntil(d.p).Add(c.For)
 		r.Progress.BakeUntil = until
@@ -246,10 +246,10 @@ func (d *decision) resume(c Commanded) {
 	s := &d.s
 	switch {
 	case s.Pause.IsZero() && s.Hold.IsZero() && s.Drift.IsZero():
-		d.refuse(c, reason.NothingToResume, about{})
+		d.report(Refused, reason.NothingToResume, about{})
 		return
 	case !s.Drift.IsZero() && s.Drift.Live == "":
-		d.refuse(c, reason.AmbiguousGateway, about{Detail: s.Drift.Detail, Then: "change it to point at one of them, then resume"})
+		d.report(Refused, reason.AmbiguousGateway, about{Detail: s.Drift.Detail, Then: "change it to point at one of them, then resume"})
 		return
 	case !s.Drift.IsZero():
 		d.accept()
@@ -274,12 +274,12 @@ func (d *decision) cancel(c Commanded) {
 	case r.Phase.Preparing():
 		d.end(Canceled, Decided, reason.Canceled, a)
 	case r.Phase.Moving() && s.Waiting.IsZero():
-		d.refuse(c, reason.RollBackInstead, about{})
+		d.report(Refused, reason.RollBackInstead, about{})
 	case !s.Waiting.IsZero():
 		d.report(Decided, reason.WaitingCanceled, a)
 		s.Waiting = Image{}
 	default:
-		d.refuse(c, reason.NothingToCancel, about{})
+		d.report(Refused, reason.NothingToCancel, about{})
 	}
 }
 
@@ -287,7 +287,7 @@ func (d *decision) unquarantine(c Commanded) {
 	s := &d.s
 	q, bad := s.quarantined(c.Digest)
 	if !bad {
-		d.refuse(c, reason.NotQuarantined, about{Image: Image{Digest: c.Digest}})
+		d.report(Refused, reason.NotQuarantined, about{Image: Image{Digest: c.Digest}})
 		return
 	}
 	s.Quarantined = slices.DeleteFunc(slices.Clone(s.Quarantined), func(o Quarantine) bool { return o.Image.Digest == c.Digest })

@@ -79,7 +79,7 @@ const (
 	Undecided Verdict = "undecided" // not passed yet; trying again may change it
 	Passed    Verdict = "passed"
 	Refuted   Verdict = "refuted" // trying again cannot change it
-	Unknown   Verdict = "unknown" // the check could not be made
+	Unknown   Verdict = "unknown" // the check could not be made: tried again before a switch, failed in the bake
 )
 
 // ChecksObserved says what the checks on the idle color found. Seen is what the color ran
@@ -165,8 +165,8 @@ const (
 	ReleaseReturned  FactKind = "release-returned"
 	HoldSet          FactKind = "hold-set"
 	DriftFound       FactKind = "drift-found"
-	Advanced         FactKind = "advanced"   // a phase began
-	Decided          FactKind = "decided"    // an event from outside was answered
+	Advanced         FactKind = "advanced"   // a release or a color changed
+	Decided          FactKind = "decided"    // a decision that changes no phase
 	Refused          FactKind = "refused"    // a command was refused
 	Dropped          FactKind = "dropped"    // an event led to nothing, and says why
 	NeedsHelp        FactKind = "needs-help" // an operator should look
@@ -193,7 +193,7 @@ type Fact struct {
 	Phase   Phase
 	Image   Image
 	Live    Color
-	By      string
+	By      string // the operator whose command led to it
 	Text    string
 	Took    time.Duration
 	Detail  string

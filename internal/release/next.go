@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	// patience is how many releases in a row may be superseded before the next one is
+	// mostSuperseded is how many releases in a row may be superseded before the next one is
 	// left to finish: a stream of pushes must not keep everything from going live.
-	patience = 3
+	mostSuperseded = 3
 	// quarantines and goods are how many images of each kind are remembered.
 	quarantines = 50
 	goods       = 5
@@ -57,10 +57,12 @@ type decision struct {
 	s     State
 	p     Policy
 	now   time.Time
+	by    string // who gave the command, where the event is one
 	facts []Fact
 }
 
-// settle does what only time, or the end of something else, had held back.
+// settle runs after every event: it applies the approval deadline, and starts the image that
+// waits when nothing holds it back any more.
 func (d *decision) settle() {
 	if d.s.Release.Phase == Awaiting && d.s.Pause.IsZero() {
 		d.gate()
@@ -124,7 +126,7 @@ func (d *decision) end(p Phase, k FactKind, why reason.Reason, a about) {
 	r := &d.s.Release
 	r.Phase, r.Since, r.Progress = p, d.now, Progress{}
 	r.Reason, r.Cause = why, d.words(why, a)
-	d.s.Overtaken = 0
+	d.s.SupersededInARow = 0
 	f := d.report(k, why, a)
 	f.Text = d.ofRelease(f.Text)
 	f.Took, f.Detail, f.Operation = took, was.Progress.Detail, was.Progress.Operation
@@ -370,7 +372,7 @@ func (d *decision) beginSwitch(why reason.Reason) {
 	if !r.Force && !d.s.Color(r.To).Passed() {
 		return
 	}
-	d.s.Overtaken = 0
+	d.s.SupersededInARow = 0
 	d.enter(Switching, why, about{Color: r.To})
 }
 
@@ -439,8 +441,12 @@ func (d *decision) returned() {
 	d.report(HoldSet, reason.HoldAfterRollback, about{Image: r.Image})
 }
 
+// quarantine keeps an image from going live by itself, as the rollback target too.
 func (d *decision) quarantine(i Image, why string) {
 	s := &d.s
+	if s.Serving.Previous.Image.Same(i) {
+		s.Serving.Previous = Target{}
+	}
 	if i.Digest == "" {
 		return
 	}

@@ -33,7 +33,7 @@ func (s State) OutcomeOf(c Commanded, accepted time.Time, d Decision, past func(
 	}
 	switch c.Command {
 	case Rollback:
-		if s.Release.Phase == Returning {
+		if s.Release.Phase == Returning && (s.Release.ID == d.Release || d.Release == 0) { // schema 1 does not store it
 			return OutcomeUnderway, nil
 		}
 		return OutcomeDone, nil

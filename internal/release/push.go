@@ -41,7 +41,7 @@ func (d *decision) pushed(i Image) {
 		d.wait(i, reason.ReleaseUnderway)
 	case d.heldBack(i) != "":
 		d.wait(i, d.heldBack(i))
-	case r.Phase.Preparing() && s.Overtaken >= patience:
+	case r.Phase.Preparing() && s.SupersededInARow >= mostSuperseded:
 		d.wait(i, reason.ManySuperseded)
 	default:
 		d.supersede(i)
@@ -53,14 +53,14 @@ func (d *decision) pushed(i Image) {
 func (d *decision) wait(i Image, why reason.Reason) {
 	replaced := d.s.Waiting
 	d.s.Waiting = i
-	d.report(Decided, reason.Waits, about{Image: i, Other: replaced, Detail: d.words(why, about{Image: i})})
+	d.report(Decided, reason.Waits, about{Image: i, Other: replaced, Detail: d.words(why, about{Image: i, Color: d.s.Serving.Color})})
 }
 
 func (d *decision) supersede(by Image) {
 	if !d.s.Release.Phase.Preparing() {
 		return
 	}
-	overtaken := d.s.Overtaken + 1
+	inARow := d.s.SupersededInARow + 1
 	d.end(Superseded, Advanced, reason.Superseded, about{Image: by})
-	d.s.Overtaken = overtaken
+	d.s.SupersededInARow = inARow
 }

@@ -103,7 +103,8 @@ func (p Phase) Known() bool { return p == "" || p.Active() || p.Ended() }
 // State is everything that is recorded of one app. Its zero value is an app never seen.
 type State struct {
 	App string
-	// Known is set once the gateway has been read for the first time.
+	// Known is set once the gateway and both colors have been read; false again after a
+	// drift was accepted, until they are read anew.
 	Known   bool
 	Serving Serving
 	Blue    ColorState
@@ -112,17 +113,21 @@ type State struct {
 	// Releases is the number of the newest release.
 	Releases int
 	// Good are the last images whose bake ended well, newest first.
-	Good        []Image
+	Good []Image
+	// Waiting is released when nothing holds it back any more; Newest is the newest that
+	// was pushed, released or not.
 	Waiting     Image
 	Newest      Image
 	Quarantined []Quarantine
-	Hold        Note
-	Pause       Note
-	Drift       Drift
+	// Hold follows a rollback, Pause an operator's command, Drift a gateway that was
+	// changed outside bluegreen: no release starts by itself.
+	Hold  Note
+	Pause Note
+	Drift Drift
 	// Trouble is the last step that failed, until one succeeds.
 	Trouble Note
-	// Overtaken counts releases superseded in a row; see patience.
-	Overtaken int
+	// SupersededInARow counts releases; see mostSuperseded.
+	SupersededInARow int
 	// Facts numbers the facts so far, so that each has an identity.
 	Facts int
 }
@@ -132,9 +137,9 @@ type Serving struct {
 	Color Color // "" while nothing is live
 	Image Image
 	Since time.Time
-	// Release is the release that moved traffic there; 0 when none did, or it was undone.
-	// RoutedAt is when its first request to the gateway was decided: what was measured
-	// before speaks of the version before.
+	// Release is the release that moved traffic there; 0 when the color was taken over, or
+	// traffic was returned to it. RoutedAt is when its first request to the gateway was
+	// decided: an alert that fired before is about the version before.
 	Release  int
 	RoutedAt time.Time
 	// Previous is the rollback target: what served before, until something changes that

@@ -132,7 +132,7 @@ func (d *decision) report(k FactKind, why reason.Reason, a about) *Fact {
 	}
 	d.facts = append(d.facts, Fact{
 		Number: d.s.Facts, At: d.now, Kind: k, Reason: why, Release: r.ID, Phase: r.Phase,
-		Image: r.Image, Live: d.s.Serving.Color, By: r.By, Text: text,
+		Image: r.Image, Live: d.s.Serving.Color, By: d.by, Text: text,
 	})
 	return &d.facts[len(d.facts)-1]
 }
@@ -161,7 +161,7 @@ func (d *decision) fill(sentence string, a about) string {
 		"{image}", a.Image.String(), "{other}", a.Other.String(), "{replacing}", replacing(a.Other),
 		"{color}", string(a.Color), "{to}", string(a.To), "{keeping}", keeping(a.To),
 		"{asked}", asked(a.By, a.Why), "{by}", strings.TrimPrefix(asked(a.By, a.Why), ", "), "{rule}", a.Rule, "{detail}", a.Detail, "{tail}", tail(a.Detail),
-		"{at}", clock(a.At), "{span}", span(a.Span), "{count}", strconv.Itoa(a.Count), "{superseded}", strconv.Itoa(s.Overtaken),
+		"{at}", clock(a.At), "{span}", span(a.Span), "{count}", strconv.Itoa(a.Count), "{superseded}", strconv.Itoa(s.SupersededInARow),
 		"{pausedby}", s.Pause.By, "{drift}", s.Drift.Detail, "{remedy}", s.Drift.remedy(), "{orforce}", orForce(a.ForceWouldHelp),
 	}
 	if strings.Contains(sentence, "{rest}") || strings.Contains(sentence, "{hint}") {
@@ -177,7 +177,7 @@ func (s State) hint(p Policy) string {
 	there := s.Color(idle).Image()
 	for _, good := range s.Good {
 		switch _, bad := s.quarantined(good.Digest); {
-		case bad || good.Same(s.Serving.Image):
+		case bad || good.Same(s.Serving.Image) || good.Same(s.Release.Image) && (s.Release.Phase == Failed || s.Release.Phase == Canceled):
 		case good.Same(there) && !s.Release.Phase.Preparing():
 			return fmt.Sprintf("switch moves traffic to %s with %s after its checks", idle, good)
 		default:

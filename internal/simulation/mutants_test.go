@@ -46,7 +46,7 @@ var mutants = []mutant{
 			return err
 		}`)},
 	{"skip fencing: act after the claim has ended", change("engine", "worker.claimed",
-		`context.WithDeadline(ctx, w.record.Lease.Until.Add(-margin))`, `context.WithCancel(ctx)`)},
+		`context.WithDeadline(ctx, w.record.Lease.Until.Add(-leaseMargin))`, `context.WithCancel(ctx)`)},
 	{"take an app that another worker holds", change("engine", "worker.reload",
 		`l.Owner != "" && l.Owner != w.owner && w.Now().Before(l.Until)`, `l.Owner != "" && false`)},
 	{"go on after another worker has taken the app", change("engine", "worker.commit",
@@ -104,7 +104,7 @@ var mutants = []mutant{
 		`d.enter(Verifying, reason.RolledOut, about{Color: r.To, Image: r.Image, Count: int(e.Seen.Ready)})`,
 		`r.Force = true; d.beginSwitch(reason.RolledOut)`)},
 	{"forget quarantine", change("release", "decision.quarantine", `i.Digest == ""`, `true`)},
-	{"skip the live check before deploy and retire", change("engine", "worker.unmoved",
+	{"skip the live check before deploy and retire", change("engine", "worker.withoutTraffic",
 		`live == "" || reading.Live == live`, `live == live`)},
 	{"free the lease without commit", change("engine", "worker.free", `
 		if err := w.commit(ctx); err != nil {
@@ -114,10 +114,10 @@ var mutants = []mutant{
 		`[]release.Event{release.StepFailed{Detail: r.Failed.Error()}}`,
 		`[]release.Event{release.Looked{}, release.StepFailed{Detail: r.Failed.Error()}}`)},
 	{"begin a canceled operation again without a wait", change("engine", "worker.lost",
-		`min(w.Look<<min(m.losses, 10), calm)`, `time.Duration(0)`)},
+		`min(w.Poll<<min(m.losses, 10), longestBackoff)`, `time.Duration(0)`)},
 	{"send traffic back without looking again", change("release", "decision.route", `p.TargetReady = false`, ``)},
 	{"believe what an earlier worker saw of the rollback target", change("engine", "targetSeen.lookFirst",
-		`!ok || s.Release.Phase != release.Returning || route.Operation != "" || t.ready`, `!ok || true`)},
+		`!ok || s.Release.Phase != release.Returning || route.Operation != "" || now.Before(t.ready)`, `!ok || true`)},
 	{"send traffic forward without looking again", change("engine", "worker.notReady",
 		`case o.Ready == 0:`, `case o.Ready < 0:`)},
 	{"scale down although the live color has no ready pod", change("engine", "worker.retire",

@@ -290,8 +290,13 @@ func (p workloads) Deploy(ctx context.Context, o engine.Order) error {
 		if err := p.claimed(ctx); err != nil {
 			return err
 		}
-		return p.app.change(colorChange{by: p.name, what: "deploy", color: o.Color, fence: o.Fence},
+		err := p.app.change(colorChange{by: p.name, what: "deploy", color: o.Color, fence: o.Fence},
 			func() error { return p.app.cluster.Deploy(ctx, o) })
+		if err == nil && o.Image.Digest != "" { // the color is bluegreen's again: no edit of it is undone later
+			delete(p.app.editedTo, o.Color)
+			delete(p.app.unedited, o.Color)
+		}
+		return err
 	})
 }
 

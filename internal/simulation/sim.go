@@ -267,7 +267,7 @@ func (s *sim) restart(w *worker) {
 func (s *sim) newEngine(w *worker, a *app) *engine.Engine {
 	ports := &ports{sim: s, app: a, name: fmt.Sprintf("%s.%d", w.name, w.lives)}
 	return engine.New(engine.Options{
-		Store: store{ports}, Wakeups: ports, Name: ports.name, Look: 3 * time.Second,
+		Store: store{ports}, Wakeups: ports, Name: ports.name, Poll: 3 * time.Second,
 		Now: func() time.Time { return s.now.Add(w.skew) },
 		Sleep: func(ctx context.Context, d time.Duration) error {
 			s.pause(d)

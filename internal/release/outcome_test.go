@@ -1,0 +1,57 @@
+package release_test
+
+import (
+	"errors"
+	"testing"
+
+	"bluegreen/internal/release"
+	"bluegreen/internal/release/reason"
+)
+
+// TestAnOutcomeIsThatOfItsOwnRelease asks for commands that were decided for release 1,
+// while release 3 is in each phase.
+func TestAnOutcomeIsThatOfItsOwnRelease(t *testing.T) {
+	decided := release.Decision{Kind: release.Decided, Reason: reason.Returning, Release: 1}
+	switched := []release.Fact{{Kind: release.ReleaseSwitched, Release: 1, Image: image("1.0", noon), At: noon}}
+	past := func() ([]release.Fact, error) { return switched, nil }
+	for _, p := range []release.Phase{
+		release.Deploying, release.Verifying, release.Awaiting, release.Switching, release.Baking, release.Returning,
+		release.Completed, release.Failed, release.RolledBack, release.Superseded, release.Canceled,
+	} {
+		s := release.State{Release: release.Release{ID: 3, Phase: p, Image: image("3.0", noon)}}
+		for _, c := range []release.Commanded{
+			{Command: release.Rollback}, {Command: release.Switch}, {Command: release.DeployImage, Image: image("1.0", noon)}, {Command: release.Cancel},
+		} {
+			got, err := s.OutcomeOf(c, noon, decided, past)
+			if err != nil || got != release.OutcomeDone {
+				t.Errorf("%s, release 3 is %s: %q, %v", c.Command, p, got, err)
+			}
+		}
+	}
+}
+
+func TestTheOutcomeOfTheReleaseUnderWay(t *testing.T) {
+	decided := release.Decision{Kind: release.Decided, Reason: reason.Started, Release: 3}
+	none := func() ([]release.Fact, error) { return nil, errors.New("not asked for") }
+	for p, want := range map[release.Phase]release.Outcome{
+		release.Deploying: release.OutcomeUnderway, release.Verifying: release.OutcomeUnderway, release.Awaiting: release.OutcomeNeedsPromote,
+		release.Switching: release.OutcomeUnderway, release.Baking: release.OutcomeDone, release.Returning: release.OutcomeFailed,
+		release.Completed: release.OutcomeDone, release.Failed: release.OutcomeFailed, release.RolledBack: release.OutcomeFailed,
+		release.Superseded: release.OutcomeFailed, release.Canceled: release.OutcomeFailed,
+	} {
+		s := release.State{Release: release.Release{ID: 3, Phase: p, Image: image("3.0", noon)}}
+		for _, c := range []release.Commanded{{Command: release.Switch}, {Command: release.DeployImage, Image: image("3.0", noon)}} {
+			if got, err := s.OutcomeOf(c, noon, decided, none); err != nil || got != want {
+				t.Errorf("%s, its release is %s: %q, %v", c.Command, p, got, err)
+			}
+		}
+		back, err := s.OutcomeOf(release.Commanded{Command: release.Rollback}, noon, decided, none)
+		if want := map[bool]release.Outcome{true: release.OutcomeUnderway, false: release.OutcomeDone}[p == release.Returning]; back != want || err != nil {
+			t.Errorf("rollback, its release is %s: %q, %v", p, back, err)
+		}
+	}
+	unknown := release.State{Release: release.Release{ID: 3, Phase: "shifting"}}
+	if got, err := unknown.OutcomeOf(release.Commanded{Command: release.Switch}, noon, decided, none); err == nil {
+		t.Errorf("in an unknown phase: %q", got)
+	}
+}
