@@ -54,8 +54,8 @@ func TestOnlyTheSecureWebhookMovesTrafficThroughAlertFired(t *testing.T) {
 		"a token for another app":             {"/api/alert-fired", bearer(w.azure.Token("api://other", caller)), 401},
 		"a token without the role":            {"/api/alert-fired", bearer(w.azure.Token(alertApp, "stranger")), 403},
 		"such a token and a forged principal": {"/api/alert-fired", append(bearer(w.azure.Token(alertApp, "stranger")), "X-MS-CLIENT-PRINCIPAL", principal), 403},
-		"the other door without its key":      {"/api/alerts", bearer(w.azure.Token(alertApp, caller)), 401},
-		"the other door by a wrong key":       {"/api/alerts?code=eve", nil, 401},
+		"the other endpoint without its key":  {"/api/alerts", bearer(w.azure.Token(alertApp, caller)), 401},
+		"the other endpoint by a wrong key":   {"/api/alerts?code=eve", nil, 401},
 		"a path that leads elsewhere":         {"/api/alert-fired/../apps/podinfo/rollback", bearer(w.azure.Token(alertApp, caller)), 401},
 	} {
 		if status, answer := s.knock(c.path, alert, c.headers...); status != c.status {

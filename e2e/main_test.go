@@ -81,7 +81,7 @@ func root(t testing.TB) string {
 	return shared.root
 }
 
-func TestTheZipHoldsWhatIsDeployedAndNothingElse(t *testing.T) {
+func TestTheZipHoldsTheDeployedFilesAndNothingElse(t *testing.T) {
 	realParts(t)
 	z, err := zip.OpenReader("../dist/bluegreen.zip")
 	if err != nil {

@@ -65,7 +65,7 @@ func TestSettingsThatCannotWorkAreNamed(t *testing.T) {
 	}
 }
 
-// TestTheSettingsTableOfTheREADMEIsTheCodes compares what people read with what the code reads.
+// TestTheSettingsTableOfTheREADMEIsTheCodes compares the table with the settings that the code reads.
 func TestTheSettingsTableOfTheREADMEIsTheCodes(t *testing.T) {
 	read := map[string]bool{}
 	text, err := os.ReadFile("settings.go")

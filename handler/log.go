@@ -6,8 +6,8 @@ import (
 	"log/slog"
 )
 
-// levels sends what went wrong to stderr and the rest to stdout: the host takes every
-// line on stderr for an error, or for a warning where it says so.
+// levels sends warnings and errors to stderr and the rest to stdout: the host takes every
+// line on stderr for an error, or for a warning where the line is marked as one.
 type levels struct{ out, err slog.Handler }
 
 func newLog(stdout, stderr io.Writer) *slog.Logger {

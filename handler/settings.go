@@ -11,7 +11,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 )
 
-// settings is what the environment says, read once.
+// settings are the environment variables, read once.
 type settings struct {
 	Port       string // where the host expects the handler, on loopback
 	Config     string // path of bluegreen.yaml
@@ -68,7 +68,8 @@ func inRoot(root, path, otherwise string) string {
 
 const storageSetting = "AzureWebJobsStorage"
 
-// developmentStorage is what UseDevelopmentStorage=true stands for; the key is public.
+// developmentStorage is the connection string that UseDevelopmentStorage=true stands for; the
+// key is public.
 // Source: learn.microsoft.com/azure/storage/common/storage-connect-azurite
 const developmentStorage = "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;" +
 	"AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;" +

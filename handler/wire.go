@@ -70,7 +70,7 @@ func wire(s settings, log *slog.Logger) (http.Handler, error) {
 	return app.Handler(app.Options{Engine: engine.New(o), Apps: c.Apps, Problems: problems, SignIn: s.SignIn, Log: log}), nil
 }
 
-// load reads the configuration; the sentences say why nothing of it can be used.
+// load reads the configuration; the sentences are the reasons why nothing of it can be used.
 func load(path string) (*config.Config, []string) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -96,7 +96,7 @@ type wiring struct {
 	// events would open a new one for nearly every request.
 	connections *http.Client
 	clusters    map[string]*access.Cluster
-	// what is asked from the public side: names, and checks of what they lead to
+	// for checks from the public side: of DNS names and of the addresses behind them
 	resolver *net.Resolver
 	public   *http.Transport
 }

@@ -1,5 +1,5 @@
 // Package app puts the Functions app together from its parts, whatever adapters they
-// use: the engine, what triggers call, and what people call.
+// use: the engine, the functions of the triggers, and the API with its pages.
 package app
 
 import (
@@ -14,7 +14,7 @@ import (
 	"bluegreen/internal/intake"
 )
 
-// Options are what the app is made of. Engine and Log are required.
+// Options are the parts of the app. Engine and Log are required.
 type Options struct {
 	Engine *engine.Engine
 	Apps   []config.App

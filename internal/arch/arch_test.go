@@ -109,7 +109,7 @@ func check(t *testing.T, path, dir string) {
 	}
 }
 
-// imports are what a source file imports.
+// imports are the imports of a source file.
 func imports(t *testing.T, path string) (paths []string) {
 	t.Helper()
 	src, err := os.ReadFile(path)

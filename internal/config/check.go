@@ -23,49 +23,49 @@ func above(path string) string {
 	return path[:max(0, strings.LastIndexAny(path, ".["))]
 }
 
-// check looks for mistakes that only several keys of one app make together.
+// check finds mistakes in the combination of several keys of one app.
 func (r *reader) check(path string, a *App) {
-	tell := func(key, format string, args ...any) {
+	report := func(key, format string, args ...any) {
 		r.problems = append(r.problems, r.problem(a, path+"."+key, format, args...))
 	}
 	blue, green := a.Colors.Blue, a.Colors.Green
-	r.checkColor(path, "colors.blue", a, blue, tell)
-	r.checkColor(path, "colors.green", a, green, tell)
+	r.checkColor(path, "colors.blue", a, blue, report)
+	r.checkColor(path, "colors.green", a, green, report)
 	for _, name := range blue.Names() {
 		if r.given(path+".colors.green") && blue.place(name) != "" && slices.Contains(green.Names(), name) && blue.place(name) == green.place(name) {
-			tell("colors.green", "runs in the same place as blue, %s: the colors must differ in cluster, namespace or deployment", name)
+			report("colors.green", "runs in the same place as blue, %s: the colors must differ in cluster, namespace or deployment", name)
 		}
 	}
 	if b, g := len(blue.Names()), len(green.Names()); b > 0 && g > 0 && b != g {
-		tell("colors.green", "has %d Deployments, blue has %d: both need the same, in the same order", g, b)
+		report("colors.green", "has %d Deployments, blue has %d: both need the same, in the same order", g, b)
 	}
 	if a.Promotion.Mode == "auto" && r.given(path+".promotion.deadline") {
-		tell("promotion.deadline", "is for mode: manual, which is not set")
+		report("promotion.deadline", "is for mode: manual, which is not set")
 	}
-	r.checkGateway(path, a, tell)
+	r.checkGateway(path, a, report)
 }
 
 func (r *reader) given(path string) bool { _, ok := r.lines[path]; return ok }
 
-type teller func(key, format string, args ...any)
+type reporter func(key, format string, args ...any)
 
-func (r *reader) checkColor(path, key string, a *App, c Color, tell teller) {
+func (r *reader) checkColor(path, key string, a *App, c Color, report reporter) {
 	if !r.given(path + "." + key) {
 		return
 	}
 	one, many := r.given(path+"."+key+".deployment"), r.given(path+"."+key+".deployments")
 	switch {
 	case one && many:
-		tell(key+".deployments", "is given besides deployment: keep one of them")
+		report(key+".deployments", "is given besides deployment: keep one of them")
 	case !one && !many:
-		tell(key+".deployment", "is missing: name the Deployment that is given the image, or several under deployments")
+		report(key+".deployment", "is missing: name the Deployment that is given the image, or several under deployments")
 	}
 	for i, name := range c.Deployments {
 		if slices.Contains(c.Deployments[:i], name) {
-			tell(at(key+".deployments", i), "is in the list already")
+			report(at(key+".deployments", i), "is in the list already")
 		}
 	}
-	r.checkReach(path, key, tell)
+	r.checkReach(path, key, report)
 }
 
 // mover is a kind of gateway: its key, and those of each color that go with it.
@@ -88,66 +88,66 @@ func (r *reader) movers(path string) (given []mover) {
 }
 
 // checkReach looks at how a color is reached by the app's gateway.
-func (r *reader) checkReach(path, key string, tell teller) {
+func (r *reader) checkReach(path, key string, report reporter) {
 	given := r.movers(path)
 	if len(given) != 1 {
 		return
 	}
 	if own := given[0]; !r.given(path + "." + key + "." + own.needs) {
-		tell(key+"."+own.needs, "is missing: %s", own.say)
+		report(key+"."+own.needs, "is missing: %s", own.say)
 	}
 	for _, m := range movers {
 		for _, name := range []string{m.needs, m.may} {
 			if m != given[0] && name != "" && r.given(path+"."+key+"."+name) {
-				tell(key+"."+name, "is for %s, the gateway is %s: leave it out", m.what, given[0].what)
+				report(key+"."+name, "is for %s, the gateway is %s: leave it out", m.what, given[0].what)
 			}
 		}
 	}
 }
 
-func (r *reader) checkGateway(path string, a *App, tell teller) {
+func (r *reader) checkGateway(path string, a *App, report reporter) {
 	if !r.given(path + ".gateway") {
 		return
 	}
 	given := r.movers(path)
 	switch len(given) {
 	case 0:
-		tell("gateway", "names nothing that moves traffic: give applicationGateway and rules, trafficManager, or service")
+		report("gateway", "names nothing that moves traffic: give applicationGateway and rules, trafficManager, or service")
 	case 1:
-		r.checkMover(path, a, given[0].key, tell)
+		r.checkMover(path, a, given[0].key, report)
 		if given[0].key != "applicationGateway" && r.given(path+".gateway.rules") {
-			tell("gateway.rules", "is for an Application Gateway, the gateway is %s: leave it out", given[0].what)
+			report("gateway.rules", "is for an Application Gateway, the gateway is %s: leave it out", given[0].what)
 		}
 	default:
 		for _, m := range given[1:] {
-			tell("gateway."+m.key, "is given besides %s: keep the one that moves the traffic", given[0].key)
+			report("gateway."+m.key, "is given besides %s: keep the one that moves the traffic", given[0].key)
 		}
 	}
 }
 
-func (r *reader) checkMover(path string, a *App, key string, tell teller) {
+func (r *reader) checkMover(path string, a *App, key string, report reporter) {
 	blue, green := a.Colors.Blue, a.Colors.Green
 	switch key {
 	case "applicationGateway":
 		if !r.given(path + ".gateway.rules") {
-			tell("gateway.rules", "is missing: name the routing rules that belong to the app")
+			report("gateway.rules", "is missing: name the routing rules that belong to the app")
 		}
 		if blue.Backend != "" && strings.EqualFold(blue.Backend, green.Backend) {
-			tell("colors.green.backend", "is the backend pool of blue too: each color needs its own")
+			report("colors.green.backend", "is the backend pool of blue too: each color needs its own")
 		}
 		if (blue.Settings == "") != (green.Settings == "") && r.given(path+".colors") {
-			tell("colors", "only one color has settings: give both, or neither to leave the HTTP settings alone")
+			report("colors", "only one color has settings: give both, or neither to leave the HTTP settings alone")
 		}
 	case "trafficManager":
 		if blue.Endpoint != "" && strings.EqualFold(blue.Endpoint, green.Endpoint) {
-			tell("colors.green.endpoint", "is the endpoint of blue too: each color needs its own")
+			report("colors.green.endpoint", "is the endpoint of blue too: each color needs its own")
 		}
 	case "service":
 		if blue.Namespace != green.Namespace && green.Namespace != "" || !strings.EqualFold(blue.Cluster, green.Cluster) && green.Cluster != "" {
-			tell("colors.green", "is not in blue's cluster and namespace: a Service selects only among its own")
+			report("colors.green", "is not in blue's cluster and namespace: a Service selects only among its own")
 		}
 		if len(blue.Selector) > 0 && maps.Equal(blue.Selector, green.Selector) {
-			tell("colors.green.selector", "is the selector of blue too: each color needs its own")
+			report("colors.green.selector", "is the selector of blue too: each color needs its own")
 		}
 	}
 }
@@ -164,7 +164,8 @@ func (c Color) place(deployment string) string {
 	return cluster + " " + c.Namespace + " " + deployment
 }
 
-// compare finds what two apps may not share, and tells both: whose it is cannot be known.
+// compare finds resources that two apps may not share, and reports them for both: the owner
+// is unknown.
 func (r *reader) compare(apps []App) {
 	owners := map[string]claim{}
 	for i := range apps {

@@ -1,5 +1,5 @@
-// Package config reads bluegreen.yaml: what the apps are, where their colors run, what
-// moves their traffic, and how they are released. Every mistake is a Problem with its
+// Package config reads bluegreen.yaml: the apps, the clusters of their colors, the gateways
+// that move their traffic, and the rules of their releases. Every mistake is a Problem with its
 // line; a mistake inside one app keeps only that app from being used. The structs and
 // their tags are the one source of keys, defaults and limits: Load reads by them, and
 // docs/bluegreen.schema.json is written from them.
@@ -18,27 +18,27 @@ import (
 
 // Config is one bluegreen.yaml. Its apps have different names.
 type Config struct {
-	Defaults Behavior `key:"defaults" doc:"What holds for every app that does not say otherwise. Maps are merged key by key, lists are replaced."`
-	Notify   Notify   `key:"notify" doc:"Who is told what became of releases."`
+	Defaults Behavior `key:"defaults" doc:"Settings of every app that does not set its own. Maps are merged key by key, lists are replaced."`
+	Notify   Notify   `key:"notify" doc:"Where reports of releases are sent."`
 	Apps     []App    `key:"apps" least:"1" need:"yes" doc:"The apps that are released."`
 }
 
-// Notify says who is told. An empty Topic means nobody.
+// Notify is the destination of reports. With an empty Topic none are sent.
 type Notify struct {
 	Topic string `key:"topic" is:"topic" need:"yes" doc:"Endpoint of an Event Grid custom topic with the CloudEvents 1.0 schema; the managed identity needs the role EventGrid Data Sender on it."`
 }
 
 // App is one app. It must not be used when it has Problems.
 type App struct {
-	Name    string  `key:"name" is:"name" need:"yes" doc:"What the app is called, in the API too. Its state is kept under this name: renaming is starting afresh."`
+	Name    string  `key:"name" is:"name" need:"yes" doc:"Name of the app, in the API too. Its state is kept under this name: renaming is starting afresh."`
 	Image   Image   `key:"image" need:"yes" doc:"Which pushed images are released."`
 	Colors  Colors  `key:"colors" need:"yes" doc:"The two production environments."`
-	Gateway Gateway `key:"gateway" need:"yes" doc:"What moves the traffic: an Application Gateway, a Traffic Manager profile or a Kubernetes Service."`
+	Gateway Gateway `key:"gateway" need:"yes" doc:"The gateway that moves the traffic: an Application Gateway, a Traffic Manager profile or a Kubernetes Service."`
 	Behavior
 
 	// Line is where the app begins in the file, from 1.
 	Line int
-	// Problems are what keeps the app from being used.
+	// Problems are the mistakes that keep the app from being used.
 	Problems []Problem
 }
 
@@ -66,10 +66,10 @@ type Color struct {
 	Settings    string            `key:"settings" is:"resource" doc:"With an Application Gateway: the backend HTTP settings of the color, where they differ by color."`
 	Endpoint    string            `key:"endpoint" is:"resource" doc:"With Traffic Manager: the endpoint of the color, which leads to its own public gateway."`
 	Selector    map[string]string `key:"selector" keys:"labelKey" is:"labelValue" least:"1" doc:"With a Service: the labels that the Service selects when the color is live."`
-	Resources   []string          `key:"resources" is:"resourceID" least:"1" doc:"Resource ids of what serves only this color, such as its own Application Gateway: an alert about one of them is about this color. Its cluster counts without being named when the colors have different ones."`
+	Resources   []string          `key:"resources" is:"resourceID" least:"1" doc:"Ids of resources that serve only this color, such as its own Application Gateway: an alert about one of them is about this color. Its cluster counts without being named when the colors have different ones."`
 }
 
-// Gateway is what moves an app's traffic: exactly one of ApplicationGateway, TrafficManager
+// Gateway moves an app's traffic: exactly one of ApplicationGateway, TrafficManager
 // and Service is set.
 type Gateway struct {
 	ApplicationGateway string   `key:"applicationGateway" is:"gateway" doc:"Resource id of the Application Gateway."`
@@ -81,34 +81,34 @@ type Gateway struct {
 // Behavior is how an app is released.
 type Behavior struct {
 	First          release.Color `key:"first" default:"blue" one:"blue,green" doc:"Color of the first release when nothing is live."`
-	Verify         Verify        `key:"verify" doc:"What must hold on the idle color before it gets traffic."`
-	Confirm        Confirm       `key:"confirm" doc:"What must hold through the public address: confirms a switch, and is probed during the bake."`
+	Verify         Verify        `key:"verify" doc:"Checks that the idle color must pass before it gets traffic."`
+	Confirm        Confirm       `key:"confirm" doc:"Checks that the public address must pass: they confirm a switch and are repeated during the bake."`
 	Promotion      Promotion     `key:"promotion" doc:"Whether a person lets releases go live."`
-	Bake           time.Duration `key:"bake" default:"15m" least:"0s" most:"30d" doc:"How long a new live color is watched while the other stays as the way back."`
+	Bake           time.Duration `key:"bake" default:"15m" least:"0s" most:"30d" doc:"How long a new live color is watched while the other stays as the rollback target."`
 	RollbackWindow time.Duration `key:"rollbackWindow" default:"24h" least:"0s" most:"90d" doc:"From the switch; an alert later than that returns nothing."`
 	RolloutTimeout time.Duration `key:"rolloutTimeout" default:"10m" least:"1s" most:"1d" doc:"How long a rollout may go without progress."`
 	PullGrace      time.Duration `key:"pullGrace" default:"5m" least:"0s" most:"1d" doc:"How long an image may fail to be pulled: replication between registries lags."`
 	SwitchTimeout  time.Duration `key:"switchTimeout" default:"10m" least:"1s" most:"1d" doc:"How long a switch may go without being confirmed before traffic is put back."`
-	Probe          Probe         `key:"probe" doc:"How live traffic is looked at during the bake."`
-	Retire         Retire        `key:"retire" doc:"What becomes of the color without traffic after a release: 'never', or when it is scaled down and to what."`
+	Probe          Probe         `key:"probe" doc:"How often the public address is probed during the bake, and how many failures start a rollback."`
+	Retire         Retire        `key:"retire" doc:"When the color without traffic is scaled down after a release, and to which size; 'never' keeps its size."`
 	Alerts         []Alert       `key:"alerts" doc:"The Azure Monitor alerts that return traffic."`
 }
 
-// Verify is what must hold on the idle color before it gets traffic.
+// Verify holds the checks that the idle color must pass before it gets traffic.
 type Verify struct {
 	HTTP    []HTTPCheck   `key:"http" doc:"HTTP checks, each must pass."`
 	Job     string        `key:"job" is:"object" doc:"A CronJob, suspended as a rule, that is run once on the idle color and must succeed."`
 	Timeout time.Duration `key:"timeout" default:"5m" least:"1s" most:"1d" doc:"How long the checks may take to pass."`
 }
 
-// Confirm is what must hold through the public address.
+// Confirm holds the checks that the public address must pass.
 type Confirm struct {
 	HTTP []HTTPCheck `key:"http" doc:"HTTP checks through the public address, each must pass."`
 }
 
-// HTTPCheck is one HTTP request and what its answer must be.
+// HTTPCheck is one HTTP request and the expected answer.
 type HTTPCheck struct {
-	URL      string            `key:"url" is:"url" need:"yes" doc:"What is asked for with GET. {color}, {digest} and {tag} stand for those of the release, here and in contains and header values."`
+	URL      string            `key:"url" is:"url" need:"yes" doc:"URL of the GET request. {color}, {digest} and {tag} stand for those of the release, here and in contains and header values."`
 	Expect   int               `key:"expect" default:"200" least:"100" most:"599" doc:"Status of the answer. Redirects are not followed."`
 	Contains string            `key:"contains" is:"template" doc:"Text that the answer must contain."`
 	Headers  map[string]string `key:"headers" keys:"header" is:"template" doc:"Headers of the request."`
@@ -116,20 +116,21 @@ type HTTPCheck struct {
 	Timeout  time.Duration     `key:"timeout" default:"5s" least:"1ms" most:"1m" doc:"How long an answer may take."`
 }
 
-// Promotion says whether a person lets releases go live.
+// Promotion is automatic or needs an approval before the release goes live.
 type Promotion struct {
 	Mode     string        `key:"mode" default:"auto" one:"auto,manual" doc:"auto, or manual: each release waits for a person's promote."`
 	Deadline time.Duration `key:"deadline" least:"1s" most:"90d" doc:"How long a release waits for a person; without it, for ever."`
-	Default  string        `key:"default" default:"cancel" one:"cancel,promote" doc:"What is done at the deadline."`
+	Default  string        `key:"default" default:"cancel" one:"cancel,promote" doc:"Action at the deadline."`
 }
 
-// Probe says how live traffic is looked at during the bake.
+// Probe sets how often the public address is probed during the bake, and how many failures
+// start a rollback.
 type Probe struct {
-	Every  time.Duration `key:"every" default:"15s" least:"1s" most:"1h" doc:"From one look to the next."`
-	Misses int           `key:"misses" default:"3" least:"1" most:"100" doc:"Failed looks in a row that return traffic."`
+	Every  time.Duration `key:"every" default:"15s" least:"1s" most:"1h" doc:"Time from one probe to the next."`
+	Misses int           `key:"misses" default:"3" least:"1" most:"100" doc:"Failed probes in a row that start a rollback."`
 }
 
-// Retire says what becomes of the color without traffic after a release.
+// Retire sets when the color without traffic is scaled down after a release, and to which size.
 type Retire struct {
 	After    time.Duration `key:"after" default:"30m" least:"0s" most:"90d" doc:"From the end of the release."`
 	Replicas int           `key:"replicas" default:"0" least:"0" most:"1000" doc:"Size of each Deployment that is scaled down."`
@@ -143,7 +144,7 @@ type Alert struct {
 	Severity string `key:"severity" is:"severity" doc:"Sev0 (worst) to Sev4, alone or with an operator: '<=Sev2' is Sev0, Sev1 and Sev2. Any by default."`
 }
 
-// Repository is "registry/repository", the identity of what is pushed for the app.
+// Repository is "registry/repository", the identity of the images of the app.
 func (a App) Repository() string { return a.Image.Registry + "/" + a.Image.Repository }
 
 // Color returns where a color runs.
@@ -165,7 +166,7 @@ func (c Color) Names() []string {
 // Backend returns the backend pool of a color; "" where the gateway is no Application Gateway.
 func (a App) Backend(c release.Color) string { return a.Color(c).Backend }
 
-// Policy returns what the app's decisions depend on.
+// Policy returns the settings that the app's decisions depend on.
 func (a App) Policy() release.Policy {
 	return release.Policy{
 		Newer: a.newer(), First: a.First,
@@ -184,7 +185,7 @@ func (a App) Fingerprint() string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// Problem is one mistake: where it is, what is wrong, and what would be right.
+// Problem is one mistake: its place, its cause and the correction.
 type Problem struct {
 	Line    int    // from 1
 	Path    string // for instance apps[0].colors.blue.cluster

@@ -38,15 +38,15 @@ func files(t *testing.T, pattern string) map[string][]byte {
 	return found
 }
 
-func TestEveryMistakeIsNamedWithItsLineAndWhatWouldBeRight(t *testing.T) {
+func TestEveryMistakeIsReportedWithItsLineAndCorrection(t *testing.T) {
 	for name, data := range files(t, "testdata/bad/*.yaml") {
 		t.Run(filepath.Base(name), func(t *testing.T) {
-			golden.Check(t, strings.TrimSuffix(name, ".yaml")+".txt", said(config.Load(data)))
+			golden.Check(t, strings.TrimSuffix(name, ".yaml")+".txt", outcome(config.Load(data)))
 		})
 	}
 }
 
-func said(c *config.Config, err error) string {
+func outcome(c *config.Config, err error) string {
 	if err != nil {
 		return "the whole file is out\n" + err.Error() + "\n"
 	}
@@ -86,7 +86,7 @@ func TestTheExamplesAreRight(t *testing.T) {
 	}
 }
 
-func TestAnAppIsWhatTheFileSaysOverTheDefaultsOverTheBuiltIn(t *testing.T) {
+func TestAnAppOverridesTheDefaultsOfTheFileAndTheseTheBuiltIn(t *testing.T) {
 	data, err := os.ReadFile("testdata/good/everything.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -314,15 +314,15 @@ func TestSchemaAndLoaderDrawTheSameLines(t *testing.T) {
 	}
 }
 
-// TestDurationLimitsAreThoseThatTheSchemaTells holds the one kind of limit that a schema
+// TestTheSchemaHasTheLimitsOfDurations holds the one kind of limit that a schema
 // can only describe.
-func TestDurationLimitsAreThoseThatTheSchemaTells(t *testing.T) {
+func TestTheSchemaHasTheLimitsOfDurations(t *testing.T) {
 	text := string(config.Schema())
 	for key, limits := range map[string][4]string{
 		"bake": {"0s", "30d", "0s", "31d"}, "rolloutTimeout": {"1s", "1d", "999ms", "25h"}, "rollbackWindow": {"0s", "90d", "0s", "91d"},
 	} {
 		if !strings.Contains(text, " From "+limits[0]+" to "+limits[1]+".") {
-			t.Errorf("the schema does not tell the limits of %s", key)
+			t.Errorf("the schema does not have the limits of %s", key)
 		}
 		for i, want := range []bool{true, true, limits[2] == limits[0], false} {
 			if got := right([]byte("defaults: {" + key + ": " + limits[i] + "}\n" + smallest(t))); got != want {

@@ -22,8 +22,8 @@ const (
 	maxNodes = 100_000
 )
 
-// Load reads a bluegreen.yaml. The error is of type Problems and says why nothing of the
-// file can be used; mistakes inside one app are in that app's Problems instead.
+// Load reads a bluegreen.yaml. An error of type Problems means that nothing of
+// the file can be used; mistakes inside one app are in that app's Problems instead.
 func Load(data []byte) (*Config, error) {
 	r := &reader{lines: map[string]int{}}
 	root, problem := parse(data)
@@ -81,7 +81,7 @@ func notYAML(err error) *Problem {
 	return &Problem{max(1, line), "", "not YAML from about here: " + text + " (often the indentation)"}
 }
 
-// reader turns nodes into values and collects what is wrong with them.
+// reader turns nodes into values and collects their mistakes.
 type reader struct {
 	problems []Problem
 	lines    map[string]int // of each key that was read, by path
@@ -93,21 +93,21 @@ func (r *reader) wrong(n *yaml.Node, path, format string, args ...any) {
 	r.problems = append(r.problems, Problem{max(1, n.Line), path, fmt.Sprintf(format, args...)})
 }
 
-// shorthand is a map that one word can stand for. said takes the word, "" for a map.
+// shorthand is a map that one word can stand for. set takes the word, "" for a map.
 type shorthand interface {
 	words() []string
-	said(word string)
+	set(word string)
 }
 
 func (p *Promotion) words() []string { return []string{"auto", "manual"} }
-func (p *Promotion) said(word string) {
+func (p *Promotion) set(word string) {
 	if word != "" {
 		p.Mode = word
 	}
 }
 
-func (r *Retire) words() []string  { return []string{"never"} }
-func (r *Retire) said(word string) { r.Never = word == "never" }
+func (r *Retire) words() []string { return []string{"never"} }
+func (r *Retire) set(word string) { r.Never = word == "never" }
 
 // read reads a node into a value by its type and the tags of its field.
 func (r *reader) read(n *yaml.Node, path string, v reflect.Value, tag reflect.StructTag) {
@@ -127,7 +127,7 @@ func (r *reader) read(n *yaml.Node, path string, v reflect.Value, tag reflect.St
 	}
 	if short, ok := v.Addr().Interface().(shorthand); ok {
 		if n.Kind == yaml.ScalarNode && slices.Contains(short.words(), n.Value) {
-			short.said(n.Value)
+			short.set(n.Value)
 			return
 		}
 		switch n.Kind {
@@ -139,7 +139,7 @@ func (r *reader) read(n *yaml.Node, path string, v reflect.Value, tag reflect.St
 			r.wrong(n, path, "is %s, should be %s or a map", kindOf(n), strings.Join(short.words(), " or "))
 			return
 		}
-		short.said("")
+		short.set("")
 	}
 	switch {
 	case v.Type() == reflect.TypeFor[time.Duration]():
@@ -381,7 +381,7 @@ func ParseDuration(text string) (time.Duration, error) {
 	return total, nil
 }
 
-// mustDuration and mustInt read what the tags in this package say.
+// mustDuration and mustInt read the values of tags in this package.
 func mustDuration(text string) time.Duration {
 	d, err := ParseDuration(text)
 	if err != nil {

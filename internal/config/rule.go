@@ -11,8 +11,8 @@ import (
 	"github.com/Masterminds/semver/v3"
 )
 
-// rule is what a text must be. Pattern is for the JSON Schema and holds for every text
-// that is right; Check says what is wrong with the rest of it.
+// rule restricts a text. pattern is for the JSON Schema and matches every valid text; check
+// returns the mistake in a text that matches the pattern, "" when it is valid.
 type rule struct {
 	pattern string
 	say     string
@@ -27,7 +27,7 @@ const (
 	tag        = `[A-Za-z0-9_][A-Za-z0-9._-]{0,127}`
 )
 
-// ruleOf returns what the tag `is` of a field asks for. The sources of the limits: OCI
+// ruleOf returns the rule that the tag `is` of a field names. The sources of the limits: OCI
 // distribution specification (repository, tag), Kubernetes object names (label, object),
 // Azure resource naming rules (resource).
 func ruleOf(is string) rule {
@@ -74,7 +74,7 @@ func ruleOf(is string) rule {
 	return rule{}
 }
 
-// broken says what is wrong with a text; "" when nothing is.
+// broken returns the mistake in a text; "" when it is valid.
 func (r rule) broken(text string) string {
 	if r.pattern != "" && !regexp.MustCompile(r.pattern).MatchString(text) || r.most > 0 && len(text) > r.most {
 		return fmt.Sprintf("%q is not %s", shorten(text), r.say)
@@ -107,7 +107,7 @@ func profileID(text string) string {
 	return resourceID(text, "Microsoft.Network/trafficManagerProfiles")
 }
 
-// resourceID says how a text differs from the id of a resource of a kind. Azure compares
+// resourceID returns how a text differs from the id of a resource of a kind. Azure compares
 // ids without case.
 func resourceID(text, kind string) string {
 	want := "/subscriptions/SUBSCRIPTION/resourceGroups/GROUP/providers/" + kind + "/NAME"
@@ -145,7 +145,7 @@ func address(text string) string {
 	return ""
 }
 
-// placeholders says which {word} is not known, so that no check asks for a literal one.
+// placeholders returns the mistake of an unknown {word}, so that no check asks for a literal one.
 func placeholders(text string) string {
 	if strings.ContainsFunc(text, unicode.IsControl) {
 		return "holds a line break or another control character: keep it on one line"
@@ -159,7 +159,7 @@ func placeholders(text string) string {
 	return ""
 }
 
-// tagRule says what is wrong with a tag policy.
+// tagRule returns the mistake in a tag policy.
 func tagRule(text string) string {
 	kind, value, found := strings.Cut(text, ":")
 	switch {

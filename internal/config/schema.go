@@ -9,7 +9,7 @@ import (
 )
 
 // Schema returns the JSON Schema (2020-12) of bluegreen.yaml. It accepts every file that
-// Load accepts; ranges of durations, and what several keys must be together, only Load knows.
+// Load accepts; only Load checks ranges of durations and combinations of keys.
 func Schema() []byte {
 	s := schema{defs: map[string]any{}}
 	root := s.object(reflect.ValueOf(Config{}))

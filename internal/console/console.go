@@ -117,7 +117,7 @@ func (c *console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	api.Write(w, a.status, a.body)
 }
 
-// log tells of a request once: changes always, looks only when they went wrong on our side.
+// log logs a request once: changes always, reads only after a failure of the server.
 func (c *console) log(r *call, status int, took time.Duration, err error) {
 	level := slog.LevelInfo
 	switch {

@@ -22,7 +22,7 @@ import (
 
 var _ console.Engine = (*engine.Engine)(nil)
 
-func TestLooksTellTheStateInOneSentence(t *testing.T) {
+func TestReadsReportTheStateInOneSentence(t *testing.T) {
 	s := newSite(t)
 	s.engine.does("shop", release.ImagePushed{Image: s.engine.images["2.0"]})
 	a := read[api.App](t, s.ask("GET", "/api/apps/shop", ""), 200)
@@ -233,7 +233,7 @@ func TestRepeatingWithTheSameKeyDoesNothingTwice(t *testing.T) {
 	s.post("/api/apps/pay/pause", `{}`, api.KeyHeader, "k1")
 }
 
-func TestWhatBecameOfACommandIsToldLongAfter(t *testing.T) {
+func TestTheOutcomeOfACommandIsReportedLongAfter(t *testing.T) {
 	s := newSite(t)
 	s.post("/api/apps/shop/switch", `{}`, api.KeyHeader, "good")
 	s.engine.arrives("shop")
@@ -267,7 +267,7 @@ func TestAnEarlierSwitchIsNotTakenForALaterOne(t *testing.T) {
 	s.post("/api/apps/shop/deploy", `{"image": "2.0"}`, api.KeyHeader, "again")
 	s.engine.does("shop", release.ImagePushed{Image: release.Image{Tag: "4.0", Digest: digest("4"), PushedAt: noon.Add(25 * time.Hour)}})
 	if a := s.post("/api/apps/shop/deploy", `{"image": "2.0"}`, api.KeyHeader, "again"); a.Outcome != api.Failed {
-		t.Errorf("superseded, and told as %s", a.Outcome)
+		t.Errorf("superseded, and reported as %s", a.Outcome)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"bluegreen/internal/release"
 )
 
-// Trouble is what can come over the next write to a gateway.
+// Trouble is a failure of the next write to a gateway.
 type Trouble int
 
 const (
@@ -47,7 +47,7 @@ type Traffic struct {
 	Named bool
 }
 
-// Gateway is what every engine.Gateway must pass. open makes a fresh gateway.
+// Gateway is the contract test of every engine.Gateway. open makes a fresh gateway.
 func Gateway(t *testing.T, open func(t *testing.T) Traffic) {
 	for name, promise := range map[string]func(traffic){
 		"WhatItPointsAtIsRead":                            pointsAtIsRead,
@@ -137,7 +137,7 @@ func (g traffic) leads(to release.Color) {
 	g.reads(to)
 }
 
-// answers checks who answers requests. A gateway whose switch is done at once may need a
+// answers checks which color answers requests. A gateway whose switch is done at once may need a
 // moment until requests follow.
 func (g traffic) answers(want release.Color) {
 	g.Helper()

@@ -1,5 +1,5 @@
-// Package contract holds what every adapter of a port must pass: the real one and its
-// fake run the same tests, so that what holds in the lab holds in Azure.
+// Package contract holds the tests that every adapter of a port must pass: the real one and
+// its fake run the same tests, so that behaviour in the lab is that in Azure.
 package contract
 
 import (
@@ -49,7 +49,7 @@ func Store(t *testing.T, open func(t *testing.T) engine.Store) {
 	}
 }
 
-// store adds to the port what the tests need to be short.
+// store adds short forms for the tests to the port.
 type store struct {
 	*testing.T
 	engine.Store

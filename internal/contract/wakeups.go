@@ -17,7 +17,7 @@ const arrives = 30 * time.Second
 // Receive takes a wake-up that has become due off the other end, without waiting for one.
 type Receive func(t *testing.T) (app string, ok bool)
 
-// Wakeups checks engine.Wakeups's contract: what is woken arrives, at its time or later.
+// Wakeups checks engine.Wakeups's contract: a wake-up arrives, at its time or later.
 // open makes an empty port and its other end.
 func Wakeups(t *testing.T, open func(t *testing.T) (engine.Wakeups, Receive)) {
 	for name, promise := range map[string]func(wakeups){

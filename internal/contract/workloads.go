@@ -40,7 +40,7 @@ type Colors struct {
 // within bounds the time that a rollout takes on a busy machine.
 const within = time.Minute
 
-// Workloads is what every engine.Workloads must pass. open makes fresh colors that run nothing.
+// Workloads is the contract test of every engine.Workloads. open makes fresh colors that run nothing.
 func Workloads(t *testing.T, open func(t *testing.T) Colors) {
 	for name, promise := range map[string]func(*testing.T, Colors){
 		"AnIdleColorComesUpAtTheSizeOfTheLiveOne":   comesUp,

@@ -22,7 +22,7 @@ func TestAPushedImageGoesLiveBakesAndTheOldColorIsScaledDown(t *testing.T) {
 		t.Errorf("green has %d replicas, the live color had 3", n)
 	}
 	if n := w.cluster.Wanted(release.Blue); n != 3 {
-		t.Errorf("the way back was scaled to %d during the bake", n)
+		t.Errorf("the rollback target was scaled to %d during the bake", n)
 	}
 	w.reach(release.Completed)
 	w.run(31 * time.Minute)
@@ -113,7 +113,7 @@ func TestAReturnInTheRollbackWindowScalesTheOldColorUpFirst(t *testing.T) {
 	}
 }
 
-func TestAnUnhealthyWayBackIsWaitedForLoudly(t *testing.T) {
+func TestAnUnhealthyRollbackTargetIsWaitedForLoudly(t *testing.T) {
 	w := newEnv(t, nil)
 	w.push("2.0")
 	w.reach(release.Baking)
@@ -163,12 +163,12 @@ func TestASwitchThatIsNotSeenOnTheDataPathIsPutBack(t *testing.T) {
 }
 
 func TestTheGatewaysOwnTroublesAreOvercome(t *testing.T) {
-	for name, fate := range map[string]fake.Fate{"failed": fake.Fails, "busy": fake.Busy} {
+	for name, result := range map[string]fake.OperationResult{"failed": fake.Fails, "busy": fake.Busy} {
 		t.Run(name, func(t *testing.T) {
 			w := newEnv(t, nil)
-			w.gateway.Fate(func(n int) fake.Fate {
+			w.gateway.SetResult(func(n int) fake.OperationResult {
 				if n <= 2 {
-					return fate
+					return result
 				}
 				return fake.Succeeds
 			})
@@ -181,7 +181,7 @@ func TestTheGatewaysOwnTroublesAreOvercome(t *testing.T) {
 
 func TestADeniedSwitchFailsTheReleaseAndSaysWhy(t *testing.T) {
 	w := newEnv(t, nil)
-	w.gateway.Fate(func(int) fake.Fate { return fake.Denied })
+	w.gateway.SetResult(func(int) fake.OperationResult { return fake.Denied })
 	w.push("2.0")
 	w.reach(release.Failed)
 	w.users("1.0")
@@ -204,7 +204,7 @@ func TestARivalsWriteDuringTheSwitchIsOvercome(t *testing.T) {
 	w.users("2.0")
 }
 
-func TestAGatewayChangedByHandIsSaidAndLeftAlone(t *testing.T) {
+func TestAGatewayChangedByHandIsReportedAndLeftAlone(t *testing.T) {
 	w := newEnv(t, nil)
 	w.push("2.0")
 	w.reach(release.Completed)
@@ -235,7 +235,7 @@ func TestThePublishedFactsKeepTheirNumbersAndATopicThatIsDownDelaysNothing(t *te
 	}
 	for _, k := range []release.FactKind{release.ReleaseStarted, release.ReleaseSwitched, release.ReleaseCompleted} {
 		if kinds[k] != 1 {
-			t.Errorf("%s was told %d times: %v", k, kinds[k], kinds)
+			t.Errorf("%s was reported %d times: %v", k, kinds[k], kinds)
 		}
 	}
 	if w.topic.all != len(w.topic.sent) {

@@ -61,7 +61,7 @@ func TestChecksThatTakeLongerThanAClaimEndAllTheSame(t *testing.T) {
 	}
 }
 
-func TestNothingPilesUpWhereNobodyIsTold(t *testing.T) {
+func TestNoFactsPileUpWithoutANotifier(t *testing.T) {
 	w := newEnv(t, nil)
 	w.engine = engine.New(engine.Options{
 		Store: w.store, Wakeups: w.wakeups, Apps: []engine.App{w.app},
@@ -90,7 +90,7 @@ func TestAWakeUpThatComesALittleEarlyIsNotSpentForNothing(t *testing.T) {
 	}
 }
 
-func TestAReturnTakesTheWayBackFromAWorkerThatStillScalesItDown(t *testing.T) {
+func TestAReturnTakesTheRollbackTargetFromAWorkerThatStillScalesItDown(t *testing.T) {
 	w := newEnv(t, nil)
 	w.push("2.0")
 	w.reach(release.Completed)
@@ -121,7 +121,7 @@ func TestAColorThatIsChangedByHandAfterItsChecksGetsNoTraffic(t *testing.T) {
 		}
 		return nil
 	})
-	w.gateway.Fate(func(int) fake.Fate { return fake.Fails }) // so that it is begun again
+	w.gateway.SetResult(func(int) fake.OperationResult { return fake.Fails }) // so that it is begun again
 	w.push("2.0")
 	w.reach(release.Failed)
 	if r := w.state().Release; !strings.Contains(r.Cause, "not what was checked: it was changed outside bluegreen") || strings.Contains(r.Cause, "denied") {
@@ -132,7 +132,7 @@ func TestAColorThatIsChangedByHandAfterItsChecksGetsNoTraffic(t *testing.T) {
 	}
 }
 
-func TestARecordOfANewerVersionIsLeftAloneAndSaid(t *testing.T) {
+func TestARecordOfANewerVersionIsLeftAloneAndReported(t *testing.T) {
 	w := newEnv(t, nil)
 	w.push("2.0")
 	w.reach(release.Completed)
@@ -173,7 +173,7 @@ func TestAReturnThatIsDeniedIsTriedWithRests(t *testing.T) {
 	w := newEnv(t, c.hook)
 	w.push("2.0")
 	w.reach(release.Baking)
-	w.gateway.Fate(func(int) fake.Fate { return fake.Denied })
+	w.gateway.SetResult(func(int) fake.OperationResult { return fake.Denied })
 	before := c.made["switch"]
 	w.alert("a1")
 	w.run(10 * time.Minute)
@@ -183,7 +183,7 @@ func TestAReturnThatIsDeniedIsTriedWithRests(t *testing.T) {
 	if s := w.sentence(); !strings.Contains(s, "applicationGateways/write is missing") {
 		t.Errorf("the sentence does not say why: %s", s)
 	}
-	w.gateway.Fate(nil)
+	w.gateway.SetResult(nil)
 	w.reach(release.RolledBack)
 	w.users("1.0")
 }
@@ -207,7 +207,7 @@ func TestTheIdleColorIsKeptWhileTheLiveOneIsDown(t *testing.T) {
 	}
 }
 
-func TestAGatewayThatLeavesBothColorsDuringTheBakeIsSaid(t *testing.T) {
+func TestAGatewayThatLeavesBothColorsDuringTheBakeIsReported(t *testing.T) {
 	w := newEnv(t, nil)
 	w.push("2.0")
 	w.reach(release.Baking)
@@ -277,7 +277,7 @@ func (g *slowGateway) Switch(ctx context.Context, to release.Color, fence int64)
 	return op, err
 }
 
-func TestALiveColorThatSomebodyChangedIsSaidAndRecorded(t *testing.T) {
+func TestALiveColorChangedOutsideBluegreenIsReportedAndRecorded(t *testing.T) {
 	w := newEnv(t, nil)
 	w.run(2 * time.Minute)
 	w.cluster.Edit(release.Blue, img("1.1", time.Time{}))
@@ -287,9 +287,21 @@ func TestALiveColorThatSomebodyChangedIsSaidAndRecorded(t *testing.T) {
 	}
 	facts, err := w.engine.History(t.Context(), "shop", 1, 0)
 	if err != nil || len(facts) != 1 || facts[0].Kind != release.NeedsHelp {
-		t.Errorf("nobody is told: %v, %v", facts, err)
+		t.Errorf("nothing is reported: %v, %v", facts, err)
 	}
 	w.push("2.0")
 	w.reach(release.Baking)
 	w.users("2.0")
+}
+
+func TestAnImageThatTheLiveColorDidNotRunThroughItsBakeIsNotGood(t *testing.T) {
+	w := newEnv(t, nil)
+	w.push("2.0")
+	w.reach(release.Baking)
+	w.run(2 * time.Minute)
+	w.cluster.Seed(release.Green, img("9.9", time.Time{}), 3)
+	w.run(20 * time.Minute)
+	if s := w.state(); len(s.Good) != 0 || s.Serving.Baked || s.Serving.Image.Tag != "9.9" {
+		t.Errorf("good are %v, %v is live: %s", s.Good, s.Serving.Image, w.sentence())
+	}
 }

@@ -26,7 +26,7 @@ var (
 	ErrNotAnImage = errors.New("not a container image")
 )
 
-// Store keeps records, inboxes and histories, one consistent partition per app.
+// Store keeps records, inboxes and history, one consistent partition per app.
 type Store interface {
 	// Load reads the record, the pending inbox (oldest first) and the unsent facts of an
 	// app in one consistent-enough view: the record's version decides any Commit. An app
@@ -135,7 +135,7 @@ type Gateway interface {
 	Live(ctx context.Context) (Reading, error)
 	// Switch begins to point every reference of the app at the color: it reads afresh,
 	// changes only those references and writes once, also when they already point there
-	// (a write is the only proof that no other write is still on its way). It returns the
+	// (only a write ensures that no other write is still on its way). It returns the
 	// running operation, or one that is Done. Errors: ErrBusy, ErrDenied, ErrFenced; any other
 	// leaves open whether the write was done. The context's deadline is when the lease
 	// makes the write unsafe: nothing is sent after it.
@@ -162,7 +162,7 @@ type Operation struct {
 	Detail string
 }
 
-// Health is a gateway's view of a color. Unknown is set when the gateway cannot tell.
+// Health is a gateway's view of a color. Unknown is set when the gateway does not report it.
 type Health struct {
 	Healthy bool
 	Unknown bool

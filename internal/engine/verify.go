@@ -55,7 +55,7 @@ func (w *worker) judge(ctx context.Context, e release.Verify, o Workload) Result
 }
 
 // GatewayHealth is the check that the gateway itself sees a color as healthy. A gateway
-// that cannot tell does not fail it.
+// that does not report it does not fail it.
 type GatewayHealth struct{ Gateway Gateway }
 
 // Run implements Check.

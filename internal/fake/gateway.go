@@ -24,21 +24,21 @@ type Gateway struct {
 	running    string
 	operations map[string]*operation
 	count      int
-	fate       func(n int) Fate
+	result     func(n int) OperationResult
 	health     map[release.Color]engine.Health
 	moves      []Move
 }
 
-// Fate is the course of an operation.
-type Fate int
+// OperationResult is how an operation ends.
+type OperationResult int
 
 const (
-	Succeeds Fate = iota
-	Fails         // ends as failed, nothing changed
-	Busy          // refused because another operation runs
-	Denied        // refused for want of a permission
-	Slow          // takes three times as long
-	Hollow        // ends as succeeded although nothing changed
+	Succeeds OperationResult = iota
+	Fails                    // ends as failed, nothing changed
+	Busy                     // refused because another operation runs
+	Denied                   // refused for want of a permission
+	Slow                     // takes three times as long
+	NoEffect                 // ends as succeeded although nothing changed
 )
 
 // Move is a change of where users' requests go.
@@ -48,10 +48,10 @@ type Move struct {
 }
 
 type operation struct {
-	to    release.Color
-	ends  time.Time
-	fate  Fate
-	state string // running, succeeded, failed, canceled
+	to     release.Color
+	ends   time.Time
+	result OperationResult
+	state  string // running, succeeded, failed, canceled
 }
 
 // NewGateway makes a gateway that sends traffic to a color. Operations take the given time.
@@ -62,11 +62,11 @@ func NewGateway(live release.Color, takes time.Duration, now func() time.Time, h
 	}
 }
 
-// Fate sets the course of the n-th operation, counted from 1.
-func (g *Gateway) Fate(fate func(n int) Fate) {
+// SetResult sets the result of the n-th operation, counted from 1.
+func (g *Gateway) SetResult(result func(n int) OperationResult) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.fate = fate
+	g.result = result
 }
 
 // SetHealth sets the gateway's view of a color, which is healthy otherwise.
@@ -85,9 +85,9 @@ func (g *Gateway) Rival(to release.Color) {
 	g.begin(to, Succeeds)
 }
 
-// Neighbour writes as a client that changes other rules: this cancels a running operation, but
+// UnrelatedWrite writes as a client that changes other rules: this cancels a running operation, but
 // applies its change, because the client has read it.
-func (g *Gateway) Neighbour() {
+func (g *Gateway) UnrelatedWrite() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.settle()
@@ -129,13 +129,13 @@ func (g *Gateway) settle() {
 	if op == nil || op.state != "running" || g.now().Before(op.ends) {
 		return
 	}
-	if op.fate == Fails {
+	if op.result == Fails {
 		op.state = "failed"
 		g.configured = g.effective
 		return
 	}
 	op.state = "succeeded"
-	if op.fate == Hollow {
+	if op.result == NoEffect {
 		g.configured = g.effective
 		return
 	}
@@ -145,17 +145,17 @@ func (g *Gateway) settle() {
 	}
 }
 
-func (g *Gateway) begin(to release.Color, fate Fate) string {
+func (g *Gateway) begin(to release.Color, result OperationResult) string {
 	if op := g.operations[g.running]; op != nil && op.state == "running" {
 		op.state = "canceled"
 	}
 	g.count++
 	g.running = fmt.Sprintf("operation-%d", g.count)
 	takes := g.takes
-	if fate == Slow {
+	if result == Slow {
 		takes *= 3
 	}
-	g.operations[g.running] = &operation{to: to, ends: g.now().Add(takes), fate: fate, state: "running"}
+	g.operations[g.running] = &operation{to: to, ends: g.now().Add(takes), result: result, state: "running"}
 	g.configured = to
 	g.settle()
 	return g.running
@@ -190,21 +190,21 @@ func (g *Gateway) Switch(ctx context.Context, to release.Color, fence int64) (en
 		return op, fmt.Errorf("not sent: %w", context.DeadlineExceeded)
 	}
 	err := g.locked("switch", func() error {
-		fate := Succeeds
-		if g.fate != nil {
-			fate = g.fate(g.count + 1)
+		result := Succeeds
+		if g.result != nil {
+			result = g.result(g.count + 1)
 		}
 		switch {
 		case g.configured == "":
 			return fmt.Errorf("the rule points at a pool of neither color: %w", engine.ErrDenied)
-		case fate == Busy:
+		case result == Busy:
 			g.count++
 			return fmt.Errorf("try again in 14 seconds: %w", engine.ErrBusy)
-		case fate == Denied:
+		case result == Denied:
 			g.count++
 			return fmt.Errorf("applicationGateways/write is missing: %w", engine.ErrDenied)
 		}
-		token := g.begin(to, fate)
+		token := g.begin(to, result)
 		op = engine.Operation{Token: token, Done: g.operations[token].state == "succeeded"}
 		return nil
 	})

@@ -18,7 +18,7 @@ type fakeGateway interface {
 	Effective() release.Color
 	Rival(to release.Color)
 	SetHealth(c release.Color, h engine.Health)
-	Fate(fate func(n int) fake.Fate)
+	SetResult(result func(n int) fake.OperationResult)
 }
 
 func TestTheGatewayFakeKeepsTheContract(t *testing.T) {
@@ -46,10 +46,10 @@ func keepsTheContract(t *testing.T, named bool, open func(now func() time.Time, 
 			return nil
 		})
 		next := fake.Succeeds
-		gateway.Fate(func(int) fake.Fate {
-			fate := next
+		gateway.SetResult(func(int) fake.OperationResult {
+			result := next
 			next = fake.Succeeds
-			return fate
+			return result
 		})
 		return contract.Traffic{
 			Gateway:   gateway,

@@ -23,7 +23,7 @@ type Profile struct {
 	follows, ttl time.Duration
 	configured   release.Color // "" leads to something foreign
 	answers      []answer      // past, present and future DNS answers; the oldest first
-	fate         func(n int) Fate
+	result       func(n int) OperationResult
 	count        int
 	health       map[release.Color]engine.Health
 }
@@ -40,12 +40,12 @@ func NewProfile(live release.Color, follows, ttl time.Duration, now func() time.
 	return &Profile{hook: hook, now: now, follows: follows, ttl: ttl, configured: live, answers: []answer{{to: live}}, health: map[release.Color]engine.Health{}}
 }
 
-// Fate sets the course of the n-th write, counted from 1. A write that Fails is refused; a
-// Hollow one never reaches the name servers.
-func (p *Profile) Fate(fate func(n int) Fate) {
+// SetResult sets the result of the n-th write, counted from 1. A write that Fails is refused; a
+// write with NoEffect never reaches the name servers.
+func (p *Profile) SetResult(result func(n int) OperationResult) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.fate = fate
+	p.result = result
 }
 
 // SetHealth sets the view of a color, which is healthy otherwise.
@@ -62,8 +62,8 @@ func (p *Profile) Rival(to release.Color) {
 	p.write(to, p.follows)
 }
 
-// Neighbour writes as a client that changes other settings, which has no effect here.
-func (p *Profile) Neighbour() {}
+// UnrelatedWrite writes as a client that changes other settings, which has no effect here.
+func (p *Profile) UnrelatedWrite() {}
 
 // Configured is the target color in the profile, which may not be in effect yet.
 func (p *Profile) Configured() release.Color {
@@ -142,22 +142,22 @@ func (p *Profile) Switch(ctx context.Context, to release.Color, _ int64) (op eng
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.count++
-		fate, follows := Succeeds, p.follows
-		if p.fate != nil {
-			fate = p.fate(p.count)
+		result, follows := Succeeds, p.follows
+		if p.result != nil {
+			result = p.result(p.count)
 		}
 		switch {
 		case p.configured == "":
 			return fmt.Errorf("the preferred endpoint is of neither color: %w", engine.ErrDenied)
-		case fate == Fails:
+		case result == Fails:
 			return fmt.Errorf("the service answered 500")
-		case fate == Busy:
+		case result == Busy:
 			return fmt.Errorf("try again in 14 seconds: %w", engine.ErrBusy)
-		case fate == Denied:
+		case result == Denied:
 			return fmt.Errorf("trafficManagerProfiles/write is missing: %w", engine.ErrDenied)
-		case fate == Slow:
+		case result == Slow:
 			follows *= 3
-		case fate == Hollow:
+		case result == NoEffect:
 			follows = never
 		}
 		p.write(to, follows)

@@ -27,7 +27,7 @@ const maxInvocation = 8 << 20
 // The returned lines go to the invocation's log. An error makes the host deliver again.
 type Trigger func(ctx context.Context, payload json.RawMessage) ([]string, error)
 
-// Binding connects a function to what handles it. Name is the function's folder, Data the
+// Binding connects a function to its handler. Name is the function's folder, Data the
 // name of its trigger binding, Queue whether its value is a queue message.
 type Binding struct {
 	Name  string

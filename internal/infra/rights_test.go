@@ -57,11 +57,11 @@ func exact(t *testing.T, permitted []string, use func(t *testing.T, permitted []
 	}
 }
 
-func TestTheRoleOfTheGatewayIsExactlyWhatASwitchNeeds(t *testing.T) {
+func TestTheRoleOfTheGatewayHasExactlyTheActionsOfASwitch(t *testing.T) {
 	exact(t, actions(t, "gateway", "poll"), switchGateway)
 }
 
-func TestTheRoleOfTrafficManagerIsExactlyWhatASwitchNeeds(t *testing.T) {
+func TestTheRoleOfTrafficManagerHasExactlyTheActionsOfASwitch(t *testing.T) {
 	exact(t, actions(t, "traffic"), switchProfile)
 }
 

@@ -136,8 +136,8 @@ func TestEveryAdapterOfAzureHasItsPermission(t *testing.T) {
 	}
 }
 
-// TestARoleIsGivenOnlyOnWhatItIsFor holds every grant of roles.bicep against this list.
-func TestARoleIsGivenOnlyOnWhatItIsFor(t *testing.T) {
+// TestARoleIsAssignedOnlyOnItsResource holds every grant of roles.bicep against this list.
+func TestARoleIsAssignedOnlyOnItsResource(t *testing.T) {
 	want := map[string]string{
 		"onRegistry": "grant-registry acrPull", "onClusters": "grant-cluster clusterUser",
 		"onStorage":     "grant-storage blobOwner queueContributor tableContributor",

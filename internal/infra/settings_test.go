@@ -156,9 +156,9 @@ func TestHostJSONMatchesTheBuild(t *testing.T) {
 	if name := host.CustomHandler.Description.DefaultExecutablePath; name != "handler" || !strings.Contains(read(t, root+"/Makefile"), "HANDLER := dist/"+name+"\n") {
 		t.Errorf("host.json starts %q, which make package does not make", name)
 	}
-	door := fmt.Sprintf("/%s/%s", host.Extensions.HTTP.RoutePrefix, bindings(t, "alert-fired")[0]["route"])
-	if !strings.Contains(read(t, root+"/bicep/modules/action-group.bicep"), "'https://${hostName}"+door+"'") {
-		t.Errorf("the action group does not call %s, which alert-fired answers", door)
+	route := fmt.Sprintf("/%s/%s", host.Extensions.HTTP.RoutePrefix, bindings(t, "alert-fired")[0]["route"])
+	if !strings.Contains(read(t, root+"/bicep/modules/action-group.bicep"), "'https://${hostName}"+route+"'") {
+		t.Errorf("the action group does not call %s, which alert-fired answers", route)
 	}
 	queue := bindings(t, "release-step")[0]
 	if !strings.Contains(read(t, root+"/handler/wire.go"), fmt.Sprintf("queueName = %q", queue["queueName"])) || queue["connection"] != storage {

@@ -42,8 +42,8 @@ type Answer struct {
 	Apps   []AppAnswer `json:"apps,omitempty"`
 }
 
-// AppAnswer is what became of an alert for one app. Decision is what the app has decided
-// about it; "" as long as it has not.
+// AppAnswer is the result of an alert for one app. Decision is the app's decision about it;
+// "" as long as there is none.
 type AppAnswer struct {
 	App      string        `json:"app"`
 	Result   string        `json:"result"`
@@ -172,7 +172,7 @@ func (i *Intake) accept(ctx context.Context, apps []concern, a monitor.Alert) []
 			return nil
 		})
 	}
-	_ = g.Wait() // every app is tried: what failed is in the answers
+	_ = g.Wait() // every app is tried: failures are in the answers
 	g = errgroup.Group{}
 	for n := range answers {
 		if answers[n].fresh && answers[n].Note == "" {
@@ -205,8 +205,8 @@ func (i *Intake) keep(ctx context.Context, c concern, a monitor.Alert) AppAnswer
 	return out
 }
 
-// headStart works on the app until the answer is due, and returns what it has decided
-// about the entry. A step that hangs goes on without the caller: to break it off in the
+// headStart works on the app until the answer is due, and returns its decision about
+// the entry. A step that hangs goes on without the caller: to break it off in the
 // middle of a gateway's change would delay the return.
 func (i *Intake) headStart(ctx context.Context, app, id string) *api.Decision {
 	done := make(chan struct{})
@@ -231,8 +231,8 @@ func (i *Intake) headStart(ctx context.Context, app, id string) *api.Decision {
 	return &d
 }
 
-// conclude says what became of the alert as a whole. Its error means that an app could not
-// keep it.
+// conclude sets the result of the alert as a whole. An error means that an app could not
+// store it.
 func conclude(a *Answer) error {
 	var failures []error
 	a.Result = "known already"

@@ -72,7 +72,7 @@ func TestARepeatedAlertIsKnown(t *testing.T) {
 	}
 }
 
-func TestWhatMovesNoTrafficIsAnsweredWithItsReason(t *testing.T) {
+func TestAnAlertThatMovesNoTrafficIsAnsweredWithItsReason(t *testing.T) {
 	w := newEnv(t, changes{})
 	tests := []struct {
 		name   string
@@ -287,7 +287,7 @@ func TestTheAnswerComesInTimeWhateverHangs(t *testing.T) {
 				if took := time.Since(began); rec.Code != test.status || took >= 5*time.Second {
 					t.Errorf("%d after %s", rec.Code, took)
 				}
-				time.Sleep(time.Minute) // in the bubble's time, so that what still hangs ends
+				time.Sleep(time.Minute) // in the bubble's time, so that hanging calls end
 			})
 		})
 	}

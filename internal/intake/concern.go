@@ -52,7 +52,7 @@ func (i *Intake) named(custom map[string]string) string {
 }
 
 // colorOf is the one color that an alert names: in its dimensions by the color's pool or
-// its own name, or by being about what serves only that color; "" when it names none or
+// its own name, or by a resource that serves only that color; "" when it names none or
 // both. When the dimensions name pools, and none of them is the app's, elsewhere is one of
 // those: a rule on a gateway that several apps share fires for each.
 func colorOf(app config.App, a monitor.Alert) (color release.Color, elsewhere string) {

@@ -19,7 +19,7 @@ func principal(claims ...string) string {
 	return base64.StdEncoding.EncodeToString([]byte(text))
 }
 
-func TestTheAlertDoorLetsInOnlyTheSecureWebhook(t *testing.T) {
+func TestTheAlertEndpointAcceptsOnlyTheSecureWebhook(t *testing.T) {
 	const (
 		name   = `{"typ":"appid","val":"461e8683-5575-4561-ac7f-899cc907d62a"}`
 		role   = `{"typ":"http://schemas.microsoft.com/ws/2008/06/identity/claims/role","val":"ActionGroupsSecureWebhook"}`

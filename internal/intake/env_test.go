@@ -49,7 +49,7 @@ apps:
     alerts: [{rule: "broken"}]
 `
 
-// env is the apps of file on fakes, in virtual time: what sleeps moves the clock.
+// env is the apps of file on fakes, in virtual time: a sleep moves the clock.
 type env struct {
 	t       *testing.T
 	store   *fake.Store
@@ -63,7 +63,7 @@ type env struct {
 	clock time.Time
 }
 
-// changes are what a test may have otherwise.
+// changes are deviations from the usual env.
 type changes struct {
 	hook     fake.Hook
 	store    func(engine.Store) engine.Store
@@ -155,7 +155,7 @@ func (w *env) state(app string) release.State {
 	return snap.Record.State
 }
 
-// inbox is what waits for a decision of an app.
+// inbox lists the entries that wait for a decision of an app.
 func (w *env) inbox(app string) []engine.Entry {
 	w.t.Helper()
 	snap, err := w.store.Load(w.t.Context(), app)

@@ -1,7 +1,7 @@
-// Package intake is where the triggers' events come in: pushes, alerts, queue messages
-// and the clock. Each is read, given to every app that it concerns, and put into their
-// inboxes. What can never work is dropped with its reason, and what may work later is
-// answered so that the sender delivers it again.
+// Package intake takes the events of the triggers: pushes, alerts, queue messages and the
+// clock. Each is read and put into the inbox of every app that it concerns. An event that can
+// never work is dropped with its reason; one that may work later gets an answer with which
+// the sender delivers it again.
 package intake
 
 import (
@@ -22,11 +22,11 @@ import (
 	"bluegreen/internal/functions"
 )
 
-// Options are what an Intake needs. Apps are those that the engine serves.
+// Options configure an Intake. Apps are those that the engine serves.
 type Options struct {
 	Engine *engine.Engine
 	Apps   []config.App
-	// SignIn says that App Service authentication is on, so that AlertFired can know its callers.
+	// SignIn is set when App Service authentication is on, so that AlertFired can know its callers.
 	SignIn bool
 	Log    *slog.Logger
 	Now    func() time.Time
@@ -127,7 +127,7 @@ func (i *Intake) pushedTo(ctx context.Context, app config.App, push acr.Push) (s
 	return line, nil
 }
 
-// unserved says why an app's events wait; "" when they do not.
+// unserved is the reason why an app's events wait; "" when they do not.
 func (i *Intake) unserved(app string) string {
 	if problems := i.Engine.ConfigProblems(app); len(problems) > 0 {
 		return "it waits until the configuration of the app is fixed: " + strings.Join(problems, "; ")
@@ -150,7 +150,7 @@ func (i *Intake) ReleaseStep(ctx context.Context, payload json.RawMessage) ([]st
 	return nil, i.Engine.Step(ctx, app, 0)
 }
 
-// ClockTick looks after every app. The payload only says what time it is.
+// ClockTick looks after every app. The payload holds nothing but the time.
 func (i *Intake) ClockTick(ctx context.Context, _ json.RawMessage) ([]string, error) {
 	return nil, i.Engine.Tick(ctx)
 }

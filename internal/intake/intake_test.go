@@ -131,7 +131,7 @@ func TestBadInputIsDroppedAndNeverComesAgain(t *testing.T) {
 	}
 }
 
-func TestTheClockWakesWhatWaits(t *testing.T) {
+func TestTheClockWakesWaitingApps(t *testing.T) {
 	w := newEnv(t, changes{})
 	if _, err := w.intake.ImagePushed(t.Context(), push("team/shop", "1.2.3", w.now())); err != nil {
 		t.Fatal(err)

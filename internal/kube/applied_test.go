@@ -94,7 +94,7 @@ func (c *cluster) released(work engine.Workloads, o engine.Order) {
 }
 
 // leavesWhatIsBluegreens applies the colors as for the first time, which is refused, and as
-// the README says: neither changes image or size.
+// the README describes: neither changes image or size.
 func (c *cluster) leavesWhatIsBluegreens(overlays ...string) {
 	c.t.Helper()
 	for _, overlay := range overlays {
@@ -113,7 +113,7 @@ func (c *cluster) leavesWhatIsBluegreens(overlays ...string) {
 	}
 }
 
-// rests waits until the autoscaler says that it leaves a Deployment at 0.
+// rests waits until the autoscaler reports that it leaves a Deployment at 0.
 func (c *cluster) rests(namespace string) {
 	c.t.Helper()
 	var h *autoscalingv2.HorizontalPodAutoscaler

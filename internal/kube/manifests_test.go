@@ -27,7 +27,7 @@ import (
 
 const manifests = "../../deploy/kubernetes/"
 
-// principal stands for the identity's object id, put in as the README says.
+// principal stands for the identity's object id, put in as the README describes.
 const principal = "5b6f0c1e-8d34-4a57-9c55-2a1d7d1c4e90"
 
 // render is kubectl kustomize, and sed.
@@ -77,7 +77,7 @@ func colors(blue, green *access.Cluster) *workload.Workloads {
 	return workload.New(workload.Options{App: "podinfo", Repository: repository, Blue: at(blue, "podinfo-blue"), Green: at(green, "podinfo-green")})
 }
 
-func TestTheOverlaysGrantWhatTheCodeNeedsForThemAndNothingElse(t *testing.T) {
+func TestTheOverlaysGrantTheRightsOfTheCodeAndNothingElse(t *testing.T) {
 	for _, color := range []release.Color{release.Blue, release.Green} {
 		var have, want []string
 		objects := render(t, string(color))
@@ -129,8 +129,8 @@ type cluster struct {
 	warned  *warnings
 }
 
-// warnings are what the API server says of objects that it takes all the same: that their
-// pods break the rules of the namespace, or that they use what will go.
+// warnings are warnings of the API server about objects that it accepts: that their pods
+// break the rules of the namespace, or that they use deprecated fields.
 type warnings struct{ texts []string }
 
 func (w *warnings) HandleWarningHeader(_ int, _, text string) { w.texts = append(w.texts, text) }

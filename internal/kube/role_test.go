@@ -1,4 +1,4 @@
-// Package kube_test holds what is deployed to clusters against what the adapters need.
+// Package kube_test compares the manifests for clusters with the needs of the adapters.
 package kube_test
 
 import (
@@ -90,7 +90,7 @@ var needs = []need{
 	{"jobs", "", "create", runsJob},
 }
 
-// looks reads how large the color is and what it runs.
+// looks reads the size and the image of the color.
 func looks(c release.Color) func(context.Context, product) error {
 	return func(ctx context.Context, p product) error {
 		_, err := p.Observe(ctx, c, release.Image{}, 0)
@@ -127,7 +127,7 @@ func runsJob(ctx context.Context, p product) error {
 
 func digest(of string) string { return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(of))) }
 
-// TestTheDocumentedRoleHasNoLineTooManyAndNoneTooFew takes each right away and runs what needs it.
+// TestTheDocumentedRoleHasNoLineTooManyAndNoneTooFew takes each right away and runs the code that needs it.
 func TestTheDocumentedRoleHasNoLineTooManyAndNoneTooFew(t *testing.T) {
 	role, binding := documented(t)
 	var have, want []string

@@ -122,7 +122,7 @@ func openStand(t *testing.T) *stand {
 	return s
 }
 
-// misses has a new user with the smaller Role run the pieces that need what was taken away.
+// misses has a new user with the smaller Role run the pieces that need the missing right.
 func (s *stand) misses(t *testing.T, c cut) {
 	s.users++
 	user := fmt.Sprintf("user-%d", s.users)
@@ -140,7 +140,7 @@ func (s *stand) misses(t *testing.T, c cut) {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		err := n.piece(ctx, p)
 		cancel()
-		if said := fmt.Sprintf("cannot %s resource %q", n.verb, n.resource); !errors.Is(err, engine.ErrDenied) || !strings.Contains(err.Error(), said) && len(c.lost) == 1 {
+		if reason := fmt.Sprintf("cannot %s resource %q", n.verb, n.resource); !errors.Is(err, engine.ErrDenied) || !strings.Contains(err.Error(), reason) && len(c.lost) == 1 {
 			t.Errorf("%s: nothing was denied for want of it: %v", n, err)
 		}
 	}

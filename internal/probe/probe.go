@@ -31,11 +31,11 @@ func New(transport *http.Transport) *Prober {
 
 const (
 	defaultTimeout = 5 * time.Second
-	// maxBody is how much of an answer is searched for what it must contain.
+	// maxBody is how much of an answer is searched for the expected text, in bytes.
 	maxBody = 1 << 20
 )
 
-// Request is one HTTP request and what its answer must be. In URL, header values and
+// Request is one HTTP request and the expected answer. In URL, header values and
 // Contains, {color}, {digest} and {tag} stand for those of the release.
 type Request struct {
 	URL      string
@@ -74,7 +74,7 @@ func (r Request) filled(s engine.Subject) Request {
 	return r
 }
 
-// send makes the request once. Its error says what was wrong with the answer.
+// send makes the request once. Its error names the mistake in the answer.
 func (r Request) send(ctx context.Context, client *http.Client) error {
 	timeout := r.Timeout
 	if timeout == 0 {

@@ -3,6 +3,7 @@ package record
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -90,10 +91,20 @@ func DecodeEntry(data []byte) (engine.Entry, error) {
 	case d != nil:
 		e.Decision = release.Decision{Kind: release.FactKind(d.Kind), Reason: reason.Reason(d.Reason), Release: d.Release, Text: d.Text}
 	case from.Decision != "":
-		kind, text, _ := strings.Cut(from.Decision, ": ")
-		e.Decision = release.Decision{Kind: release.FactKind(kind), Reason: reason.Unrecorded, Text: text}
+		e.Decision = decisionV1(from.Decision)
 	}
 	return e, nil
+}
+
+// decisionV1 reads a decision as a handler of schema 1 stores it: as text, which for a
+// release that was started begins with its number.
+func decisionV1(stored string) release.Decision {
+	kind, text, _ := strings.Cut(stored, ": ")
+	d := release.Decision{Kind: release.FactKind(kind), Reason: reason.Unrecorded, Text: text}
+	if number, _, ok := strings.Cut(strings.TrimPrefix(text, "release "), ":"); ok && d.Kind == release.ReleaseStarted {
+		d.Release, _ = strconv.Atoi(number) // 0 where it is another text
+	}
+	return d
 }
 
 func fromEvent(e engine.Entry) (kind string, data json.RawMessage, err error) {

@@ -145,10 +145,29 @@ func TestAnEntryThatThisVersionCannotReadIsKept(t *testing.T) {
 
 // Decisions of schema 1 are texts only.
 func TestADecisionOfSchema1IsRead(t *testing.T) {
-	e, err := record.DecodeEntry([]byte(`{"id":"a","kind":"command","event":{"command":"cancel","by":"ana"},"at":"2026-11-24T12:00:00Z","decision":"refused: nothing to cancel: no release so far"}`))
-	want := release.Decision{Kind: release.Refused, Reason: reason.Unrecorded, Text: "nothing to cancel: no release so far"}
-	if err != nil || e.Decision != want {
-		t.Errorf("%+v, %v", e.Decision, err)
+	for text, want := range map[string]release.Decision{
+		"refused: nothing to cancel: no release so far":             {Kind: release.Refused, Text: "nothing to cancel: no release so far"},
+		"release-started: release 12: 2.0 goes to blue, asked by a": {Kind: release.ReleaseStarted, Release: 12, Text: "release 12: 2.0 goes to blue, asked by a"},
+		"decided: release candidates wait":                          {Kind: release.Decided, Text: "release candidates wait"},
+	} {
+		e, err := record.DecodeEntry([]byte(`{"id":"a","kind":"command","event":{"command":"switch","by":"ana"},"at":"2026-11-24T12:00:00Z","decision":"` + text + `"}`))
+		want.Reason = reason.Unrecorded
+		if err != nil || e.Decision != want {
+			t.Errorf("%+v, %v", e.Decision, err)
+		}
+	}
+}
+
+// The outcome of a switch that a handler of schema 1 has begun is that of its release.
+func TestADecisionOfSchema1NamesItsRelease(t *testing.T) {
+	e, err := record.DecodeEntry([]byte(`{"id":"a","kind":"command","event":{"command":"switch","by":"ana"},"at":"2026-11-24T12:00:00Z","decision":"release-started: release 7: 1.0 (1111) goes to blue, asked by ana"}`))
+	if err != nil || e.Decision.Kind != release.ReleaseStarted || e.Decision.Release != 7 {
+		t.Fatalf("%+v, %v", e.Decision, err)
+	}
+	s := release.State{Release: release.Release{ID: 7, Phase: release.Switching}}
+	got, err := s.OutcomeOf(e.Event.(release.Commanded), e.At, e.Decision, func() ([]release.Fact, error) { return nil, nil })
+	if got != release.OutcomeUnderway || err != nil {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 
@@ -282,6 +301,21 @@ func TestAReleaseUnderWayGoesOnInSchema1(t *testing.T) {
 	}
 }
 
+// An operator accepted that traffic came back to green by a change outside bluegreen, long
+// after the release there: blue is kept from then on, and the release moved nothing.
+func TestAnAcceptedChangeIsNoSwitchInSchema1(t *testing.T) {
+	ended := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	accepted, image := ended.Add(48*time.Hour), release.Image{Digest: "sha256:2", Tag: "2"}
+	got := asSchema1(t, release.State{
+		App: "shop", Known: true, Releases: 3,
+		Serving: release.Serving{Color: release.Green, Image: image, Since: accepted},
+		Release: release.Release{ID: 3, Phase: release.Completed, Image: image, To: release.Green, From: release.Blue, Since: ended},
+	})
+	if !got.Serving.Since.Equal(accepted) || got.Serving.Release != 0 || got.Serving.Previous.Color != "" || !got.Release.Since.Equal(accepted) {
+		t.Errorf("serving %+v, the release ended at %s", got.Serving, got.Release.Since)
+	}
+}
+
 // derived are fields of schema 1 that only the phase before needed, or that are measured
 // from another moment now.
 func derived(p cmp.Path) bool {
@@ -292,4 +326,28 @@ func derived(p cmp.Path) bool {
 		}
 	}
 	return false
+}
+
+// A handler of schema 1 goes on with a release whose first order is not out yet: there the
+// color counts as that of the release from its start, not as the rollback target.
+func TestSchema1SeesTheImageOfAReleaseBeforeItsFirstOrder(t *testing.T) {
+	old, next := release.Image{Tag: "1.0", Digest: "sha256:1"}, release.Image{Tag: "2.1", Digest: "sha256:3"}
+	var s release.State
+	s.Serving = release.Serving{Color: release.Green, Release: 1, Previous: release.Target{Color: release.Blue, Image: old, Replicas: []int32{3}}}
+	s.Blue = release.ColorState{Observed: release.Observed{Image: old}, Checked: release.Checked{Image: old, At: time.Unix(1, 0)}, Retired: true}
+	s.Releases, s.Release = 2, release.Release{ID: 2, Phase: release.Deploying, Image: next, To: release.Blue, From: release.Green}
+	var row struct {
+		State struct {
+			Blue struct {
+				Image             struct{ Digest string }
+				Verified, Retired bool
+			}
+		}
+	}
+	if err := json.Unmarshal(written(t, engine.Record{Schema: 2, State: s}), &row); err != nil {
+		t.Fatal(err)
+	}
+	if blue := row.State.Blue; blue.Image.Digest != next.Digest || blue.Verified || blue.Retired {
+		t.Errorf("%+v", blue)
+	}
 }

@@ -65,8 +65,8 @@ type releaseV1 struct {
 // mostV1 is how many quarantined images are stored twice; a release forgets older ones.
 const mostV1 = 50
 
-// state brings a state of schema 1 to the present form. Schema 1 does not tell what was
-// ordered from what was seen: an image counts as ordered while it is being deployed and as
+// state brings a state of schema 1 to the present form. Schema 1 does not separate
+// orders from observations: an image counts as ordered while it is being deployed and as
 // seen otherwise.
 func (v stateV1) state() release.State {
 	r := v.Release
@@ -98,15 +98,19 @@ func (v slotV1) color(r releaseV1, name string) release.ColorState {
 	return c
 }
 
-// switched reports whether the release has, or had until it returns, the traffic.
+// switched reports whether the release has, or had until it returns, the traffic. There is
+// no SwitchedAt when the traffic came back to its color by a change outside bluegreen.
 func (v stateV1) switched() bool {
 	p := release.Phase(v.Release.Phase)
-	return v.Live != "" && v.Live == v.Release.To && (p == release.Baking || p == release.Completed || p == release.Returning)
+	return v.Live != "" && v.Live == v.Release.To && !v.Release.SwitchedAt.IsZero() && (p == release.Baking || p == release.Completed || p == release.Returning)
 }
 
 func (v stateV1) serving() release.Serving {
 	r := v.Release
 	s := release.Serving{Color: release.Color(v.Live), Since: r.Since}
+	if !r.EndedAt.IsZero() {
+		s.Since = r.EndedAt
+	}
 	if v.Live != "" {
 		s.Image = v.slot(v.Live).Image.core()
 	}
@@ -178,8 +182,11 @@ func toV1(s release.State) stateV1 {
 	case s.Serving.Release != 0 && s.Serving.Release == r.ID:
 		v.Release.RoutedAt, v.Release.SwitchedAt = s.Serving.RoutedAt, s.Serving.Since
 	}
-	if r.Phase.Ended() {
+	if r.Phase.Ended() { // the idle color is kept from then on; a change that an operator accepted counts too
 		v.Release.EndedAt = r.Since
+		if s.Serving.Since.After(r.Since) {
+			v.Release.EndedAt = s.Serving.Since
+		}
 	}
 	return v
 }
@@ -190,7 +197,10 @@ func toV1(s release.State) stateV1 {
 func toSlotV1(s release.State, c release.Color) slotV1 {
 	color, r := s.Color(c), s.Release
 	v := slotV1{Image: image(color.Image()), Verified: color.Passed(), Replicas: color.Observed.Replicas, Retired: color.Retired}
-	if t := s.RollbackTarget(); t.Color == c {
+	switch t := s.RollbackTarget(); {
+	case s.Release.Phase == release.Deploying && s.Release.To == c: // in schema 1 from the start, ordered or not
+		v.Image, v.Verified, v.Retired = image(s.Release.Image), false, false
+	case t.Color == c:
 		v.Image, v.Replicas = image(t.Image), t.Replicas
 	}
 	switch {

@@ -132,10 +132,7 @@ func (d *decision) switchTo(c Commanded) {
 	if to == "" {
 		to = s.Idle(d.p.First)
 	}
-	image := s.Color(to).Image()
-	if seen := s.Color(to).Observed.Image; c.Force && !seen.IsZero() {
-		image = seen // nothing is deployed, and the last order may not have got there
-	}
+	image := s.Color(to).Observed.Image // the last order may not have got there, or was canceled
 	a := about{Color: to, Image: image}
 	q, bad := s.quarantined(image.Digest)
 	switch {
@@ -228,7 +225,11 @@ func (d *decision) extend(c Commanded) {
 	case c.For < time.Minute || c.For > longestExtension:
 		d.report(Refused, reason.NotForward, about{Span: c.For})
 	default:
-		until := s.bakeUntil(d.p).Add(c.For)
+		until := s.bakeUntil(d.p)
+		if until.Before(d.now) { // only failed probes keep the bake from its end
+			until = d.now
+		}
+		until = until.Add(c.For)
 		r.Progress.BakeUntil = until
 		if s.Serving.until(d.p).Before(until) {
 			s.Serving.Until = until

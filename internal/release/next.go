@@ -126,6 +126,9 @@ func (d *decision) end(p Phase, k FactKind, why reason.Reason, a about) {
 	r := &d.s.Release
 	r.Phase, r.Since, r.Progress = p, d.now, Progress{}
 	r.Reason, r.Cause = why, d.words(why, a)
+	if p == Failed || p == Canceled {
+		d.s.Good = slices.DeleteFunc(slices.Clone(d.s.Good), r.Image.Same)
+	}
 	d.s.SupersededInARow = 0
 	f := d.report(k, why, a)
 	f.Text = d.ofRelease(f.Text)
@@ -200,10 +203,12 @@ func (d *decision) takeOver(e Looked) {
 		return
 	}
 	s.Known = true
+	was := *s // its orders name the images
 	for c, seen := range map[Color]*Observed{Blue: e.Blue, Green: e.Green} {
 		if seen != nil {
-			s.color(c).Ordered, s.color(c).Checked, s.color(c).Retired = Ordered{}, Checked{}, false
-			d.observe(c, *seen)
+			found := *seen
+			found.Image, found.At = was.named(seen.Image), d.now
+			*s.color(c) = ColorState{Observed: found}
 		}
 	}
 	seen := s.Color(e.Live).Observed
@@ -474,10 +479,9 @@ func (d *decision) probed(e Probed) {
 	if e.Release != r.ID || r.Phase != Baking {
 		return
 	}
-	for c, seen := range map[Color]*Observed{r.To: e.Live, r.From: e.Target} {
-		if seen != nil && c != "" {
-			d.observe(c, *seen)
-		}
+	d.compare(e.Live)
+	if e.Target != nil && r.From != "" {
+		d.observe(r.From, *e.Target)
 	}
 	p := &r.Progress
 	d.s.Trouble, p.ProbedAt, p.Detail = Note{}, d.now, e.Detail
@@ -500,10 +504,12 @@ func (d *decision) probed(e Probed) {
 // complete ends a bake well: from now on the image counts as good.
 func (d *decision) complete(why reason.Reason, a about) {
 	s, r := &d.s, d.s.Release
-	s.Serving.Baked = true
-	s.Good = append([]Image{r.Image}, slices.DeleteFunc(slices.Clone(s.Good), r.Image.Same)...)
-	s.Good = s.Good[:min(goods, len(s.Good))]
-	a.Image, a.Color = r.Image, r.To
+	s.Serving.Baked = s.Serving.Image.Same(r.Image) // or it was changed outside bluegreen meanwhile
+	if s.Serving.Baked {
+		s.Good = append([]Image{r.Image}, slices.DeleteFunc(slices.Clone(s.Good), r.Image.Same)...)
+		s.Good = s.Good[:min(goods, len(s.Good))]
+	}
+	a.Image, a.Color = s.Serving.Image, r.To
 	d.end(Completed, ReleaseCompleted, why, a)
 }
 

@@ -112,7 +112,8 @@ type State struct {
 	Release Release
 	// Releases is the number of the newest release.
 	Releases int
-	// Good are the last images whose bake ended well, newest first.
+	// Good are the last images whose bake ended well and that did not fail since, newest
+	// first.
 	Good []Image
 	// Waiting is released when nothing holds it back any more; Newest is the newest that
 	// was pushed, released or not.

@@ -27,7 +27,7 @@ func TestStories(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			golden.Check(t, file, tell(t, string(want)))
+			golden.Check(t, file, play(t, string(want)))
 		})
 	}
 }
@@ -40,7 +40,7 @@ type story struct {
 	now    time.Time
 }
 
-func tell(t *testing.T, text string) string {
+func play(t *testing.T, text string) string {
 	s := &story{now: noon, policy: release.Policy{
 		First: release.Blue, RolloutTimeout: 10 * time.Minute, PullGrace: 5 * time.Minute,
 		VerifyTimeout: 5 * time.Minute, SwitchTimeout: 10 * time.Minute, Bake: 15 * time.Minute,

@@ -115,7 +115,7 @@ type about struct {
 	Color, To      Color
 	By, Why        string
 	Rule, Detail   string
-	Then           string // said after the sentence
+	Then           string // appended to the sentence
 	At             time.Time
 	Span           time.Duration
 	Number, Count  int
@@ -174,7 +174,7 @@ func (d *decision) fill(sentence string, a about) string {
 // that would release an image that was canceled, failed or quarantined.
 func (s State) hint(p Policy) string {
 	idle := s.Idle(p.First)
-	there := s.Color(idle).Image()
+	there := s.Color(idle).Observed.Image
 	for _, good := range s.Good {
 		switch _, bad := s.quarantined(good.Digest); {
 		case bad || good.Same(s.Serving.Image) || good.Same(s.Release.Image) && (s.Release.Phase == Failed || s.Release.Phase == Canceled):

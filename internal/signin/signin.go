@@ -29,7 +29,7 @@ type Principal struct {
 // Has reports whether the principal has an app role.
 func (p Principal) Has(role string) bool { return slices.Contains(p.Roles, role) }
 
-// names are the claims that say who it is, the most readable first.
+// names are the claims that identify the caller, the most readable first.
 var names = []string{
 	"preferred_username", "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress",
 	"name", "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name",

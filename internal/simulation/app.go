@@ -14,9 +14,9 @@ import (
 // fakeGateway is a fake of the gateway with the controls that the engine does not have.
 type fakeGateway interface {
 	engine.Gateway
-	Fate(fate func(n int) fake.Fate)
+	SetResult(result func(n int) fake.OperationResult)
 	Rival(to release.Color)
-	Neighbour()
+	UnrelatedWrite()
 	Configured() release.Color
 	Effective() release.Color
 	Reaches() []release.Color
@@ -201,13 +201,13 @@ func (s *sim) happen(i Item) {
 	case Edit:
 		a.edit(i)
 	case Gate:
-		a.gateway.Fate(func(int) fake.Fate { return i.Fate })
-		until(func() { a.gateway.Fate(nil) })
+		a.gateway.SetResult(func(int) fake.OperationResult { return i.Result })
+		until(func() { a.gateway.SetResult(nil) })
 	case Rival:
 		a.gateway.Rival(i.Color)
 		a.rival = s.now
-	case Neighbour:
-		a.gateway.Neighbour()
+	case UnrelatedWrite:
+		a.gateway.UnrelatedWrite()
 	case Repeat:
 		for n := range i.N {
 			s.at(s.now.Add(i.For*time.Duration(n)/time.Duration(i.N)), func() { s.deliver(a, 1) })
@@ -263,7 +263,7 @@ func (s *sim) heal() {
 	for _, a := range s.apps {
 		a.away = false
 		a.cluster.Away(false)
-		a.gateway.Fate(nil)
+		a.gateway.SetResult(nil)
 		for _, c := range []release.Color{release.Blue, release.Green} {
 			a.cluster.Lose(c, false)
 			runs, _ := a.cluster.Running(c)

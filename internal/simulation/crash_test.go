@@ -58,8 +58,8 @@ func scenarios() []scenario {
 		p.Start, p.Behave = start, behave
 		return p
 	}
-	gate := func(f fake.Fate, d time.Duration) simulation.Item {
-		return when(release.Deploying, 0, simulation.Item{Kind: simulation.Gate, Fate: f, For: d})
+	gate := func(f fake.OperationResult, d time.Duration) simulation.Item {
+		return when(release.Deploying, 0, simulation.Item{Kind: simulation.Gate, Result: f, For: d})
 	}
 	list := []scenario{
 		{"good release", "2.0", 1, release.Completed, items(push)},
@@ -87,19 +87,19 @@ func scenarios() []scenario {
 		{"first release", "2.0", 1, release.Completed, with(items(push), "nothing", nil)},
 		{"changed outside bluegreen and resumed", "2.0", 1, release.Completed, with(items(push, when(release.Completed, 10*second, simulation.Item{Kind: simulation.Rival, Color: release.Blue}),
 			when(release.Completed, 7*time.Minute, simulation.Item{Kind: simulation.Rival, Color: release.Green})), "", nil)},
-		{"switch that does nothing", "1.0", 1, release.Failed, items(push, gate(fake.Hollow, 9*time.Minute))},
+		{"switch that does nothing", "1.0", 1, release.Failed, items(push, gate(fake.NoEffect, 9*time.Minute))},
 		{"switch that fails twice", "2.0", 1, release.Completed, items(push, gate(fake.Fails, 50*second))},
 		{"switch that is denied", "1.0", 1, release.Failed, items(push, gate(fake.Denied, 9*time.Minute))},
 		{"gateway busy for a while", "2.0", 1, release.Completed, items(push, gate(fake.Busy, 40*second))},
 		{"rollback target that dies while the rollback fails", "1.0", 1, release.RolledBack, items(push, when(release.Baking, 20*second, alert),
-			when(release.Baking, 19*second, simulation.Item{Kind: simulation.Gate, Fate: fake.Fails, For: 90 * second}),
+			when(release.Baking, 19*second, simulation.Item{Kind: simulation.Gate, Result: fake.Fails, For: 90 * second}),
 			when(release.Returning, 10*second, simulation.Item{Kind: simulation.NodeLoss, Color: release.Blue, For: 70 * second}))},
 		{"rollback target that dies after it was looked at", "1.0", 1, release.RolledBack, items(push, when(release.Baking, 20*second, alert),
 			when(release.Returning, 30*second, simulation.Item{Kind: simulation.NodeLoss, Color: release.Blue, For: 150 * second}))},
 		{"forced to a color whose cluster is away", "2.0", 2, release.Completed, with(items(
 			third, when(release.Deploying, 0, simulation.Item{Kind: simulation.Away, For: 20 * time.Minute}), when(release.Failed, time.Minute, forced)), "both", nil)},
 		{"messages repeated in the bake", "2.0", 1, release.Completed, items(push, when(release.Baking, 0, simulation.Item{Kind: simulation.Repeat, N: 20, For: 80 * second}))},
-		{"neighbour writes in the switch", "2.0", 1, release.Completed, items(push, when(release.Switching, 5*second, simulation.Item{Kind: simulation.Neighbour}))},
+		{"unrelated write in the switch", "2.0", 1, release.Completed, items(push, when(release.Switching, 5*second, simulation.Item{Kind: simulation.UnrelatedWrite}))},
 	}
 	for _, s := range list {
 		if byDNS[s.name] {

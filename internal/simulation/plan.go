@@ -34,20 +34,20 @@ type Plan struct {
 type Kind string
 
 const (
-	Push      Kind = "push"
-	Alert     Kind = "alert"
-	Order     Kind = "command"
-	NodeLoss  Kind = "nodes lost"
-	Away      Kind = "cluster away"
-	Edit      Kind = "edited outside bluegreen"
-	Storage   Kind = "storage"
-	Gate      Kind = "gateway"
-	Rival     Kind = "rival"
-	Neighbour Kind = "neighbour"
-	Lag       Kind = "slow calls"
-	Deaf      Kind = "wake-ups lost"
-	Repeat    Kind = "messages repeated"
-	Call      Kind = "call"
+	Push           Kind = "push"
+	Alert          Kind = "alert"
+	Order          Kind = "command"
+	NodeLoss       Kind = "nodes lost"
+	Away           Kind = "cluster away"
+	Edit           Kind = "edited outside bluegreen"
+	Storage        Kind = "storage"
+	Gate           Kind = "gateway"
+	Rival          Kind = "rival"
+	UnrelatedWrite Kind = "unrelated write"
+	Lag            Kind = "slow calls"
+	Deaf           Kind = "wake-ups lost"
+	Repeat         Kind = "messages repeated"
+	Call           Kind = "call"
 )
 
 // Item is one thing that happens from outside. The fields that count depend on its kind.
@@ -63,7 +63,7 @@ type Item struct {
 	ID      int
 	Command release.Command
 	Force   bool
-	Fate    fake.Fate
+	Result  fake.OperationResult
 	N       int // number of the outside call, or of messages
 	How     How
 }
@@ -92,7 +92,7 @@ func (i Item) String() string {
 	case Call:
 		return fmt.Sprintf("call %4d  %s for %s", i.N, i.How, i.For)
 	case Gate:
-		text += fmt.Sprintf(" %s for %s", []string{"succeeds", "fails", "is busy", "denies", "is slow", "reports success without effect"}[i.Fate], i.For)
+		text += fmt.Sprintf(" %s for %s", []string{"succeeds", "fails", "is busy", "denies", "is slow", "reports success without effect"}[i.Result], i.For)
 	case Storage:
 		text += fmt.Sprintf(" %s for %s", i.How, i.For)
 	case Repeat:
@@ -220,14 +220,14 @@ func breaks(r *rand.Rand, p *Plan) Item {
 	case 2:
 		i.Kind, i.How = Storage, []How{Refused, ReportedFailed}[r.IntN(2)]
 	case 3, 4:
-		i.Kind, i.Fate = Gate, []fake.Fate{fake.Fails, fake.Busy, fake.Denied, fake.Slow, fake.Hollow}[r.IntN(5)]
+		i.Kind, i.Result = Gate, []fake.OperationResult{fake.Fails, fake.Busy, fake.Denied, fake.Slow, fake.NoEffect}[r.IntN(5)]
 	case 5:
 		i.Kind = Rival
 		if r.IntN(4) == 0 {
 			i.Color = ""
 		}
 	case 6:
-		i.Kind = Neighbour
+		i.Kind = UnrelatedWrite
 	case 7:
 		i.Kind = Lag
 	case 8:

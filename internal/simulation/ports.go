@@ -246,7 +246,7 @@ func (p gateway) Switch(ctx context.Context, to release.Color, fence int64) (op 
 		if err == nil && p.sim.plan.Shared {
 			for _, other := range p.sim.apps {
 				if other != p.app {
-					other.gateway.Neighbour()
+					other.gateway.UnrelatedWrite()
 				}
 			}
 		}

@@ -107,7 +107,7 @@ func (p *comesToRest) awaiting(s *saved) error {
 // returning may go on for ever only where the rollback target cannot take traffic.
 func (p *comesToRest) returning(s *saved) error {
 	runs, _ := p.app.cluster.Running(s.from)
-	back := s.runs(s.from)
+	back := s.target.Image
 	if !s.trouble || runs.Digest == back.Digest && p.app.healthy(back) {
 		return errors.New("it does not return to a color that is well")
 	}

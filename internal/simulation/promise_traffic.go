@@ -2,9 +2,9 @@ package simulation
 
 import (
 	"fmt"
-	"strings"
 
 	"bluegreen/internal/release"
+	"bluegreen/internal/release/reason"
 )
 
 // checkedFirst: traffic goes only to a digest that passed an outside check since it was
@@ -38,7 +38,7 @@ func (p *checkedFirst) switching(w gatewayWrite) error {
 	if w.already || p.app.editedLately(w.to) {
 		return nil
 	}
-	back := !w.forward && p.passed[w.image.Digest] && w.image.Digest == w.saved.runs(w.to).Digest
+	back := !w.forward && p.passed[w.image.Digest] && w.image.Digest == w.saved.target.Image.Digest
 	switch {
 	case !back && p.checked[w.to] != w.image.Digest:
 		return fmt.Errorf("traffic is sent to %s, whose %s was not checked since it was deployed", w.to, w.image)
@@ -63,7 +63,7 @@ func (p *checkedFirst) committed(c commit) error {
 	}
 	live := c.after.live
 	for _, f := range c.facts {
-		if f.Kind == release.NeedsHelp && strings.Contains(f.Text, "recorded as it is") {
+		if f.Reason == reason.LiveChanged {
 			p.checked[live] = c.after.runs(live).Digest
 		}
 	}

@@ -60,8 +60,8 @@ var (
 	hostForm     = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$`)
 )
 
-// event holds what is read of both schemas. encoding/json matches the keys without case,
-// which the registry's writers do not agree on.
+// event holds the fields of both schemas. encoding/json ignores the case of keys, in which
+// the sources of events differ.
 type event struct {
 	ID        string `json:"id"`
 	Topic     string `json:"topic"`
@@ -89,8 +89,8 @@ type data struct {
 }
 
 // DecodePush reads one ImagePushed event in the Event Grid schema or as a CloudEvent 1.0,
-// alone or as the only element of a list. The error is a *Dropped. Whether repository and
-// tag are wanted is for the caller to say.
+// alone or as the only element of a list. The error is a *Dropped. The caller decides
+// whether repository and tag are those of an app.
 func DecodePush(payload []byte) (Push, error) {
 	e, err := parse(payload)
 	if err != nil {
@@ -239,8 +239,8 @@ func (e event) loginServer() string {
 	return ""
 }
 
-// instant returns the first text that is a time, in UTC. The Functions host rewrites what
-// looks like a date, and may lose the zone, which is then UTC.
+// instant returns the first text that is a time, in UTC. The Functions host rewrites texts
+// that look like a date, and may lose the zone, which is then UTC.
 func instant(texts ...string) time.Time {
 	for _, text := range texts {
 		for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999"} {

@@ -104,7 +104,7 @@ func TestAnUnreadableTimestampGivesWayToTheEventsOwnTime(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoPushOfAnImageIsDroppedWithItsReason(t *testing.T) {
+func TestAnEventThatIsNoPushOfAnImageIsDroppedWithItsReason(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"empty", ``, `the event is not JSON: unexpected end of JSON input`},
 		{"malformed", `{"id":`, `the event is not JSON: unexpected end of JSON input`},

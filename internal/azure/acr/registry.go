@@ -20,7 +20,7 @@ import (
 	"bluegreen/internal/release"
 )
 
-// Options are what a Registry needs.
+// Options configure a Registry.
 type Options struct {
 	// LoginServer is the registry's host, for instance shopacr.azurecr.io. A loopback host
 	// is spoken to without TLS.
@@ -162,7 +162,7 @@ type manifest struct {
 	} `json:"config"`
 }
 
-// notAnImage says what a manifest is when it is no container image; "" for images and
+// notAnImage names the kind of a manifest that is no container image; "" for images and
 // lists of images. See "Guidelines for Artifact Usage" in the OCI image specification.
 func (m manifest) notAnImage() string {
 	config := m.Config.MediaType
@@ -227,8 +227,8 @@ func (r *Registry) Newest(ctx context.Context, limit int) ([]release.Image, erro
 	return images, nil
 }
 
-// candidates lists what the tag policy admits, newest first: all of it when the order is
-// not that of time, the first enough otherwise.
+// candidates lists the images that the tag policy admits, newest first: the first enough when
+// the policy orders them by time, all otherwise.
 func (r *Registry) candidates(ctx context.Context, enough int) ([]release.Image, error) {
 	var images []release.Image
 	next := fmt.Sprintf("/acr/v1/%s/_tags?n=%d&orderby=timedesc", r.o.Repository, perPage)

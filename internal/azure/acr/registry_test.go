@@ -116,7 +116,7 @@ func TestAChartIsNotAnImage(t *testing.T) {
 	}
 }
 
-func TestWhatDoesNotExistIsNotFound(t *testing.T) {
+func TestAMissingImageIsNotFound(t *testing.T) {
 	s := open(t, lab.Options{})
 	s.pushed(s.Push, "1.0.0")
 	c := s.client(acr.Options{})

@@ -23,8 +23,8 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// Scope is what tokens for the API servers of AKS are issued for, in every cluster with
-// Entra ID (https://azure.github.io/kubelogin/concepts/aks.html).
+// Scope is the scope of tokens for the API servers of AKS, in every cluster with Entra ID
+// (https://azure.github.io/kubelogin/concepts/aks.html).
 const Scope = "6dae42f8-4368-4678-94ff-3960e28e3630/.default"
 
 // Cluster is an AKS cluster and the identity that reaches it.
@@ -50,9 +50,9 @@ func New(id string, credential azcore.TokenCredential, options *arm.ClientOption
 // Name is the cluster's name without the rest of its id.
 func (c *Cluster) Name() string { return c.id.Name }
 
-// Config asks Azure where the cluster's API server is and what it proves itself with. Each
-// request made with the answer carries a token of the identity, which the credential keeps
-// fresh. It fails with engine.ErrDenied when only an operator can fix the cause.
+// Config asks Azure for the address of the cluster's API server and its certificate
+// authority. Each request made with the answer carries a token of the identity, which the
+// credential keeps fresh. It fails with engine.ErrDenied when only an operator can fix the cause.
 func (c *Cluster) Config(ctx context.Context) (*rest.Config, error) {
 	var config *rest.Config
 	var failed, stopped error

@@ -76,7 +76,7 @@ func TestARealClusterIsReachedByTheIdentitysToken(t *testing.T) {
 	}
 }
 
-// server is an API server that only says whose token it saw.
+// server is an API server that only records the token of a request.
 func server(t *testing.T, seen *atomic.Value) (*httptest.Server, arm.Cluster) {
 	t.Helper()
 	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -126,7 +126,7 @@ func asked(e *arm.Emulator) (n int) {
 	return n
 }
 
-func TestWhatKeepsAzureFromGivingAccessIsSaid(t *testing.T) {
+func TestTheReasonWhyAzureRefusesAccessIsReported(t *testing.T) {
 	var seen atomic.Value
 	_, cluster := server(t, &seen)
 	stopped := cluster

@@ -47,7 +47,7 @@ func against(t *testing.T, c canned) *appgateway.Gateway {
 	return g
 }
 
-func TestAPollBelievesOnlyAStatusThatIsTold(t *testing.T) {
+func TestAPollRequiresAnExplicitStatus(t *testing.T) {
 	for body, want := range map[string]struct{ done, lost, failed bool }{
 		`{"status":"Succeeded"}`:                           {done: true},
 		`{"status":"InProgress"}`:                          {},
@@ -87,7 +87,7 @@ func TestATokenLeadsOnlyToOurOwnResourceManager(t *testing.T) {
 	}
 }
 
-func TestAWriteIsDoneOnlyWhenThatIsTold(t *testing.T) {
+func TestAWriteIsDoneOnlyWhenTheServiceConfirmsIt(t *testing.T) {
 	const document = `{"properties":{"operationalState":"Running",
 		"backendAddressPools":[{"name":"pool-blue","id":"/b"},{"name":"pool-green","id":"/g"}],
 		"requestRoutingRules":[{"name":"podinfo","properties":{"ruleType":"Basic","backendAddressPool":{"id":"/b"}}}]}}`
@@ -183,12 +183,12 @@ func TestServersAreSummedUp(t *testing.T) {
 	})
 	h, err := empty.Health(t.Context(), release.Blue)
 	if err != nil || !h.Unknown {
-		t.Errorf("no servers told: %+v, error %v", h, err)
+		t.Errorf("no servers reported: %+v, error %v", h, err)
 	}
 	says(t, h.Detail, "65200-65535")
 }
 
-func TestAGatewayThatTakesTooLongToTellHealthIsUnknown(t *testing.T) {
+func TestHealthThatTakesTooLongIsUnknown(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits ten seconds")
 	}

@@ -1,7 +1,7 @@
 // Package appgateway moves an app's traffic between two backend pools of an Azure
 // Application Gateway. A gateway can only be written as a whole, and the last write wins:
-// what is written is the very text that was just read, with nothing changed in it but the
-// references of the app's routing rules.
+// a write is therefore the exact text of the last read, in which only the references of the
+// app's routing rules are changed.
 package appgateway
 
 import (
@@ -23,7 +23,7 @@ import (
 // with the same version keeps the properties that this code does not know.
 const apiVersion = "2025-05-01"
 
-// Options say which gateway, and what in it belongs to the app.
+// Options name the gateway and the parts of it that belong to the app.
 type Options struct {
 	ID          string   // resource id of the gateway
 	Rules       []string // request routing rules of the app, with the path maps that they use

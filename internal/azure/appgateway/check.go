@@ -12,8 +12,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
 )
 
-// Preflight implements engine.Preflight. Rights to write, and to join what the gateway is linked
-// to, show only at the first write.
+// Preflight implements engine.Preflight. It cannot check the rights to write the gateway and to
+// join its linked resources: a lack of them shows only at the first write.
 func (g *Gateway) Preflight(ctx context.Context) ([]engine.Finding, error) {
 	d, err := g.get(ctx)
 	if errors.Is(err, engine.ErrDenied) {
@@ -31,7 +31,7 @@ func (g *Gateway) Preflight(ctx context.Context) ([]engine.Finding, error) {
 	return append(found, warnings...), err
 }
 
-// warnings are about what does not keep traffic from moving, but makes it rougher.
+// warnings are about settings that do not prevent a switch, but that users may notice in it.
 func (d document) warnings(s survey) ([]engine.Finding, error) {
 	var found []engine.Finding
 	warn := func(format string, args ...any) {

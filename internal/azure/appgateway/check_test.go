@@ -135,7 +135,7 @@ func TestASharedPathMapIsTheAppsWhenAllItsRulesAre(t *testing.T) {
 	}
 }
 
-func TestWhatMakesASwitchRougherIsAWarning(t *testing.T) {
+func TestSettingsThatUsersNoticeInASwitchAreWarnings(t *testing.T) {
 	w := newEnv(t, shapes["basic"])
 	w.edit(func(p map[string]any) {
 		s := part(p, "backendHttpSettingsCollection", "set-app")

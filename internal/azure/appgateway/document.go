@@ -14,8 +14,8 @@ type document struct{ resource.Document }
 
 func (d document) section(name string) []*resource.Node { return d.Root.List("properties", name) }
 
-// place is where a routing rule names a backend pool, and the HTTP settings beside it.
-// Both nodes are ids; color and settingsColor are "" for what belongs to neither color.
+// place is a reference of a routing rule to a backend pool, with its HTTP settings.
+// Both nodes are ids; color and settingsColor are "" for resources of neither color.
 type place struct {
 	where                string
 	pool, settings       *resource.Node
@@ -85,7 +85,7 @@ func (d document) routed(pool string) bool {
 	return false
 }
 
-// survey is what the app has in a gateway.
+// survey is the part of a gateway that belongs to the app.
 type survey struct {
 	pools, settings map[release.Color]*resource.Node // the ids; without those that are missing
 	places          []place                          // the app's references

@@ -26,7 +26,7 @@ import (
 
 const gatewayID = "/subscriptions/0b9f6a52-3c1d-4e7a-9a64-5f2d8c7e1a10/resourceGroups/rg-shop-prod/providers/Microsoft.Network/applicationGateways/agw-shop"
 
-// service answers GET with a document and keeps what is PUT.
+// service answers GET with a document and keeps the body of a PUT.
 type service struct{ document, written []byte }
 
 func (s *service) Do(r *http.Request) (*http.Response, error) {
@@ -42,7 +42,7 @@ func (s *service) Do(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// repoint lets the adapter move the app's traffic in a document, and returns what it wrote.
+// repoint lets the adapter move the app's traffic in a document, and returns the written document.
 func repoint(ctx context.Context, fatal func(...any), document []byte, settings bool, rules ...string) ([]byte, error) {
 	s := &service{document: document}
 	o := appgateway.Options{
@@ -85,7 +85,7 @@ func gateways(settings bool) *rapid.Generator[generated] {
 	})
 }
 
-// change marks, in the text of a maker, what is to be there before and after.
+// change marks, in the text of a maker, a text before and after the switch.
 var change = regexp.MustCompile("\x01([^\x01]*)\x02([^\x01]*)\x01")
 
 func quote(s string) string { b, _ := json.Marshal(s); return string(b) }
@@ -136,7 +136,7 @@ func (m *maker) sub(section, name string) string {
 	return m.object(`"name":`+quote(name), `"id":`+quote(gatewayID+"/"+section+"/"+name), `"properties":`+m.anything(2))
 }
 
-// ref writes a reference, and what it is to be in the end. Azure may write the same id in
+// ref writes a reference, before and after the switch. Azure may write the same id in
 // another case.
 func (m *maker) ref(key, section, before, after string) string {
 	was := quote(gatewayID + "/" + section + "/" + before)
@@ -150,8 +150,8 @@ func (m *maker) ref(key, section, before, after string) string {
 	return quote(key) + ":" + m.object(`"id":`+"\x01"+was+"\x02"+is+"\x01")
 }
 
-// backend writes where something leads, and where in the end: what is the app's and leads
-// to a color goes to green.
+// backend writes a target, before and after the switch: a reference of the app to a color
+// changes to green.
 func (m *maker) backend(prefix string, own bool, colors ...string) []string {
 	pool := rapid.SampledFrom(colors).Draw(m.T, "pool")
 	settings := rapid.SampledFrom([]string{"blue", "green", "other"}).Draw(m.T, "settings")

@@ -161,7 +161,7 @@ func (w *env) rival(to release.Color) {
 	}
 }
 
-// point changes what the app's references in a gateway lead to; "" is the pool of neither.
+// point changes the target of the app's references in a gateway; "" is the pool of neither.
 func (w *env) point(doc map[string]any, to release.Color) {
 	pool := map[release.Color]string{release.Blue: "pool-blue", release.Green: "pool-green", "": "pool-other"}[to]
 	for _, section := range []string{"requestRoutingRules", "urlPathMaps"} {
@@ -228,7 +228,7 @@ func (w *env) follow(op engine.Operation) engine.Operation {
 	return op
 }
 
-// denied checks that a switch is refused for good, moves nothing, and says why.
+// denied checks that a switch is refused for good, moves nothing, and gives the reason.
 func (w *env) denied(texts ...string) {
 	w.t.Helper()
 	before := fmt.Sprint(w.azure.Document())

@@ -69,8 +69,8 @@ func (s survey) settingsFor(c release.Color) []string {
 
 type server = armnetwork.ApplicationGatewayBackendHealthServer
 
-// servers asks for what the gateway knows already and, where that is nothing about the
-// settings that count, lets it probe.
+// servers asks for the health that the gateway knows already, and for a new probe where it
+// knows nothing about these settings.
 func (g *Gateway) servers(ctx context.Context, d document, pool string, settings []string) ([]*server, error) {
 	if d.routed(pool) {
 		found, err := g.probed(ctx, pool, settings)
@@ -89,7 +89,7 @@ func (g *Gateway) servers(ctx context.Context, d document, pool string, settings
 	return all, nil
 }
 
-// probed returns what the gateway's own probes found.
+// probed returns the results of the gateway's own probes.
 func (g *Gateway) probed(ctx context.Context, pool string, settings []string) ([]*server, error) {
 	p, err := g.client.BeginBackendHealth(ctx, g.azure.ID.ResourceGroupName, g.azure.ID.Name, nil)
 	if err != nil {
@@ -138,7 +138,7 @@ type errCannotProbe string
 
 func (e errCannotProbe) Error() string { return string(e) }
 
-// check is the probe of some settings; without one, it is what the service does by itself:
+// check is the probe of some settings; without one, it is the default of the service:
 // https://learn.microsoft.com/azure/application-gateway/application-gateway-probe-overview
 func (d document) check(settings string) (check armnetwork.ApplicationGatewayOnDemandProbe, err error) {
 	var use armnetwork.ApplicationGatewayBackendHTTPSettings

@@ -103,7 +103,7 @@ func TestAPoolWithoutServersIsNotHealthy(t *testing.T) {
 	}
 }
 
-func TestWhatTheGatewayCannotTellIsUnknown(t *testing.T) {
+func TestHealthThatTheGatewayDoesNotReportIsUnknown(t *testing.T) {
 	for name, c := range map[string]struct {
 		color release.Color
 		spoil func(w *env)

@@ -18,7 +18,7 @@ import (
 // maxToken is the port's bound. The service's URLs have some 4 kB, most of it signature.
 const maxToken = 8 << 10
 
-// operation reads from the answer to a write how to follow it. The token is what comes
+// operation reads the running operation from the answer to a write. The token is the part
 // after the host of the operation's URL, byte for byte, because the URL is signed. A host
 // is never stored, so a token leads nowhere but to our own Azure Resource Manager.
 func (g *Gateway) operation(resp *http.Response) (engine.Operation, error) {
@@ -36,7 +36,7 @@ func (g *Gateway) operation(resp *http.Response) (engine.Operation, error) {
 	return engine.Operation{Token: token}, nil
 }
 
-// finished takes a write without an operation as done only when its answer says so.
+// finished takes a write without an operation as done only when its answer confirms it.
 func finished(resp *http.Response) (engine.Operation, error) {
 	raw, err := runtime.Payload(resp)
 	if err != nil {

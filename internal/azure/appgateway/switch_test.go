@@ -104,7 +104,7 @@ func (w *env) writes() (found []arm.Request) {
 	return found
 }
 
-func TestARefusalSaysWhatTheServiceSaid(t *testing.T) {
+func TestARefusalQuotesTheService(t *testing.T) {
 	w := newEnv(t, shapes["basic"])
 	w.azure.HoldOperations()
 	w.rival(release.Blue)
@@ -119,7 +119,7 @@ func TestARefusalSaysWhatTheServiceSaid(t *testing.T) {
 	}
 }
 
-func TestAMissingRightIsNamedWithTheRoleThatMendsIt(t *testing.T) {
+func TestAMissingRightIsReportedWithTheRoleThatGrantsIt(t *testing.T) {
 	for action, parts := range map[string][]string{
 		"Microsoft.Network/applicationGateways/read":                     {"applicationGateways/read", "agw-shop", "Network Contributor"},
 		"Microsoft.Network/applicationGateways/write":                    {"applicationGateways/write", "agw-shop", "Network Contributor"},
@@ -188,7 +188,7 @@ func TestAnOperationThatAzureForgotIsLost(t *testing.T) {
 	says(t, op.Detail, "does not know")
 }
 
-func TestAFailedOperationSaysWhy(t *testing.T) {
+func TestAFailedOperationIsReportedWithItsReason(t *testing.T) {
 	w := newEnv(t, shapes["basic"])
 	w.azure.Inject(1, arm.Write, arm.OperationFails)
 	op, err := w.Switch(t.Context(), release.Green, 1)
@@ -227,7 +227,7 @@ func TestASwitchOfTheSettingsMovesBothReferencesAndNothingElse(t *testing.T) {
 	}
 }
 
-// bare is a gateway without what the service itself derives at each write.
+// bare is a gateway without the fields that the service derives at each write.
 func bare(doc map[string]any) map[string]any {
 	walk(doc, func(o map[string]any) {
 		for _, key := range []string{"etag", "requestRoutingRules", "pathRules", "urlPathMaps"} {
@@ -253,7 +253,7 @@ func walk(v any, visit func(map[string]any)) {
 	}
 }
 
-func TestWhatIsReadNamesEachReferenceThatDisagrees(t *testing.T) {
+func TestAReadingNamesEachReferenceThatDisagrees(t *testing.T) {
 	w := newEnv(t, shapes["paths"])
 	if err := w.azure.Rival(func(doc map[string]any) {
 		for _, m := range list(doc["properties"], "urlPathMaps") {

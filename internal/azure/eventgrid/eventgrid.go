@@ -27,7 +27,7 @@ type Notifier struct {
 
 var _ engine.Notifier = (*Notifier)(nil)
 
-// Event is the data of a published event; what does not apply is left out.
+// Event is the data of a published event; fields that do not apply are left out.
 //
 //	id       "<app>-<number>"
 //	source   "/bluegreen/<app>"
@@ -64,7 +64,7 @@ func eventOf(app string, f release.Fact) Event {
 
 // New makes a Notifier. endpoint is the topic's, https://NAME.REGION.eventgrid.azure.net/api/events;
 // the credential needs the role EventGrid Data Sender on it. Without options, a call is
-// tried twice: what fails stays in the outbox.
+// tried twice: an event that fails stays in the outbox.
 func New(endpoint string, cred azcore.TokenCredential, options *azeventgrid.ClientOptions) (*Notifier, error) {
 	if options == nil {
 		options = &azeventgrid.ClientOptions{}

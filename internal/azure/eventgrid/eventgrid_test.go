@@ -122,7 +122,7 @@ func TestAMissingRightNamesTheRole(t *testing.T) {
 	}
 }
 
-func TestNothingToTellAsksNobody(t *testing.T) {
+func TestAnEmptyBatchMakesNoRequest(t *testing.T) {
 	e, top := topic(t)
 	if err := top.Set(arm.TopicRefuses); err != nil {
 		t.Fatal(err)

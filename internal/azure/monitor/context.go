@@ -11,7 +11,8 @@ import (
 	"strings"
 )
 
-// context holds what the monitoring services send besides the essentials; each fills a part.
+// context holds the data that monitoring services send besides the essentials; each service
+// fills a part.
 type context struct {
 	ConditionType word            `json:"conditionType"`
 	Condition     *condition      `json:"condition"`  // metric and log alerts
@@ -66,7 +67,7 @@ func (c context) dimensions() []Dimension {
 	return list
 }
 
-// summary says on one line of bounded length what was measured.
+// summary is the measurement on one line of bounded length.
 func summary(e essentials, c context) string {
 	text := ""
 	var incident struct {
@@ -169,8 +170,8 @@ var (
 	}
 )
 
-// number writes a number as people do. Prometheus alerts may carry a suffix: 12.7m is
-// 0.0127. What is no number stays as it is.
+// number writes a number as a short decimal. Prometheus alerts may carry a suffix: 12.7m is
+// 0.0127. Other texts stay as they are.
 func number(text string) string {
 	found := quantity.FindStringSubmatch(text)
 	if found == nil {

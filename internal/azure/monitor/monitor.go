@@ -1,7 +1,7 @@
-// Package monitor reads what an Azure Monitor action group posts: alerts in the common
-// alert schema, of every kind. What identifies an alert must be right; what only
-// describes it is read as far as it can be, because an alert must not be lost to an odd
-// field (https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-common-schema).
+// Package monitor reads the posts of an Azure Monitor action group: alerts in the common
+// alert schema, of every kind. The fields that identify an alert must be valid; the fields
+// that only describe it are read as far as possible, because an odd field must not
+// lose an alert (https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-common-schema).
 package monitor
 
 import (
@@ -18,7 +18,7 @@ import (
 type Alert struct {
 	// ID is the alertId, lower case: the same in each call about the alert, Fired or Resolved.
 	ID string
-	// Names are what the alert's rule is called: alertRule, and where they differ the rule
+	// Names are the names of the alert's rule: alertRule, and where they differ the rule
 	// without its Prometheus group, the Prometheus alertname, and the last part of RuleID.
 	Names    []string
 	RuleID   string // "" in older payloads
@@ -27,7 +27,7 @@ type Alert struct {
 	Fired   bool
 	FiredAt time.Time // zero when it cannot be read
 	Service string    // monitoringService, such as Platform or Prometheus
-	// Summary says on one line what was measured.
+	// Summary is the measurement on one line.
 	Summary    string
 	Dimensions []Dimension
 	Custom     map[string]string
@@ -39,8 +39,8 @@ type Alert struct {
 // Rule is the name of the alert's rule.
 func (a Alert) Rule() string { return a.Names[0] }
 
-// Dimension is what a metric or log alert was split by, or a label of a Prometheus alert.
-// An alert with several conditions may have one name more than once.
+// Dimension is a dimension that a metric or log alert is split by, or a label of a Prometheus
+// alert. An alert with several conditions may have one name more than once.
 type Dimension struct{ Name, Value string }
 
 // LegacySchema is the error of an alert that is not in the common alert schema.
@@ -91,7 +91,7 @@ type essentials struct {
 const maxID = 300
 
 // Decode reads the body of a call. Every error means that the same bytes can never be
-// read: *LegacySchema, or one that says what is missing.
+// read: *LegacySchema, or one that names the missing field.
 func Decode(body []byte) (Alert, error) {
 	var p payload
 	var wrong *json.UnmarshalTypeError
@@ -120,8 +120,8 @@ func Decode(body []byte) (Alert, error) {
 
 func unprintable(r rune) bool { return r <= ' ' || r > '~' }
 
-// lenient decodes what has the expected type and leaves out the rest. Its error means
-// that the text is not a JSON object.
+// lenient decodes the fields that have the expected type and leaves out the rest. Its error
+// means that the text is not a JSON object.
 func lenient(text []byte, into any) error {
 	err := json.Unmarshal(text, into)
 	var wrong *json.UnmarshalTypeError
@@ -145,7 +145,7 @@ func (p payload) alert() Alert {
 		a.FiredAt = at.UTC()
 	}
 	var c context
-	_ = lenient(p.Data.Context, &c) // it only describes: what cannot be read is left out
+	_ = lenient(p.Data.Context, &c) // it only describes: unreadable parts are left out
 	a.Dimensions = c.dimensions()
 	if c.Condition != nil {
 		properties(c.Properties, a.Custom)

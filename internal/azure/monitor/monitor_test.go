@@ -52,7 +52,7 @@ func TestAMetricAlertIsReadWhole(t *testing.T) {
 	}
 }
 
-func TestEveryKindOfAlertSaysWhatHappened(t *testing.T) {
+func TestEveryKindOfAlertHasASummary(t *testing.T) {
 	a := actiongroup.Alert{Rule: "GreenErrors"}
 	edit := func(pairs ...string) []byte { return []byte(strings.NewReplacer(pairs...).Replace(metric)) }
 	tests := []struct {
@@ -92,7 +92,7 @@ func TestEveryKindOfAlertSaysWhatHappened(t *testing.T) {
 	}
 }
 
-func TestOnlyTheMonitorConditionSaysWhetherAnAlertIsOver(t *testing.T) {
+func TestOnlyTheMonitorConditionDecidesWhetherAnAlertIsOver(t *testing.T) {
 	resolved, err := monitor.Decode(actiongroup.Alert{ID: alertID, Rule: "r", Resolved: true}.Metric("pool-green", 0, 20))
 	if err != nil || resolved.Fired || resolved.ID != strings.ToLower(alertID) {
 		t.Errorf("resolved: %+v, error %v", resolved, err)
@@ -132,7 +132,7 @@ func TestCustomPropertiesComeFromEitherPlace(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoAlertIsRefusedWithItsReason(t *testing.T) {
+func TestABodyThatIsNoAlertIsRefusedWithItsReason(t *testing.T) {
 	edit := func(old, new string) string { return strings.Replace(metric, old, new, 1) }
 	tests := []struct{ name, body, want string }{
 		{"empty", ``, "the body is not JSON: unexpected end of JSON input"},

@@ -23,7 +23,7 @@ const (
 	// Source: learn.microsoft.com/rest/api/storageservices/put-message
 	longest = 7 * 24 * time.Hour
 	never   = int32(-1) // expires
-	// largest bounds what is taken for a message of ours, in bytes.
+	// largest is the most that a message of bluegreen can have, in bytes.
 	largest = 1 << 10
 )
 
@@ -37,7 +37,7 @@ type message struct {
 	App string `json:"app"`
 }
 
-// Message is the text of a wake-up as it lies on the queue, base64 as host.json says.
+// Message is the text of a wake-up on the queue, in base64 as host.json sets it.
 func Message(app string) string {
 	text, err := json.Marshal(message{App: app})
 	if err != nil {
@@ -100,8 +100,8 @@ func explain(err error) error {
 	return err
 }
 
-// Parse reads the app's name from a message as the host delivers it, base64 decoded. What
-// is not a message of ours is an error, and can never become one.
+// Parse reads the app's name from a message as the host delivers it, base64 decoded. Any
+// other text is an error, and stays one at each delivery.
 func Parse(text string) (app string, err error) {
 	if len(text) > largest {
 		return "", fmt.Errorf("not a message of ours: it has %d bytes, at most %d are read", len(text), largest)

@@ -130,7 +130,7 @@ func TestAMissingPermissionIsNamed(t *testing.T) {
 	}
 }
 
-func TestTextThatIsNotOursIsTold(t *testing.T) {
+func TestAForeignMessageIsAnError(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                          "EOF",
 		"scale up":                  "invalid character",

@@ -45,7 +45,7 @@ func (f Failure) Has(code string) bool {
 	return false
 }
 
-// Words is what the service says, in at most about 600 bytes: some messages hold whole URLs
+// Words is the message of the service, in at most about 600 bytes: some contain whole URLs
 // with their signatures.
 func (f Failure) Words() string {
 	var all []string
@@ -91,7 +91,7 @@ func role(action string) string {
 	return "Network Contributor"
 }
 
-// Lacking says in one sentence what right to give.
+// Lacking names in one sentence the right to give.
 func (f Failure) Lacking() string {
 	action, scope, ok := f.Missing()
 	if !ok {
@@ -110,7 +110,7 @@ func (r refusal) Error() string { return r.text }
 
 func (r refusal) Unwrap() error { return r.kind }
 
-// Refuse makes an error that is engine.ErrDenied and says what to do.
+// Refuse makes an error that is engine.ErrDenied, with the correction as its text.
 func Refuse(format string, args ...any) error {
 	return refusal{fmt.Sprintf(format, args...), engine.ErrDenied}
 }

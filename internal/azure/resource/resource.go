@@ -1,6 +1,6 @@
 // Package resource reads and writes one Azure resource as the text that it is. Azure knows
-// many resources only as a whole, and models drop what they do not know: what is written
-// is the very text that was just read, with nothing changed in it but a few values.
+// many resources only as a whole, and models drop unknown fields: a write is
+// therefore the exact text of the last read, in which only a few values are changed.
 package resource
 
 import (
@@ -48,7 +48,7 @@ func New(kind Kind, id string, credential azcore.TokenCredential, o *arm.ClientO
 	return &Resource{ID: parsed, Endpoint: strings.TrimSuffix(c.Endpoint(), "/"), Pipeline: c.Pipeline(), kind: kind}, nil
 }
 
-// ClientOptions makes reads try again, but only soon: who reads a gateway waits for it.
+// ClientOptions makes reads try again, but only soon: the caller waits for a gateway.
 func ClientOptions(given *arm.ClientOptions) *arm.ClientOptions {
 	var o arm.ClientOptions
 	if given != nil {
@@ -71,7 +71,7 @@ type Document struct {
 	ETag string
 }
 
-// Get reads the resource. Errors: engine.ErrBusy, engine.ErrDenied, or what may pass.
+// Get reads the resource. Errors: engine.ErrBusy, engine.ErrDenied, or one that may pass.
 func (r *Resource) Get(ctx context.Context) (Document, error) {
 	doing := "read " + r.kind.Word + " " + r.ID.Name
 	resp, err := r.send(ctx, http.MethodGet, nil, "")
@@ -97,7 +97,7 @@ func (r *Resource) Get(ctx context.Context) (Document, error) {
 }
 
 // Put writes the resource once, with If-Match where there is an ETag. Sending it again by
-// itself, as the SDK would, would undo what another client wrote meanwhile. Errors:
+// itself, as the SDK would, would undo a write of another client in between. Errors:
 // engine.ErrBusy, engine.ErrDenied; any other leaves open whether it was done.
 func (r *Resource) Put(ctx context.Context, body []byte, etag string) (*http.Response, error) {
 	doing := "write " + r.kind.Word + " " + r.ID.Name

@@ -12,8 +12,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 )
 
-// Sent implements engine.Store. A row of the outbox holds what one commit published; a
-// part of it that was sent is taken out of the row.
+// Sent implements engine.Store. A row of the outbox holds the facts of one commit; sent
+// facts are taken out of the row.
 func (s *Store) Sent(ctx context.Context, app string, facts []release.Fact) error {
 	var err error
 	for range 5 { // another worker may be taking off the same facts
@@ -72,8 +72,8 @@ func (s *Store) submitAll(ctx context.Context, actions []aztables.TransactionAct
 // sweepAtMost bounds one Sweep; the rest is left to the next.
 const sweepAtMost = 5000
 
-// Sweep implements engine.Store, for at most 5,000 rows at a time. What another worker
-// sweeps at the same time is left to it.
+// Sweep implements engine.Store, for at most 5,000 rows at a time. Rows that
+// another worker deletes at the same time are left to it.
 func (s *Store) Sweep(ctx context.Context, app string, before time.Time) error {
 	old := fmt.Sprintf(" and %s lt '%s'", propAt, sortable(before))
 	keys := "PartitionKey,RowKey"

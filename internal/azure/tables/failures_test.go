@@ -16,8 +16,8 @@ import (
 	"bluegreen/internal/release"
 )
 
-// line is the transport to the service. It counts requests, and what is put into next happens to
-// the following transactions, one each.
+// line is the transport to the service. It counts requests, and applies the failures in next to the
+// following transactions, one each.
 type line struct {
 	mu       sync.Mutex
 	next     []trouble
@@ -72,7 +72,7 @@ func unheard(_ *http.Request, send func() (*http.Response, error)) (*http.Respon
 	return nil, errLine
 }
 
-// busy is done by the service, which says that it was not.
+// busy is done by the service, but reported as not done.
 func busy(req *http.Request, send func() (*http.Response, error)) (*http.Response, error) {
 	resp, err := send()
 	if err != nil {
@@ -266,7 +266,7 @@ func TestACommitThatCannotBeSettledIsNeitherDoneNorChanged(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatCannotBeReadLeavesOpenWhatWasDone(t *testing.T) {
+func TestAnUnreadableAnswerLeavesTheOutcomeOpen(t *testing.T) {
 	const odd = "--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n\r\n--c--\r\n--b--\r\n"
 	for name, body := range map[string]string{"empty": "", "not multipart": "--b\r\n\r\nhello\r\n--b--\r\n", "without an ETag": odd} {
 		t.Run(name, func(t *testing.T) {
@@ -300,7 +300,7 @@ func TestAMissingPermissionIsNamed(t *testing.T) {
 	}
 }
 
-func TestACanceledCallSaysSo(t *testing.T) {
+func TestACanceledCallReturnsTheCancellation(t *testing.T) {
 	s, _ := open(t, retried)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

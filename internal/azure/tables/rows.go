@@ -18,10 +18,10 @@ import (
 // The rows of an app's partition, by the beginning of their keys. A table is sorted by
 // key, so inbox, outbox and state are neighbours: Load is one range.
 const (
-	eventRows   = "event|"   // + identity: what was ever accepted, with its decision
+	eventRows   = "event|"   // + identity: every accepted event, with its decision
 	historyRows = "history|" // + inverted number: newest first
-	inboxRows   = "inbox|"   // + time | identity: what is pending
-	outboxRows  = "outbox|"  // + number of the first fact: what one commit published
+	inboxRows   = "inbox|"   // + time | identity: pending events
+	outboxRows  = "outbox|"  // + number of the first fact: the facts of one commit
 	stateRow    = "state"    // the record
 )
 
@@ -81,7 +81,7 @@ func encode(app, rowKey string, data []byte, err error, more properties) ([]byte
 
 func property(i int) string { return fmt.Sprintf("Data%02d", i) }
 
-// split cuts text into pieces that fit a property each, never within a character.
+// split cuts text into pieces of at most the size of a property, never within a character.
 func split(text string) (pieces []string, units int) {
 	begin, used := 0, 0
 	for i, r := range text {
@@ -96,7 +96,7 @@ func split(text string) (pieces []string, units int) {
 	return append(pieces, text[begin:]), units
 }
 
-// decodeRow reads what encode made.
+// decodeRow is the inverse of encode.
 func decodeRow(entity []byte) (row, error) {
 	var all map[string]any
 	if err := json.Unmarshal(entity, &all); err != nil {
@@ -119,7 +119,7 @@ func eventKey(id string) string { return eventRows + key(id) }
 
 func inboxKey(e engine.Entry) string { return inboxRows + sortable(e.At) + "|" + key(e.ID) }
 
-// most is above every fact's number, so that what is subtracted from it sorts backwards.
+// most is above every fact's number, so that the difference sorts backwards.
 const most = 999_999_999_999
 
 func historyKey(number int) string { return fmt.Sprintf("%s%012d", historyRows, most-number) }
@@ -130,7 +130,8 @@ func outboxKey(first int) string { return fmt.Sprintf("%s%012d", outboxRows, fir
 // ours and begin in 1601.
 func sortable(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000000Z") }
 
-// longest is what a key may have of an identity; a row key has room for 512 characters.
+// longest is the most that a key holds of an identity, in characters; a row key has room for
+// 512.
 const longest = 400
 
 // key writes an identity with characters that table keys, their URLs and filters all take

@@ -1,5 +1,5 @@
-// Package tables keeps records, inboxes and histories in Azure Table storage: one table,
-// one partition per app. What must change together is one entity-group transaction, and
+// Package tables keeps records, inboxes and history in Azure Table storage: one table,
+// one partition per app. Rows that must change together are one entity-group transaction, and
 // the ETag of the record's row decides between two writers. See docs/decisions/0002.
 package tables
 
@@ -33,8 +33,8 @@ type Store struct{ table *aztables.Client }
 func New(client *aztables.Client) *Store { return &Store{table: client} }
 
 // Load implements engine.Store: one query over neighbouring rows. A long inbox takes several
-// pages, and the record comes last: what another commit consumed meanwhile is then in this
-// inbox, but consuming it again fails, because its row is gone.
+// pages, and the record comes last: an entry that another commit consumed meanwhile is then
+// in this inbox, but consuming it again fails, because its row is gone.
 func (s *Store) Load(ctx context.Context, app string) (engine.Snapshot, error) {
 	snap := engine.Snapshot{App: app}
 	for r, err := range s.rows(ctx, between(app, inboxRows, stateRow+"|"), everything) {
@@ -72,7 +72,7 @@ func (r row) into(snap *engine.Snapshot) (err error) {
 // it is reported as ErrChanged, and the lease keeps others from committing meanwhile.
 func (s *Store) Commit(ctx context.Context, from engine.Snapshot, c engine.Change) (engine.Snapshot, error) {
 	if len(c.Consumed) > mostEntries || len(c.Facts) > mostFacts {
-		return engine.Snapshot{}, fmt.Errorf("save %s: %d entries and %d facts in one commit, at most %d and %d fit",
+		return engine.Snapshot{}, fmt.Errorf("save %s: %d entries and %d facts in one commit, at most %d and %d are possible",
 			from.App, len(c.Consumed), len(c.Facts), mostEntries, mostFacts)
 	}
 	stamp := rand.Text()

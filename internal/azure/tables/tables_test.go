@@ -78,7 +78,7 @@ func TestLoadIsOneRequest(t *testing.T) {
 	}
 }
 
-func TestWhatIsTooLargeForARowIsDenied(t *testing.T) {
+func TestAnEntityTooLargeForARowIsDenied(t *testing.T) {
 	s, _ := open(t, retried)
 	huge := record(1)
 	huge.State.Release.Progress.Detail = strings.Repeat("x", 500<<10)
@@ -100,7 +100,7 @@ func TestWhatIsTooLargeForARowIsDenied(t *testing.T) {
 	}
 }
 
-func TestACommitThatIsTooLongIsToldSo(t *testing.T) {
+func TestACommitThatIsTooLongIsRefused(t *testing.T) {
 	s, _ := open(t, retried)
 	for _, c := range []engine.Change{{Consumed: make([]engine.Entry, 31)}, {Facts: make([]release.Fact, 21)}} {
 		if _, err := s.Commit(t.Context(), load(t, s), c); err == nil || !strings.Contains(err.Error(), "at most 30 and 20") {

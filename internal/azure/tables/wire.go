@@ -23,7 +23,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 )
 
-// mostActions is what one transaction of the service holds.
+// mostActions is the service's limit of one transaction.
 const mostActions = 100
 
 // refusal is an error that the table service answered, in one line: the SDK's own error
@@ -75,7 +75,7 @@ func (s *Store) submit(ctx context.Context, actions ...aztables.TransactionActio
 }
 
 func (s *Store) transact(ctx context.Context, actions []aztables.TransactionAction) (etag azcore.ETag, err error) {
-	defer func() { // the SDK panics over an answer that is not what it should be
+	defer func() { // the SDK panics over a malformed answer
 		if p := recover(); p != nil {
 			err = fmt.Errorf("read the answer to a transaction, which may have been done: %v", p)
 		}

@@ -17,7 +17,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 )
 
-// canned is a service that has one document and remembers what is written.
+// canned is a service that has one document and remembers the written one.
 type canned struct{ document, written []byte }
 
 func (c *canned) Do(r *http.Request) (*http.Response, error) {
@@ -48,7 +48,7 @@ func against(t testing.TB, document []byte) (*trafficmanager.Gateway, *canned) {
 }
 
 // FuzzProfile holds whatever the service may answer to this: it is an error or refused, or
-// what is written is the same document with the traffic on the color.
+// the written document is the same one with the traffic on the color.
 func FuzzProfile(f *testing.F) {
 	f.Add(arm.ProfileJSON(arm.ProfileFixture{TTL: 10, Endpoints: []arm.Endpoint{{Name: "blue", Target: "a"}, {Name: "green", Target: "b", Disabled: true}, {Name: "c", Target: "127.0.0.1", External: true}}}))
 	f.Add(arm.ProfileJSON(arm.ProfileFixture{TTL: 10, Endpoints: []arm.Endpoint{{Name: "blue", Target: "a"}, {Name: "green", Target: "b"}, {Name: "Blue", Target: "c", External: true}}}))

@@ -44,7 +44,7 @@ func (g *Gateway) Health(ctx context.Context, c release.Color) (engine.Health, e
 	return engine.Health{Healthy: true, Detail: fmt.Sprintf("endpoint %s answers its monitor %s", value(e.Name), p.monitor(e))}, nil
 }
 
-// monitor is what the profile's monitor asks of an endpoint, as a URL.
+// monitor is the URL that the profile's monitor probes at an endpoint.
 func (p profile) monitor(e *endpoint) string {
 	m := p.watch()
 	address := net.JoinHostPort(value(e.Properties.Target), strconv.FormatInt(value(m.Port), 10))
@@ -53,7 +53,7 @@ func (p profile) monitor(e *endpoint) string {
 
 func (p profile) watch() armtrafficmanager.MonitorConfig { return value(p.model.MonitorConfig) }
 
-// ask does once what the profile's monitor does. Source for what it takes for healthy:
+// ask probes an endpoint once, as the profile's monitor does. Source for its criteria of health:
 // learn.microsoft.com/azure/traffic-manager/traffic-manager-monitoring
 func (g *Gateway) ask(ctx context.Context, p profile, e *endpoint) error {
 	m := p.watch()

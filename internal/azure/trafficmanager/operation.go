@@ -31,7 +31,7 @@ func (o operation) running(detail string) engine.Operation {
 }
 
 // patience is how long the name servers are waited for before the write is made again. How
-// long they take is not documented; reports say seconds to a minute.
+// long they take is not documented; seconds to a minute are reported.
 const patience = 2 * time.Minute
 
 // Poll implements engine.Gateway. A switch is done when DNS answers the color and every
@@ -66,7 +66,7 @@ func (g *Gateway) Poll(ctx context.Context, token string) (engine.Operation, err
 	return engine.Operation{Token: token, Done: true}, nil
 }
 
-// unseen says why DNS does not lead to a color yet, "" when it does.
+// unseen is the reason why DNS does not lead to a color yet, "" when it does.
 func (g *Gateway) unseen(ctx context.Context, p profile, to release.Color) string {
 	now, err := g.resolver.LookupHost(ctx, p.fqdn())
 	if err != nil {

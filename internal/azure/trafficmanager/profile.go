@@ -64,7 +64,7 @@ func (g *Gateway) read(ctx context.Context) (profile, error) {
 	return p, nil
 }
 
-// judge finds what keeps the profile from being changed.
+// judge finds the reasons why the profile cannot be changed.
 func (p *profile) judge(names map[release.Color]string) {
 	say := func(format string, args ...any) { p.problems = append(p.problems, fmt.Sprintf(format, args...)) }
 	if method := value(p.model.TrafficRoutingMethod); method != armtrafficmanager.TrafficRoutingMethodPriority {
@@ -134,7 +134,7 @@ func (p profile) live() release.Color {
 	return ""
 }
 
-// elsewhere says why the traffic of the profile is not the app's to move.
+// elsewhere lists the reasons why the traffic of the profile is not the app's to move.
 func (p profile) elsewhere() []string {
 	switch e := p.preferred(); {
 	case len(p.problems) > 0:
@@ -171,7 +171,7 @@ func (p profile) lead(to release.Color) []byte {
 	return resource.Replace(p.Raw, changes)
 }
 
-// value is what a pointer leads to, or nothing.
+// value is the value of a pointer, zero for nil.
 func value[T any](p *T) (v T) {
 	if p != nil {
 		v = *p

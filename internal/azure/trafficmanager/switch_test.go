@@ -47,7 +47,7 @@ func TestASwitchIsOneWriteOfNothingButTheTwoEndpoints(t *testing.T) {
 	}
 }
 
-// forget removes what the service finds out by itself.
+// forget removes the fields that the service derives.
 func forget(doc map[string]any) {
 	delete(doc["properties"].(map[string]any)["monitorConfig"].(map[string]any), "profileMonitorStatus")
 	for _, e := range doc["properties"].(map[string]any)["endpoints"].([]any) {
@@ -123,7 +123,7 @@ func TestANameThatCannotBeLookedUpIsNoSwitchThatIsDone(t *testing.T) {
 		t.Fatalf("%+v, error %v", op, err)
 	}
 	says(t, op.Detail, "the profile is changed", "cannot be looked up", "no route")
-	w.pass(3 * time.Minute) // then the write is made again: it may be what got lost
+	w.pass(3 * time.Minute) // then the write is made again: the first may be lost
 	if op, err = w.Poll(t.Context(), op.Token); err != nil || !op.Lost {
 		t.Fatalf("%+v, error %v", op, err)
 	}
@@ -138,7 +138,7 @@ func (broken) LookupHost(_ context.Context, host string) ([]string, error) {
 	return nil, &net.DNSError{Err: "no route to the DNS server", Name: host, IsTemporary: true}
 }
 
-func TestThePreferredEndpointIsWhatCounts(t *testing.T) {
+func TestThePreferredEndpointDecides(t *testing.T) {
 	for name, c := range map[string]struct {
 		edit func(p map[string]any)
 		live release.Color

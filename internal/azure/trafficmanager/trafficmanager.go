@@ -29,7 +29,7 @@ var kind = resource.Kind{
 	Word: "profile", What: "Traffic Manager profile", Key: "gateway.trafficManager",
 }
 
-// Options say which profile, and which of its endpoints are the app's colors.
+// Options name the profile and the endpoints of the app's colors.
 type Options struct {
 	ID          string // resource id of the profile
 	Blue, Green string // names of the endpoints
@@ -88,7 +88,7 @@ func (g *Gateway) Live(ctx context.Context) (engine.Reading, error) {
 // Switch implements engine.Gateway: one write of the whole profile, in which the color's
 // endpoint is enabled and preferred and the other one disabled, so that no order of writes
 // exists in which users could be lost. The service knows neither ETag nor fence: a worker
-// that has become stale is held back by its deadline, and Poll finds out who wrote last.
+// that has become stale is held back by its deadline, and Poll finds the last writer.
 func (g *Gateway) Switch(ctx context.Context, to release.Color, _ int64) (engine.Operation, error) {
 	if to != release.Blue && to != release.Green {
 		return engine.Operation{}, resource.Refuse("traffic can go to blue or green, not to %q", to)

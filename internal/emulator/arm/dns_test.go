@@ -143,7 +143,7 @@ func TestConcurrentQueries(t *testing.T) {
 	all.Wait()
 }
 
-func TestANameServerThatFailsSaysSo(t *testing.T) {
+func TestAFailingNameServerIsReported(t *testing.T) {
 	w := newProfileEnv(t, arm.Options{}, arm.ProfileFixture{})
 	w.e.DNSFails(true)
 	_, err := w.resolver("udp").LookupHost(t.Context(), w.p.FQDN())

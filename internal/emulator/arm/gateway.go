@@ -172,7 +172,7 @@ func (g *Gateway) patch(c call) answer {
 }
 
 // accept takes a whole gateway as the new goal, if the running operation and the etag let
-// it, and begins the operation that makes it true.
+// it, and begins the operation that applies it.
 func (g *Gateway) accept(kind, ifMatch string, doc document) answer {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -28,7 +28,7 @@ func (w *tmEnv) profileIs(want string) {
 	}
 }
 
-func TestTheHealthOfEndpointsIsWhatProbesFind(t *testing.T) {
+func TestTheHealthOfEndpointsIsThatOfProbes(t *testing.T) {
 	w := newProfileEnv(t, arm.Options{}, arm.ProfileFixture{})
 	w.becomes("blue", "Online")
 	w.becomes("green", "Disabled")

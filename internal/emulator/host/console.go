@@ -31,7 +31,7 @@ func (c *console) Write(data []byte) (int, error) {
 		if end < 0 {
 			return len(data), nil
 		}
-		c.tell(string(bytes.TrimRight(c.line[:end], "\r")))
+		c.log(string(bytes.TrimRight(c.line[:end], "\r")))
 		c.line = c.line[end+1:]
 	}
 }
@@ -41,12 +41,12 @@ func (c *console) flush() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.line) > 0 {
-		c.tell(string(c.line))
+		c.log(string(c.line))
 		c.line = nil
 	}
 }
 
-func (c *console) tell(line string) {
+func (c *console) log(line string) {
 	if line == "" {
 		return
 	}

@@ -100,7 +100,7 @@ func TestAProxiedRequestArrivesAsItWasSent(t *testing.T) {
 	}
 }
 
-func TestForwardingLosesWhatTheRealHostLoses(t *testing.T) {
+func TestForwardingLosesTheSameAsTheRealHost(t *testing.T) {
 	t.Parallel()
 	w := start(t, httpApp, forwarding).ready()
 	got := w.call("POST", "/api/things/1?x=1&x=2", "sized", "Content-Encoding", "own", "User-Agent", "me", "Content-Type", "text/csv")

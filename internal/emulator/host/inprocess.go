@@ -39,22 +39,22 @@ var errHere = errors.New("the handler runs in this process")
 
 // Kill ends the handler with SIGKILL; the host starts it again. Two such ends within
 // Times.Strikes are forgiven, the third stops the host.
-func (h *Host) Kill() error { return h.tell((*os.Process).Kill) }
+func (h *Host) Kill() error { return h.signal((*os.Process).Kill) }
 
 // Freeze stops the handler with SIGSTOP: its connections stay open and nothing answers.
-func (h *Host) Freeze() error { return h.tell(freeze) }
+func (h *Host) Freeze() error { return h.signal(freeze) }
 
 // Thaw continues a frozen handler.
-func (h *Host) Thaw() error { return h.tell(thaw) }
+func (h *Host) Thaw() error { return h.signal(thaw) }
 
 // PID is the handler's process id; 0 when it runs in this process or not yet.
 func (h *Host) PID() int {
 	pid := 0
-	_ = h.tell(func(p *os.Process) error { pid = p.Pid; return nil }) // no process, no id
+	_ = h.signal(func(p *os.Process) error { pid = p.Pid; return nil }) // no process, no id
 	return pid
 }
 
-func (h *Host) tell(do func(*os.Process) error) error {
+func (h *Host) signal(do func(*os.Process) error) error {
 	p, ok := h.worker.(*process)
 	if !ok {
 		return errHere

@@ -55,7 +55,7 @@ func (l *listener) listen(ctx context.Context) {
 		}
 		messages, err := l.queues.Receive(ctx, l.queue, l.batchSize, l.h.o.Times.Lease)
 		if err != nil && ctx.Err() == nil {
-			l.tell(slog.LevelError, "cannot receive messages", "error", err)
+			l.log(slog.LevelError, "cannot receive messages", "error", err)
 		}
 		for _, m := range messages {
 			running++
@@ -154,7 +154,7 @@ func (l *listener) giveUp(ctx context.Context, m Message, reason string) {
 	err := l.queues.Put(ctx, l.poison, m.Text, 0)
 	if err == nil {
 		l.h.poisoned(Poisoned{Queue: l.queue, Text: m.Text, Reason: reason})
-		l.tell(slog.LevelError, "the message is given up and moved to "+l.poison, "message", m.ID, "reason", reason, "deliveries", m.DequeueCount)
+		l.log(slog.LevelError, "the message is given up and moved to "+l.poison, "message", m.ID, "reason", reason, "deliveries", m.DequeueCount)
 		err = l.queues.Delete(ctx, l.queue, m)
 	}
 	l.settle(m, err)
@@ -163,11 +163,11 @@ func (l *listener) giveUp(ctx context.Context, m Message, reason string) {
 // settle logs a message that could not be settled; it is delivered again.
 func (l *listener) settle(m Message, err error) {
 	if err != nil && l.h.ctx.Err() == nil {
-		l.tell(slog.LevelWarn, "the message could not be settled and will come again", "message", m.ID, "error", err)
+		l.log(slog.LevelWarn, "the message could not be settled and will come again", "message", m.ID, "error", err)
 	}
 }
 
-func (l *listener) tell(level slog.Level, text string, args ...any) {
+func (l *listener) log(level slog.Level, text string, args ...any) {
 	l.h.say(level, "Host.Triggers.Queue", text, append([]any{"queue", l.queue}, args...)...)
 }
 

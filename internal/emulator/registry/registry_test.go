@@ -189,7 +189,7 @@ func TestEventsCanComeTwiceAndOutOfOrder(t *testing.T) {
 	}
 }
 
-func TestCloseGivesUpWhatWaits(t *testing.T) {
+func TestCloseGivesUpWaitingEvents(t *testing.T) {
 	url, _ := receiver(t, slices.Repeat([]int{500}, 40)...)
 	s := registry.NewSender(registry.SenderOptions{URL: url})
 	s.Send([]byte(`{}`))

@@ -13,7 +13,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// Config says how to reach a cluster now. It is asked rarely, and may take some seconds.
+// Config returns the present connection settings of a cluster. It is called rarely, and may
+// take some seconds.
 type Config func(ctx context.Context) (*rest.Config, error)
 
 // Kubeconfig reads a context of a kubeconfig file, afresh each time; name "" is the
@@ -36,7 +37,7 @@ type Cluster struct {
 	client kubernetes.Interface
 }
 
-// New makes a cluster. name is what messages call it. Nothing is asked of it yet.
+// New makes a cluster. Messages use the name. No request is made yet.
 func New(name string, config Config) *Cluster {
 	t := &transport{config: config}
 	// The transport replaces this host by the cluster's. The number of requests is bounded by
@@ -54,7 +55,7 @@ func New(name string, config Config) *Cluster {
 	return &Cluster{name: name, client: client}
 }
 
-// Name is what messages call the cluster.
+// Name is the name of the cluster in messages.
 func (c *Cluster) Name() string { return c.name }
 
 // Client acts in the cluster. No request of it, other than a watch, takes longer than 10 s.

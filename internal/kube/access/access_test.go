@@ -90,7 +90,7 @@ func TestANewAuthorityIsLearned(t *testing.T) {
 	c := access.New("blue", func(context.Context) (*rest.Config, error) {
 		route := config(s)
 		if asked.Add(1) == 1 {
-			route.CAData = nil // trusts what the machine trusts, which is not this server
+			route.CAData = nil // trusts the authorities of the machine, which do not include this server
 		}
 		return route, nil
 	})
@@ -121,7 +121,7 @@ func TestAClusterThatIsAwayIsNotAskedForWithEachRequest(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeLearnedIsAskedAgainNextTime(t *testing.T) {
+func TestAFailedLookupOfAClusterIsRepeatedNextTime(t *testing.T) {
 	s := server(t, nothing)
 	var asked atomic.Int32
 	c := access.New("blue", func(context.Context) (*rest.Config, error) {

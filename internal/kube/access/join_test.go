@@ -8,7 +8,7 @@ import (
 )
 
 // TestARequestThatLookedBeforeAnotherAskedDoesNotAskAgain holds a second request between its
-// look at what is known and its turn to ask, until the first request has its answer.
+// look at the cached route and its turn to ask, until the first request has its answer.
 func TestARequestThatLookedBeforeAnotherAskedDoesNotAskAgain(t *testing.T) {
 	asked := 0
 	c := &transport{config: func(context.Context) (*rest.Config, error) {

@@ -26,7 +26,7 @@ const (
 	userAgent = "bluegreen"
 )
 
-// errSilent means that the API server did not answer in time: what was asked may be done.
+// errSilent means that the API server did not answer in time: the request may have been carried out.
 var errSilent = fmt.Errorf("no answer within %v", patience)
 
 // transport sends requests to the address that the cluster has now.
@@ -103,7 +103,7 @@ func (t *transport) join(ctx context.Context, failed *route) (*route, error) {
 	}
 }
 
-// known returns what was learned, unless it is time to ask again.
+// known returns the cached route or error, unless it is time to ask again.
 func (t *transport) known(failed *route) (to *route, err error, known bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -173,7 +173,7 @@ func (to *route) send(r *http.Request, body io.ReadCloser) (*http.Response, erro
 	return resp, nil
 }
 
-// answer frees what bounds a request when its body is closed.
+// answer releases the time limit of a request when its body is closed.
 type answer struct {
 	io.ReadCloser
 	end func()
@@ -182,7 +182,7 @@ type answer struct {
 func (a *answer) Close() error { defer a.end(); return a.ReadCloser.Close() }
 
 // unreached reports whether a request failed before anything of it was sent: no connection,
-// or one to a server that could not prove who it is.
+// or one to a server that could not prove its identity.
 func unreached(err error) bool {
 	var (
 		op       *net.OpError

@@ -11,7 +11,8 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 )
 
-// Rights are what the code needs in the Service's namespace, each rule with one resource.
+// Rights are the permissions that the code needs in the Service's namespace, each rule with
+// one resource.
 func (g *Gateway) Rights() []rbacv1.PolicyRule {
 	return []rbacv1.PolicyRule{
 		{APIGroups: []string{""}, Resources: []string{"services"}, ResourceNames: []string{g.Service}, Verbs: []string{"get", "patch"}},

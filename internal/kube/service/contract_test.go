@@ -94,7 +94,7 @@ func TestTheServiceKeepsTheContractOfAGateway(t *testing.T) {
 	})
 }
 
-// deploy runs one pod of a color, whose image says where it runs.
+// deploy runs one pod of a color, whose image names its place.
 func (w *env) deploy(t *testing.T, color string, labels map[string]string) {
 	name := "podinfo-" + color
 	w.cluster.Deploy(t, testbed.DeploymentSpec{

@@ -159,7 +159,7 @@ func (g *Gateway) Poll(_ context.Context, id string) (engine.Operation, error) {
 }
 
 // Health implements engine.Gateway: a color is healthy if the Service would find a ready pod
-// by its labels. The color without traffic has no endpoints yet, so pods are what is counted.
+// by its labels. The color without traffic has no endpoints yet, so pods are counted instead.
 func (g *Gateway) Health(ctx context.Context, c release.Color) (engine.Health, error) {
 	s, err := g.get(ctx)
 	if err != nil {

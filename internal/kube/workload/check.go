@@ -13,7 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Rights are what the code needs in the namespace of a color, each rule with one resource.
+// Rights are the permissions that the code needs in the namespace of a color, each rule with
+// one resource.
 func (w *Workloads) Rights(c release.Color) []rbacv1.PolicyRule {
 	t, err := w.target(c)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 	applycore "k8s.io/client-go/applyconfigurations/core/v1"
 )
 
-// The annotations hold what the last order asked for.
+// The annotations hold the last order.
 const (
 	annotationImage    = "bluegreen.dev/image" // tag@digest
 	annotationReplicas = "bluegreen.dev/replicas"
@@ -188,9 +188,9 @@ func (w *Workloads) holds(ctx context.Context, t Target, d *appsv1.Deployment) (
 	return least > 0 && wanted(d) >= least, nil
 }
 
-// write makes a Deployment ask for what decide says, from the snapshot, or from a fresh
-// read whenever it was changed meanwhile. Where it asks for that already, the fence
-// alone is written, so that what an earlier worker still has on its way is refused.
+// write applies the result of decide to a Deployment, from the snapshot, or from a fresh
+// read whenever it was changed meanwhile. Where nothing differs, the fence alone
+// is written, so that a delayed write of an earlier worker is refused.
 func (w *Workloads) write(ctx context.Context, t Target, s *snapshot, f int64, decide func(*snapshot) desired) error {
 	for range tries {
 		held := fence.Held(s.deployment.Annotations, w.App)
@@ -214,8 +214,9 @@ func (w *Workloads) write(ctx context.Context, t Target, s *snapshot, f int64, d
 		s.deployment.Name, t.Namespace, t.Cluster.Name(), tries)
 }
 
-// configuration is everything that this field manager wants, each time: what an apply does
-// not name any more is taken away. Image and size are therefore named even when they stay.
+// configuration is the complete set of fields of this field manager, each time: an apply
+// removes the fields that it does not contain. It therefore contains image and size even when
+// they stay the same.
 func (w *Workloads) configuration(t Target, s *snapshot, ask desired, f int64) *applyapps.DeploymentApplyConfiguration {
 	annotations := fence.Annotations(w.App, f)
 	annotations[annotationImage] = ask.image.Tag + "@" + ask.image.Digest

@@ -127,7 +127,7 @@ func (t Target) verdict(ctx context.Context, job *batchv1.Job) (release.Verdict,
 	return release.Undecided, join(fmt.Sprintf("Job %s runs, %d of its pods failed so far", job.Name, job.Status.Failed), why), err
 }
 
-// jobTrouble is what the Job's pods say of themselves.
+// jobTrouble is the trouble in the status of the Job's pods.
 func (t Target) jobTrouble(ctx context.Context, job *batchv1.Job) (string, error) {
 	list, err := t.Cluster.Client().CoreV1().Pods(t.Namespace).List(ctx, metav1.ListOptions{LabelSelector: batchv1.JobNameLabel + "=" + job.Name})
 	if err != nil {

@@ -51,7 +51,7 @@ func (w *env) runJob(on *workload.Workloads, cronJob string) engine.Result {
 	return on.JobCheck(cronJob).Run(w.t.Context(), engine.Subject{Release: 7, Color: release.Green, Image: w.images[1]})
 }
 
-func TestAJobIsRunOncePerReleaseAndKnowsWhatItChecks(t *testing.T) {
+func TestAJobRunsOncePerReleaseAndGetsItsSubject(t *testing.T) {
 	w := newEnv(t, testbed.Shared(t))
 	const name = "smoke-test-with-a-very-long-name-that-leaves-no-room"
 	w.template(name, "shop.example/check:1")
@@ -86,7 +86,7 @@ func TestAFailedJobRefutesWithThePodsOwnReason(t *testing.T) {
 	}
 }
 
-func TestAJobThatCannotStartIsUndecidedAndSaysWhy(t *testing.T) {
+func TestAJobThatCannotStartIsUndecidedWithItsReason(t *testing.T) {
 	w := newEnv(t, testbed.Shared(t))
 	w.cluster.Behave("check:unpullable", testbed.PullError())
 	w.template("smoke", "shop.example/check:unpullable")

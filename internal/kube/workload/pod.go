@@ -107,7 +107,7 @@ func diagnose(c corev1.ContainerStatus) (kind, string) {
 	return waiting, ""
 }
 
-// words says each reason once, with the first pod that has it.
+// words lists each reason once, with the first pod that has it.
 func words(troubles []trouble) (list []string) {
 	slices.SortStableFunc(troubles, func(a, b trouble) int { return int(b.kind - a.kind) })
 	counts := map[string]int{}
@@ -127,7 +127,7 @@ func words(troubles []trouble) (list []string) {
 	return list
 }
 
-// general is a reason without what differs from pod to pod.
+// general is a reason without the name of the pod.
 func general(t trouble) string { return strings.ReplaceAll(t.reason, t.pod, "") }
 
 const longest = 300

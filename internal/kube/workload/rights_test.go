@@ -54,7 +54,7 @@ func podinfo(c *access.Cluster, namespace string) (*workload.Workloads, *service
 	return w, g
 }
 
-func TestTheDocumentedRoleIsWhatTheCodeAsksFor(t *testing.T) {
+func TestTheDocumentedRoleIsTheOneOfTheCode(t *testing.T) {
 	w, g := podinfo(nil, "podinfo")
 	got := merged(slices.Concat(w.Rights(release.Blue), w.Rights(release.Green), g.Rights()))
 	if diff := gocmp.Diff(merged(documented(t)), got); diff != "" {
@@ -128,7 +128,7 @@ func TestTheDocumentedRoleIsEnoughForAWholeRelease(t *testing.T) {
 	}
 }
 
-// refused checks that without rights each part names what is missing, and changes nothing.
+// refused checks that without rights each part names the missing right, and changes nothing.
 func refused(t *testing.T, work *workload.Workloads, gateway *service.Gateway) {
 	t.Helper()
 	var all []engine.Finding

@@ -93,7 +93,7 @@ func isTrue(p *corev1.Pod, condition corev1.PodConditionType) bool {
 }
 
 // rolloutStatus is the status of a rollout that has no ready pod. One pod that cannot start, while
-// another does, may be its node's fault; so may be what is not seen of every pod.
+// another does, may be its node's fault; so may a trouble that not every pod has.
 func rolloutStatus(present []*corev1.Pod, troubles []trouble) release.Rollout {
 	status := release.Progressing
 	started := slices.ContainsFunc(present, func(p *corev1.Pod) bool {

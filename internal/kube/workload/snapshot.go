@@ -108,7 +108,7 @@ func (s *snapshot) running(app string) release.Image {
 	return i
 }
 
-// parse reads an image reference: a tag is what follows the last colon behind the last slash.
+// parse reads an image reference: a tag follows the last colon behind the last slash.
 func parse(reference string) (i release.Image) {
 	name, digest, _ := strings.Cut(reference, "@")
 	i.Digest = digest

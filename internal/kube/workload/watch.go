@@ -25,14 +25,14 @@ const (
 // errEnded means that a watch ended before its time.
 var errEnded = errors.New("the watch ended")
 
-// change is something that a watch saw; apply is called by the one who waits.
+// change is an observation of a watch; the waiting goroutine calls apply.
 type change struct {
 	apply func() error
 	err   error
 }
 
-// watch follows the color from what was seen until its status is no longer that of first,
-// or end. It reports over false when a watch ended early.
+// watch follows the color from the snapshots until its status differs from that of first,
+// or until end. It reports over false when a watch ended early.
 func (w *Workloads) watch(ctx context.Context, t Target, seen []*snapshot, i release.Image, first engine.Workload, end time.Time) (o engine.Workload, over bool, err error) {
 	wctx, cancel := context.WithDeadline(ctx, end)
 	defer cancel()

@@ -16,7 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-func TestPodsSayInPlainWordsWhatIsWrong(t *testing.T) {
+func TestTheTroubleOfPodsIsReportedInPlainWords(t *testing.T) {
 	c := testbed.Shared(t)
 	for name, test := range map[string]struct {
 		behaviour testbed.Behaviour
@@ -44,7 +44,7 @@ func TestPodsSayInPlainWordsWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestAPodThatIsNotReadyIsSaidToRun(t *testing.T) {
+func TestAPodThatIsNotReadyIsReportedAsRunning(t *testing.T) {
 	w := newEnv(t, testbed.Shared(t))
 	w.cluster.Behave(w.images[1].Digest, testbed.NeverReady())
 	if err := w.Deploy(t.Context(), engine.Order{Color: release.Green, Image: w.images[1], Fence: 1}); err != nil {
@@ -69,7 +69,7 @@ func (w *env) eventually(i release.Image, text string) {
 	}
 }
 
-func TestTheDeploymentsOwnDeadlineIsToldAndNotFinal(t *testing.T) {
+func TestTheDeploymentsOwnDeadlineIsReportedAndNotFinal(t *testing.T) {
 	w := newEnv(t, testbed.Shared(t))
 	w.cluster.Behave(w.images[1].Digest, testbed.NeverReady())
 	w.patch("green", `{"spec":{"progressDeadlineSeconds":1}}`)
@@ -79,7 +79,7 @@ func TestTheDeploymentsOwnDeadlineIsToldAndNotFinal(t *testing.T) {
 	w.eventually(w.images[1], "no progress within the Deployment's own deadline")
 }
 
-func TestWhatKeepsPodsFromBeingMadeIsTold(t *testing.T) {
+func TestTheReasonWhyPodsAreNotCreatedIsReported(t *testing.T) {
 	w := newEnv(t, testbed.Shared(t))
 	limits := &corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Name: "limits"}, Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{
 		Type: corev1.LimitTypeContainer, Min: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")},
@@ -114,7 +114,7 @@ func TestAWatchReportsASlowStartAtOnce(t *testing.T) {
 	}
 }
 
-func TestWhatIsMissingIsNamedWithItsRemedy(t *testing.T) {
+func TestAMissingObjectIsReportedWithItsRemedy(t *testing.T) {
 	w := newEnv(t, testbed.Shared(t))
 	w.patch("blue", `{"spec":{"paused":true,"template":{"spec":{"containers":[{"name":"sidecar","image":"proxy:1"}]}}}}`)
 	work := workload.New(workload.Options{App: "podinfo", Repository: repository, CronJob: "smoke", Blue: w.at("blue"), Green: w.at("green", "worker")})

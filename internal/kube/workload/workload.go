@@ -76,7 +76,7 @@ func (w *Workloads) Observe(ctx context.Context, c release.Color, i release.Imag
 		if over {
 			return o, err
 		}
-		// A watch ended early: the server closes them now and then. What was missed is listed.
+		// A watch ended early: the server closes them now and then. A new list shows the missed changes.
 		if err := pause(ctx, reopen); err != nil {
 			return engine.Workload{}, err
 		}
@@ -104,7 +104,7 @@ func (t Target) look(ctx context.Context, last bool) ([]*snapshot, error) {
 	return seen, g.Wait()
 }
 
-// report combines what is known of each Deployment.
+// report combines the snapshots of all Deployments.
 func (w *Workloads) report(ctx context.Context, t Target, seen []*snapshot, i release.Image) (engine.Workload, error) {
 	o := engine.Workload{Status: release.Complete, Matches: true}
 	var running []release.Image

@@ -115,7 +115,7 @@ func TestAnAutoscalersMinimumIsRespectedAndItsDecisionsAreLeftAlone(t *testing.T
 	}
 }
 
-func TestAColorThatSomebodyScaledDownDoesNotMatch(t *testing.T) {
+func TestAColorScaledDownOutsideBluegreenDoesNotMatch(t *testing.T) {
 	w := newEnv(t, testbed.Shared(t))
 	order := engine.Order{Color: release.Green, Image: w.images[1], AtLeast: []int32{3}, Fence: 1}
 	if err := w.Deploy(t.Context(), order); err != nil {
