@@ -48,9 +48,13 @@ func (w *worker) look(ctx context.Context) stepResult {
 	if !state.Known && reading.Live == "" {
 		return failed(fmt.Errorf("the gateway points at neither color alone (%s): point it at one, the app is then taken over", reading.Detail))
 	}
-	for color, seen := range map[release.Color]**release.Observed{release.Blue: &looked.Blue, release.Green: &looked.Green} {
+	for _, color := range []release.Color{release.Blue, release.Green} { // in this order, so that a seed repeats a run
 		if state.Known && color != state.Serving.Color {
 			continue
+		}
+		seen := &looked.Blue
+		if color == release.Green {
+			seen = &looked.Green
 		}
 		o, err := w.app.Workloads.Observe(ctx, color, release.Image{}, 0)
 		switch {

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,13 @@ var (
 	seeds = flag.Int("seeds", 0, "number of runs; 0 for 2,000 in short mode and 100,000 otherwise")
 	seed  = flag.Uint64("seed", 0, "first seed")
 )
+
+// Runs allocate much and keep little: with the usual limit half of the time goes to
+// collecting it.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(800)
+	m.Run()
+}
 
 // TestNoRunBreaksAPromise draws runs from seeds. A run that fails is shrunk to the items that
 // it needs, and logged.
