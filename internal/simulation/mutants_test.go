@@ -122,8 +122,6 @@ var mutants = []mutant{
 		`case o.Ready == 0:`, `case o.Ready < 0:`)},
 	{"scale down although the live color has no ready pod", change("engine", "worker.retire",
 		`err == nil && o.Ready == 0`, `err == nil && o.Ready < 0`)},
-	{"resume without looking at what the colors run", change("release", "decision.accept",
-		`s.Known = false`, ``)},
 	{"keep a record of the live color that is wrong", change("release", "decision.compare",
 		`seen.Image.Digest == "" || seen.Image.Digest == s.Serving.Image.Digest`,
 		`seen.Image.Digest == "" || s.Serving.Image.Digest != ""`)},
