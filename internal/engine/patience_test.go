@@ -305,3 +305,26 @@ func TestAnImageThatTheLiveColorDidNotRunThroughItsBakeIsNotGood(t *testing.T) {
 		t.Errorf("good are %v, %v is live: %s", s.Good, s.Serving.Image, w.sentence())
 	}
 }
+
+// slowCluster fails each look after longer than a claim lasts.
+type slowCluster struct {
+	engine.Workloads
+	w *env
+}
+
+func (c slowCluster) Observe(context.Context, release.Color, release.Image, time.Duration) (engine.Workload, error) {
+	c.w.clock = c.w.clock.Add(70 * time.Second)
+	return engine.Workload{}, errors.New("the API server does not answer")
+}
+
+func TestAStepThatFailsSlowlyIsTrouble(t *testing.T) {
+	w := newEnv(t, nil)
+	w.run(2 * time.Minute)
+	w.app.Workloads = slowCluster{w.cluster, w}
+	w.restart()
+	w.push("2.0")
+	w.run(6 * time.Minute)
+	if s := w.state(); !strings.Contains(s.Trouble.Why, "does not answer") {
+		t.Errorf("trouble is %+v: %s", s.Trouble, w.sentence())
+	}
+}

@@ -264,7 +264,7 @@ func (w *worker) carryOut(ctx context.Context, effect release.Effect) ([]release
 	if errors.Is(r.Failed, ErrFenced) || errors.Is(r.Failed, errTaken) || ctx.Err() != nil {
 		return nil, errors.Join(r.Failed, ctx.Err())
 	}
-	if _, routes := effect.(release.Route); !routes && w.Now().Sub(began) >= w.Lease {
+	if _, routes := effect.(release.Route); r.Failed == nil && !routes && w.Now().Sub(began) >= w.Lease {
 		return nil, nil // seen too long ago: this worker was held up, and looks again
 	}
 	switch {

@@ -39,7 +39,7 @@ func TestProbeDescribesTheMistakeInTheAnswer(t *testing.T) {
 		{"expected sick", probe.Request{URL: server.URL + "/sick", Expect: 503}, ""},
 		{"redirect is not followed", probe.Request{URL: server.URL + "/moved"}, "answered 302"},
 		{"slow", probe.Request{URL: server.URL + "/slow", Timeout: 20 * time.Millisecond}, "deadline exceeded"},
-		{"nobody there", probe.Request{URL: "http://127.0.0.1:1/"}, "refused"},
+		{"connection refused", probe.Request{URL: "http://127.0.0.1:1/"}, "refused"},
 		{"no URL", probe.Request{URL: "http://[::1"}, "missing ']'"},
 	}
 	for _, test := range tests {

@@ -77,7 +77,7 @@ var Commands = []Verb{
 	{
 		Command: ExtendBake, Does: "Let the running bake end later",
 		Takes:    []Field{{Name: "for", Kind: "duration", Required: true, Argument: true, Help: "by how much the bake is longer: 1m to 24h, such as 30m"}},
-		Refusals: []reason.Reason{reason.NotBaking, reason.NotForward},
+		Refusals: []reason.Reason{reason.NotBaking, reason.OutOfRange},
 		decide:   (*decision).extend,
 	},
 	{
@@ -223,7 +223,7 @@ func (d *decision) extend(c Commanded) {
 	case r.Phase != Baking:
 		d.report(Refused, reason.NotBaking, about{})
 	case c.For < time.Minute || c.For > longestExtension:
-		d.report(Refused, reason.NotForward, about{Span: c.For})
+		d.report(Refused, reason.OutOfRange, about{Span: c.For})
 	default:
 		until := s.bakeUntil(d.p)
 		if until.Before(d.now) { // only failed probes keep the bake from its end

@@ -425,7 +425,7 @@ func (d *decision) switched() {
 }
 
 // returned records that the rollback target serves again. It stays without a rollback
-// target of its own: what traffic came from is bad.
+// target of its own, since the color that lost the traffic is bad.
 func (d *decision) returned() {
 	s, r := &d.s, &d.s.Release
 	t, cause, outcome := r.Progress.Target, r.Cause, r.Progress.Outcome

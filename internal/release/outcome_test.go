@@ -55,3 +55,22 @@ func TestTheOutcomeOfTheReleaseUnderWay(t *testing.T) {
 		t.Errorf("in an unknown phase: %q", got)
 	}
 }
+
+// A command moves traffic by its definition exactly when it is not done before traffic has moved.
+func TestACommandThatMovesTrafficIsDoneOnlyThen(t *testing.T) {
+	decided := release.Decision{Kind: release.Decided, Reason: reason.Started, Release: 3}
+	for _, v := range release.Commands {
+		waits := false
+		for _, p := range []release.Phase{release.Switching, release.Returning} {
+			s := release.State{Release: release.Release{ID: 3, Phase: p, Image: image("3.0", noon)}}
+			got, err := s.OutcomeOf(release.Commanded{Command: v.Command, Image: image("3.0", noon)}, noon, decided, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			waits = waits || got == release.OutcomeUnderway
+		}
+		if waits != v.Moves {
+			t.Errorf("%s: Moves is %v, its outcome waits for traffic: %v", v.Command, v.Moves, waits)
+		}
+	}
+}

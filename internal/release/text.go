@@ -81,7 +81,7 @@ var sentences = map[reason.Reason]string{
 	reason.Unquarantined:    "{image} is out of quarantine{asked}; deploy releases it",
 	reason.NoSuchCommand:    "{detail} is not a command",
 	reason.NotBaking:        "no release is in its bake: {rest}",
-	reason.NotForward:       "{span} is not a time to extend a bake by: give one from 1m to 24h, such as 30m",
+	reason.OutOfRange:       "{span} is not a time to extend a bake by: give one from 1m to 24h, such as 30m",
 	reason.NotTheRelease:    "the present release is of {image}, not of {other}",
 	reason.NothingToPromote: "nothing waits to be promoted: {rest}",
 	reason.NothingToResume:  "nothing to resume: nothing is paused, on hold or drifted",

@@ -131,7 +131,7 @@ func declared(n ast.Node) (ids []*ast.Ident) {
 
 var hump = regexp.MustCompile(`([a-z0-9])([A-Z])|([A-Z])([A-Z][a-z])`)
 
-// split makes words of a name: wayBackAt is "way back at".
+// split returns the words of a name: readySince is "ready since".
 func split(name string) string {
 	return strings.ToLower(hump.ReplaceAllString(hump.ReplaceAllString(name, "$1$3 $2$4"), "$1$3 $2$4"))
 }

@@ -79,7 +79,7 @@ const (
 	Unquarantined    Reason = "released-from-quarantine"
 	NoSuchCommand    Reason = "no-such-command"
 	NotBaking        Reason = "not-baking"
-	NotForward       Reason = "not-later"
+	OutOfRange       Reason = "out-of-range"
 	NotTheRelease    Reason = "not-the-present-release"
 	NothingToPromote Reason = "nothing-to-promote"
 	NothingToResume  Reason = "nothing-to-resume"
