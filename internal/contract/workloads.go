@@ -102,7 +102,7 @@ func until(t *testing.T, c Colors, color release.Color, i release.Image, status 
 func comesUp(t *testing.T, c Colors) {
 	c.Seed(release.Blue, c.Images[0], 3)
 	blue := c.State(release.Blue)
-	deploy(t, c, engine.Order{Color: release.Green, Image: c.Images[1], Like: release.Blue, Fence: 1})
+	deploy(t, c, engine.Order{Color: release.Green, Image: c.Images[1], Size: []int32{3}, Fence: 1})
 	o := until(t, c, release.Green, c.Images[1], release.Complete)
 	if !o.Matches || o.Running.Digest != c.Images[1].Digest || o.Running.Tag != c.Images[1].Tag {
 		t.Errorf("green runs %s, matches %v, after %s was deployed", o.Running, o.Matches, c.Images[1])
@@ -117,20 +117,27 @@ func comesUp(t *testing.T, c Colors) {
 
 func floor(t *testing.T, c Colors) {
 	c.Seed(release.Blue, c.Images[0], 2)
-	deploy(t, c, engine.Order{Color: release.Green, Image: c.Images[1], Like: release.Blue, AtLeast: []int32{4}, Fence: 1})
+	deploy(t, c, engine.Order{Color: release.Green, Image: c.Images[1], Size: []int32{4}, Fence: 1})
 	if o := look(t, c, release.Green, c.Images[1]); !slices.Equal(o.Replicas, []int32{4}) {
-		t.Errorf("green is to have %v pods, at least 4 were ordered", o.Replicas)
+		t.Errorf("green is to have %v pods, 4 were ordered", o.Replicas)
 	}
-	c.Seed(release.Blue, c.Images[0], 0)
-	deploy(t, c, engine.Order{Color: release.Green, Image: c.Images[2], Like: release.Blue, Fence: 2})
+	deploy(t, c, engine.Order{Color: release.Green, Image: c.Images[1], Size: []int32{2}, Fence: 1})
+	if o := look(t, c, release.Green, c.Images[1]); !slices.Equal(o.Replicas, []int32{4}) {
+		t.Errorf("an order of 2 made %v of 4 pods", o.Replicas)
+	}
+	deploy(t, c, engine.Order{Color: release.Green, Image: c.Images[1], Size: []int32{2}, Shrink: true, Fence: 1})
+	if o := look(t, c, release.Green, c.Images[1]); !slices.Equal(o.Replicas, []int32{2}) {
+		t.Errorf("an order to shrink to 2 made %v of 4 pods", o.Replicas)
+	}
+	deploy(t, c, engine.Order{Color: release.Green, Image: c.Images[2], Size: []int32{0}, Fence: 2})
 	if o := look(t, c, release.Green, c.Images[2]); !slices.Equal(o.Replicas, []int32{1}) {
-		t.Errorf("like a color of size 0, green is to have %v pods, not 1", o.Replicas)
+		t.Errorf("ordered to have none, green is to have %v pods, not 1", o.Replicas)
 	}
 }
 
 func repeats(t *testing.T, c Colors) {
 	c.Seed(release.Blue, c.Images[0], 2)
-	order := engine.Order{Color: release.Green, Image: c.Images[1], Like: release.Blue, Fence: 3}
+	order := engine.Order{Color: release.Green, Image: c.Images[1], Size: []int32{2}, Fence: 3}
 	deploy(t, c, order)
 	until(t, c, release.Green, c.Images[1], release.Complete)
 	before := c.State(release.Green)
@@ -138,8 +145,6 @@ func repeats(t *testing.T, c Colors) {
 		order.Fence = fence
 		deploy(t, c, order)
 	}
-	c.Seed(release.Blue, c.Images[0], 1)
-	deploy(t, c, order)
 	if now := c.State(release.Green); now != before {
 		t.Errorf("the same order again changed green from %s to %s", before, now)
 	}
@@ -147,7 +152,7 @@ func repeats(t *testing.T, c Colors) {
 
 func onlySize(t *testing.T, c Colors) {
 	c.Seed(release.Green, c.Images[1], 1)
-	deploy(t, c, engine.Order{Color: release.Green, AtLeast: []int32{2}, Fence: 1})
+	deploy(t, c, engine.Order{Color: release.Green, Size: []int32{2}, Fence: 1})
 	o := until(t, c, release.Green, release.Image{}, release.Complete)
 	if o.Running.Digest != c.Images[1].Digest || !slices.Equal(o.Replicas, []int32{2}) || !o.Matches {
 		t.Errorf("green runs %s at %v, matches %v", o.Running, o.Replicas, o.Matches)
@@ -156,7 +161,7 @@ func onlySize(t *testing.T, c Colors) {
 
 func stale(t *testing.T, c Colors) {
 	c.Seed(release.Green, c.Images[0], 1)
-	deploy(t, c, engine.Order{Color: release.Green, Image: c.Images[1], AtLeast: []int32{2}, Fence: 7})
+	deploy(t, c, engine.Order{Color: release.Green, Image: c.Images[1], Size: []int32{2}, Fence: 7})
 	before := c.State(release.Green)
 	err := c.Workloads.Deploy(t.Context(), engine.Order{Color: release.Green, Image: c.Images[2], Fence: 6})
 	if !errors.Is(err, engine.ErrFenced) {
@@ -173,7 +178,7 @@ func stale(t *testing.T, c Colors) {
 // staleToo is about a worker that was followed by one which found all as it wanted it.
 func staleToo(t *testing.T, c Colors) {
 	c.Seed(release.Green, c.Images[0], 1)
-	order := engine.Order{Color: release.Green, Image: c.Images[1], AtLeast: []int32{2}, Fence: 7}
+	order := engine.Order{Color: release.Green, Image: c.Images[1], Size: []int32{2}, Fence: 7}
 	deploy(t, c, order)
 	before := c.State(release.Green)
 	order.Fence = 9
@@ -207,7 +212,7 @@ func fails(t *testing.T, c Colors) {
 	}{{NeverReady, release.Progressing}, {Unpullable, release.PullFailing}, {Unstartable, release.Broken}} {
 		i := c.Images[n+1]
 		c.Fail(i, test.how)
-		deploy(t, c, engine.Order{Color: release.Green, Image: i, Like: release.Blue, Fence: int64(n + 1)})
+		deploy(t, c, engine.Order{Color: release.Green, Image: i, Size: []int32{2}, Fence: int64(n + 1)})
 		o := until(t, c, release.Green, i, test.status)
 		if o.Ready != 0 || !o.Matches || !strings.HasPrefix(o.Detail, "0 of 2 pods ready") {
 			t.Errorf("failure %d: %d ready, matches %v, detail %q", test.how, o.Ready, o.Matches, o.Detail)
@@ -227,7 +232,7 @@ func zero(t *testing.T, c Colors) {
 	if o.Ready != 0 || !slices.Equal(o.Replicas, []int32{0}) || o.Running.Digest != c.Images[0].Digest || !o.Matches {
 		t.Errorf("scaled to 0, green has %d ready of %v and runs %s", o.Ready, o.Replicas, o.Running)
 	}
-	deploy(t, c, engine.Order{Color: release.Green, Image: c.Images[0], AtLeast: []int32{2}, Fence: 2})
+	deploy(t, c, engine.Order{Color: release.Green, Image: c.Images[0], Size: []int32{2}, Fence: 2})
 	if o := until(t, c, release.Green, c.Images[0], release.Complete); o.Ready != 2 {
 		t.Errorf("back from 0, green has %d ready of %v", o.Ready, o.Replicas)
 	}

@@ -27,7 +27,8 @@ func (w *worker) deploy(ctx context.Context, e release.Deploy) stepResult {
 		case !e.Cleared:
 			return saw(release.DeployCleared{Release: e.Release, Color: e.Color})
 		}
-		if err := w.order(ctx, e.Color, e.Image, e.Like, e.AtLeast); err != nil {
+		size := w.sizeOf(ctx, e.Live, e.Size)
+		if err := w.order(ctx, Order{Color: e.Color, Image: e.Image, Size: size, Shrink: true}); err != nil {
 			return failed(err)
 		}
 		w.orders.note(e.Release, e.Color)
@@ -57,13 +58,25 @@ func (o *orders) sent(id int, c release.Color) bool { return *o == orders{id, c}
 func (o *orders) note(id int, c release.Color)      { *o = orders{id, c} }
 func (o *orders) forget()                           { *o = orders{} }
 
+// sizeOf is the size that a color has now, and the remembered one where its cluster cannot
+// be asked: what is done to one side asks nothing of the other.
+func (w *worker) sizeOf(ctx context.Context, c release.Color, remembered []int32) []int32 {
+	if c == "" {
+		return remembered
+	}
+	o, err := w.app.Workloads.Observe(ctx, c, noImage, 0)
+	if err != nil || sum(o.Replicas) == 0 {
+		return remembered
+	}
+	return o.Replicas
+}
+
 // order asks a color for an image and a size, under this worker's fence.
-func (w *worker) order(ctx context.Context, c release.Color, i release.Image, like release.Color, atLeast []int32) error {
+func (w *worker) order(ctx context.Context, o Order) error {
 	ctx, cancel := w.claimed(ctx)
 	defer cancel()
-	return wrap(w.app.Workloads.Deploy(ctx, Order{
-		Color: c, Image: i, Like: like, AtLeast: atLeast, Fence: w.record.Lease.Fence,
-	}), "deploy %s to %s", i, c)
+	o.Fence = w.record.Lease.Fence
+	return wrap(w.app.Workloads.Deploy(ctx, o), "deploy %s to %s", o.Image, o.Color)
 }
 
 // fenceOff makes this worker the last one that acted on a color, so that what a stale one
@@ -73,7 +86,7 @@ func (w *worker) fenceOff(ctx context.Context, id int, c release.Color) error {
 	if w.orders.sent(id, c) {
 		return nil
 	}
-	err := w.order(ctx, c, noImage, "", nil)
+	err := w.order(ctx, Order{Color: c})
 	if errors.Is(err, ErrFenced) {
 		return err
 	}

@@ -152,13 +152,20 @@ type Gateway interface {
 type Reading struct {
 	Live   release.Color
 	Detail string
+	// Underway is set while the gateway carries out a write, by whomever: users may still
+	// meet what was there before.
+	Underway bool
+	// Lag is for how long after its end a change may still be unknown to users' resolvers.
+	Lag time.Duration
 }
 
-// Operation is a gateway change. Token is opaque and at most 8 KiB.
+// Operation is a gateway change. Token is opaque and at most 8 KiB. Denied is set with Lost
+// when only an operator can fix the cause, which Detail names.
 type Operation struct {
 	Token  string
 	Done   bool
 	Lost   bool
+	Denied bool
 	Detail string
 }
 
@@ -184,9 +191,11 @@ type Workloads interface {
 	Scale(ctx context.Context, c release.Color, replicas int32, fence int64) error
 }
 
-// Workload is what a color runs. Running is the image of its pod templates: the digest
-// is empty when they name only a tag. Matches is set when that is the image asked for and
-// no Deployment is below the size that its color's order last asked for.
+// Workload is what a color runs. Running is the image of its pod templates; where they name
+// only a tag, the digest is that of its pods, and empty when they have none or differ.
+// Matches is set when that is the image asked for and no Deployment is below the size that
+// its color's order last asked for. A color with a Deployment that is gone is Broken, with
+// no size and no ready pod there; it is no error.
 type Workload struct {
 	Status   release.Rollout
 	Matches  bool
@@ -194,17 +203,20 @@ type Workload struct {
 	Replicas []int32 // wanted, per Deployment in configured order
 	Ready    int32
 	Detail   string // with the pods' own reasons
+	// ChangedBy is the field manager that last set image or size, where that was not
+	// bluegreen; "" otherwise, and where it is not known.
+	ChangedBy string
 }
 
 // Order asks for an image on a color. A zero digest keeps the image and only sets the size.
-// Each Deployment gets the largest of: its wanted size in the color Like (when set), the
-// minimum of its HorizontalPodAutoscaler, AtLeast (by position), and 1.
+// Each Deployment gets the largest of: Size (by position), the minimum of its
+// HorizontalPodAutoscaler, and 1. One that is larger is left so unless Shrink is set.
 type Order struct {
-	Color   release.Color
-	Image   release.Image
-	Like    release.Color
-	AtLeast []int32
-	Fence   int64
+	Color  release.Color
+	Image  release.Image
+	Size   []int32
+	Shrink bool
+	Fence  int64
 }
 
 // Registry knows the images of one app's repository.

@@ -42,7 +42,7 @@ func (w *worker) prepareTarget(ctx context.Context, e release.PrepareTarget) ste
 	}
 	small := sum(o.Replicas) < sum(t.Replicas) || sum(o.Replicas) == 0
 	if small {
-		if err := w.order(ctx, t.Color, t.Image, "", t.Replicas); err != nil {
+		if err := w.order(ctx, Order{Color: t.Color, Image: t.Image, Size: t.Replicas}); err != nil {
 			return failed(err)
 		}
 	} else if err := w.fenceOff(ctx, e.Release, t.Color); err != nil {

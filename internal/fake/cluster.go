@@ -3,6 +3,7 @@ package fake
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -205,14 +206,8 @@ func (c *Cluster) observe(d *deployment, i release.Image) engine.Workload {
 // Deploy implements engine.Workloads.
 func (c *Cluster) Deploy(ctx context.Context, o engine.Order) error {
 	return c.locked("deploy", func() error {
-		replicas := int32(1)
-		if o.Like != "" {
-			replicas = max(replicas, c.colors[o.Like].replicas)
-		}
-		for _, n := range o.AtLeast {
-			replicas = max(replicas, n)
-		}
-		if d := c.colors[o.Color]; o.Image.Digest == "" || o.Image.Digest == d.image.Digest {
+		replicas := max(1, slices.Max(append([]int32{0}, o.Size...)))
+		if d := c.colors[o.Color]; !o.Shrink && (o.Image.Digest == "" || o.Image.Digest == d.image.Digest) {
 			replicas = max(replicas, d.replicas) // a color of sufficient size stays as it is
 		}
 		return c.change(o.Color, o.Image, replicas, o.Fence)

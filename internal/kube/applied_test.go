@@ -47,7 +47,7 @@ func TestTheManifestsAreValidAndServeARelease(t *testing.T) {
 	})
 	for _, color := range []release.Color{release.Green, release.Blue} {
 		image := release.Image{Tag: "6.9.2", Digest: digest(string(color))}
-		c.released(work, engine.Order{Color: color, Image: image, Like: color.Other(), Fence: 1})
+		c.released(work, engine.Order{Color: color, Image: image, Size: []int32{2}, Fence: 1})
 	}
 
 	c.leavesWhatIsBluegreens("blue", "green")

@@ -8,14 +8,15 @@ type Effect interface{ effect() }
 // Look is to read what the gateway points at and what the colors run.
 type Look struct{}
 
-// Deploy is to bring an image to a color at the size of the color Like, at least AtLeast.
-// Cleared is set once DeployCleared is recorded; nothing is ordered before.
+// Deploy is to bring an image to a color at the size that the color Live has now, or at Size
+// where that cannot be seen. Cleared is set once DeployCleared is recorded; nothing is
+// ordered before.
 type Deploy struct {
 	Release int
 	Color   Color
 	Image   Image
-	Like    Color
-	AtLeast []int32
+	Live    Color
+	Size    []int32
 	Cleared bool
 }
 
@@ -76,7 +77,7 @@ func (s State) NextEffect(p Policy, now time.Time) (Effect, time.Time) {
 	case Deploying:
 		live := s.Serving.Color
 		return Deploy{
-			Release: r.ID, Color: r.To, Image: r.Image, Like: live, AtLeast: s.Color(live).Observed.Replicas,
+			Release: r.ID, Color: r.To, Image: r.Image, Live: live, Size: s.Color(live).Observed.Replicas,
 			Cleared: s.Color(r.To).Ordered.Release == r.ID,
 		}, now
 	case Verifying:

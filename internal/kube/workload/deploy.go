@@ -38,24 +38,20 @@ func (w *Workloads) Deploy(ctx context.Context, o engine.Order) error {
 	}
 	var seen []*snapshot
 	var scalers []autoscalingv2.HorizontalPodAutoscaler
-	like := make([]int32, len(t.Deployments))
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) { seen, err = t.list(gctx); return err })
 	g.Go(func() (err error) { scalers, err = t.scalers(gctx); return err })
-	if o.Like != "" {
-		g.Go(func() error { return w.sizes(gctx, o.Like, like) })
-	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
 	for n, s := range seen {
 		least := minimum(scalers, t.Deployments[n])
-		size := max(like[n], least, 1)
-		if n < len(o.AtLeast) {
-			size = max(size, o.AtLeast[n])
+		size := max(least, 1)
+		if n < len(o.Size) {
+			size = max(size, o.Size[n])
 		}
 		err := w.write(ctx, t, s, o.Fence, func(s *snapshot) desired {
-			return w.decide(s, o.Image, size, least)
+			return w.decide(s, o, size, least)
 		})
 		if err != nil {
 			return err
@@ -98,20 +94,6 @@ func (t Target) list(ctx context.Context) ([]*snapshot, error) {
 	return seen, g.Wait()
 }
 
-func (w *Workloads) sizes(ctx context.Context, c release.Color, into []int32) error {
-	t, err := w.target(c)
-	if err != nil {
-		return err
-	}
-	seen, err := t.list(ctx)
-	for n := range min(len(seen), len(into)) {
-		if err == nil {
-			into[n] = wanted(seen[n].deployment)
-		}
-	}
-	return err
-}
-
 func (t Target) scalers(ctx context.Context) ([]autoscalingv2.HorizontalPodAutoscaler, error) {
 	list, err := t.Cluster.Client().AutoscalingV2().HorizontalPodAutoscalers(t.Namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -149,12 +131,12 @@ func (w *Workloads) kept(s *snapshot) desired {
 }
 
 // decide compares a Deployment with an order. least is its autoscaler's minimum, 0 without one.
-func (w *Workloads) decide(s *snapshot, i release.Image, size, least int32) desired {
-	running, have := s.running(w.App), wanted(s.deployment)
+func (w *Workloads) decide(s *snapshot, o engine.Order, size, least int32) desired {
+	i, running, have := o.Image, s.running(w.App), wanted(s.deployment)
 	same := i.Digest == "" || i.Digest == running.Digest
 	scaled := least > 0 && have >= least && w.asked(s.deployment) >= size
 	switch {
-	case same && (have >= size || scaled):
+	case same && (have == size || have > size && !o.Shrink || scaled):
 		return w.kept(s)
 	case same:
 		return desired{image: running, reference: s.container.Image, replicas: size, asked: size}

@@ -103,7 +103,7 @@ func TestTheDocumentedRoleIsEnoughForAWholeRelease(t *testing.T) {
 			return err == nil && len(found) == 0
 		}, func() string { found, err := part.Preflight(ctx); return fmt.Sprint(found, errorText(err)) })
 	}
-	if err := work.Deploy(ctx, engine.Order{Color: release.Green, Image: w.images[1], Like: release.Blue, Fence: 1}); err != nil {
+	if err := work.Deploy(ctx, engine.Order{Color: release.Green, Image: w.images[1], Size: []int32{2}, Fence: 1}); err != nil {
 		t.Fatal(err)
 	}
 	w.Workloads = work

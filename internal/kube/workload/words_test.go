@@ -34,7 +34,7 @@ func TestTheTroubleOfPodsIsReportedInPlainWords(t *testing.T) {
 			w := newEnv(t, c)
 			w.seed(release.Green, w.images[0], 2) // ready pods of the version before do not count
 			c.Behave(w.images[1].Digest, test.behaviour)
-			if err := w.Deploy(t.Context(), engine.Order{Color: release.Green, Image: w.images[1], AtLeast: []int32{2}, Fence: 1}); err != nil {
+			if err := w.Deploy(t.Context(), engine.Order{Color: release.Green, Image: w.images[1], Size: []int32{2}, Fence: 1}); err != nil {
 				t.Fatal(err)
 			}
 			if words := w.until(release.Green, w.images[1], test.status); !regexp.MustCompile(test.words).MatchString(words) {

@@ -39,7 +39,7 @@ func TestOnlyTheFieldsOfAReleaseChange(t *testing.T) {
 	target := w.at("green")
 	target.Container = "app"
 	work := workload.New(workload.Options{App: "podinfo", Repository: repository, Blue: w.at("blue"), Green: target})
-	order := engine.Order{Color: release.Green, Image: w.images[1], AtLeast: []int32{3}, Fence: 4}
+	order := engine.Order{Color: release.Green, Image: w.images[1], Size: []int32{3}, Fence: 4}
 	if err := work.Deploy(t.Context(), order); err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestAnAutoscalersMinimumIsRespectedAndItsDecisionsAreLeftAlone(t *testing.T
 	w := newEnv(t, testbed.Shared(t))
 	w.seed(release.Blue, w.images[0], 2)
 	w.cluster.HPA(t, w.namespace, "green", 3, 9)
-	order := engine.Order{Color: release.Green, Image: w.images[1], Like: release.Blue, Fence: 1}
+	order := engine.Order{Color: release.Green, Image: w.images[1], Size: []int32{2}, Fence: 1}
 	if err := w.Deploy(t.Context(), order); err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func TestAnAutoscalersMinimumIsRespectedAndItsDecisionsAreLeftAlone(t *testing.T
 	if n := *w.get("green").Spec.Replicas; n != 3 {
 		t.Fatalf("green has %d replicas, the autoscaler's minimum is 3", n)
 	}
-	order.AtLeast, order.Fence = []int32{5}, 2
+	order.Size, order.Fence = []int32{5}, 2
 	if err := w.Deploy(t.Context(), order); err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestAnAutoscalersMinimumIsRespectedAndItsDecisionsAreLeftAlone(t *testing.T
 		t.Errorf("matches %v after the autoscaler's decision, error %v", o.Matches, err)
 	}
 	for _, size := range []int32{4, 5} {
-		order.AtLeast = []int32{size}
+		order.Size = []int32{size}
 		if err := w.Deploy(t.Context(), order); err != nil {
 			t.Fatal(err)
 		}
@@ -106,7 +106,7 @@ func TestAnAutoscalersMinimumIsRespectedAndItsDecisionsAreLeftAlone(t *testing.T
 			t.Errorf("the same order made %d of the autoscaler's 4", n)
 		}
 	}
-	order.AtLeast = []int32{6}
+	order.Size = []int32{6}
 	if err := w.Deploy(t.Context(), order); err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestAnAutoscalersMinimumIsRespectedAndItsDecisionsAreLeftAlone(t *testing.T
 
 func TestAColorScaledDownOutsideBluegreenDoesNotMatch(t *testing.T) {
 	w := newEnv(t, testbed.Shared(t))
-	order := engine.Order{Color: release.Green, Image: w.images[1], AtLeast: []int32{3}, Fence: 1}
+	order := engine.Order{Color: release.Green, Image: w.images[1], Size: []int32{3}, Fence: 1}
 	if err := w.Deploy(t.Context(), order); err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func TestSeveralDeploymentsAreOneColor(t *testing.T) {
 	w.deploy("green-worker", reference(w.images[0]), 0)
 	w.cluster.WaitAvailable(t, w.namespace, "blue-worker", 1)
 	work := workload.New(workload.Options{App: "podinfo", Repository: repository, Blue: w.at("blue", "blue-worker"), Green: w.at("green", "green-worker")})
-	if err := work.Deploy(t.Context(), engine.Order{Color: release.Green, Image: w.images[1], Like: release.Blue, AtLeast: []int32{1, 3}, Fence: 1}); err != nil {
+	if err := work.Deploy(t.Context(), engine.Order{Color: release.Green, Image: w.images[1], Size: []int32{2, 3}, Fence: 1}); err != nil {
 		t.Fatal(err)
 	}
 	w.Workloads = work
@@ -219,7 +219,7 @@ func TestALateWriteOfAStaleWorkerLoses(t *testing.T) {
 // change of the spec or of an annotation.
 func TestTheSameWorkerWritesTheSameOnce(t *testing.T) {
 	w := newEnv(t, testbed.Shared(t))
-	order := engine.Order{Color: release.Green, Image: w.images[1], AtLeast: []int32{2}, Fence: 3}
+	order := engine.Order{Color: release.Green, Image: w.images[1], Size: []int32{2}, Fence: 3}
 	generation := func() int64 {
 		t.Helper()
 		if err := w.Deploy(t.Context(), order); err != nil {
@@ -259,7 +259,7 @@ func TestAWriteThatMeetsAnotherChangeIsDecidedAnew(t *testing.T) {
 
 func TestALateScaleDownLosesToAWorkerThatFoundAllAsItWanted(t *testing.T) {
 	w := newEnv(t, testbed.Shared(t))
-	order := engine.Order{Color: release.Green, Image: w.images[1], AtLeast: []int32{2}, Fence: 3}
+	order := engine.Order{Color: release.Green, Image: w.images[1], Size: []int32{2}, Fence: 3}
 	if err := w.Deploy(t.Context(), order); err != nil {
 		t.Fatal(err)
 	}
