@@ -18,13 +18,16 @@ var noImage release.Image
 // deploy orders the image on its color, once for each worker, and watches the rollout.
 func (w *worker) deploy(ctx context.Context, e release.Deploy) stepResult {
 	if !w.orders.sent(e.Release, e.Color) {
-		looked, idle, err := w.withoutTraffic(ctx)
+		users, err := w.withoutTraffic(ctx)
 		switch {
 		case err != nil:
 			return failed(err)
-		case !idle:
-			return saw(looked)
+		case users != nil:
+			return saw(users...)
 		case !e.Cleared:
+			if why := w.usersElsewhere(ctx); why != "" {
+				return failed(errors.New(why))
+			}
 			return saw(release.DeployCleared{Release: e.Release, Color: e.Color})
 		}
 		size := w.sizeOf(ctx, e.Live, e.Size)
@@ -46,6 +49,16 @@ func (w *worker) deploy(ctx context.Context, e release.Deploy) stepResult {
 		Release: e.Release, Color: e.Color, Status: o.Status, Seen: *observed(o), Detail: o.Detail,
 	}}
 	return r
+}
+
+// usersElsewhere is why users may still be on the color that a release is to be deployed
+// to, although the gateway does not say so.
+func (w *worker) usersElsewhere(ctx context.Context) string {
+	s := w.record.State
+	if s.Serving.Color == "" || w.Now().Sub(s.Release.Since) >= release.UnseenFor {
+		return ""
+	}
+	return w.unseen(ctx, s.Serving.Color, s.Serving.Image)
 }
 
 // orders is the color that this worker last gave an order to, and for which release.
@@ -105,12 +118,12 @@ func (w *worker) claimed(ctx context.Context) (context.Context, context.CancelFu
 
 // retire scales the idle color down, while the live one has a ready pod.
 func (w *worker) retire(ctx context.Context, e release.Retire) stepResult {
-	looked, idle, err := w.withoutTraffic(ctx)
+	users, err := w.withoutTraffic(ctx)
 	if err != nil {
 		return failed(err)
 	}
-	if !idle {
-		return saw(looked)
+	if users != nil {
+		return saw(users...)
 	}
 	if live := w.record.State.Serving.Color; live != "" {
 		o, err := w.app.Workloads.Observe(ctx, live, noImage, 0)

@@ -14,7 +14,7 @@ func (w *worker) probe(ctx context.Context, e release.Probe) stepResult {
 	seen := release.Probed{Release: e.Release, LiveOK: true, TargetOK: true}
 	var events []release.Event
 	if reading, err := w.app.Gateway.Live(ctx); err == nil {
-		events = append(events, release.Looked{Live: reading.Live, Detail: reading.Detail})
+		events = append(events, w.looked(ctx, reading))
 	}
 	var found []string
 	live, err := w.app.Workloads.Observe(ctx, e.Live, e.Image, 0)

@@ -117,7 +117,12 @@ func (p *Profile) write(to release.Color, follows time.Duration) {
 func (p *Profile) Live(ctx context.Context) (engine.Reading, error) {
 	var r engine.Reading
 	err := p.hook.around("live", func() error {
-		r = engine.Reading{Live: p.Configured(), Detail: "traffic goes to " + string(p.Configured())}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		r = engine.Reading{
+			Live: p.configured, Detail: "traffic goes to " + string(p.configured),
+			Underway: p.known() != p.configured, Lag: p.ttl,
+		}
 		if r.Live == "" {
 			r.Detail = "the preferred endpoint is of neither color"
 		}

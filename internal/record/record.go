@@ -152,6 +152,7 @@ type drift struct {
 	Live   string    `json:"live,omitempty"`
 	Detail string    `json:"detail,omitempty"`
 	Since  time.Time `json:"since,omitzero"`
+	Back   time.Time `json:"back,omitzero"`
 }
 
 // Encode writes a record. What Decode found in it that this version does not know is
@@ -166,7 +167,7 @@ func Encode(r engine.Record) ([]byte, error) {
 			Blue: fromColor(s.Blue), Green: fromColor(s.Green), Release: fromRelease(s.Release), Releases: s.Releases,
 			Good: each(s.Good, fromImage), Waiting: image(s.Waiting), Newest: image(s.Newest),
 			Quarantined: each(s.Quarantined, fromQuarantine),
-			Hold:        note(s.Hold), Pause: note(s.Pause), Drift: drift{string(s.Drift.Live), s.Drift.Detail, s.Drift.Since},
+			Hold:        note(s.Hold), Pause: note(s.Pause), Drift: drift{string(s.Drift.Live), s.Drift.Detail, s.Drift.Since, s.Drift.Back},
 			Trouble: note(s.Trouble), Overtaken: s.SupersededInARow, Facts: s.Facts, Ran: r.Ran,
 		},
 	}
@@ -198,7 +199,7 @@ func Decode(data []byte) (engine.Record, error) {
 		App: a.Name, Known: a.Known, Serving: a.Serving.core(), Blue: a.Blue.core(), Green: a.Green.core(),
 		Release: a.Release.core(), Releases: a.Releases, Good: each(a.Good, image.core), Waiting: a.Waiting.core(), Newest: a.Newest.core(),
 		Quarantined: each(a.Quarantined, quarantine.core), Hold: release.Note(a.Hold), Pause: release.Note(a.Pause),
-		Drift: release.Drift{Live: release.Color(a.Drift.Live), Detail: a.Drift.Detail, Since: a.Drift.Since}, Trouble: release.Note(a.Trouble), SupersededInARow: a.Overtaken, Facts: a.Facts,
+		Drift: release.Drift{Live: release.Color(a.Drift.Live), Detail: a.Drift.Detail, Since: a.Drift.Since, Back: a.Drift.Back}, Trouble: release.Note(a.Trouble), SupersededInARow: a.Overtaken, Facts: a.Facts,
 	}
 	return r, nil
 }

@@ -37,12 +37,18 @@ type Commanded struct {
 	For     time.Duration
 }
 
-// Looked says what the gateway was seen to do. Live is "" when the rules point at neither
-// color, or not all at the same; Detail then says what they point at. Blue and Green are
-// what the colors were seen to run; nil when that was not looked at, or could not be seen.
+// Looked says what the gateway was seen to point at. Live is "" when the rules point at
+// neither color, or not all at the same; Detail then says what they point at. Underway is
+// set while an accepted write has not ended, and users may meet what was there before; Lag
+// is for how long resolvers follow after its end. Unseen is why the public address does
+// not show users on that color, "" when it does or was not asked. Blue and Green are what the colors were seen to run; nil when that was not looked at, or
+// could not be seen.
 type Looked struct {
 	Live        Color
 	Detail      string
+	Underway    bool
+	Lag         time.Duration
+	Unseen      string
 	Blue, Green *Observed
 }
 

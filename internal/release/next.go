@@ -1,6 +1,7 @@
 package release
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -17,6 +18,9 @@ const (
 	// observedEvery is how old an observation that did not change may become before its
 	// time is written again: each write is a commit.
 	observedEvery = time.Minute
+	// UnseenFor is for how long users are looked for at the public address after a change.
+	// Then a check that does not pass says more of the color than of the gateway.
+	UnseenFor = 2 * time.Minute
 )
 
 // Next returns the state after the event, and the facts to report. An event that means
@@ -189,8 +193,7 @@ func (d *decision) looked(e Looked) {
 		return
 	}
 	if !s.Drift.IsZero() {
-		s.Drift = Drift{}
-		d.report(Decided, reason.DriftEnded, about{Color: e.Live})
+		d.driftBack(e)
 	}
 	d.compare(map[Color]*Observed{Blue: e.Blue, Green: e.Green}[e.Live])
 }
@@ -198,8 +201,12 @@ func (d *decision) looked(e Looked) {
 // takeOver records an app as it is found. A live color that runs nothing counts as nothing live.
 func (d *decision) takeOver(e Looked) {
 	s := &d.s
-	if e.Live == "" {
+	switch {
+	case e.Live == "":
 		d.stepFailed(d.words(reason.AmbiguousGateway, about{Detail: e.Detail}))
+		return
+	case !e.Reached(s.Serving.Since, d.now): // an operator has accepted it, and users still follow
+		d.stepFailed(d.words(reason.GatewayUnderway, about{Detail: cmp.Or(e.Unseen, e.Detail)}))
 		return
 	}
 	s.Known = true
@@ -259,6 +266,32 @@ func (d *decision) compare(seen *Observed) {
 	was := s.Serving.Image
 	s.Serving.Image = s.named(seen.Image)
 	d.report(NeedsHelp, reason.LiveChanged, about{Color: s.Serving.Color, Image: s.Serving.Image, Other: was})
+}
+
+// driftBack ends a drift when users are where the record has them, which an accepted write
+// does not say.
+func (d *decision) driftBack(e Looked) {
+	x := &d.s.Drift
+	switch {
+	case e.Underway:
+		x.Back = time.Time{}
+		return
+	case x.Back.IsZero():
+		x.Back = d.now
+	}
+	if e.Reached(x.Back, d.now) {
+		*x = Drift{}
+		d.report(Decided, reason.DriftEnded, about{Color: e.Live})
+	}
+}
+
+// Reached reports whether a change that was there at a time has reached all users.
+func (e Looked) Reached(since, now time.Time) bool {
+	follow := e.Lag
+	if e.Unseen != "" {
+		follow = max(e.Lag, UnseenFor)
+	}
+	return !e.Underway && now.Sub(since) >= follow
 }
 
 func (d *decision) drifted(live Color, detail string) {

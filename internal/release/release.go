@@ -270,11 +270,13 @@ type Quarantine struct {
 	Since time.Time
 }
 
-// Drift says that the gateway is not as this app left it. The zero Drift means it is.
+// Drift says that the gateway is not as this app left it. The zero Drift means it is. Back
+// is when it was first seen as it was left, while resolvers still follow.
 type Drift struct {
 	Live   Color
 	Detail string
 	Since  time.Time
+	Back   time.Time
 }
 
 // IsZero reports whether there is no drift.

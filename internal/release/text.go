@@ -95,10 +95,11 @@ var sentences = map[reason.Reason]string{
 	reason.IsScaledDown:     "{color} is scaled down: switch without force, which brings it up first",
 	reason.AmbiguousGateway: "the gateway points at neither color alone: {detail}",
 
-	reason.TakenOver:      "taken over: {color} is live with {image}",
-	reason.TakenOverEmpty: "taken over: the gateway points at {color}, where nothing runs; the first release goes to {to}",
-	reason.DriftEnded:     "the gateway is back on {color}",
-	reason.LiveChanged:    "{color} is live and runs {image}, not {other} as recorded: it was changed outside bluegreen; recorded as it is, nothing is deployed there",
+	reason.TakenOver:       "taken over: {color} is live with {image}",
+	reason.TakenOverEmpty:  "taken over: the gateway points at {color}, where nothing runs; the first release goes to {to}",
+	reason.DriftEnded:      "the gateway is back on {color}",
+	reason.GatewayUnderway: "the gateway still carries out a change, and users may meet what was there before{tail}",
+	reason.LiveChanged:     "{color} is live and runs {image}, not {other} as recorded: it was changed outside bluegreen; recorded as it is, nothing is deployed there",
 }
 
 // refusals words a reason as the answer to a command: what to do first.

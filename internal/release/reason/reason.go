@@ -94,10 +94,11 @@ const (
 	AmbiguousGateway Reason = "ambiguous-gateway"
 
 	// What was seen.
-	TakenOver      Reason = "taken-over"
-	TakenOverEmpty Reason = "taken-over-empty"
-	DriftEnded     Reason = "drift-ended"
-	LiveChanged    Reason = "live-color-changed"
+	TakenOver       Reason = "taken-over"
+	TakenOverEmpty  Reason = "taken-over-empty"
+	DriftEnded      Reason = "drift-ended"
+	GatewayUnderway Reason = "gateway-underway"
+	LiveChanged     Reason = "live-color-changed"
 
 	// What happened to an entry of the inbox that the core did not decide.
 	Noted      Reason = "noted"
