@@ -79,7 +79,11 @@ func (g *Gateway) Live(ctx context.Context) (engine.Reading, error) {
 		return engine.Reading{}, err
 	}
 	s := g.survey(d)
-	return engine.Reading{Live: s.live(), Detail: s.describe()}, nil
+	pending := d.pending(s)
+	return engine.Reading{
+		Live: s.live(), Underway: len(pending) > 0,
+		Detail: strings.Join(append([]string{s.describe()}, pending...), "; "),
+	}, nil
 }
 
 // Switch implements engine.Gateway. The service knows no fence: a worker that has become

@@ -90,6 +90,7 @@ type survey struct {
 	pools, settings map[release.Color]*resource.Node // the ids; without those that are missing
 	places          []place                          // the app's references
 	elsewhere       []place                          // of rules of the app that have none
+	parts           []*resource.Node                 // of the gateway, that the app's traffic passes
 	problems        []string                         // why nothing may be changed
 }
 
@@ -108,11 +109,13 @@ func (g *Gateway) survey(d document) survey {
 			s.problem("rule %s does not exist: the gateway has %s", name, resource.Names(d.section("requestRoutingRules")))
 			continue
 		}
+		s.parts = append(s.parts, rule)
 		m := resource.WithID(d.section("urlPathMaps"), rule.Text("properties", "urlPathMap", "id"))
 		if m != nil && maps[m] {
 			continue
 		}
 		maps[m] = true
+		s.parts = append(s.parts, m)
 		s.sharing(d, m, g.rules)
 		places, problem := d.places(rule)
 		if problem == "" && len(places) == 0 {
@@ -131,7 +134,9 @@ func (s *survey) problem(format string, args ...any) {
 }
 
 func (s *survey) find(into map[release.Color]*resource.Node, c release.Color, list []*resource.Node, what, name string) {
-	id := resource.Named(list, name).At("id")
+	part := resource.Named(list, name)
+	s.parts = append(s.parts, part)
+	id := part.At("id")
 	if id == nil || id.Text() == "" {
 		s.problem("%s %s of %s does not exist: the gateway has %s", what, name, c, resource.Names(list))
 		return

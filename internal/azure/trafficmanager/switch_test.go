@@ -138,6 +138,41 @@ func (broken) LookupHost(_ context.Context, host string) ([]string, error) {
 	return nil, &net.DNSError{Err: "no route to the DNS server", Name: host, IsTemporary: true}
 }
 
+func TestAReadingSaysWhetherUsersHaveFollowed(t *testing.T) {
+	w := newEnv(t, 60)
+	read := func() engine.Reading {
+		t.Helper()
+		r, err := w.Live(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	if r := read(); r.Underway || r.Live != release.Blue || r.Lag != time.Minute {
+		t.Errorf("at rest it reads %+v", r)
+	}
+	w.arm.DNSFails(true)
+	if r := read(); !r.Underway || r.Live != release.Blue {
+		t.Errorf("while DNS fails it reads %+v", r)
+	} else {
+		says(t, r.Detail, "cannot be looked up")
+	}
+	w.arm.DNSFails(false)
+	w.azure.Hold()
+	if _, err := w.Switch(t.Context(), release.Green, 1); err != nil {
+		t.Fatal(err)
+	}
+	if r := read(); !r.Underway || r.Live != release.Green {
+		t.Errorf("while the name servers do not follow it reads %+v", r)
+	} else {
+		says(t, r.Detail, "does not answer green yet")
+	}
+	w.azure.Release()
+	if r := read(); r.Underway || r.Live != release.Green {
+		t.Errorf("when the name servers have followed it reads %+v", r)
+	}
+}
+
 func TestThePreferredEndpointDecides(t *testing.T) {
 	for name, c := range map[string]struct {
 		edit func(p map[string]any)

@@ -76,13 +76,21 @@ func New(o Options) (*Gateway, error) {
 	return g, nil
 }
 
-// Live implements engine.Gateway.
+// Live implements engine.Gateway. A name that cannot be looked up does not hide what the
+// profile says: it only leaves open whether users have followed.
 func (g *Gateway) Live(ctx context.Context) (engine.Reading, error) {
 	p, err := g.read(ctx)
 	if err != nil {
 		return engine.Reading{}, err
 	}
-	return engine.Reading{Live: p.live(), Detail: p.describe()}, nil
+	r := engine.Reading{Live: p.live(), Detail: p.describe(), Lag: p.ttl()}
+	if r.Live == "" {
+		return r, nil
+	}
+	if why := g.unseen(ctx, p, r.Live); why != "" {
+		r.Underway, r.Detail = true, r.Detail+"; "+why
+	}
+	return r, nil
 }
 
 // Switch implements engine.Gateway: one write of the whole profile, in which the color's

@@ -1,0 +1,30 @@
+package appgateway
+
+import (
+	"fmt"
+	"strings"
+)
+
+// pending lists what of the gateway, of all that the app's traffic passes, is not yet as it
+// was written. A GET shows a write from the moment that it is accepted.
+func (d document) pending(s survey) []string {
+	var all []string
+	if state := d.Root.Text("properties", "provisioningState"); !settled(state) {
+		all = append(all, fmt.Sprintf("the gateway is %s: users may still meet the configuration from before", orUnknown(state)))
+	}
+	for _, part := range s.parts {
+		if state := part.Text("properties", "provisioningState"); state != "" && !settled(state) {
+			all = append(all, fmt.Sprintf("%s is %s", part.Text("name"), state))
+		}
+	}
+	return all
+}
+
+// settled reports whether a provisioning state is one in which an operation ends.
+func settled(state string) bool {
+	switch strings.ToLower(state) {
+	case "succeeded", "failed", "canceled", "cancelled":
+		return true
+	}
+	return false
+}
