@@ -33,7 +33,7 @@ func (g *Gateway) Health(ctx context.Context, c release.Color) (engine.Health, e
 	s := g.survey(d)
 	pool := s.pools[c]
 	if pool == nil {
-		return engine.Health{Detail: strings.Join(s.problems, "; ")}, nil
+		return engine.Health{Detail: strings.Join(s.missing[c], "; ")}, nil
 	}
 	if len(resource.WithID(d.section("backendAddressPools"), pool.Text()).List("properties", "backendAddresses")) == 0 {
 		return engine.Health{Detail: fmt.Sprintf("pool %s has no servers", resource.Last(pool.Text()))}, nil

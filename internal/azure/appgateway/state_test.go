@@ -2,11 +2,14 @@ package appgateway_test
 
 import (
 	"encoding/json"
+	"slices"
+	"strings"
 	"testing"
 
 	"bluegreen/internal/azure/appgateway"
 	"bluegreen/internal/emulator/arm"
 	"bluegreen/internal/engine"
+	"bluegreen/internal/release"
 
 	azarm "github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/fake"
@@ -81,5 +84,55 @@ func TestAWriteIsUnderwayWhateverOfTheAppsTrafficHasNotSettled(t *testing.T) {
 	}
 	if r := reading(t, of("redirectConfigurations", "to-https")); r.Underway {
 		t.Errorf("what the app's traffic does not pass is Updating: it reads %+v", r)
+	}
+}
+
+func TestAReadingWarnsOfWhatIsWrongAlthoughItLeadsToOneColor(t *testing.T) {
+	type change = func(doc map[string]any)
+	property := func(key, value string) change {
+		return func(doc map[string]any) { doc["properties"].(map[string]any)[key] = value }
+	}
+	without := func(section, name string) change {
+		return func(doc map[string]any) {
+			p := doc["properties"].(map[string]any)
+			p[section] = slices.DeleteFunc(p[section].([]any), func(o any) bool { return o.(map[string]any)["name"] == name })
+		}
+	}
+	for name, c := range map[string]struct {
+		change change
+		says   []string
+	}{
+		"all is well":    {change: func(map[string]any) {}},
+		"it is stopped":  {property("operationalState", "Stopped"), []string{"the gateway is Stopped", "users get no answer", "az network application-gateway start --ids " + gatewayID}},
+		"it is stopping": {property("operationalState", "Stopping"), []string{"the gateway is Stopping"}},
+		"the last write failed": {property("provisioningState", "Failed"), []string{
+			"the last write to the gateway failed", "users may be served by the configuration before it", "az network application-gateway update --ids " + gatewayID,
+		}},
+		"the idle pool is deleted": {without("backendAddressPools", "pool-green"), []string{
+			"backend pool pool-green of green does not exist", "az network application-gateway address-pool create --gateway-name agw-shop --resource-group rg-shop-prod --name pool-green",
+		}},
+		"the idle settings are deleted": {without("backendHttpSettingsCollection", "set-pool-green"), []string{"backend HTTP settings set-pool-green of green"}},
+	} {
+		r := reading(t, c.change)
+		if r.Live != "blue" || r.Underway {
+			t.Errorf("%s: it reads %+v", name, r)
+		}
+		says(t, strings.Join(r.Warnings, "\n"), c.says...)
+		says(t, r.Detail, c.says...)
+		if len(c.says) == 0 && len(r.Warnings) > 0 {
+			t.Errorf("%s: it warns of %q", name, r.Warnings)
+		}
+	}
+}
+
+func TestAPoolThatIsGoneHoldsBackOnlyItsOwnColor(t *testing.T) {
+	w := newEnv(t, shapes["basic"])
+	w.edit(func(p map[string]any) {
+		p["backendAddressPools"] = slices.DeleteFunc(p["backendAddressPools"].([]any), func(o any) bool { return o.(map[string]any)["name"] == "pool-green" })
+	})
+	w.denied("backend pool pool-green of green does not exist", "az network application-gateway address-pool create")
+	w.done(release.Blue)
+	if found := w.check(); len(found) != 1 || found[0].Warning {
+		t.Errorf("the check finds %+v", found)
 	}
 }
