@@ -197,6 +197,9 @@ func (g *Gateway) Live(ctx context.Context) (engine.Reading, error) {
 		if g.configured == "" {
 			r.Detail = "the rule points at a pool of neither color"
 		}
+		if op := g.operations[g.running]; op != nil && op.state == "running" {
+			r.Underway, r.Detail = true, r.Detail+"; the gateway is Updating"
+		}
 		return nil
 	})
 	return r, err

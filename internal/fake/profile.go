@@ -119,12 +119,12 @@ func (p *Profile) Live(ctx context.Context) (engine.Reading, error) {
 	err := p.hook.around("live", func() error {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		r = engine.Reading{
-			Live: p.configured, Detail: "traffic goes to " + string(p.configured),
-			Underway: p.known() != p.configured, Lag: p.ttl,
-		}
+		r = engine.Reading{Live: p.configured, Detail: "traffic goes to " + string(p.configured), Lag: p.ttl}
 		if r.Live == "" {
 			r.Detail = "the preferred endpoint is of neither color"
+		}
+		if known := p.known(); known != p.configured {
+			r.Underway, r.Detail = true, r.Detail+"; DNS still answers "+string(known)
 		}
 		return nil
 	})
