@@ -189,15 +189,11 @@ func (g *Gateway) locked(call string, do func() error) error {
 func (g *Gateway) Live(ctx context.Context) (engine.Reading, error) {
 	var r engine.Reading
 	err := g.locked("live", func() error {
-		op := g.operations[g.running]
-		r = engine.Reading{
-			Live: g.configured, Detail: "traffic goes to " + string(g.configured),
-			Underway: op != nil && op.state == "running" && !g.early,
-		}
+		r = engine.Reading{Live: g.configured, Detail: "traffic goes to " + string(g.configured)}
 		if g.configured == "" {
 			r.Detail = "the rule points at a pool of neither color"
 		}
-		if op := g.operations[g.running]; op != nil && op.state == "running" {
+		if op := g.operations[g.running]; op != nil && op.state == "running" && !g.early {
 			r.Underway, r.Detail = true, r.Detail+"; the gateway is Updating"
 		}
 		return nil

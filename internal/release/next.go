@@ -296,7 +296,8 @@ func (e Looked) Reached(since, now time.Time) bool {
 
 func (d *decision) drifted(live Color, detail string) {
 	s := &d.s
-	if !s.Drift.IsZero() && s.Drift.Live == live && s.Drift.Detail == detail {
+	if !s.Drift.IsZero() && s.Drift.Live == live && (live != "" || s.Drift.Detail == detail) {
+		s.Drift.Detail, s.Drift.Back = detail, time.Time{}
 		return
 	}
 	s.Drift = Drift{Live: live, Detail: detail, Since: d.now}
