@@ -37,8 +37,8 @@ func (w *worker) preflight(ctx context.Context) stepResult {
 	return stepResult{}
 }
 
-// look reads the gateway and what the live color runs; for an app not yet taken over, what
-// both run.
+// look reads the gateway and what both colors run. For an app not yet taken over both must
+// be seen.
 func (w *worker) look(ctx context.Context) stepResult {
 	reading, err := w.app.Gateway.Live(ctx)
 	if err != nil {
@@ -50,9 +50,6 @@ func (w *worker) look(ctx context.Context) stepResult {
 		return failed(fmt.Errorf("the gateway points at neither color alone (%s): point it at one, the app is then taken over", reading.Detail))
 	}
 	for _, color := range []release.Color{release.Blue, release.Green} { // in this order, so that a seed repeats a run
-		if state.Known && color != state.Serving.Color {
-			continue
-		}
 		seen := &looked.Blue
 		if color == release.Green {
 			seen = &looked.Green
@@ -64,7 +61,7 @@ func (w *worker) look(ctx context.Context) stepResult {
 		case !state.Known:
 			return failed(fmt.Errorf("look at %s: %w", color, err))
 		default:
-			w.Log.Warn("the live color could not be looked at", "app", w.app.Name, "error", err)
+			w.Log.Warn("a color could not be looked at", "app", w.app.Name, "color", color, "error", err)
 		}
 	}
 	r := saw(looked)
@@ -75,7 +72,7 @@ func (w *worker) look(ctx context.Context) stepResult {
 }
 
 func observed(o Workload) *release.Observed {
-	return &release.Observed{Image: o.Running, Replicas: o.Replicas, Ready: o.Ready}
+	return &release.Observed{Image: o.Running, Replicas: o.Replicas, Ready: o.Ready, By: o.ChangedBy}
 }
 
 // looked is what a reading says of where users are. After a change made outside bluegreen
