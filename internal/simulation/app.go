@@ -189,8 +189,8 @@ func (s *sim) happen(i Item) {
 	case Order:
 		s.command(a, i)
 	case NodeLoss:
-		a.cluster.Lose(i.Color, true)
-		until(func() { a.cluster.Lose(i.Color, false) })
+		a.cluster.Lose(i.Color, 1)
+		until(func() { a.cluster.Lose(i.Color, 0) })
 	case Away:
 		a.away = true
 		a.cluster.Away(true)
@@ -265,7 +265,7 @@ func (s *sim) heal() {
 		a.cluster.Away(false)
 		a.gateway.SetResult(nil)
 		for _, c := range []release.Color{release.Blue, release.Green} {
-			a.cluster.Lose(c, false)
+			a.cluster.Lose(c, 0)
 			runs, _ := a.cluster.Running(c)
 			if edited, ok := a.editedTo[c]; ok && c != a.effective && runs == edited {
 				a.cluster.Edit(c, a.unedited[c])
