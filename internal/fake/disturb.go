@@ -106,3 +106,9 @@ func (c *Cluster) scaleTo(d *deployment, replicas int32) {
 	c.resize(d, replicas, c.now())
 	d.changedBy = autoscaler
 }
+
+// NameByTag makes a Deployment name its image by tag only, as it may have been created. Its
+// pods stay.
+func (c *Cluster) NameByTag(color release.Color) {
+	c.disturb(color, func(d *deployment) { d.image.Digest = "" })
+}

@@ -15,7 +15,7 @@ import (
 type fakeGateway interface {
 	engine.Gateway
 	SetResult(result func(n int) fake.OperationResult)
-	Rival(to release.Color)
+	RivalFor(to release.Color, takes time.Duration)
 	UnrelatedWrite()
 	Configured() release.Color
 	Effective() release.Color
@@ -44,11 +44,11 @@ type app struct {
 	effective release.Color
 	reaches   []release.Color // what users' resolvers lead to, effective first
 	moved     time.Time       // when the last user followed to where effective last changed to
-	rival     time.Time       // when another writer last wrote to the gateway
+	rival     time.Time       // when the gateway last accepted a write of another writer
 	edited    map[release.Color]time.Time
 	editedTo  map[release.Color]release.Image
 	unedited  map[release.Color]release.Image // what an edited color ran before
-	away      bool
+	away      map[release.Color]bool
 }
 
 func (s *sim) newApp(n int) *app {
@@ -56,7 +56,7 @@ func (s *sim) newApp(n int) *app {
 	a := &app{
 		sim: s, n: n, name: fmt.Sprintf("app-%d", n), store: fake.NewStore(nil), accepted: map[string]bool{},
 		ready: map[release.Color]time.Time{}, edited: map[release.Color]time.Time{},
-		editedTo: map[release.Color]release.Image{}, unedited: map[release.Color]release.Image{},
+		away: map[release.Color]bool{}, editedTo: map[release.Color]release.Image{}, unedited: map[release.Color]release.Image{},
 		effective: release.Blue, reaches: []release.Color{release.Blue},
 	}
 	a.gateway = fake.NewGateway(release.Blue, gatewayTakes, now, nil)
@@ -82,7 +82,7 @@ func (a *app) setBehaviour() {
 		b, given := plan.Behave[n]
 		switch {
 		case plan.Behave == nil:
-			b = behaviour(plan.Seed, n)
+			b = degree(plan.Seed, n, behaviour(plan.Seed, n))
 		case !given:
 			b = fake.Behaviour{Ready: 5 * time.Second}
 		}
@@ -102,12 +102,8 @@ func (a *app) healthy(i release.Image) bool {
 	return false
 }
 
-const (
-	// claimLasts is how old any observation of a worker may be when it acts on it.
-	claimLasts = 90 * time.Second
-	// handmade is for how long after a change outside bluegreen its consequences are excused.
-	handmade = 150 * time.Second
-)
+// claimLasts is how old any observation of a worker may be when it acts on it.
+const claimLasts = 90 * time.Second
 
 // lookAge is how old a worker's observation of a color may be when it acts on it: seconds,
 // unless calls are slow or a worker freezes in this run.
@@ -124,13 +120,14 @@ func (a *app) recently(at time.Time, within time.Duration) bool {
 	return !at.IsZero() && a.sim.now.Sub(at) <= within
 }
 
-// rivalLately reports whether another writer has changed the gateway a short time ago.
-func (a *app) rivalLately() bool { return a.recently(a.rival, handmade) }
+// rivalUnseen reports whether another writer's change of the gateway was accepted so lately
+// that no worker can have read it. One that still runs is no excuse: it can be read.
+func (a *app) rivalUnseen() bool { return a.recently(a.rival, a.sim.lookAge()) }
 
 // editedLately reports whether a color was changed outside bluegreen since a worker may
 // have looked at it.
 func (a *app) editedLately(c release.Color) bool {
-	return a.recently(a.edited[c], claimLasts) || !a.edited[c].IsZero() && a.away
+	return a.recently(a.edited[c], claimLasts) || !a.edited[c].IsZero() && a.away[c]
 }
 
 func (a *app) peek() engine.Snapshot {
@@ -175,6 +172,10 @@ func (a *app) users() string {
 func (s *sim) happen(i Item) {
 	s.logf("%s", i)
 	a := s.apps[i.App%len(s.apps)]
+	if d, ok := disturbanceOf(i.Kind); ok {
+		a.disturb(d, i)
+		return
+	}
 	until := func(end func()) { s.at(s.now.Add(i.For), end) }
 	switch i.Kind {
 	case Push:
@@ -192,20 +193,15 @@ func (s *sim) happen(i Item) {
 		a.cluster.Lose(i.Color, 1)
 		until(func() { a.cluster.Lose(i.Color, 0) })
 	case Away:
-		a.away = true
-		a.cluster.Away(true)
-		until(func() {
-			a.away = false
-			a.cluster.Away(false)
-		})
+		a.reachBoth(false)
+		until(func() { a.reachBoth(true) })
 	case Edit:
 		a.edit(i)
 	case Gate:
 		a.gateway.SetResult(func(int) fake.OperationResult { return i.Result })
 		until(func() { a.gateway.SetResult(nil) })
 	case Rival:
-		a.gateway.Rival(i.Color)
-		a.rival = s.now
+		a.rivalWrites(i.Color, 0)
 	case UnrelatedWrite:
 		a.gateway.UnrelatedWrite()
 	case Repeat:
@@ -261,11 +257,12 @@ func (s *sim) heal() {
 	s.logf("nothing fails any more")
 	clear(s.active)
 	for _, a := range s.apps {
-		a.away = false
-		a.cluster.Away(false)
+		a.reachBoth(true)
 		a.gateway.SetResult(nil)
 		for _, c := range []release.Color{release.Blue, release.Green} {
 			a.cluster.Lose(c, 0)
+			a.cluster.Gone(c, false)
+			a.cluster.Deny(c, false)
 			runs, _ := a.cluster.Running(c)
 			if edited, ok := a.editedTo[c]; ok && c != a.effective && runs == edited {
 				a.cluster.Edit(c, a.unedited[c])
@@ -276,8 +273,7 @@ func (s *sim) heal() {
 			if live == "" {
 				live = release.Blue
 			}
-			a.gateway.Rival(live)
-			a.rival = s.now
+			a.rivalWrites(live, gatewayTakes)
 		}
 		if s.plan.Seed%2 == 0 {
 			s.at(s.now.Add(6*time.Minute), func() {

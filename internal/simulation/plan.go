@@ -64,7 +64,8 @@ type Item struct {
 	Command release.Command
 	Force   bool
 	Result  fake.OperationResult
-	N       int // number of the outside call, or of messages
+	N       int // number of the outside call, of messages, of writes or of pods
+	Share   float64
 	How     How
 }
 
@@ -81,7 +82,14 @@ const (
 )
 
 func (i Item) String() string {
-	text := fmt.Sprintf("%8s  app %d: %s", i.At.Round(time.Millisecond), i.App, i.Kind)
+	at := i.At.Round(time.Millisecond).String()
+	if i.When != "" {
+		at = fmt.Sprintf("%s + %s", i.When, at)
+	}
+	text := fmt.Sprintf("%8s  app %d: %s", at, i.App, i.Kind)
+	if d, ok := disturbanceOf(i.Kind); ok {
+		return text + " " + d.says(i)
+	}
 	switch i.Kind {
 	case Push:
 		text += fmt.Sprintf(" %s, pushed %s before", tag(i.Image), i.Ago)
@@ -166,6 +174,15 @@ func Generate(seed uint64) Plan {
 		p.Items[i].App = r.IntN(p.Apps)
 	}
 	p.DNS = r.IntN(4) == 0
+	disturbed := rand.New(rand.NewPCG(seed, 8))
+	for range disturbed.IntN(4) {
+		if i, ok := disturbs(disturbed, &p); ok {
+			p.Items = append(p.Items, i)
+		}
+	}
+	if p.DNS && !drawn(Lasting) { // behind DNS the write of a rival lasts for the TTL
+		p.Items = slices.DeleteFunc(p.Items, func(i Item) bool { return i.Kind == Rival })
+	}
 	slices.SortStableFunc(p.Items, func(a, b Item) int { return int(a.At - b.At) })
 	return p
 }
