@@ -7,7 +7,7 @@ import (
 )
 
 // sizeFirst: traffic goes to a new version only where as many pods are ready as carry the
-// users now, and back only where no fewer are.
+// users now, and back only where no fewer are, unless bluegreen cannot make them more.
 type sizeFirst struct{ app *app }
 
 func (*sizeFirst) Name() string { return "11 (size before traffic)" }
@@ -21,8 +21,8 @@ func (p *sizeFirst) switching(w gatewayWrite) error {
 	needed, _ := a.looked(from)
 	if w.forward {
 		needed = percent(switchPercent, needed)
-	} else if a.cluster.Fails(from) || a.unchangeable(w.to) {
-		return nil
+	} else if a.cluster.Fails(from) || a.unchangeable(w.to) || a.lost[w.to] || !a.healthy(w.image) {
+		return nil // better than what they get, or all that it can be
 	}
 	if _, has := a.looked(w.to); has < needed {
 		return fmt.Errorf("traffic is sent to %s with %d ready pods, where %s carries the users with %d", w.to, has, from, needed)
