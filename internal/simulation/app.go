@@ -15,7 +15,7 @@ import (
 type fakeGateway interface {
 	engine.Gateway
 	SetResult(result func(n int) fake.OperationResult)
-	Rival(to release.Color)
+	RivalFor(to release.Color, takes time.Duration)
 	UnrelatedWrite()
 	Configured() release.Color
 	Effective() release.Color
@@ -33,22 +33,27 @@ type app struct {
 
 	saved    *saved // the record
 	promises []promise
-	messages int // sent for it
-	probes   int // of the public address, during a bake
+	timed    []onTime // of the promises
+	messages int      // sent for it
+	probes   int      // of the public address, during a bake
 
 	behave      [images]fake.Behaviour
 	undelivered int
 	accepted    map[string]bool
 
-	ready     map[release.Color]time.Time // when a pod was last seen ready
-	effective release.Color
-	reaches   []release.Color // what users' resolvers lead to, effective first
-	moved     time.Time       // when the last user followed to where effective last changed to
-	rival     time.Time       // when another writer last wrote to the gateway
-	edited    map[release.Color]time.Time
-	editedTo  map[release.Color]release.Image
-	unedited  map[release.Color]release.Image // what an edited color ran before
-	away      bool
+	ready      map[release.Color]time.Time // when a pod was last seen ready
+	effective  release.Color
+	reaches    []release.Color // what users' resolvers lead to, effective first
+	moved      time.Time       // when the last user followed to where effective last changed to
+	rival      time.Time       // when the gateway last accepted a write of another writer
+	edited     map[release.Color]time.Time
+	editedTo   map[release.Color]release.Image
+	unedited   map[release.Color]release.Image // what an edited color ran before
+	rivalTakes time.Duration                   // of that write
+	gate       fake.OperationResult            // of the gateway's operations
+	levels     map[release.Color]levels
+	// What fails now of each color: its API, the right to change it, its Deployment, its nodes.
+	away, denied, gone, lost map[release.Color]bool
 }
 
 func (s *sim) newApp(n int) *app {
@@ -56,7 +61,8 @@ func (s *sim) newApp(n int) *app {
 	a := &app{
 		sim: s, n: n, name: fmt.Sprintf("app-%d", n), store: fake.NewStore(nil), accepted: map[string]bool{},
 		ready: map[release.Color]time.Time{}, edited: map[release.Color]time.Time{},
-		editedTo: map[release.Color]release.Image{}, unedited: map[release.Color]release.Image{},
+		levels: map[release.Color]levels{}, away: map[release.Color]bool{}, denied: map[release.Color]bool{},
+		gone: map[release.Color]bool{}, lost: map[release.Color]bool{}, editedTo: map[release.Color]release.Image{}, unedited: map[release.Color]release.Image{},
 		effective: release.Blue, reaches: []release.Color{release.Blue},
 	}
 	a.gateway = fake.NewGateway(release.Blue, gatewayTakes, now, nil)
@@ -73,6 +79,11 @@ func (s *sim) newApp(n int) *app {
 		a.cluster.Seed(release.Green, image(1, false, time.Time{}), 3)
 	}
 	a.saved, a.promises = read(engine.Record{}), promises(a)
+	for _, p := range a.promises {
+		if timed, ok := p.(onTime); ok {
+			a.timed = append(a.timed, timed)
+		}
+	}
 	return a
 }
 
@@ -82,7 +93,7 @@ func (a *app) setBehaviour() {
 		b, given := plan.Behave[n]
 		switch {
 		case plan.Behave == nil:
-			b = behaviour(plan.Seed, n)
+			b = degree(plan.Seed, n, behaviour(plan.Seed, n))
 		case !given:
 			b = fake.Behaviour{Ready: 5 * time.Second}
 		}
@@ -102,12 +113,8 @@ func (a *app) healthy(i release.Image) bool {
 	return false
 }
 
-const (
-	// claimLasts is how old any observation of a worker may be when it acts on it.
-	claimLasts = 90 * time.Second
-	// handmade is for how long after a change outside bluegreen its consequences are excused.
-	handmade = 150 * time.Second
-)
+// claimLasts is how old any observation of a worker may be when it acts on it.
+const claimLasts = 90 * time.Second
 
 // lookAge is how old a worker's observation of a color may be when it acts on it: seconds,
 // unless calls are slow or a worker freezes in this run.
@@ -124,13 +131,14 @@ func (a *app) recently(at time.Time, within time.Duration) bool {
 	return !at.IsZero() && a.sim.now.Sub(at) <= within
 }
 
-// rivalLately reports whether another writer has changed the gateway a short time ago.
-func (a *app) rivalLately() bool { return a.recently(a.rival, handmade) }
+// rivalUnseen reports whether another writer's change of the gateway was accepted so lately
+// that no worker can have read it. One that still runs is no excuse: it can be read.
+func (a *app) rivalUnseen() bool { return a.recently(a.rival, a.sim.lookAge()) }
 
 // editedLately reports whether a color was changed outside bluegreen since a worker may
 // have looked at it.
 func (a *app) editedLately(c release.Color) bool {
-	return a.recently(a.edited[c], claimLasts) || !a.edited[c].IsZero() && a.away
+	return a.recently(a.edited[c], claimLasts) || !a.edited[c].IsZero() && a.away[c]
 }
 
 func (a *app) peek() engine.Snapshot {
@@ -145,9 +153,11 @@ func (a *app) peek() engine.Snapshot {
 func (a *app) sample() {
 	now := a.sim.now
 	for _, c := range []release.Color{release.Blue, release.Green} {
-		if _, ready := a.cluster.Running(c); ready > 0 {
+		_, ready := a.cluster.Running(c)
+		if ready > 0 {
 			a.ready[c] = now
 		}
+		a.levels[c] = a.levels[c].add(now, ready)
 	}
 	if e := a.gateway.Effective(); e != a.effective {
 		a.sim.logf("%s: users of %s are now answered by %q", a.name, a.name, e)
@@ -159,6 +169,11 @@ func (a *app) sample() {
 	reaches := a.gateway.Reaches()
 	if !slices.Equal(reaches, a.reaches) {
 		a.reaches, a.moved = reaches, now
+	}
+	for _, p := range a.timed {
+		if err := p.passed(); err != nil {
+			a.sim.fail("promise %s: %s: %v", p.Name(), a.name, err)
+		}
 	}
 }
 
@@ -175,7 +190,6 @@ func (a *app) users() string {
 func (s *sim) happen(i Item) {
 	s.logf("%s", i)
 	a := s.apps[i.App%len(s.apps)]
-	until := func(end func()) { s.at(s.now.Add(i.For), end) }
 	switch i.Kind {
 	case Push:
 		pushed := image(i.Image, i.ID%3 == 0, s.now.Add(-i.Ago))
@@ -188,30 +202,38 @@ func (s *sim) happen(i Item) {
 		s.outside(a, engine.AlertEntry(id, release.AlertFired{ID: id, Rule: "errors", FiredAt: s.now.Add(-i.Ago), Color: i.Color}, s.now))
 	case Order:
 		s.command(a, i)
-	case NodeLoss:
-		a.cluster.Lose(i.Color, true)
-		until(func() { a.cluster.Lose(i.Color, false) })
-	case Away:
-		a.away = true
-		a.cluster.Away(true)
-		until(func() {
-			a.away = false
-			a.cluster.Away(false)
-		})
-	case Edit:
-		a.edit(i)
-	case Gate:
-		a.gateway.SetResult(func(int) fake.OperationResult { return i.Result })
-		until(func() { a.gateway.SetResult(nil) })
-	case Rival:
-		a.gateway.Rival(i.Color)
-		a.rival = s.now
-	case UnrelatedWrite:
-		a.gateway.UnrelatedWrite()
 	case Repeat:
 		for n := range i.N {
 			s.at(s.now.Add(i.For*time.Duration(n)/time.Duration(i.N)), func() { s.deliver(a, 1) })
 		}
+	default:
+		s.fails(a, i)
+	}
+}
+
+// fails makes something around bluegreen fail, or act, for as long as the item says.
+func (s *sim) fails(a *app, i Item) {
+	if d, ok := disturbanceOf(i.Kind); ok {
+		a.disturb(d, i)
+		return
+	}
+	until := func(end func()) { s.at(s.now.Add(i.For), end) }
+	switch i.Kind {
+	case NodeLoss:
+		a.lose(i.Color, 1)
+		until(func() { a.lose(i.Color, 0) })
+	case Away:
+		a.reachBoth(false)
+		until(func() { a.reachBoth(true) })
+	case Edit:
+		a.edit(i)
+	case Gate:
+		a.operations(i.Result)
+		until(func() { a.operations(fake.Succeeds) })
+	case Rival:
+		a.rivalWrites(i.Color, 0)
+	case UnrelatedWrite:
+		a.gateway.UnrelatedWrite()
 	default:
 		s.active[i.Kind] = i
 		until(func() { delete(s.active, i.Kind) })
@@ -261,11 +283,12 @@ func (s *sim) heal() {
 	s.logf("nothing fails any more")
 	clear(s.active)
 	for _, a := range s.apps {
-		a.away = false
-		a.cluster.Away(false)
-		a.gateway.SetResult(nil)
+		a.reachBoth(true)
+		a.operations(fake.Succeeds)
 		for _, c := range []release.Color{release.Blue, release.Green} {
-			a.cluster.Lose(c, false)
+			a.lose(c, 0)
+			a.delete(c, false)
+			a.deny(c, false)
 			runs, _ := a.cluster.Running(c)
 			if edited, ok := a.editedTo[c]; ok && c != a.effective && runs == edited {
 				a.cluster.Edit(c, a.unedited[c])
@@ -276,8 +299,7 @@ func (s *sim) heal() {
 			if live == "" {
 				live = release.Blue
 			}
-			a.gateway.Rival(live)
-			a.rival = s.now
+			a.rivalWrites(live, gatewayTakes)
 		}
 		if s.plan.Seed%2 == 0 {
 			s.at(s.now.Add(6*time.Minute), func() {

@@ -106,7 +106,7 @@ var mutants = []mutant{
 		`r.Force = true; d.beginSwitch(reason.RolledOut)`)},
 	{"forget quarantine", change("release", "decision.quarantine", `i.Digest == ""`, `true`)},
 	{"skip the live check before deploy and retire", change("engine", "worker.withoutTraffic",
-		`live != "" && reading.Live != live`, `false`)},
+		`live != "" && reading.Live != live`, `live == "neither"`)},
 	{"take an accepted write for a finished one", []edit{
 		{"engine", "worker.withoutTraffic", `reading.Underway`, `false`},
 		{"release", "decision.driftBack", `e.Underway`, `false`},
@@ -122,7 +122,7 @@ var mutants = []mutant{
 		`min(w.Poll<<min(m.losses, 10), longestBackoff)`, `time.Duration(0)`)},
 	{"send traffic back without looking again", change("release", "decision.route", `p.TargetReady = false`, ``)},
 	{"believe what an earlier worker saw of the rollback target", change("engine", "targetSeen.lookFirst",
-		`!ok || s.Release.Phase != release.Returning || s.Release.Progress.Forced || route.Operation != "" || now.Before(t.ready)`, `!ok || true`)},
+		`!ok || s.Release.Phase != release.Returning || s.Release.Progress.Forced || route.Operation != "" || now.Before(t.ready)`, `!ok || route.To != ""`)},
 	{"send traffic forward without looking again", change("engine", "worker.notReady",
 		`!w.app.Policy.Capacity.AtSwitch(o.Ready, needed)`, `false`)},
 	{"scale down although the live color has no ready pod", []edit{

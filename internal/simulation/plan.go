@@ -24,6 +24,8 @@ type Plan struct {
 	DNS     bool   // the gateway is a name, whose answers resolvers keep for a while
 	Items   []Item
 	Faults  time.Duration // after this time nothing goes wrong any more but the calls listed
+	// Strict plans are judged by the promises too that the present engine does not keep.
+	Strict bool
 	// Behave is how the pods of an image behave, by its number; nil draws it from the seed.
 	Behave map[int]fake.Behaviour
 	// Watch, unless nil, is called when users of an app come to be answered by another image.
@@ -64,7 +66,8 @@ type Item struct {
 	Command release.Command
 	Force   bool
 	Result  fake.OperationResult
-	N       int // number of the outside call, or of messages
+	N       int // number of the outside call, of messages, of writes or of pods
+	Share   float64
 	How     How
 }
 
@@ -81,7 +84,14 @@ const (
 )
 
 func (i Item) String() string {
-	text := fmt.Sprintf("%8s  app %d: %s", i.At.Round(time.Millisecond), i.App, i.Kind)
+	at := i.At.Round(time.Millisecond).String()
+	if i.When != "" {
+		at = fmt.Sprintf("%s + %s", i.When, at)
+	}
+	text := fmt.Sprintf("%8s  app %d: %s", at, i.App, i.Kind)
+	if d, ok := disturbanceOf(i.Kind); ok {
+		return text + " " + d.says(i)
+	}
 	switch i.Kind {
 	case Push:
 		text += fmt.Sprintf(" %s, pushed %s before", tag(i.Image), i.Ago)
@@ -135,6 +145,30 @@ func Policy() release.Policy {
 func Generate(seed uint64) Plan {
 	r := rand.New(rand.NewPCG(seed, 7))
 	p := Plan{Seed: seed, Apps: 1, Workers: 1 + r.IntN(3), Policy: Policy(), Start: "live", Faults: 8 * time.Minute}
+	settings(r, &p)
+	for range 2 + r.IntN(6) {
+		p.Items = append(p.Items, happens(r, &p))
+	}
+	for range r.IntN(4) {
+		p.Items = append(p.Items, breaks(r, &p))
+	}
+	for range r.IntN(4) {
+		p.Items = append(p.Items, fault(r))
+	}
+	for i := range p.Items {
+		p.Items[i].App = r.IntN(p.Apps)
+	}
+	p.DNS = r.IntN(4) == 0
+	if p.DNS && !drawn(Lasting) { // behind DNS the write of a rival lasts for the TTL
+		p.Items = slices.DeleteFunc(p.Items, func(i Item) bool { return i.Kind == Rival })
+	}
+	p.Items = append(p.Items, disturbed(&p)...)
+	slices.SortStableFunc(p.Items, func(a, b Item) int { return int(a.At - b.At) })
+	return p
+}
+
+// settings draws what does not change during a run.
+func settings(r *rand.Rand, p *Plan) {
 	if r.IntN(6) == 0 {
 		p.Apps, p.Shared = 2, r.IntN(2) == 0
 	}
@@ -153,21 +187,6 @@ func Generate(seed uint64) Plan {
 	}
 	p.Policy.KeepIdle = r.IntN(6) == 0
 	p.Policy.First = []release.Color{release.Blue, release.Green}[r.IntN(2)]
-	for range 2 + r.IntN(6) {
-		p.Items = append(p.Items, happens(r, &p))
-	}
-	for range r.IntN(4) {
-		p.Items = append(p.Items, breaks(r, &p))
-	}
-	for range r.IntN(4) {
-		p.Items = append(p.Items, fault(r))
-	}
-	for i := range p.Items {
-		p.Items[i].App = r.IntN(p.Apps)
-	}
-	p.DNS = r.IntN(4) == 0
-	slices.SortStableFunc(p.Items, func(a, b Item) int { return int(a.At - b.At) })
-	return p
 }
 
 func moment(r *rand.Rand, p *Plan) time.Duration { return time.Duration(r.Int64N(int64(p.Faults))) }

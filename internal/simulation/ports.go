@@ -135,7 +135,7 @@ func (p store) Accept(ctx context.Context, app string, e engine.Entry) (fresh bo
 	err = p.stored("accept", func() error {
 		fresh, err = p.app.store.Accept(ctx, app, e)
 		if fresh {
-			ask(p.app, func(h onAccept) error { h.accepted(p.sim.current); return nil })
+			ask(p.app, func(h onAccept) error { h.accepted(p.sim.current, e); return nil })
 		}
 		return err
 	})
@@ -198,7 +198,11 @@ func (c check) Run(ctx context.Context, s engine.Subject) engine.Result {
 	if c.public {
 		ask(c.app, func(h onProbe) error { return h.probing(c.sim.current) })
 	}
-	if err := c.call("check", func() error { return c.app.answer(c.public, s.Color) }); err != nil {
+	err := c.call("check", func() error { return c.app.answer(c.public, s.Color) })
+	if c.public {
+		ask(c.app, func(h onProbeEnd) error { h.probed(err == nil); return nil })
+	}
+	if err != nil {
 		return engine.Result{Verdict: release.Undecided, Detail: err.Error()}
 	}
 	return engine.Result{Verdict: release.Passed}
@@ -275,6 +279,9 @@ func (p gateway) Health(ctx context.Context, c release.Color) (h engine.Health, 
 func (p workloads) Observe(ctx context.Context, c release.Color, i release.Image, wait time.Duration) (o engine.Workload, err error) {
 	look := func() error {
 		o, err = p.app.cluster.Observe(ctx, c, i, 0)
+		if err == nil {
+			ask(p.app, func(h onLook) error { h.looked(c, o.Ready, o.Replicas[0]); return nil })
+		}
 		return err
 	}
 	if err := p.call("observe", look); err != nil || wait == 0 || o.Status == release.Complete || o.Status == release.Broken {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
 )
 
@@ -34,7 +35,7 @@ type messagesBounded struct {
 
 func (*messagesBounded) Name() string { return "15 (messages are bounded)" }
 
-func (*messagesBounded) accepted(t *task) { t.reasons.accepted++ }
+func (*messagesBounded) accepted(t *task, _ engine.Entry) { t.reasons.accepted++ }
 
 func (p *messagesBounded) loaded(t *task, s *saved) {
 	t.reasons.met = time.Time{}

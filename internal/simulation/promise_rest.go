@@ -41,7 +41,7 @@ func (p *recordAgrees) committed(c commit) error {
 	a, was, is := p.app, c.before, c.after
 	moved := c.err == nil && is.live != was.live && is.live != "" && was.known
 	accepted := was.drift && !is.drift
-	if moved && !accepted && a.effective != is.live && !a.rivalLately() {
+	if moved && !accepted && a.effective != is.live && !a.rivalUnseen() {
 		return fmt.Errorf("the record says that %s is live, users are answered by %s", is.live, a.effective)
 	}
 	return nil

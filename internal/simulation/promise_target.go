@@ -13,15 +13,24 @@ type liveUntouched struct{ app *app }
 
 func (*liveUntouched) Name() string { return "2 (live color is left alone)" }
 
+// live is the color that users get, or are about to get again from where another writer has
+// sent them.
+func (p *liveUntouched) live() release.Color {
+	if p.app.effective == "" {
+		return p.app.gateway.Configured()
+	}
+	return p.app.effective
+}
+
 func (p *liveUntouched) changed(c colorChange) error {
 	a := p.app
-	if !c.harms() || c.saved.live == "" || a.rivalLately() {
+	if !c.harms() || c.saved.live == "" || a.rivalUnseen() {
 		return nil
 	}
 	switch {
 	case slices.Contains(a.gateway.Reaches(), c.color) || a.gateway.Configured() == c.color:
 		return fmt.Errorf("%s of %s, which has the users' traffic", c.what, c.color)
-	case c.what == "scale" && !a.recently(a.ready[a.effective], a.sim.lookAge()):
+	case c.what == "scale" && !a.recently(a.ready[p.live()], a.sim.lookAge()):
 		return fmt.Errorf("%s of %s while no pod of the live color is ready", c.what, c.color)
 	}
 	return nil
@@ -55,7 +64,7 @@ func (p *targetKept) switching(w gatewayWrite) error {
 
 func (p *targetKept) changed(c colorChange) error {
 	restores := c.saved.phase == release.Returning && c.runs.Digest == c.saved.target.Image.Digest
-	if c.harms() && c.color == p.target && !restores && !p.baked() && !p.app.rivalLately() {
+	if c.harms() && c.color == p.target && !restores && !p.baked() && !p.app.rivalUnseen() {
 		return fmt.Errorf("%s of %s, which is the rollback target", c.what, c.color)
 	}
 	return nil
@@ -72,7 +81,8 @@ func (p *targetKept) committed(c commit) error {
 			p.target = ""
 		}
 	}
-	if c.after.drift || c.after.phase == release.RolledBack || c.after.phase == release.Failed {
+	ended := c.after.phase == release.RolledBack || c.after.phase == release.Failed || c.after.phase == release.Completed && p.baked()
+	if c.after.drift || ended {
 		p.target = ""
 	}
 	return nil

@@ -31,6 +31,7 @@ type saved struct {
 	routedAt time.Time
 	ended    bool
 	target   release.Target // of a rollback
+	previous release.Target // that a rollback is offered to
 	// probedAt is when users were last seen to be served.
 	probedAt, bakeUntil time.Time
 }
@@ -40,7 +41,7 @@ func read(r engine.Record) *saved {
 	return &saved{
 		lease: r.Lease, wakeAt: r.WakeAt,
 		known: s.Known, live: s.Serving.Color, waiting: s.Waiting,
-		blue: runsOn(s, release.Blue), green: runsOn(s, release.Green), target: s.RollbackTarget(),
+		blue: runsOn(s, release.Blue), green: runsOn(s, release.Green), target: s.RollbackTarget(), previous: s.Serving.Previous,
 		paused: !s.Pause.IsZero(), held: !s.Hold.IsZero(), drift: !s.Drift.IsZero(), trouble: !s.Trouble.IsZero(),
 		id: s.Release.ID, phase: s.Release.Phase, image: s.Release.Image, to: s.Release.To, from: s.Release.From,
 		forced: s.Release.Force, ordered: s.Release.By != "",

@@ -186,6 +186,10 @@ func (s *sim) advance(to time.Time) {
 	if to.After(s.now) {
 		s.now = to
 	}
+	s.sample()
+}
+
+func (s *sim) sample() {
 	for _, a := range s.apps {
 		a.sample()
 	}
@@ -205,6 +209,7 @@ func (s *sim) push(t *task) {
 func (s *sim) resume(t *task) {
 	if t.do != nil {
 		t.do()
+		s.sample()
 		return
 	}
 	s.current = t
