@@ -38,7 +38,8 @@ func (w *worker) prepareTarget(ctx context.Context, e release.PrepareTarget) ste
 	if err != nil {
 		return w.targetUnseen(ctx, e, err)
 	}
-	changed := t.Image.Digest != "" && o.Running.Digest != t.Image.Digest
+	unknown := o.Running.Digest == "" && o.Ready > 0 // its tag tells nothing, and its pods differ
+	changed := t.Image.Digest != "" && o.Running.Digest != t.Image.Digest && !unknown
 	detail := o.Detail
 	if changed {
 		w.target.changed = true

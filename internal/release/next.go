@@ -186,7 +186,9 @@ func (d *decision) makeWay() {
 
 func (d *decision) looked(e Looked) {
 	s := &d.s
-	s.Trouble = Note{}
+	if s.Release.Phase != Baking { // whose looks judge all of it
+		s.Trouble = Note{}
+	}
 	if !s.Known {
 		d.takeOver(e)
 		return
@@ -352,6 +354,8 @@ func (d *decision) rollout(e RolloutObserved) {
 		p.PullFailing = d.now
 	}
 	switch {
+	case e.Status == Complete && r.Image.Digest == "" && e.Seen.Image.Digest != "":
+		r.Image = d.s.named(e.Seen.Image) // what its tag means now is deployed by digest
 	case e.Status == Complete:
 		d.enter(Verifying, reason.RolledOut, about{Color: r.To, Image: r.Image, Count: int(e.Seen.Ready)})
 	case e.Status == Broken:
