@@ -3,6 +3,7 @@ package arm
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -15,6 +16,7 @@ type operation struct {
 	gateway              *Gateway
 	id, kind, url, query string
 	fails                bool
+	next                 *routing // in effect in some domains, see step
 	timer                *time.Timer
 	status               map[string]any // answer to a poll, while the operation exists
 }
@@ -36,6 +38,10 @@ func (g *Gateway) begin(kind string) *operation {
 	}
 	g.running = op
 	op.timer = time.AfterFunc(g.behaviour.Takes, func() { g.finish(op, false) })
+	n := max(1, g.behaviour.Domains)
+	for k := 1; k < n; k++ {
+		time.AfterFunc(g.behaviour.Takes*time.Duration(k)/time.Duration(n), func() { g.step(op, k, n) })
+	}
 	g.emulator.mu.Lock()
 	g.emulator.operations[id] = op
 	g.emulator.mu.Unlock()
@@ -78,6 +84,9 @@ func (g *Gateway) finish(op *operation, released bool) {
 			g.settle(op, map[string]any{"status": "Succeeded"})
 			return
 		}
+	}
+	if g.behaviour.Domains > 1 { // an earlier write may have come half of the way
+		err = errors.Join(err, g.plane.apply(g.effective))
 	}
 	if g.behaviour.FailureReverts {
 		g.doc = g.effective.copy()
