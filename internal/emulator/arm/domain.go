@@ -30,8 +30,10 @@ func (p *plane) of(ctx context.Context) *domain {
 
 // complete is the configuration of the domain that is updated last.
 func (p *plane) complete() *routing {
-	all := *p.domains.Load()
-	return all[len(all)-1].routing
+	if all := *p.domains.Load(); len(all) > 0 {
+		return all[len(all)-1].routing
+	}
+	return &routing{} // the gateway is being created
 }
 
 // prepare makes a configuration ready: its ports are open and its members are probed.
@@ -70,6 +72,9 @@ func (p *plane) members() map[memberKey]*member {
 // where they are; upgraded connections are cut, as the service cuts them at each update.
 func (p *plane) put(next *routing, k, n int) {
 	before, was := *p.domains.Load(), p.members()
+	if len(before) == 0 {
+		k = n
+	}
 	domains := make([]*domain, n)
 	for i := range domains {
 		if len(before) > 0 {

@@ -18,6 +18,7 @@ type operation struct {
 	fails                bool
 	next                 *routing // in effect in some domains, see step
 	timer                *time.Timer
+	gone                 chan struct{}  // of a deletion: closed when it has ended
 	status               map[string]any // answer to a poll, while the operation exists
 }
 
@@ -29,6 +30,9 @@ func (g *Gateway) begin(kind string) *operation {
 	op.url = fmt.Sprintf("%s/subscriptions/%s/providers/Microsoft.Network/locations/%s/operations/%s?%s",
 		g.emulator.url, strings.Split(g.id, "/")[2], g.location, id, op.query)
 	op.fails = g.faults.take(Write, OperationFails)
+	if kind == deletion {
+		op.gone = make(chan struct{})
+	}
 	if old := g.running; old != nil {
 		old.timer.Stop()
 		g.settle(old, map[string]any{"status": "Canceled", "error": map[string]any{
@@ -64,10 +68,17 @@ func (g *Gateway) settle(op *operation, status map[string]any) {
 	g.emulator.mu.Lock()
 	defer g.emulator.mu.Unlock()
 	op.status = status
+	if op.gone != nil {
+		close(op.gone)
+	}
 }
 
 // finish ends an operation, unless it is held back or was superseded.
 func (g *Gateway) finish(op *operation, released bool) {
+	if op.gone != nil {
+		g.remove(op, released)
+		return
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.running != op || g.held && !released {
