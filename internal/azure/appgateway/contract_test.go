@@ -56,6 +56,7 @@ func traffic(t *testing.T, m mode) contract.Traffic {
 		Rival:     w.rival,
 		Sicken:    func(c release.Color) { w.backends[c].sick.Store(true) },
 		Queues:    m.queues,
+		Bar:       func(on bool) { w.azure.Set(func(b *arm.Behaviour) { b.SecretDenied = on }) },
 		Early:     m.early,
 		Partly:    m.partly,
 		Trouble: func(trouble contract.Trouble) bool {

@@ -221,7 +221,8 @@ func (s survey) absent() []string {
 	return slices.Concat(s.missing[release.Blue], s.missing[release.Green])
 }
 
-// repoint returns the document with every reference of the app leading to a color.
+// repoint returns the document, the etags of its parts included, which the service ignores
+// (Azure/azure-rest-api-specs issue 6789), with every reference of the app leading to a color.
 func (s survey) repoint(raw []byte, to release.Color) []byte {
 	changes := map[*resource.Node][]byte{}
 	for _, p := range s.places {

@@ -29,7 +29,11 @@ type Behaviour struct {
 	EarlySucceeded bool          // GET returns Succeeded while the write is still running; Azure/azure-cli issue 32961
 	SecretDenied   bool          // the gateway cannot read its certificate: each write is accepted and ends as Failed; Azure/azure-docs issue 33157
 	FailureReverts bool          // a failed write leaves the old configuration in GET, not the new one
-	Slow           time.Duration // delay of every answer about the gateway
+	Versions       []string      // of the API that calls about the gateway may have, default any
+	// Since has, by name, the properties of the gateway that only newer versions of the API
+	// know: a read with an older one does not show them, and a write with it drops them.
+	Since map[string]string
+	Slow  time.Duration // delay of every answer about the gateway
 }
 
 // Set changes how the gateway behaves.

@@ -146,9 +146,13 @@ func (e *Emulator) serveGateway(c call) answer {
 		return c.notFound()
 	}
 	return g.meet(c, func() answer {
+		if a, refused := g.unversioned(c); refused {
+			return a
+		}
 		switch strings.ToLower(c.method + " " + c.rest) {
 		case "get ":
 			doc := document(g.Document())
+			g.forget(doc, c.version())
 			return ok(doc).with("ETag", doc.string("etag"))
 		case "put ":
 			return g.put(c)
@@ -177,6 +181,7 @@ func (g *Gateway) put(c call) answer {
 	if a, denied := g.emulator.rights.missingLink(c, doc.links()); denied {
 		return a
 	}
+	g.forget(doc, c.version())
 	return g.accept("PutApplicationGatewayOperation", c.ifMatch, doc)
 }
 
