@@ -24,7 +24,7 @@ func (g *Gateway) Preflight(ctx context.Context) ([]engine.Finding, error) {
 		return nil, err
 	}
 	s := g.survey(d)
-	found := resource.Findings(slices.Concat(d.unwritable(), s.problems, s.absent())...)
+	found := resource.Findings(slices.Concat(d.unwritable(g.azure.ID), s.problems, s.absent())...)
 	for _, p := range s.elsewhere {
 		found = append(found, engine.Finding{Text: fmt.Sprintf("%s, which is of neither color: point it at the pool of the color that is live", p)})
 	}

@@ -28,7 +28,7 @@ var modes = map[string]mode{
 	"Conflicts":           {shape: "paths", set: func(b *arm.Behaviour) { b.Second = arm.Conflicts }, queues: true},
 	"IfMatchIgnored":      {shape: "basic", set: func(b *arm.Behaviour) { b.IgnoreIfMatch = true }},
 	"SaysSucceededEarly":  {shape: "settings", set: func(b *arm.Behaviour) { b.EarlySucceeded = true }, early: true},
-	"OneDomainAtATime":    {shape: "basic", set: func(b *arm.Behaviour) { b.Domains = 3 }, partly: true},
+	"OneDomainAtATime":    {shape: "basic", set: func(b *arm.Behaviour) { b.Domains, b.EarlySucceeded = 3, true }, early: true, partly: true},
 	"FailureReverts":      {shape: "basic", set: func(b *arm.Behaviour) { b.FailureReverts = true }},
 	"Slow":                {shape: "basic", set: func(b *arm.Behaviour) { b.Slow = 10 * time.Millisecond }},
 }

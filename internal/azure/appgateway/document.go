@@ -8,6 +8,8 @@ import (
 
 	"bluegreen/internal/azure/resource"
 	"bluegreen/internal/release"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
 )
 
 // document is a gateway as GET returned it.
@@ -240,10 +242,10 @@ func (s survey) repoint(raw []byte, to release.Color) []byte {
 var agicRule = regexp.MustCompile(`^rr-[0-9a-f]{32}$`)
 
 // unwritable lists the reasons why a gateway must not be written to, whichever app asks.
-func (d document) unwritable() []string {
+func (d document) unwritable(id *arm.ResourceID) []string {
 	var why []string
 	if state := d.Root.Text("properties", "operationalState"); !strings.EqualFold(state, "Running") {
-		why = append(why, fmt.Sprintf("the gateway is %s, not Running: start it first, because a write would start it as a side effect", orUnknown(state)))
+		why = append(why, fmt.Sprintf("the gateway is %s, not Running: start it first, because a write would start it as a side effect: az network application-gateway start --ids %s", orUnknown(state), id))
 	}
 	managed := ""
 	for _, key := range d.Root.At("tags").Keys() {

@@ -84,6 +84,7 @@ func TestAHeaderNamesTheVersionsToo(t *testing.T) {
 		body := plain
 		if version > "2026" {
 			body = strings.Replace(plain, `"operationalState"`, `"newFeature":{"on":true},"operationalState"`, 1)
+			body = strings.Replace(body, `"id":"/b"`, `"id":"/b","properties":{"sticky":true,"loose":false}`, 1)
 		}
 		return say(http.StatusOK, body, "api-supported-versions", "2024-05-01, 2026-03-01,2025-05-01")
 	})
@@ -95,7 +96,7 @@ func TestAHeaderNamesTheVersionsToo(t *testing.T) {
 		for _, f := range found {
 			text += f.Text + "\n"
 		}
-		says(t, text, "newFeature", "version 2026-03-01")
+		says(t, text, "newFeature", "backendAddressPools[pool-blue].properties", "version 2026-03-01")
 	} else {
 		t.Error("the check finds nothing")
 	}
