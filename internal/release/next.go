@@ -18,6 +18,9 @@ const (
 	// observedEvery is how old an observation that did not change may become before its
 	// time is written again: each write is a commit.
 	observedEvery = time.Minute
+	// askAfter is how long a return may wait, for instance for a color that is scaled up,
+	// until an operator is asked to look.
+	askAfter = 30 * time.Second
 	// UnseenFor is for how long users are looked for at the public address after a change.
 	// Then a check that does not pass says more of the color than of the gateway.
 	UnseenFor = 2 * time.Minute
@@ -456,7 +459,7 @@ func (d *decision) stepFailed(detail string) {
 	if r.Phase.Active() {
 		r.Progress.Detail = detail
 	}
-	if r.Phase == Returning {
+	if r.Phase == Returning && d.now.Sub(r.Since) >= askAfter {
 		d.ask(reason.ReturnBlocked, d.words(reason.ReturnBlocked, about{Color: r.From, Number: r.ID, Detail: detail}))
 	}
 	d.overdue()

@@ -51,9 +51,7 @@ type (
 // unkept are the promises that the present engine does not keep, by name. Only strict plans
 // are judged by them. Whoever fixes the engine takes the promise off this list.
 var unkept = []string{
-	"11 (users of what is bad at once return)",
 	"12 (rollback target is true)",
-	"13 (bake ends on evidence)",
 }
 
 // promises are those that a run of an app is judged by.

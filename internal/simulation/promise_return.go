@@ -129,6 +129,10 @@ func (s *sim) delay() time.Duration {
 		switch i.Kind {
 		case Call:
 			delay += 5*time.Minute + i.For
+		case Gate:
+			if i.Result == fake.Denied { // what only an operator can fix is tried again after ten minutes
+				delay += 10 * time.Minute
+			}
 		case UnrelatedWrite, Storage, Lag, Deaf:
 			delay += time.Minute
 		}
