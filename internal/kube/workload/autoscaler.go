@@ -101,31 +101,38 @@ func (w *Workloads) HoldSize(ctx context.Context, c release.Color, f int64) (hel
 	if err != nil {
 		return false, "", err
 	}
-	var reasons []string
+	found := false
 	for _, s := range seen {
 		a := scalerOf(scalers, s.deployment.Name)
 		if a == nil || wanted(s.deployment) == 0 {
 			continue
 		}
-		if k := keda(a); k != "" {
-			reasons = append(reasons, fmt.Sprintf("autoscaler %s belongs to KEDA (ScaledObject %s), which would put its minimum back: raise minReplicaCount there", a.Name, k))
-			continue
-		}
-		err := w.writeScaler(ctx, t, a, f, func(a *autoscaler) map[string]any { return hold(a, wanted(s.deployment)) })
-		switch {
-		case apierrors.IsForbidden(err):
-			reasons = append(reasons, fmt.Sprintf("the identity may not patch autoscaler %s in namespace %s of cluster %s: add the right to its Role (%s)",
-				a.Name, t.Namespace, t.Cluster.Name(), access.RoleFile))
-		case err != nil:
+		found = true
+		reason, err := w.holdOne(ctx, t, a, wanted(s.deployment), f)
+		if err != nil {
 			return false, "", err
-		default:
-			held = true
+		}
+		if reason != "" {
+			why = join(why, reason)
 		}
 	}
-	if !held && len(reasons) == 0 {
-		reasons = []string{fmt.Sprintf("%s has no active autoscaler", c)}
+	if !found {
+		why = fmt.Sprintf("%s has no active autoscaler", c)
 	}
-	return held && len(reasons) == 0, strings.Join(reasons, "; "), nil
+	return why == "", why, nil
+}
+
+// holdOne holds the size of one Deployment; the reason is why it cannot.
+func (w *Workloads) holdOne(ctx context.Context, t Target, a *autoscaler, size int32, f int64) (reason string, err error) {
+	if k := keda(a); k != "" {
+		return fmt.Sprintf("autoscaler %s belongs to KEDA (ScaledObject %s), which would put its minimum back: raise minReplicaCount there", a.Name, k), nil
+	}
+	err = w.writeScaler(ctx, t, a, f, func(a *autoscaler) map[string]any { return hold(a, size) })
+	if apierrors.IsForbidden(err) {
+		return fmt.Sprintf("the identity may not patch autoscaler %s in namespace %s of cluster %s: add the right to its Role (%s)",
+			a.Name, t.Namespace, t.Cluster.Name(), access.RoleFile), nil
+	}
+	return "", err
 }
 
 // FreeSize implements engine.Autoscaled.
@@ -195,44 +202,53 @@ func minimumOf(least int32, annotations map[string]any) map[string]any {
 	return map[string]any{"metadata": map[string]any{"annotations": annotations}, "spec": map[string]any{"minReplicas": least}}
 }
 
-// writeScaler writes what decide returns for an autoscaler, fenced, in the version that it
-// was decided on. A nil change is not written. The error of a missing right stays as it is.
+// fenced adds the fence, and the version that the change was decided on.
+func fenced(change map[string]any, a *autoscaler, app string, f int64) ([]byte, error) {
+	metadata := change["metadata"].(map[string]any)
+	metadata["resourceVersion"] = a.ResourceVersion
+	for k, v := range fence.Annotations(app, f) {
+		metadata["annotations"].(map[string]any)[k] = v
+	}
+	return json.Marshal(change)
+}
+
+// writeScaler writes what decide returns for an autoscaler, fenced. A nil change is not
+// written. The error of a missing right stays as it is.
 func (w *Workloads) writeScaler(ctx context.Context, t Target, a *autoscaler, f int64, decide func(*autoscaler) map[string]any) error {
 	client, name := t.Cluster.Client().AutoscalingV2().HorizontalPodAutoscalers(t.Namespace), a.Name
 	for range tries {
 		if fence.Held(a.Annotations, w.App) > f {
 			return fmt.Errorf("autoscaler %s of namespace %s: %w", name, t.Namespace, engine.ErrFenced)
 		}
-		body := decide(a)
-		if body == nil {
+		change := decide(a)
+		if change == nil {
 			return nil
 		}
-		metadata := body["metadata"].(map[string]any)
-		metadata["resourceVersion"] = a.ResourceVersion
-		for k, v := range fence.Annotations(w.App, f) {
-			metadata["annotations"].(map[string]any)[k] = v
-		}
-		text, err := json.Marshal(body)
+		body, err := fenced(change, a, w.App, f)
 		if err != nil {
 			return err
 		}
-		_, err = client.Patch(ctx, name, types.MergePatchType, text, metav1.PatchOptions{FieldManager: manager})
-		if !apierrors.IsConflict(err) {
-			if apierrors.IsForbidden(err) {
-				return err
-			}
+		_, err = client.Patch(ctx, name, types.MergePatchType, body, metav1.PatchOptions{FieldManager: manager})
+		switch {
+		case apierrors.IsForbidden(err):
+			return err
+		case !apierrors.IsConflict(err):
 			return t.Cluster.Explain(err)
 		}
-		scalers, err := t.scalers(ctx)
-		if err != nil {
-			return err
+		if a, err = t.scaler(ctx, name); err != nil || a == nil {
+			return err // what is gone holds nothing any more
 		}
-		at := slices.IndexFunc(scalers, func(o autoscaler) bool { return o.Name == name })
-		if at < 0 {
-			return nil // it is gone, and with it what it held
-		}
-		a = &scalers[at]
 	}
 	return fmt.Errorf("autoscaler %s of namespace %s in cluster %s is changed outside bluegreen too often: none of %d writes was accepted",
 		name, t.Namespace, t.Cluster.Name(), tries)
+}
+
+// scaler reads one autoscaler by a list, as the Role has no other right; nil when it is gone.
+func (t Target) scaler(ctx context.Context, name string) (*autoscaler, error) {
+	scalers, err := t.scalers(ctx)
+	i := slices.IndexFunc(scalers, func(a autoscaler) bool { return a.Name == name })
+	if err != nil || i < 0 {
+		return nil, err
+	}
+	return &scalers[i], nil
 }

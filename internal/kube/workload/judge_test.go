@@ -103,3 +103,39 @@ func of(list []*corev1.Pod, lags bool) *snapshot {
 	}
 	return s
 }
+
+func TestTheDigestBehindATagIsThatOfAllReadyPods(t *testing.T) {
+	const a, b = "shop.example/web@sha256:a", "docker-pullable://mirror.internal/shop.example/web@sha256:b"
+	pulled := func(p *corev1.Pod, id string) *corev1.Pod {
+		p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "sidecar", ImageID: b}, {Name: "app", ImageID: id}}
+		return p
+	}
+	for name, c := range map[string]struct {
+		pods   []*corev1.Pod
+		want   string
+		differ bool
+	}{
+		"all the same":                    {pods: []*corev1.Pod{pulled(ready(), a), pulled(ready(), a)}, want: "sha256:a"},
+		"through a mirror":                {pods: []*corev1.Pod{pulled(ready(), b)}, want: "sha256:b"},
+		"one is not ready":                {pods: []*corev1.Pod{pulled(ready(), a), pulled(runs(), b)}, want: "sha256:a"},
+		"one is being deleted":            {pods: []*corev1.Pod{pulled(ready(), a), pulled(terminating(), b)}, want: "sha256:a"},
+		"two differ":                      {pods: []*corev1.Pod{pulled(ready(), a), pulled(ready(), b)}, differ: true},
+		"one node does not report it":     {pods: []*corev1.Pod{pulled(ready(), a), pulled(ready(), "sha256:de60")}, differ: true},
+		"no node reports it":              {pods: []*corev1.Pod{pulled(ready(), "sha256:de60")}},
+		"none is ready":                   {pods: []*corev1.Pod{pulled(runs(), a)}},
+		"there are none":                  {},
+		"the cluster has not made it yet": {pods: []*corev1.Pod{pulled(ready(), a)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := of(c.pods, false)
+			s.container.Image = "shop.example/web:prod"
+			if name == "the cluster has not made it yet" {
+				s.pods.owner = nil
+			}
+			i, differ := s.running("web")
+			if i.Tag != "prod" || i.Digest != c.want || (differ != "") != c.differ {
+				t.Errorf("runs %+v: %s", i, differ)
+			}
+		})
+	}
+}

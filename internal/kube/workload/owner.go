@@ -18,7 +18,7 @@ type owner struct {
 func owners(d *appsv1.Deployment) (list []owner) {
 	for _, entry := range d.ManagedFields {
 		o := owner{name: entry.Manager}
-		if entry.FieldsV1 == nil || json.Unmarshal(entry.FieldsV1.Raw, &o.fields) != nil {
+		if entry.FieldsV1 == nil || json.Unmarshal(entry.FieldsV1.GetRawBytes(), &o.fields) != nil {
 			continue
 		}
 		if entry.Time != nil {

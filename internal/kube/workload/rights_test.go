@@ -204,6 +204,22 @@ func TestWithoutTheExtraRightsARollbackGoesOn(t *testing.T) {
 	}
 }
 
+// TestLookingWritesNothing: a rollback to a color of the right size is judged by a look.
+func TestLookingWritesNothing(t *testing.T) {
+	w := newEnv(t, testbed.Shared(t))
+	w.seed(release.Green, w.images[1], 2)
+	var rules []rbacv1.PolicyRule
+	for _, r := range documentedWithout(t, "deployments", "patch") {
+		if r.Resources[0] == "deployments" || r.Resources[0] == "pods" {
+			rules = append(rules, r)
+		}
+	}
+	o, err := w.limited(rules).Observe(t.Context(), release.Green, w.images[1], 0)
+	if err != nil || o.Status != release.Complete || !o.Matches || o.Ready != 2 || !slices.Equal(o.Replicas, []int32{2}) {
+		t.Errorf("%+v, error %v", o, err)
+	}
+}
+
 // refused checks that without rights each part names the missing right, and changes nothing.
 func refused(t *testing.T, work *workload.Workloads, gateway *service.Gateway) {
 	t.Helper()

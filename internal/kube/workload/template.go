@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -118,8 +119,8 @@ func (s *snapshot) running(app string) (i release.Image, differ string) {
 	}
 	var digests, each []string
 	for _, p := range s.present() {
-		if digest := s.pulled(p); digest != "" && isTrue(p, corev1.PodReady) && !slices.Contains(digests, digest) {
-			digests, each = append(digests, digest), append(each, "pod "+p.Name+" runs "+digest)
+		if digest := s.pulled(p); isTrue(p, corev1.PodReady) && !slices.Contains(digests, digest) {
+			digests, each = append(digests, digest), append(each, "pod "+p.Name+" runs "+cmp.Or(digest, "an image whose digest its node does not report"))
 		}
 	}
 	switch len(digests) {

@@ -108,6 +108,16 @@ func TestSeveralDeploymentsAreOneColor(t *testing.T) {
 		t.Errorf("green has %d ready of %v, matches %v, error %v", o.Ready, o.Replicas, o.Matches, err)
 	}
 
+	if err := work.Deploy(t.Context(), engine.Order{Color: release.Green, Image: w.images[1], Size: []int32{3}, Shrink: true, Fence: 2}); err != nil {
+		t.Fatal(err)
+	}
+	if o, err := work.Observe(t.Context(), release.Green, w.images[1], 0); err != nil || !slices.Equal(o.Replicas, []int32{3, 1}) || !o.Matches {
+		t.Errorf("an order of one size made %v, matches %v, error %v", o.Replicas, o.Matches, err)
+	}
+	if err := work.Deploy(t.Context(), engine.Order{Color: release.Green, Image: w.images[1], Size: []int32{2, 3}, Shrink: true, Fence: 3}); err != nil {
+		t.Fatal(err)
+	}
+
 	w.patch("green-worker", `{"spec":{"template":{"spec":{"containers":[{"name":"app","image":"`+reference(w.images[2])+`"}]}}}}`)
 	o, err = work.Observe(t.Context(), release.Green, w.images[1], 0)
 	if err != nil || o.Matches || !o.Running.IsZero() {
