@@ -16,7 +16,7 @@ func appOf(v engine.View) api.App {
 		Name: v.App, Phase: s.Release.Phase, Sentence: v.Sentence, Live: s.Serving.Color,
 		Colors:  api.Colors{Blue: colorOf(s, release.Blue), Green: colorOf(s, release.Green)},
 		Waiting: unlessZero(api.Image(s.Waiting), s.Waiting.IsZero()), Hold: noteOf(s.Hold), Pause: noteOf(s.Pause), Trouble: noteOf(s.Trouble),
-		Drift:          unlessZero(api.Drift(s.Drift), s.Drift.IsZero()),
+		Drift:          unlessZero(api.Drift{Live: s.Drift.Live, Detail: s.Drift.Detail, Since: s.Drift.Since}, s.Drift.IsZero()),
 		RollbackTarget: targetOf(s),
 		Problems:       v.Problems, Pending: v.Pending, Busy: v.Busy, UpdatedAt: updated(s), WakeAt: v.WakeAt, LiveSince: s.Serving.Since, Baked: s.Serving.Baked,
 	}

@@ -45,6 +45,9 @@ type Traffic struct {
 	Queues, Fences bool
 	// Named is set where a write counts when it returns, and users follow it by DNS.
 	Named bool
+	// Early is set where the configuration shows a write as ended before users meet it. No
+	// reading shows that it is underway; only a request of a user does.
+	Early bool
 }
 
 // Gateway is the contract test of every engine.Gateway. open makes a fresh gateway.
@@ -54,6 +57,8 @@ func Gateway(t *testing.T, open func(t *testing.T) Traffic) {
 		"ASwitchThatIsDoneIsInEffect":                     doneIsInEffect,
 		"ASwitchToWhereTrafficIsAlreadyIsCarriedOut":      alreadyThere,
 		"NothingMovesBeforeTheOperationEnds":              notBeforeTheEnd,
+		"AWriteIsUnderwayUntilItEnds":                     underwayUntilItEnds,
+		"NothingIsUnderwayWhenASwitchIsDone":              doneIsNotUnderway,
 		"AnOperationIsFollowedFromAnyProcess":             anyProcess,
 		"ASwitchThatIsDoneLeavesNoWriteOnItsWay":          noWriteOnItsWay,
 		"AnOperationThatLostItsPlaceIsLost":               lostItsPlace,
@@ -207,6 +212,44 @@ func notBeforeTheEnd(g traffic) {
 		g.Fatalf("the operation is lost: %s", op.Detail)
 	}
 	g.leads(release.Green)
+}
+
+func underwayUntilItEnds(g traffic) {
+	if g.Hold == nil || g.Early {
+		g.Skip("a write is done when it returns, or it is not seen that it is not")
+	}
+	g.Hold()
+	g.Rival(release.Green)
+	for range 3 {
+		if r := g.reading(); !r.Underway || r.Detail == "" {
+			g.Fatalf("while a write of another client runs, it reads %+v", r)
+		}
+	}
+	g.Settle()
+	if r := g.reading(); r.Underway || r.Live != release.Green {
+		g.Fatalf("when the write of another client has ended, it reads %+v", r)
+	}
+}
+
+func doneIsNotUnderway(g traffic) {
+	for _, to := range []release.Color{release.Blue, release.Green} {
+		if r := g.reading(); r.Underway {
+			g.Fatalf("at rest it reads %+v", r)
+		}
+		g.move(to)
+		if r := g.reading(); r.Underway || r.Lag < 0 {
+			g.Fatalf("after a switch that is done it reads %+v", r)
+		}
+	}
+}
+
+func (g traffic) reading() engine.Reading {
+	g.Helper()
+	r, err := g.Gateway.Live(g.Context())
+	if err != nil {
+		g.Fatalf("read what it points at: %v", err)
+	}
+	return r
 }
 
 func anyProcess(g traffic) {

@@ -12,19 +12,25 @@ import (
 // leaseMargin is how much longer than a write the claim on an app must last.
 const leaseMargin = 5 * time.Second
 
+// fencing is how long a color may take to learn of a new fence: traffic does not wait for it.
+const fencing = 3 * time.Second
+
 // noImage keeps the image that a color has.
 var noImage release.Image
 
 // deploy orders the image on its color, once for each worker, and watches the rollout.
 func (w *worker) deploy(ctx context.Context, e release.Deploy) stepResult {
 	if !w.orders.sent(e.Release, e.Color) {
-		looked, idle, err := w.withoutTraffic(ctx)
+		users, err := w.withoutTraffic(ctx)
 		switch {
 		case err != nil:
 			return failed(err)
-		case !idle:
-			return saw(looked)
+		case users != nil:
+			return saw(users...)
 		case !e.Cleared:
+			if why := w.usersElsewhere(ctx); why != "" {
+				return failed(errors.New(why))
+			}
 			return saw(release.DeployCleared{Release: e.Release, Color: e.Color})
 		}
 		size := w.sizeOf(ctx, e.Live, e.Size)
@@ -42,10 +48,20 @@ func (w *worker) deploy(ctx context.Context, e release.Deploy) stepResult {
 		w.orders.forget() // it was changed outside bluegreen: order again, after a wait
 		o.Status, r.Wait = release.Progressing, w.Poll
 	}
-	r.Seen = []release.Event{release.RolloutObserved{
+	r.Seen = append(r.Seen, release.RolloutObserved{
 		Release: e.Release, Color: e.Color, Status: o.Status, Seen: *observed(o), Detail: o.Detail,
-	}}
+	})
 	return r
+}
+
+// usersElsewhere is why users may still be on the color that a release is to be deployed
+// to, although the gateway does not say so.
+func (w *worker) usersElsewhere(ctx context.Context) string {
+	s := w.record.State
+	if s.Serving.Color == "" || w.Now().Sub(s.Release.Since) >= release.UnseenFor {
+		return ""
+	}
+	return w.unseen(ctx, s.Serving.Color, s.Serving.Image)
 }
 
 // orders is the color that this worker last gave an order to, and for which release.
@@ -86,7 +102,9 @@ func (w *worker) fenceOff(ctx context.Context, id int, c release.Color) error {
 	if w.orders.sent(id, c) {
 		return nil
 	}
-	err := w.order(ctx, Order{Color: c})
+	bounded, cancel := context.WithTimeout(ctx, fencing)
+	defer cancel()
+	err := w.order(bounded, Order{Color: c})
 	if errors.Is(err, ErrFenced) {
 		return err
 	}
@@ -103,23 +121,38 @@ func (w *worker) claimed(ctx context.Context) (context.Context, context.CancelFu
 	return context.WithDeadline(ctx, w.record.Lease.Until.Add(-leaseMargin))
 }
 
-// retire scales the idle color down, while the live one has a ready pod.
+// liveIsWell reports why the live color may need the other one: it carries less than it
+// must, or that cannot be seen.
+func (w *worker) liveIsWell(ctx context.Context) error {
+	s := w.record.State
+	live := s.Serving.Color
+	if live == "" {
+		return nil
+	}
+	o, err := w.app.Workloads.Observe(ctx, live, noImage, 0)
+	if err != nil {
+		return fmt.Errorf("look at %s: %w", live, err)
+	}
+	if needed := max(sum(s.Color(live).Observed.Needed), sum(o.Replicas)); !w.app.Policy.Capacity.AsLive(o.Ready, needed) {
+		return fmt.Errorf("%s is live and too few of the %d pods that it needs are ready: %s", live, needed, o.Detail)
+	}
+	if why := w.unseen(ctx, live, s.Serving.Image); why != "" {
+		return errors.New(why)
+	}
+	return nil
+}
+
+// retire scales the idle color down, while the live one is well.
 func (w *worker) retire(ctx context.Context, e release.Retire) stepResult {
-	looked, idle, err := w.withoutTraffic(ctx)
+	users, err := w.withoutTraffic(ctx)
 	if err != nil {
 		return failed(err)
 	}
-	if !idle {
-		return saw(looked)
+	if users != nil {
+		return saw(users...)
 	}
-	if live := w.record.State.Serving.Color; live != "" {
-		o, err := w.app.Workloads.Observe(ctx, live, noImage, 0)
-		if err == nil && o.Ready == 0 {
-			err = fmt.Errorf("%s is live and has no ready pod, %s is kept", live, e.Color)
-		}
-		if err != nil {
-			return failed(fmt.Errorf("look at %s before %s is scaled down: %w", live, e.Color, err))
-		}
+	if err := w.liveIsWell(ctx); err != nil {
+		return failed(fmt.Errorf("%s is kept: %w", e.Color, err))
 	}
 	ctx, cancel := w.claimed(ctx)
 	defer cancel()

@@ -153,13 +153,36 @@ func TestABadImageNeverGetsTraffic(t *testing.T) {
 
 func TestASwitchThatIsNotSeenOnTheDataPathIsPutBack(t *testing.T) {
 	w := newEnv(t, nil)
-	w.live = "https://shop.example.com answered 502, expected 200"
+	w.sees = func() release.Color {
+		if w.gateway.Effective() == release.Green {
+			return "neither"
+		}
+		return release.Blue
+	}
 	w.push("2.0")
-	w.reach(release.Failed)
+	w.reach(release.RolledBack)
 	w.users("1.0")
-	if s := w.sentence(); !strings.Contains(s, "answered 502") {
+	moves := w.gateway.Moves()
+	if took := moves[1].At.Sub(moves[0].At); took > 50*time.Second { // the gateway needs 20 s of it
+		t.Errorf("users had the bad version for %s", took)
+	}
+	if s := w.sentence(); !strings.Contains(s, "answered by the other color") || len(w.state().Quarantined) != 1 {
 		t.Errorf("the sentence does not say why: %s", s)
 	}
+}
+
+func TestAVersionIsNotBlamedForACheckThatFailedBefore(t *testing.T) {
+	w := newEnv(t, nil)
+	w.live = "https://shop.example.com answered 502, expected 200"
+	w.push("2.0")
+	w.reach(release.Baking)
+	w.run(time.Hour)
+	w.users("2.0")
+	if s := w.sentence(); w.state().Release.Phase != release.Baking || !strings.Contains(s, "failed before traffic moved too") {
+		t.Errorf("a check that never passed: %s", s)
+	}
+	w.live = ""
+	w.reach(release.Completed)
 }
 
 func TestTheGatewaysOwnTroublesAreOvercome(t *testing.T) {

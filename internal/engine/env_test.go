@@ -21,6 +21,7 @@ type env struct {
 	cluster *fake.Cluster
 	topic   *topic
 	live    string // what the probe of the public address answers; "" passes
+	sees    func() release.Color
 	app     engine.App
 	engine  *engine.Engine
 	pushes  int
@@ -81,12 +82,18 @@ func (w *env) sleep(ctx context.Context, d time.Duration) error {
 }
 
 // Run implements engine.Check for the public address.
-func (w *env) Run(context.Context, engine.Subject) engine.Result {
+func (w *env) Run(_ context.Context, s engine.Subject) engine.Result {
+	if w.sees != nil && w.sees() != s.Color {
+		return engine.Result{Verdict: release.Undecided, Detail: "answered by the other color"}
+	}
 	if w.live != "" {
 		return engine.Result{Verdict: release.Undecided, Detail: w.live}
 	}
 	return engine.Result{Verdict: release.Passed}
 }
+
+// publicAddress makes the check of the public address see which color answers.
+func (w *env) publicAddress() { w.sees = func() release.Color { return w.gateway.Effective() } }
 
 func img(tag string, at time.Time) release.Image {
 	return release.Image{Tag: tag, Digest: "sha256:" + tag, PushedAt: at}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"bluegreen/internal/release"
@@ -36,22 +37,19 @@ func (w *worker) preflight(ctx context.Context) stepResult {
 	return stepResult{}
 }
 
-// look reads the gateway and what the live color runs; for an app not yet taken over, what
-// both run.
+// look reads the gateway and what both colors run. For an app not yet taken over both must
+// be seen.
 func (w *worker) look(ctx context.Context) stepResult {
 	reading, err := w.app.Gateway.Live(ctx)
 	if err != nil {
 		return failed(fmt.Errorf("read the gateway: %w", err))
 	}
-	looked := release.Looked{Live: reading.Live, Detail: reading.Detail}
 	state := w.record.State
+	looked := w.looked(ctx, reading)
 	if !state.Known && reading.Live == "" {
 		return failed(fmt.Errorf("the gateway points at neither color alone (%s): point it at one, the app is then taken over", reading.Detail))
 	}
 	for _, color := range []release.Color{release.Blue, release.Green} { // in this order, so that a seed repeats a run
-		if state.Known && color != state.Serving.Color {
-			continue
-		}
 		seen := &looked.Blue
 		if color == release.Green {
 			seen = &looked.Green
@@ -63,23 +61,55 @@ func (w *worker) look(ctx context.Context) stepResult {
 		case !state.Known:
 			return failed(fmt.Errorf("look at %s: %w", color, err))
 		default:
-			w.Log.Warn("the live color could not be looked at", "app", w.app.Name, "error", err)
+			w.Log.Warn("a color could not be looked at", "app", w.app.Name, "color", color, "error", err)
 		}
 	}
-	return saw(looked)
+	r := saw(looked)
+	if !state.Known && !looked.Reached(state.Serving.Since, w.Now()) {
+		r.Failed = errors.New("the gateway still carries out a change")
+	}
+	return r
 }
 
 func observed(o Workload) *release.Observed {
-	return &release.Observed{Image: o.Running, Replicas: o.Replicas, Ready: o.Ready}
+	return &release.Observed{Image: o.Running, Replicas: o.Replicas, Ready: o.Ready, By: o.ChangedBy}
 }
 
-// withoutTraffic reads the gateway before something is done to the idle color, and reports
-// whether that color really has no traffic.
-func (w *worker) withoutTraffic(ctx context.Context) (release.Looked, bool, error) {
-	reading, err := w.app.Gateway.Live(ctx)
-	if err != nil {
-		return release.Looked{}, false, fmt.Errorf("read the gateway: %w", err)
+// looked is what a reading says of where users are. After a change made outside bluegreen
+// the public address must show it as well: a gateway can say that it has ended while its
+// instances still follow.
+func (w *worker) looked(ctx context.Context, r Reading) release.Looked {
+	s := w.record.State
+	seen := release.Looked{Live: r.Live, Detail: r.Detail, Underway: r.Underway, Lag: r.Lag}
+	if changed := !s.Drift.IsZero() || !s.Known; changed && r.Live != "" && r.Live == s.Serving.Color && !r.Underway {
+		seen.Unseen = w.unseen(ctx, s.Serving.Color, s.Serving.Image)
 	}
+	return seen
+}
+
+// unseen is why the public address does not show that users are on a color; "" when it
+// does, or when no check of it is configured.
+func (w *worker) unseen(ctx context.Context, c release.Color, i release.Image) string {
+	for _, check := range slices.Compact(slices.Clone(w.app.During)) {
+		if found := check.Run(ctx, Subject{Color: c, Image: i}); found.Verdict != release.Passed {
+			return fmt.Sprintf("%s is not seen at the public address: %s", c, found.Detail)
+		}
+	}
+	return ""
+}
+
+// withoutTraffic reads the gateway before something is done to the idle color. It returns
+// what was seen where that color has traffic, and an error where it may still have some.
+func (w *worker) withoutTraffic(ctx context.Context) ([]release.Event, error) {
+	reading, err := w.app.Gateway.Live(ctx)
 	live := w.record.State.Serving.Color
-	return release.Looked{Live: reading.Live, Detail: reading.Detail}, live == "" || reading.Live == live, nil
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read the gateway: %w", err)
+	case reading.Underway:
+		return nil, errors.New("the gateway still carries out a change, and users may meet what was there before: the color without traffic is left alone until it has ended")
+	case live != "" && reading.Live != live:
+		return []release.Event{w.looked(ctx, reading)}, nil
+	}
+	return nil, nil
 }

@@ -141,12 +141,12 @@ func TestARecordOfANewerVersionIsLeftAloneAndReported(t *testing.T) {
 		t.Fatal(err)
 	}
 	next := snap.Record
-	next.Schema = 4 // two after the present one
+	next.Schema = 5 // two after the present one
 	if snap, err = w.store.Commit(t.Context(), snap, engine.Change{Record: next}); err != nil {
 		t.Fatal(err)
 	}
 	w.push("3.0")
-	if err := w.engine.Step(t.Context(), "shop", 0); err == nil || !strings.Contains(err.Error(), "schema 4") {
+	if err := w.engine.Step(t.Context(), "shop", 0); err == nil || !strings.Contains(err.Error(), "schema 5") {
 		t.Errorf("a step: %v", err)
 	}
 	v, err := w.engine.View(t.Context(), "shop")
@@ -154,7 +154,7 @@ func TestARecordOfANewerVersionIsLeftAloneAndReported(t *testing.T) {
 		t.Errorf("it says %q, error %v", v.Sentence, err)
 	}
 	now, err := w.store.Load(t.Context(), "shop")
-	if err != nil || now.Record.Schema != 4 || len(now.Inbox) != len(snap.Inbox)+1 {
+	if err != nil || now.Record.Schema != 5 || len(now.Inbox) != len(snap.Inbox)+1 {
 		t.Errorf("the record is of schema %d with %d events, error %v", now.Record.Schema, len(now.Inbox), err)
 	}
 }
@@ -177,7 +177,7 @@ func TestAReturnThatIsDeniedIsTriedWithRests(t *testing.T) {
 	before := c.made["switch"]
 	w.alert("a1")
 	w.run(10 * time.Minute)
-	if n := c.made["switch"] - before; n < 20 || n > 180 {
+	if n := c.made["switch"] - before; n < 1 || n > 3 {
 		t.Errorf("the gateway was asked %d times in 10 minutes", n)
 	}
 	if s := w.sentence(); !strings.Contains(s, "applicationGateways/write is missing") {
@@ -197,7 +197,7 @@ func TestTheIdleColorIsKeptWhileTheLiveOneIsDown(t *testing.T) {
 	if n := w.cluster.Wanted(release.Blue); n != 3 {
 		t.Errorf("blue was scaled to %d while green, which is live, had no ready pod", n)
 	}
-	if s := w.sentence(); !strings.Contains(s, "has no ready pod") {
+	if s := w.sentence(); !strings.Contains(s, "too few of the 3 pods") {
 		t.Errorf("the sentence does not say why: %s", s)
 	}
 	w.cluster.Behave("2.0", fake.Behaviour{})
@@ -294,15 +294,19 @@ func TestALiveColorChangedOutsideBluegreenIsReportedAndRecorded(t *testing.T) {
 	w.users("2.0")
 }
 
-func TestAnImageThatTheLiveColorDidNotRunThroughItsBakeIsNotGood(t *testing.T) {
+func TestTheBakeIsThatOfTheImageThatTheLiveColorRuns(t *testing.T) {
 	w := newEnv(t, nil)
 	w.push("2.0")
 	w.reach(release.Baking)
 	w.run(2 * time.Minute)
 	w.cluster.Seed(release.Green, img("9.9", time.Time{}), 3)
-	w.run(20 * time.Minute)
-	if s := w.state(); len(s.Good) != 0 || s.Serving.Baked || s.Serving.Image.Tag != "9.9" {
+	w.run(14 * time.Minute)
+	if s := w.state(); len(s.Good) != 0 || s.Release.Phase != release.Baking || s.Serving.Image.Tag != "9.9" {
 		t.Errorf("good are %v, %v is live: %s", s.Good, s.Serving.Image, w.sentence())
+	}
+	w.reach(release.Canceled)
+	if s := w.state(); len(s.Good) != 1 || s.Good[0].Tag != "9.9" {
+		t.Errorf("good are %v: %s", s.Good, w.sentence())
 	}
 }
 

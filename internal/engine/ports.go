@@ -155,6 +155,9 @@ type Reading struct {
 	// Underway is set while the gateway carries out a write, by whomever: users may still
 	// meet what was there before.
 	Underway bool
+	// Warnings are what is wrong although Live is right, for instance a gateway that is
+	// stopped: each a sentence with its correction. Detail has them too.
+	Warnings []string
 	// Lag is for how long after its end a change may still be unknown to users' resolvers.
 	Lag time.Duration
 }

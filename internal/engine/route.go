@@ -20,8 +20,9 @@ type routing struct {
 	again  time.Time
 	losses int
 	// move is what seen is about: checks passed on the data path in a row.
-	move move
-	seen int
+	move    move
+	seen    int
+	failing failing
 }
 
 // move is the traffic of a release on its way to a color.
@@ -33,13 +34,16 @@ type move struct {
 // route begins or follows a gateway operation. Its answer is not taken for its success: it
 // is confirmed by reading back and, towards a new color, on the data path.
 func (w *worker) route(ctx context.Context, e release.Route) stepResult {
+	if !e.Write {
+		return w.clear(ctx, e)
+	}
 	seen := release.RouteObserved{Release: e.Release, To: e.To, Operation: e.Operation, Status: release.Underway}
 	r := stepResult{}
 	if e.Operation != "" {
 		r.Wait = w.Poll
 	}
 	if m := (move{e.Release, e.To}); w.routing.move != m {
-		w.routing.move, w.routing.seen = m, 0
+		w.routing.move, w.routing.seen, w.routing.failing = m, 0, failing{}
 	}
 	op, err := w.operation(ctx, e)
 	seen.Operation, seen.Detail = op.Token, op.Detail
@@ -50,6 +54,8 @@ func (w *worker) route(ctx context.Context, e release.Route) stepResult {
 		return w.lost(seen, err.Error())
 	case err != nil:
 		return failed(err)
+	case op.Lost && op.Denied:
+		return w.denied(ctx, seen, denial(op.Detail))
 	case op.Lost:
 		return w.lost(seen, op.Detail)
 	case !op.Done:
@@ -57,6 +63,45 @@ func (w *worker) route(ctx context.Context, e release.Route) stepResult {
 		return r
 	}
 	return w.confirm(ctx, e, seen)
+}
+
+// clear finds out whether traffic may move to a new color: the gateway is at rest, since
+// a write would cancel what another writer does, and the color carries what the live one
+// carries now. It also finds out whether the checks of the public address pass before.
+func (w *worker) clear(ctx context.Context, e release.Route) stepResult {
+	seen := release.RouteObserved{Release: e.Release, To: e.To, Status: release.Underway}
+	reading, err := w.app.Gateway.Live(ctx)
+	if err != nil {
+		return failed(fmt.Errorf("read the gateway: %w", err))
+	}
+	if seen.Live = reading.Live; reading.Underway {
+		seen.Detail = "another change of the gateway is carried out first: " + reading.Detail
+		return stepResult{Seen: []release.Event{seen}, Wait: w.Poll}
+	}
+	events, why, err := w.notReady(ctx, e)
+	switch {
+	case errors.Is(err, ErrDenied):
+		return w.denied(ctx, seen, err)
+	case err != nil:
+		return failed(err)
+	case why != "":
+		seen.Detail = why
+		return stepResult{Seen: append(events, seen), Wait: w.Poll}
+	}
+	seen.Status = release.Clear
+	if e.From != "" && !w.record.State.Release.Force {
+		seen.Unconfirmed = w.alwaysUnseen(ctx, e.From, w.record.State.Serving.Image)
+	}
+	return saw(append(events, seen)...)
+}
+
+// alwaysUnseen is why the public address does not show a color at two tries.
+func (w *worker) alwaysUnseen(ctx context.Context, c release.Color, i release.Image) string {
+	why := w.unseen(ctx, c, i)
+	if why == "" || w.Sleep(ctx, w.Poll) != nil {
+		return why
+	}
+	return w.unseen(ctx, c, i)
 }
 
 func (w *worker) operation(ctx context.Context, e release.Route) (Operation, error) {
@@ -70,37 +115,82 @@ func (w *worker) operation(ctx context.Context, e release.Route) (Operation, err
 	if w.Now().Before(w.routing.again) && w.routing.to == e.To {
 		return Operation{Lost: true, Detail: w.record.State.Release.Progress.Detail}, nil
 	}
-	if why, err := w.notReady(ctx, e); why != "" || err != nil {
-		return Operation{Lost: true, Detail: why}, err
+	if w.record.State.Release.Phase == release.Switching { // else PrepareTarget has just looked
+		if _, why, err := w.notReady(ctx, e); why != "" || err != nil {
+			return Operation{Lost: true, Detail: why}, err
+		}
 	}
 	return w.write(ctx, e.To)
 }
 
-// notReady says why traffic must not be sent to a new color although its checks passed:
-// an operation that was lost is begun again minutes later, when its pods may be gone. When
-// what it runs was changed outside bluegreen, the checks were of something else: that is
-// ErrDenied, and stays so if it is changed back. A forced switch asks nothing, but takes
-// the color from any worker that still acts on it.
-func (w *worker) notReady(ctx context.Context, e release.Route) (string, error) {
-	r := w.record.State.Release
-	if r.Phase != release.Switching {
-		return "", nil // PrepareTarget has just looked
-	}
-	if r.Force {
-		return "", w.fenceOff(ctx, e.Release, e.To)
-	}
+// notReady says why traffic must not be sent to a new color although its checks passed,
+// and what both colors were seen to run. The live color may have grown meanwhile, and an
+// autoscaler may have made the other one smaller: the size is made right. When what it
+// runs was changed outside bluegreen, the checks were of something else: that is ErrDenied,
+// and stays so if it is changed back. Only the color that is to receive traffic can forbid
+// a switch: nothing is asked of the other one that is not remembered.
+func (w *worker) notReady(ctx context.Context, e release.Route) (seen []release.Event, why string, err error) {
 	o, err := w.app.Workloads.Observe(ctx, e.To, e.Image, 0)
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("look at %s before traffic goes there: %w", e.To, err)
-	case !o.Matches && o.Running.Digest == e.Image.Digest: // it may grow again
-		return fmt.Sprintf("%s is smaller than it was when it was checked: %s", e.To, o.Detail), nil
-	case !o.Matches:
-		return "", denial(fmt.Sprintf("%s runs %s, which is not what was checked: it was changed outside bluegreen", e.To, o.Running))
-	case o.Ready == 0:
-		return fmt.Sprintf("no pod of %s is ready: %s", e.To, o.Detail), nil
+	if err != nil {
+		return nil, "", fmt.Errorf("look at %s before traffic goes there: %w", e.To, err)
 	}
-	return "", nil
+	seen = append(seen, release.ColorSeen{Color: e.To, Seen: *observed(o)})
+	if w.record.State.Release.Force {
+		if o.Ready == 0 {
+			return seen, "", denial(fmt.Sprintf("no pod of %s is ready, so that users would be answered by nothing: %s", e.To, o.Detail))
+		}
+		return seen, "", w.fenceOff(ctx, e.Release, e.To)
+	}
+	size := e.Size
+	if e.From != "" {
+		live, err := w.app.Workloads.Observe(ctx, e.From, noImage, 0)
+		if err == nil {
+			seen = append(seen, release.ColorSeen{Color: e.From, Seen: *observed(live)})
+			size = orLarger(live.Replicas, size)
+		}
+	}
+	needed := sum(size)
+	if needed == 0 {
+		size, needed = o.Replicas, sum(o.Replicas)
+	}
+	switch {
+	case !o.Matches && o.Running.Digest != e.Image.Digest:
+		return seen, "", denial(fmt.Sprintf("%s runs %s, which is not what was checked: it was changed outside bluegreen%s", e.To, o.Running, by(o)))
+	case !o.Matches || smaller(o.Replicas, size):
+		if err := w.order(ctx, Order{Color: e.To, Image: e.Image, Size: size}); err != nil {
+			return seen, "", err
+		}
+		return seen, fmt.Sprintf("%s is brought to the size of the live color (%d pods) first: %s", e.To, needed, o.Detail), nil
+	case !w.app.Policy.Capacity.AtSwitch(o.Ready, needed):
+		return seen, fmt.Sprintf("%s does not carry the traffic yet, it needs %d ready pods: %s", e.To, needed, o.Detail), nil
+	}
+	return seen, "", nil
+}
+
+// orLarger is the present size, or the remembered one where the color is empty now.
+func orLarger(now, remembered []int32) []int32 {
+	if sum(now) == 0 {
+		return remembered
+	}
+	return now
+}
+
+// smaller reports whether a Deployment has fewer replicas than it needs.
+func smaller(have, needs []int32) bool {
+	for i := range min(len(have), len(needs)) {
+		if have[i] < needs[i] {
+			return true
+		}
+	}
+	return false
+}
+
+// by names who changed a color outside bluegreen, where that is known.
+func by(o Workload) string {
+	if o.ChangedBy == "" {
+		return ""
+	}
+	return " by " + o.ChangedBy
 }
 
 // denial is a reason, in words for people, that is ErrDenied.
@@ -160,16 +250,16 @@ func (w *worker) confirm(ctx context.Context, e release.Route, seen release.Rout
 	}
 	seen.Live = reading.Live
 	if reading.Live != e.To {
+		seen.Rival = true
 		return w.lost(seen, "another change won: "+reading.Detail)
 	}
 	during := w.app.During
 	if w.record.State.Release.Phase == release.Switching && w.routing.seen < len(during) {
 		found := during[w.routing.seen].Run(ctx, Subject{Release: e.Release, Color: e.To, Image: e.Image})
 		if found.Verdict != release.Passed {
-			w.routing.seen = 0
-			seen.Detail = "the gateway has moved, not yet seen on the data path: " + found.Detail
-			return stepResult{Seen: []release.Event{seen}, Wait: w.Poll}
+			return w.unconfirmed(ctx, e, seen, found.Detail)
 		}
+		w.routing.failing = failing{}
 		if w.routing.seen++; w.routing.seen < len(during) {
 			return stepResult{Seen: []release.Event{seen}, Wait: w.again(during, w.routing.seen)}
 		}
@@ -177,6 +267,41 @@ func (w *worker) confirm(ctx context.Context, e release.Route, seen release.Rout
 	seen.Status, seen.Detail = release.Confirmed, ""
 	w.routing.losses, w.routing.seen = 0, 0
 	return saw(seen)
+}
+
+// badAfter is for how long the public address must fail until a new version is bad from
+// its first moment: instances of a gateway follow one after the other.
+const badAfter = 10 * time.Second
+
+// failing counts the checks of the public address that failed in a row.
+type failing struct {
+	since time.Time
+	times int
+}
+
+// unconfirmed judges a check of the public address that does not pass although the gateway
+// has moved. While it passes for the color before, users are still there. Where it failed
+// before the switch as well, it says nothing of the new version.
+func (w *worker) unconfirmed(ctx context.Context, e release.Route, seen release.RouteObserved, why string) stepResult {
+	w.routing.seen = 0
+	f := &w.routing.failing
+	r := w.record.State.Release
+	switch {
+	case r.Unconfirmed != "":
+		seen.Status, seen.Detail = release.Confirmed, ""
+		return saw(seen)
+	case e.From != "" && w.unseen(ctx, e.From, w.record.State.Serving.Image) == "":
+		*f = failing{}
+	case f.times == 0:
+		*f = failing{since: w.Now(), times: 1}
+	default:
+		f.times++
+	}
+	seen.Detail = "the gateway has moved, not yet seen on the data path: " + why
+	if f.times >= max(2, w.app.Policy.ProbeMisses) && w.Now().Sub(f.since) >= badAfter {
+		seen.Status, seen.Detail = release.BadAtOnce, why
+	}
+	return stepResult{Seen: []release.Event{seen}, Wait: w.Poll}
 }
 
 // again is the wait before the n-th check: one that repeats the check before it waits.

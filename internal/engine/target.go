@@ -19,47 +19,75 @@ type targetSeen struct {
 
 // lookFirst makes a worker look at the rollback target itself before it begins to send
 // traffic there: another worker has seen it ready, perhaps long ago.
-func (t *targetSeen) lookFirst(effect release.Effect, s release.State, now time.Time) release.Effect {
+func (t *targetSeen) lookFirst(effect release.Effect, s release.State, p release.Policy, now time.Time) release.Effect {
 	route, ok := effect.(release.Route)
-	if !ok || s.Release.Phase != release.Returning || route.Operation != "" || now.Before(t.ready) {
+	if !ok || s.Release.Phase != release.Returning || s.Release.Progress.Forced || route.Operation != "" || now.Before(t.ready) {
 		return effect
 	}
-	return release.PrepareTarget{Release: route.Release, Target: s.Release.Progress.Target, From: s.Release.To}
+	s.Release.Progress.TargetReady = false
+	effect, _ = s.NextEffect(p, now)
+	return effect
 }
 
 // prepareTarget finds out whether the rollback target can take the traffic. It asks
 // nothing of the color that traffic is to leave: its pods, its cluster and its API may all
-// be gone.
+// be gone. Nothing that is written into the target's cluster is needed where image and size are right.
 func (w *worker) prepareTarget(ctx context.Context, e release.PrepareTarget) stepResult {
 	t := e.Target
 	o, err := w.app.Workloads.Observe(ctx, t.Color, t.Image, 0)
 	if err != nil {
-		health, herr := w.app.Gateway.Health(ctx, t.Color)
-		if herr != nil || !health.Healthy || w.failures == 0 || w.target.changed {
-			return failed(fmt.Errorf("look at %s: %w", t.Color, err))
-		}
-		return w.targetReady(e, "its cluster cannot be reached, but the gateway sees it healthy")
+		return w.targetUnseen(ctx, e, err)
 	}
-	small := sum(o.Replicas) < sum(t.Replicas) || sum(o.Replicas) == 0
-	if small {
+	changed := t.Image.Digest != "" && o.Running.Digest != t.Image.Digest
+	detail := o.Detail
+	if changed {
+		w.target.changed = true
+		detail = fmt.Sprintf("it runs %s%s, not %s, which it ran when it was live: %s", o.Running, by(o), t.Image, o.Detail)
+	}
+	if !changed && w.carries(ctx, e, o) {
+		if err := w.fenceOff(ctx, e.Release, t.Color); err != nil {
+			return failed(err)
+		}
+		return w.targetReady(e, o.Detail)
+	}
+	if reading, err := w.app.Gateway.Live(ctx); err == nil && reading.Live == t.Color && o.Ready > 0 {
+		return w.targetReady(e, "traffic was sent there outside bluegreen already")
+	}
+	if changed || smaller(o.Replicas, t.Replicas) || sum(o.Replicas) == 0 {
 		if err := w.order(ctx, Order{Color: t.Color, Image: t.Image, Size: t.Replicas}); err != nil {
 			return failed(err)
 		}
 	} else if err := w.fenceOff(ctx, e.Release, t.Color); err != nil {
 		return failed(err)
 	}
-	detail := o.Detail
+	return w.targetNotReady(e, o, detail)
+}
+
+// targetUnseen takes the gateway's word for a target whose cluster does not answer.
+func (w *worker) targetUnseen(ctx context.Context, e release.PrepareTarget, err error) stepResult {
+	health, herr := w.app.Gateway.Health(ctx, e.Target.Color)
+	if herr != nil || health.Unknown || !health.Healthy || w.failures == 0 || w.target.changed {
+		return failed(fmt.Errorf("look at %s: %w", e.Target.Color, err))
+	}
+	return w.targetReady(e, "its cluster cannot be reached, but the gateway sees it healthy")
+}
+
+// carries reports whether the target carries more than users have now: all that it needs,
+// or as much as makes a live color good, or more than the ready pods of the bad one. Those
+// count for nothing where its version is bad; then it is waited a while for more.
+func (w *worker) carries(ctx context.Context, e release.PrepareTarget, o Workload) bool {
+	needed := max(sum(e.Target.Replicas), sum(o.Replicas))
+	capacity := w.app.Policy.Capacity
+	waited := w.Now().Sub(w.record.State.Release.Since) > watchClosely
 	switch {
-	case !o.Matches && t.Image.Digest != "" && o.Running.Digest != t.Image.Digest:
-		w.target.changed = true
-		detail = fmt.Sprintf("it runs %s, not %s, which it ran when it was live", o.Running, t.Image)
-	case o.Ready > 0 && (o.Ready >= sum(o.Replicas) || o.Ready > w.readyNow(ctx, e.From)):
-		return w.targetReady(e, o.Detail)
+	case o.Ready == 0 || o.Ready < needed && capacity.FullRollback:
+		return false
+	case o.Ready >= needed || capacity.AsLive(o.Ready, needed):
+		return true
+	case e.Sick && waited:
+		return true
 	}
-	if reading, err := w.app.Gateway.Live(ctx); err == nil && reading.Live == t.Color && o.Ready > 0 {
-		return w.targetReady(e, "traffic was sent there outside bluegreen already")
-	}
-	return w.targetNotReady(e, detail)
+	return o.Ready > w.readyNow(ctx, e.From)
 }
 
 func (w *worker) targetReady(e release.PrepareTarget, why string) stepResult {
@@ -68,11 +96,13 @@ func (w *worker) targetReady(e release.PrepareTarget, why string) stepResult {
 }
 
 // targetNotReady looks again soon in the beginning, and with rests after a while.
-func (w *worker) targetNotReady(e release.PrepareTarget, why string) stepResult {
+func (w *worker) targetNotReady(e release.PrepareTarget, o Workload, why string) stepResult {
 	w.target.ready = time.Time{}
-	r := stepResult{Wait: w.Poll, Seen: []release.Event{
-		release.TargetObserved{Release: e.Release, Color: e.Target.Color, Detail: why},
-	}}
+	hopeless := o.Ready == 0 && o.Matches && (o.Status == release.Broken || o.Status == release.PullFailing)
+	r := stepResult{Wait: w.Poll, Seen: []release.Event{release.TargetObserved{
+		Release: e.Release, Color: e.Target.Color, Detail: why,
+		Hopeless: hopeless && w.Now().Sub(w.record.State.Release.Since) > watchClosely,
+	}}}
 	if w.Now().Sub(w.record.State.Release.Since) > watchClosely {
 		r.Failed = fmt.Errorf("%s cannot take the traffic back yet: %s", e.Target.Color, why)
 	}

@@ -205,7 +205,7 @@ func (w *worker) nextStep() release.Effect {
 		return periodic{task: w.tasks[0]}
 	}
 	effect, _ := w.pendingEffect()
-	return w.target.lookFirst(effect, w.record.State, w.Now())
+	return w.target.lookFirst(effect, w.record.State, w.app.Policy, w.Now())
 }
 
 // leaves reports whether the worker should leave the app.

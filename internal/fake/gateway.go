@@ -19,6 +19,7 @@ type Gateway struct {
 	now  func() time.Time
 
 	takes      time.Duration
+	early      bool          // it says that an operation has ended as soon as it is accepted
 	configured release.Color // "" points at something foreign
 	effective  release.Color
 	running    string
@@ -74,6 +75,20 @@ func (g *Gateway) SetHealth(c release.Color, h engine.Health) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.health[c] = h
+}
+
+// Slowly makes operations that begin from now on take the given time.
+func (g *Gateway) Slowly(takes time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.takes = takes
+}
+
+// SaysEndedEarly makes readings say that no operation is running, whatever runs.
+func (g *Gateway) SaysEndedEarly(early bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.early = early
 }
 
 // Rival writes as another client does: it cancels a running operation and takes effect
@@ -177,6 +192,9 @@ func (g *Gateway) Live(ctx context.Context) (engine.Reading, error) {
 		r = engine.Reading{Live: g.configured, Detail: "traffic goes to " + string(g.configured)}
 		if g.configured == "" {
 			r.Detail = "the rule points at a pool of neither color"
+		}
+		if op := g.operations[g.running]; op != nil && op.state == "running" && !g.early {
+			r.Underway, r.Detail = true, r.Detail+"; the gateway is Updating"
 		}
 		return nil
 	})

@@ -117,9 +117,14 @@ func (p *Profile) write(to release.Color, follows time.Duration) {
 func (p *Profile) Live(ctx context.Context) (engine.Reading, error) {
 	var r engine.Reading
 	err := p.hook.around("live", func() error {
-		r = engine.Reading{Live: p.Configured(), Detail: "traffic goes to " + string(p.Configured())}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		r = engine.Reading{Live: p.configured, Detail: "traffic goes to " + string(p.configured), Lag: p.ttl}
 		if r.Live == "" {
 			r.Detail = "the preferred endpoint is of neither color"
+		}
+		if known := p.known(); known != p.configured {
+			r.Underway, r.Detail = true, r.Detail+"; DNS still answers "+string(known)
 		}
 		return nil
 	})

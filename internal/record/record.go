@@ -52,6 +52,7 @@ type app struct {
 	Pause       note                 `json:"pause,omitzero"`
 	Drift       drift                `json:"drift,omitzero"`
 	Trouble     note                 `json:"trouble,omitzero"`
+	Alarmed     string               `json:"alarmed,omitempty"`
 	Overtaken   int                  `json:"overtaken,omitempty"`
 	Facts       int                  `json:"facts,omitempty"`
 	Ran         map[string]time.Time `json:"ran,omitempty"`
@@ -91,6 +92,8 @@ type observed struct {
 	Image    image     `json:"image,omitzero"`
 	Replicas []int32   `json:"replicas,omitempty"`
 	Ready    int32     `json:"ready,omitempty"`
+	By       string    `json:"by,omitempty"`
+	Needed   []int32   `json:"needed,omitempty"`
 	At       time.Time `json:"at,omitzero"`
 }
 
@@ -100,20 +103,21 @@ type checked struct {
 }
 
 type releaseForm struct {
-	ID       int       `json:"id,omitempty"`
-	Phase    string    `json:"phase,omitempty"`
-	Image    image     `json:"image,omitzero"`
-	To       string    `json:"to,omitempty"`
-	From     string    `json:"from,omitempty"`
-	By       string    `json:"by,omitempty"`
-	Why      string    `json:"why,omitempty"`
-	Force    bool      `json:"force,omitempty"`
-	Began    time.Time `json:"began,omitzero"`
-	Since    time.Time `json:"since,omitzero"`
-	Approved bool      `json:"approved,omitempty"`
-	Reason   string    `json:"reason,omitempty"`
-	Cause    string    `json:"cause,omitempty"`
-	Progress progress  `json:"progress,omitzero"`
+	ID          int       `json:"id,omitempty"`
+	Phase       string    `json:"phase,omitempty"`
+	Image       image     `json:"image,omitzero"`
+	To          string    `json:"to,omitempty"`
+	From        string    `json:"from,omitempty"`
+	By          string    `json:"by,omitempty"`
+	Why         string    `json:"why,omitempty"`
+	Force       bool      `json:"force,omitempty"`
+	Began       time.Time `json:"began,omitzero"`
+	Since       time.Time `json:"since,omitzero"`
+	Approved    bool      `json:"approved,omitempty"`
+	Unconfirmed string    `json:"unconfirmed,omitempty"`
+	Reason      string    `json:"reason,omitempty"`
+	Cause       string    `json:"cause,omitempty"`
+	Progress    progress  `json:"progress,omitzero"`
 }
 
 type progress struct {
@@ -122,11 +126,15 @@ type progress struct {
 	ReadySince  time.Time `json:"readySince,omitzero"`
 	PullFailing time.Time `json:"pullFailing,omitzero"`
 	Operation   string    `json:"operation,omitempty"`
+	Writes      bool      `json:"writes,omitempty"`
+	DeniedAt    time.Time `json:"deniedAt,omitzero"`
 	BakeUntil   time.Time `json:"bakeUntil,omitzero"`
 	ProbedAt    time.Time `json:"probedAt,omitzero"`
 	Misses      int       `json:"misses,omitempty"`
+	Short       int       `json:"short,omitempty"`
 	Target      target    `json:"target,omitzero"`
 	TargetReady bool      `json:"targetReady,omitempty"`
+	Forced      bool      `json:"forced,omitempty"`
 	Outcome     string    `json:"outcome,omitempty"`
 }
 
@@ -152,6 +160,7 @@ type drift struct {
 	Live   string    `json:"live,omitempty"`
 	Detail string    `json:"detail,omitempty"`
 	Since  time.Time `json:"since,omitzero"`
+	Back   time.Time `json:"back,omitzero"`
 }
 
 // Encode writes a record. What Decode found in it that this version does not know is
@@ -166,8 +175,8 @@ func Encode(r engine.Record) ([]byte, error) {
 			Blue: fromColor(s.Blue), Green: fromColor(s.Green), Release: fromRelease(s.Release), Releases: s.Releases,
 			Good: each(s.Good, fromImage), Waiting: image(s.Waiting), Newest: image(s.Newest),
 			Quarantined: each(s.Quarantined, fromQuarantine),
-			Hold:        note(s.Hold), Pause: note(s.Pause), Drift: drift{string(s.Drift.Live), s.Drift.Detail, s.Drift.Since},
-			Trouble: note(s.Trouble), Overtaken: s.SupersededInARow, Facts: s.Facts, Ran: r.Ran,
+			Hold:        note(s.Hold), Pause: note(s.Pause), Drift: drift{string(s.Drift.Live), s.Drift.Detail, s.Drift.Since, s.Drift.Back},
+			Trouble: note(s.Trouble), Alarmed: string(s.Alarmed), Overtaken: s.SupersededInARow, Facts: s.Facts, Ran: r.Ran,
 		},
 	}
 	data, err := json.Marshal(to)
@@ -198,7 +207,7 @@ func Decode(data []byte) (engine.Record, error) {
 		App: a.Name, Known: a.Known, Serving: a.Serving.core(), Blue: a.Blue.core(), Green: a.Green.core(),
 		Release: a.Release.core(), Releases: a.Releases, Good: each(a.Good, image.core), Waiting: a.Waiting.core(), Newest: a.Newest.core(),
 		Quarantined: each(a.Quarantined, quarantine.core), Hold: release.Note(a.Hold), Pause: release.Note(a.Pause),
-		Drift: release.Drift{Live: release.Color(a.Drift.Live), Detail: a.Drift.Detail, Since: a.Drift.Since}, Trouble: release.Note(a.Trouble), SupersededInARow: a.Overtaken, Facts: a.Facts,
+		Drift: release.Drift{Live: release.Color(a.Drift.Live), Detail: a.Drift.Detail, Since: a.Drift.Since, Back: a.Drift.Back}, Trouble: release.Note(a.Trouble), Alarmed: reason.Reason(a.Alarmed), SupersededInARow: a.Overtaken, Facts: a.Facts,
 	}
 	return r, nil
 }
@@ -240,7 +249,7 @@ func (s serving) core() release.Serving {
 func fromColor(c release.ColorState) color {
 	return color{
 		ordered{image(c.Ordered.Image), c.Ordered.Release, c.Ordered.At},
-		observed{image(c.Observed.Image), c.Observed.Replicas, c.Observed.Ready, c.Observed.At},
+		observed{image(c.Observed.Image), c.Observed.Replicas, c.Observed.Ready, c.Observed.By, c.Observed.Needed, c.Observed.At},
 		checked{image(c.Checked.Image), c.Checked.At}, c.Retired,
 	}
 }
@@ -248,7 +257,7 @@ func fromColor(c release.ColorState) color {
 func (c color) core() release.ColorState {
 	return release.ColorState{
 		Ordered:  release.Ordered{Image: c.Ordered.Image.core(), Release: c.Ordered.Release, At: c.Ordered.At},
-		Observed: release.Observed{Image: c.Observed.Image.core(), Replicas: c.Observed.Replicas, Ready: c.Observed.Ready, At: c.Observed.At},
+		Observed: release.Observed{Image: c.Observed.Image.core(), Replicas: c.Observed.Replicas, Ready: c.Observed.Ready, By: c.Observed.By, Needed: c.Observed.Needed, At: c.Observed.At},
 		Checked:  release.Checked{Image: c.Checked.Image.core(), At: c.Checked.At}, Retired: c.Retired,
 	}
 }
@@ -257,9 +266,10 @@ func fromRelease(r release.Release) releaseForm {
 	p := r.Progress
 	return releaseForm{
 		ID: r.ID, Phase: string(r.Phase), Image: image(r.Image), To: string(r.To), From: string(r.From), By: r.By, Why: r.Why,
-		Force: r.Force, Began: r.Began, Since: r.Since, Approved: r.Approved, Reason: string(r.Reason), Cause: r.Cause,
+		Force: r.Force, Began: r.Began, Since: r.Since, Approved: r.Approved, Unconfirmed: r.Unconfirmed, Reason: string(r.Reason), Cause: r.Cause,
 		Progress: progress{
 			Detail: p.Detail, Ready: p.Ready, ReadySince: p.ReadySince, PullFailing: p.PullFailing, Operation: p.Operation,
+			Writes: p.Writes, DeniedAt: p.DeniedAt, Short: p.Short, Forced: p.Forced,
 			BakeUntil: p.BakeUntil, ProbedAt: p.ProbedAt, Misses: p.Misses, Target: fromTarget(p.Target), TargetReady: p.TargetReady, Outcome: string(p.Outcome),
 		},
 	}
@@ -269,9 +279,10 @@ func (r releaseForm) core() release.Release {
 	p := r.Progress
 	return release.Release{
 		ID: r.ID, Phase: release.Phase(r.Phase), Image: r.Image.core(), To: release.Color(r.To), From: release.Color(r.From), By: r.By, Why: r.Why,
-		Force: r.Force, Began: r.Began, Since: r.Since, Approved: r.Approved, Reason: reason.Reason(r.Reason), Cause: r.Cause,
+		Force: r.Force, Began: r.Began, Since: r.Since, Approved: r.Approved, Unconfirmed: r.Unconfirmed, Reason: reason.Reason(r.Reason), Cause: r.Cause,
 		Progress: release.Progress{
 			Detail: p.Detail, Ready: p.Ready, ReadySince: p.ReadySince, PullFailing: p.PullFailing, Operation: p.Operation,
+			Writes: p.Writes, DeniedAt: p.DeniedAt, Short: p.Short, Forced: p.Forced,
 			BakeUntil: p.BakeUntil, ProbedAt: p.ProbedAt, Misses: p.Misses, Target: p.Target.core(), TargetReady: p.TargetReady, Outcome: release.Phase(p.Outcome),
 		},
 	}

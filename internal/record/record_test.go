@@ -92,7 +92,22 @@ func TestTheStoredFormStaysAsItIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden.Check(t, "testdata/schema2.json", string(data)+"\n")
+	golden.Check(t, "testdata/schema3.json", string(data)+"\n")
+}
+
+// A record that the version before wrote is read whole, and nothing of it is unknown.
+func TestARecordOfSchema2IsRead(t *testing.T) {
+	data, err := os.ReadFile("testdata/schema2.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := read(t, data)
+	if r.State.Release.Phase != release.Baking || r.State.Serving.Previous.Image.Digest == "" || len(r.State.Good) != 2 || r.Unknown != nil {
+		t.Errorf("%+v", r)
+	}
+	if diff := cmp.Diff(r, read(t, written(t, r))); diff != "" {
+		t.Errorf("it is not stored in the present form (-had +read):\n%s", diff)
+	}
 }
 
 func TestEveryFieldOfEntriesAndFactsIsStored(t *testing.T) {
@@ -204,7 +219,7 @@ func TestFieldsOfANewerVersionAreKept(t *testing.T) {
 	for _, place := range places {
 		newer = with(t, newer, map[string]any{"rain": 1e3, "wind": "north"}, place...)
 	}
-	newer = with(t, newer, 3, "app", "schema")
+	newer = with(t, newer, 4, "app", "schema")
 	r := read(t, newer)
 	r.State.Quarantined = append(r.State.Quarantined, release.Quarantine{Why: "one more"}) // the others keep their fields
 	r.State.SupersededInARow = 77
@@ -212,7 +227,7 @@ func TestFieldsOfANewerVersionAreKept(t *testing.T) {
 	if strings.Count(string(again), `"weather":{"rain":1000,"wind":"north"}`) != len(places) {
 		t.Errorf("not every field was kept:\n%s", again)
 	}
-	if back := read(t, again); back.State.SupersededInARow != 77 || back.Schema != 3 {
+	if back := read(t, again); back.State.SupersededInARow != 77 || back.Schema != 4 {
 		t.Errorf("%+v", back)
 	}
 	plain := read(t, written(t, full()))

@@ -168,7 +168,7 @@ func toV1(s release.State) stateV1 {
 	v := stateV1{
 		App: s.App, Known: s.Known, Live: string(s.Serving.Color), Blue: toSlotV1(s, release.Blue), Green: toSlotV1(s, release.Green),
 		Waiting: image(s.Waiting), Newest: image(s.Newest), Quarantined: each(s.Quarantined[max(0, len(s.Quarantined)-mostV1):], fromQuarantine),
-		Hold: note(s.Hold), Pause: note(s.Pause), Drift: drift{string(s.Drift.Live), s.Drift.Detail, s.Drift.Since}, Trouble: note(s.Trouble), Overtaken: s.SupersededInARow, Facts: s.Facts,
+		Hold: note(s.Hold), Pause: note(s.Pause), Drift: drift{Live: string(s.Drift.Live), Detail: s.Drift.Detail, Since: s.Drift.Since}, Trouble: note(s.Trouble), Overtaken: s.SupersededInARow, Facts: s.Facts,
 	}
 	r, p := s.Release, s.Release.Progress
 	v.Release = releaseV1{

@@ -71,6 +71,7 @@ var Commands = []Verb{
 	},
 	{
 		Command: Rollback, Does: "Return traffic to the color that served before", Moves: true,
+		Takes:    []Field{{Name: "force", Kind: "flag", Help: "take the rollback target although it is not seen ready; it is recorded"}},
 		Refusals: []reason.Reason{reason.NotServed, reason.Drifted, reason.NoTarget},
 		decide:   (*decision).rollback,
 	},
@@ -90,7 +91,7 @@ var Commands = []Verb{
 		decide:   (*decision).resume,
 	},
 	{
-		Command: Cancel, Does: "Give up a release without traffic, or an image that waits",
+		Command: Cancel, Does: "Give up a release without traffic, an image that waits, or a return that cannot be carried out",
 		Refusals: []reason.Reason{reason.RollBackInstead, reason.NothingToCancel},
 		decide:   (*decision).cancel,
 	},
@@ -150,7 +151,7 @@ func (d *decision) switchTo(c Commanded) {
 		d.report(Refused, reason.NothingThere, a)
 	case bad && !c.Force:
 		d.report(Refused, reason.Quarantined, about{Image: image, At: q.Since, Detail: q.Why, ForceWouldHelp: true})
-	case c.Force && s.Color(to).Retired:
+	case c.Force && (s.Color(to).Retired || s.Color(to).Observed.Ready == 0):
 		d.report(Refused, reason.IsScaledDown, a)
 	default:
 		d.start(image, to, c.By, c.Why)
@@ -204,17 +205,30 @@ func (d *decision) promote(c Commanded) {
 func (d *decision) rollback(c Commanded) {
 	s, r := d.s, d.s.Release
 	switch {
+	case r.Phase == Returning && c.Force:
+		d.forceReturn(c)
 	case r.Phase == Returning:
+		d.s.Release.Progress.DeniedAt = time.Time{} // it is tried again at once
 		d.report(Decided, reason.AlreadyReturning, about{Color: r.From})
 	case !s.Drift.IsZero():
 		d.report(Refused, reason.Drifted, about{})
 	case s.RollbackTarget().Color != "":
 		d.turnBack(RolledBack, reason.RolledBack, about{By: c.By, Why: c.Why})
-	case r.Phase.Preparing():
+		if c.Force && d.s.Release.Phase == Returning {
+			d.forceReturn(c)
+		}
+	case r.untouched():
 		d.report(Refused, reason.NotServed, about{})
 	default:
 		d.report(Refused, reason.NoTarget, about{})
 	}
+}
+
+// forceReturn sends traffic to the rollback target whatever was seen of it.
+func (d *decision) forceReturn(c Commanded) {
+	r := &d.s.Release
+	r.Progress.Forced, r.Progress.DeniedAt = true, time.Time{}
+	d.report(Decided, reason.ReturnForced, about{Color: r.From, By: c.By, Why: c.Why})
 }
 
 func (d *decision) extend(c Commanded) {
@@ -272,8 +286,12 @@ func (d *decision) cancel(c Commanded) {
 	s, r := &d.s, d.s.Release
 	a := about{By: c.By, Why: c.Why, Image: s.Waiting}
 	switch {
-	case r.Phase.Preparing():
+	case r.untouched():
 		d.end(Canceled, Decided, reason.Canceled, a)
+	case r.Phase == Returning && s.Serving.Color == r.To && !s.Trouble.IsZero():
+		a.Color = r.To
+		d.end(Failed, Decided, reason.ReturnGivenUp, a)
+		s.Hold = Note{By: c.By, Why: c.Why, Since: d.now}
 	case r.Phase.Moving() && s.Waiting.IsZero():
 		d.report(Refused, reason.RollBackInstead, about{})
 	case !s.Waiting.IsZero():

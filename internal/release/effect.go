@@ -1,6 +1,10 @@
 package release
 
-import "time"
+import (
+	"time"
+
+	"bluegreen/internal/release/reason"
+)
 
 // Effect is one thing to be carried out. Every effect may be repeated.
 type Effect interface{ effect() }
@@ -27,21 +31,27 @@ type Verify struct {
 	Image   Image
 }
 
-// Route is to move traffic to a color, or to go on doing so when Operation is set.
+// Route is to move traffic to a color, or to go on doing so when Operation is set. Towards
+// a new color nothing is written before Write is set: until then it is to be found out
+// whether the color can carry Size, or what From has now.
 type Route struct {
 	Release   int
 	To        Color
 	From      Color
 	Image     Image
+	Size      []int32
+	Write     bool
 	Operation string
 }
 
 // PrepareTarget is to find out whether the rollback target can take traffic, and to bring
-// it up to the size that it had where it was scaled down.
+// it back to the image and the size that it had where it has others. Sick is set when the
+// ready pods of From serve nobody well: its version is known to be bad.
 type PrepareTarget struct {
 	Release int
 	Target  Target
 	From    Color
+	Sick    bool
 }
 
 // Probe is to look at live traffic and at the rollback target.
@@ -77,7 +87,7 @@ func (s State) NextEffect(p Policy, now time.Time) (Effect, time.Time) {
 	case Deploying:
 		live := s.Serving.Color
 		return Deploy{
-			Release: r.ID, Color: r.To, Image: r.Image, Live: live, Size: s.Color(live).Observed.Replicas,
+			Release: r.ID, Color: r.To, Image: r.Image, Live: live, Size: s.Color(live).Observed.size(),
 			Cleared: s.Color(r.To).Ordered.Release == r.ID,
 		}, now
 	case Verifying:
@@ -88,21 +98,32 @@ func (s State) NextEffect(p Policy, now time.Time) (Effect, time.Time) {
 		}
 		return nil, time.Time{}
 	case Switching:
-		return Route{Release: r.ID, To: r.To, From: r.From, Image: r.Image, Operation: r.Progress.Operation}, now
+		return Route{
+			Release: r.ID, To: r.To, From: r.From, Image: r.Image, Operation: r.Progress.Operation,
+			Size: s.Color(r.From).Observed.size(), Write: r.Progress.Writes,
+		}, now
 	case Baking:
 		return s.probe(p, now)
 	case Returning:
-		return s.bringBack(), now
+		return s.bringBack(now)
 	}
 	return s.retire(p, now)
 }
 
-func (s State) bringBack() Effect {
+// deniedEvery is how often the gateway is written to while only an operator can fix why it
+// refuses.
+const deniedEvery = 10 * time.Minute
+
+func (s State) bringBack(now time.Time) (Effect, time.Time) {
 	r := s.Release
-	if t := r.Progress.Target; !r.Progress.TargetReady {
-		return PrepareTarget{Release: r.ID, Target: t, From: r.To}
+	p := r.Progress
+	if again := p.DeniedAt.Add(deniedEvery); !p.DeniedAt.IsZero() && now.Before(again) {
+		return nil, again
 	}
-	return Route{Release: r.ID, To: r.From, From: r.To, Image: r.Progress.Target.Image, Operation: r.Progress.Operation}
+	if !p.TargetReady && !p.Forced {
+		return PrepareTarget{Release: r.ID, Target: p.Target, From: r.To, Sick: r.Reason != reason.TooFewReady}, now
+	}
+	return Route{Release: r.ID, To: r.From, From: r.To, Image: p.Target.Image, Write: true, Operation: p.Operation}, now
 }
 
 func (s State) probe(p Policy, now time.Time) (Effect, time.Time) {

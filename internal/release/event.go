@@ -37,13 +37,25 @@ type Commanded struct {
 	For     time.Duration
 }
 
-// Looked says what the gateway was seen to do. Live is "" when the rules point at neither
-// color, or not all at the same; Detail then says what they point at. Blue and Green are
-// what the colors were seen to run; nil when that was not looked at, or could not be seen.
+// Looked says what the gateway was seen to point at. Live is "" when the rules point at
+// neither color, or not all at the same; Detail then says what they point at. Underway is
+// set while an accepted write has not ended, and users may meet what was there before; Lag
+// is for how long resolvers follow after its end. Unseen is why the public address does
+// not show users on that color, "" when it does or was not asked. Blue and Green are what the colors were seen to run; nil when that was not looked at, or
+// could not be seen.
 type Looked struct {
 	Live        Color
 	Detail      string
+	Underway    bool
+	Lag         time.Duration
+	Unseen      string
 	Blue, Green *Observed
+}
+
+// ColorSeen says what a color was seen to run, beside what a step is about.
+type ColorSeen struct {
+	Color Color
+	Seen  Observed
 }
 
 // DeployCleared says that the gateway was read and sends no traffic to the color that a
@@ -79,7 +91,7 @@ const (
 	Undecided Verdict = "undecided" // not passed yet; trying again may change it
 	Passed    Verdict = "passed"
 	Refuted   Verdict = "refuted" // trying again cannot change it
-	Unknown   Verdict = "unknown" // the check could not be made: tried again before a switch, failed in the bake
+	Unknown   Verdict = "unknown" // the check could not be made; never counted as passed
 )
 
 // ChecksObserved says what the checks on the idle color found. Seen is what the color ran
@@ -97,38 +109,48 @@ type Routing string
 
 const (
 	Underway  Routing = "underway"
+	Clear     Routing = "clear"     // the color can carry the traffic: the write may follow
+	BadAtOnce Routing = "bad"       // moved, and the public address fails with the new version
 	Confirmed Routing = "confirmed" // read back, and seen on the data path
 	Lost      Routing = "lost"      // superseded, failed or unknown: to be begun again from a fresh read
 	Denied    Routing = "denied"    // the gateway refuses until an operator fixes something
 )
 
 // RouteObserved says how a gateway operation towards To is doing. Live is what the
-// gateway pointed at when it was last read, "" when that is not known.
+// gateway pointed at when it was last read, "" when that is not known. Unconfirmed is, with
+// Clear, why the checks of the public address fail before any traffic has moved. Rival is
+// set when another writer's change took the place of the operation.
 type RouteObserved struct {
-	Release   int
-	To        Color
-	Status    Routing
-	Operation string
-	Live      Color
-	Detail    string
+	Release     int
+	To          Color
+	Status      Routing
+	Operation   string
+	Live        Color
+	Unconfirmed string
+	Rival       bool
+	Detail      string
 }
 
-// TargetObserved says whether the rollback target can take the traffic.
+// TargetObserved says whether the rollback target can take the traffic. Hopeless is set
+// when waiting longer does not help.
 type TargetObserved struct {
-	Release int
-	Color   Color
-	Ready   bool
-	Detail  string
+	Release  int
+	Color    Color
+	Ready    bool
+	Hopeless bool
+	Detail   string
 }
 
 // Probed says how the live color and the rollback target looked during the bake. Live and
-// Target are what they were seen to run; nil when that could not be seen.
+// Target are what they were seen to run; nil when that could not be seen. Checks is the
+// verdict at the public address: Passed, Refuted, or Unknown where none is configured or
+// could be made. The details are words for people.
 type Probed struct {
 	Release      int
-	LiveOK       bool
-	TargetOK     bool
 	Live, Target *Observed
+	Checks       Verdict
 	Detail       string
+	TargetDetail string
 }
 
 // Retired says that the idle color has been scaled down.
@@ -144,6 +166,7 @@ func (ImagePushed) event()     {}
 func (AlertFired) event()      {}
 func (Commanded) event()       {}
 func (Looked) event()          {}
+func (ColorSeen) event()       {}
 func (DeployCleared) event()   {}
 func (RolloutObserved) event() {}
 func (ChecksObserved) event()  {}

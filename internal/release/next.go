@@ -1,6 +1,7 @@
 package release
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -17,6 +18,9 @@ const (
 	// observedEvery is how old an observation that did not change may become before its
 	// time is written again: each write is a commit.
 	observedEvery = time.Minute
+	// UnseenFor is for how long users are looked for at the public address after a change.
+	// Then a check that does not pass says more of the color than of the gateway.
+	UnseenFor = 2 * time.Minute
 )
 
 // Next returns the state after the event, and the facts to report. An event that means
@@ -32,6 +36,8 @@ func Next(s State, e Event, p Policy, now time.Time) (State, []Fact) {
 		d.commanded(e)
 	case Looked:
 		d.looked(e)
+	case ColorSeen:
+		d.seen(e)
 	case DeployCleared:
 		d.cleared(e)
 	case RolloutObserved:
@@ -50,6 +56,9 @@ func Next(s State, e Event, p Policy, now time.Time) (State, []Fact) {
 		d.stepFailed(e.Detail)
 	}
 	d.settle()
+	if d.s.Trouble.IsZero() {
+		d.s.Alarmed = ""
+	}
 	return d.s, d.facts
 }
 
@@ -143,12 +152,13 @@ func (d *decision) turnBack(outcome Phase, why reason.Reason, a about) {
 	s := &d.s
 	t := s.RollbackTarget()
 	if t.Color == "" {
+		d.serveFirst()
 		a.Then = d.words(reason.NothingBefore, about{})
 		d.fail(why, a)
 		return
 	}
 	cause := d.words(why, a)
-	if r := s.Release; !r.Phase.Moving() {
+	if r := s.Release; !r.Phase.Moving() || r.untouched() {
 		d.makeWay()
 		s.Release = Release{
 			ID: s.Serving.Release, Image: s.Serving.Image, To: s.Serving.Color, From: t.Color,
@@ -165,7 +175,7 @@ func (d *decision) turnBack(outcome Phase, why reason.Reason, a about) {
 // image that came by a push waits: it may hold the fix.
 func (d *decision) makeWay() {
 	r := d.s.Release
-	if !r.Phase.Preparing() {
+	if !r.untouched() {
 		return
 	}
 	if r.By == "" && d.s.Waiting.IsZero() {
@@ -189,17 +199,33 @@ func (d *decision) looked(e Looked) {
 		return
 	}
 	if !s.Drift.IsZero() {
-		s.Drift = Drift{}
-		d.report(Decided, reason.DriftEnded, about{Color: e.Live})
+		d.driftBack(e)
 	}
-	d.compare(map[Color]*Observed{Blue: e.Blue, Green: e.Green}[e.Live])
+	for c, o := range map[Color]*Observed{Blue: e.Blue, Green: e.Green} {
+		if o != nil {
+			d.seen(ColorSeen{Color: c, Seen: *o})
+		}
+	}
+}
+
+// seen records what a color was seen to run.
+func (d *decision) seen(e ColorSeen) {
+	if e.Color == d.s.Serving.Color {
+		d.compare(e.Seen)
+	} else {
+		d.observe(e.Color, e.Seen)
+	}
 }
 
 // takeOver records an app as it is found. A live color that runs nothing counts as nothing live.
 func (d *decision) takeOver(e Looked) {
 	s := &d.s
-	if e.Live == "" {
+	switch {
+	case e.Live == "":
 		d.stepFailed(d.words(reason.AmbiguousGateway, about{Detail: e.Detail}))
+		return
+	case !e.Reached(s.Serving.Since, d.now): // an operator has accepted it, and users still follow
+		d.stepFailed(d.words(reason.GatewayUnderway, about{Detail: cmp.Or(e.Unseen, e.Detail)}))
 		return
 	}
 	s.Known = true
@@ -208,6 +234,9 @@ func (d *decision) takeOver(e Looked) {
 		if seen != nil {
 			found := *seen
 			found.Image, found.At = was.named(seen.Image), d.now
+			if n := total(found.Replicas); n > 0 && found.Ready >= n {
+				found.Needed = found.Replicas
+			}
 			*s.color(c) = ColorState{Observed: found}
 		}
 	}
@@ -224,8 +253,11 @@ func (d *decision) takeOver(e Looked) {
 // observe records what a color was seen to run. An image that is known already keeps its tag.
 func (d *decision) observe(c Color, seen Observed) {
 	o := &d.s.color(c).Observed
-	seen.Image = d.s.named(seen.Image)
-	unchanged := seen.Image.Same(o.Image) && seen.Image.Tag == o.Image.Tag && slices.Equal(seen.Replicas, o.Replicas) && seen.Ready == o.Ready && d.now.Sub(o.At) < observedEvery
+	seen.Image, seen.Needed = d.s.named(seen.Image), o.Needed
+	if n := total(seen.Replicas); n > 0 && seen.Ready >= n {
+		seen.Needed = seen.Replicas
+	}
+	unchanged := seen.Image.Same(o.Image) && seen.Image.Tag == o.Image.Tag && slices.Equal(seen.Replicas, o.Replicas) && seen.Ready == o.Ready && seen.By == o.By && slices.Equal(seen.Needed, o.Needed) && d.now.Sub(o.At) < observedEvery
 	if unchanged && !d.s.color(c).Ordered.At.After(o.At) {
 		return
 	}
@@ -245,25 +277,36 @@ func (s State) named(i Image) Image {
 	return i
 }
 
-// compare corrects what is recorded of the live color, when it was seen to run something
-// else: it was changed outside bluegreen, or traffic was forced to an unknown image.
-func (d *decision) compare(seen *Observed) {
-	s := &d.s
-	if seen == nil {
+// driftBack ends a drift when users are where the record has them, which an accepted write
+// does not say.
+func (d *decision) driftBack(e Looked) {
+	x := &d.s.Drift
+	switch {
+	case e.Underway:
+		x.Back = time.Time{}
 		return
+	case x.Back.IsZero():
+		x.Back = d.now
 	}
-	d.observe(s.Serving.Color, *seen)
-	if seen.Image.Digest == "" || seen.Image.Digest == s.Serving.Image.Digest {
-		return
+	if e.Reached(x.Back, d.now) {
+		*x = Drift{}
+		d.report(Decided, reason.DriftEnded, about{Color: e.Live})
 	}
-	was := s.Serving.Image
-	s.Serving.Image = s.named(seen.Image)
-	d.report(NeedsHelp, reason.LiveChanged, about{Color: s.Serving.Color, Image: s.Serving.Image, Other: was})
+}
+
+// Reached reports whether a change that was there at a time has reached all users.
+func (e Looked) Reached(since, now time.Time) bool {
+	follow := e.Lag
+	if e.Unseen != "" {
+		follow = max(e.Lag, UnseenFor)
+	}
+	return !e.Underway && now.Sub(since) >= follow
 }
 
 func (d *decision) drifted(live Color, detail string) {
 	s := &d.s
-	if !s.Drift.IsZero() && s.Drift.Live == live && s.Drift.Detail == detail {
+	if !s.Drift.IsZero() && s.Drift.Live == live && (live != "" || s.Drift.Detail == detail) {
+		s.Drift.Detail, s.Drift.Back = detail, time.Time{}
 		return
 	}
 	s.Drift = Drift{Live: live, Detail: detail, Since: d.now}
@@ -285,6 +328,7 @@ func (d *decision) cleared(e DeployCleared) {
 	}
 	s.Trouble = Note{}
 	c := s.color(r.To)
+	c.Observed.Needed = nil // it was that of another image
 	c.Ordered, c.Checked, c.Retired = Ordered{Image: r.Image, Release: r.ID, At: d.now}, Checked{}, false
 	if t := s.Serving.Previous; t.Color == r.To && !t.Image.Same(r.Image) {
 		s.Serving.Previous = Target{}
@@ -329,6 +373,8 @@ func (d *decision) overdue() {
 		d.fail(reason.RolloutTimedOut, about{Span: d.p.RolloutTimeout, Detail: detail})
 	case r.Phase == Verifying && d.now.Sub(r.Since) >= d.p.VerifyTimeout:
 		d.fail(reason.ChecksTimedOut, about{Span: d.p.VerifyTimeout, Detail: detail})
+	case r.Phase == Switching && d.now.Sub(r.Since) >= d.p.SwitchTimeout && !r.Progress.Writes:
+		d.fail(reason.SwitchTimedOut, about{Span: d.p.SwitchTimeout, Detail: detail, Then: d.words(reason.NoneMoved, about{})})
 	case r.Phase == Switching && d.now.Sub(r.Since) >= d.p.SwitchTimeout:
 		d.turnBack(Failed, reason.SwitchTimedOut, about{Span: d.p.SwitchTimeout, Detail: detail})
 	}
@@ -381,138 +427,6 @@ func (d *decision) beginSwitch(why reason.Reason) {
 	d.enter(Switching, why, about{Color: r.To})
 }
 
-func (d *decision) route(e RouteObserved) {
-	r := &d.s.Release
-	forward := r.Phase == Switching && e.To == r.To
-	back := r.Phase == Returning && e.To == r.From
-	if e.Release != r.ID || !forward && !back {
-		return
-	}
-	p := &r.Progress
-	p.Detail, p.Operation = e.Detail, e.Operation
-	if e.Status == Lost || e.Status == Denied {
-		p.TargetReady = false // it is looked at again before traffic is sent there again
-	}
-	if e.Status != Denied {
-		d.s.Trouble = Note{}
-	}
-	switch {
-	case e.Status == Confirmed && forward:
-		d.switched()
-	case e.Status == Confirmed:
-		d.returned()
-	case e.Status == Denied && back:
-		d.stepFailed(e.Detail)
-	case e.Status == Denied && (e.Live == r.From || r.From == ""):
-		d.fail(reason.SwitchDenied, about{Detail: e.Detail})
-	case e.Status == Denied:
-		d.turnBack(Failed, reason.SwitchDenied, about{Detail: e.Detail})
-	default:
-		d.overdue()
-	}
-}
-
-// switched records what serves now, and what served before as the rollback target.
-func (d *decision) switched() {
-	s, r := &d.s, &d.s.Release
-	s.Serving = Serving{
-		Color: r.To, Image: r.Image, Since: d.now, Release: r.ID, RoutedAt: r.Since, Previous: s.standing(),
-	}
-	s.Serving.Until = s.Serving.until(d.p)
-	bake := d.now.Add(d.p.Bake)
-	d.enter(Baking, reason.Switched, about{Color: r.To, Image: r.Image, At: bake, To: r.From})
-	r.Progress.BakeUntil, r.Progress.ProbedAt = bake, d.now
-}
-
-// returned records that the rollback target serves again. It stays without a rollback
-// target of its own, since the color that lost the traffic is bad.
-func (d *decision) returned() {
-	s, r := &d.s, &d.s.Release
-	t, cause, outcome := r.Progress.Target, r.Cause, r.Progress.Outcome
-	if s.Serving.Color != t.Color {
-		s.Serving = Serving{Color: t.Color, Image: t.Image, Since: d.now, Baked: slices.ContainsFunc(s.Good, t.Image.Same)}
-	}
-	s.color(r.To).Checked, s.color(t.Color).Retired = Checked{}, false
-	why := r.Reason
-	if outcome != RolledBack {
-		d.fail(reason.Returned, about{Color: t.Color, Detail: cause})
-		r.Reason = why
-		return
-	}
-	d.end(RolledBack, ReleaseReturned, reason.Returned, about{Color: t.Color, Detail: cause})
-	r.Reason = why
-	d.quarantine(r.Image, cause)
-	s.Hold = Note{By: "bluegreen", Why: cause, Since: d.now}
-	d.report(HoldSet, reason.HoldAfterRollback, about{Image: r.Image})
-}
-
-// quarantine keeps an image from going live by itself, as the rollback target too.
-func (d *decision) quarantine(i Image, why string) {
-	s := &d.s
-	if s.Serving.Previous.Image.Same(i) {
-		s.Serving.Previous = Target{}
-	}
-	if i.Digest == "" {
-		return
-	}
-	s.Good = slices.DeleteFunc(slices.Clone(s.Good), i.Same)
-	s.Quarantined = slices.DeleteFunc(slices.Clone(s.Quarantined), func(q Quarantine) bool { return q.Image.Digest == i.Digest })
-	s.Quarantined = append(s.Quarantined, Quarantine{Image: i, Why: why, Since: d.now})
-	s.Quarantined = s.Quarantined[max(0, len(s.Quarantined)-quarantines):]
-}
-
-func (d *decision) targetSeen(e TargetObserved) {
-	r := &d.s.Release
-	if e.Release != r.ID || r.Phase != Returning || e.Color != r.From {
-		return
-	}
-	r.Progress.TargetReady = e.Ready
-	if e.Ready {
-		r.Progress.Detail = e.Detail // trouble ends with the gateway's answer, or each denial would be reported anew
-		return
-	}
-	d.stepFailed(d.words(reason.TargetNotReady, about{Color: r.From, Detail: e.Detail}))
-}
-
-func (d *decision) probed(e Probed) {
-	r := &d.s.Release
-	if e.Release != r.ID || r.Phase != Baking {
-		return
-	}
-	d.compare(e.Live)
-	if e.Target != nil && r.From != "" {
-		d.observe(r.From, *e.Target)
-	}
-	p := &r.Progress
-	d.s.Trouble, p.ProbedAt, p.Detail = Note{}, d.now, e.Detail
-	if e.LiveOK {
-		p.Misses = 0
-	} else {
-		p.Misses++
-	}
-	if !e.TargetOK {
-		d.stepFailed(d.words(reason.TargetUnhealthy, about{Detail: e.Detail}))
-	}
-	switch {
-	case p.Misses >= max(1, d.p.ProbeMisses):
-		d.turnBack(RolledBack, reason.ProbesFailed, about{Count: p.Misses, Detail: e.Detail})
-	case p.Misses == 0 && !d.now.Before(d.s.bakeUntil(d.p)):
-		d.complete(reason.BakeEnded, about{})
-	}
-}
-
-// complete ends a bake well: from now on the image counts as good.
-func (d *decision) complete(why reason.Reason, a about) {
-	s, r := &d.s, d.s.Release
-	s.Serving.Baked = s.Serving.Image.Same(r.Image) // or it was changed outside bluegreen meanwhile
-	if s.Serving.Baked {
-		s.Good = append([]Image{r.Image}, slices.DeleteFunc(slices.Clone(s.Good), r.Image.Same)...)
-		s.Good = s.Good[:min(goods, len(s.Good))]
-	}
-	a.Image, a.Color = s.Serving.Image, r.To
-	d.end(Completed, ReleaseCompleted, why, a)
-}
-
 func (d *decision) retired(e Retired) {
 	s := &d.s
 	if e.Color == s.Serving.Color || s.Release.Phase.Active() {
@@ -531,12 +445,24 @@ func (d *decision) stepFailed(detail string) {
 	if !fresh {
 		since = s.Trouble.Since
 	}
+	if r.Phase == Returning && !r.Progress.DeniedAt.IsZero() {
+		return // what only an operator can fix stays in sight
+	}
 	s.Trouble = Note{By: "bluegreen", Why: detail, Since: since}
 	if r.Phase.Active() {
 		r.Progress.Detail = detail
 	}
-	if fresh && r.Phase == Returning {
-		d.report(NeedsHelp, reason.ReturnBlocked, about{Color: r.From, Number: r.ID, Detail: detail})
+	if r.Phase == Returning {
+		d.ask(reason.ReturnBlocked, d.words(reason.ReturnBlocked, about{Color: r.From, Number: r.ID, Detail: detail}))
 	}
 	d.overdue()
+}
+
+// ask asks an operator to look, once for each reason until there is no trouble any more.
+func (d *decision) ask(why reason.Reason, text string) {
+	if d.s.Alarmed == why {
+		return
+	}
+	d.s.Alarmed = why
+	d.report(NeedsHelp, why, about{}).Text = text
 }

@@ -6,6 +6,7 @@
 package release
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -125,8 +126,10 @@ type State struct {
 	Hold  Note
 	Pause Note
 	Drift Drift
-	// Trouble is the last step that failed, until one succeeds.
+	// Trouble is the last step that failed, or what a look found wrong, until it is well
+	// again; Alarmed is the reason for which an operator was asked to look meanwhile.
 	Trouble Note
+	Alarmed reason.Reason
 	// SupersededInARow counts releases; see mostSuperseded.
 	SupersededInARow int
 	// Facts numbers the facts so far, so that each has an identity.
@@ -176,13 +179,34 @@ type Ordered struct {
 }
 
 // Observed is what a color was last seen to run. Replicas is the wanted size of each
-// Deployment in configured order, Ready the number of ready pods in all. At is exact to
-// observedEvery.
+// Deployment in configured order, Ready the number of ready pods in all. By is who changed
+// it last, where that was not bluegreen. Needed is the size that it had when all of its pods
+// were last ready: what it takes to carry its traffic. At is exact to observedEvery.
 type Observed struct {
 	Image    Image
 	Replicas []int32
 	Ready    int32
+	By       string
+	Needed   []int32
 	At       time.Time
+}
+
+// needs is the number of pods that a color needs to carry its traffic.
+func (o Observed) needs() int32 { return total(o.size()) }
+
+// size is the size that a color needs; as it was last seen where it never was whole.
+func (o Observed) size() []int32 {
+	if total(o.Needed) > 0 {
+		return o.Needed
+	}
+	return o.Replicas
+}
+
+func total(replicas []int32) (n int32) {
+	for _, r := range replicas {
+		n += r
+	}
+	return n
 }
 
 // Checked is the image that passed the checks on a color; gone with each deployment there.
@@ -220,6 +244,9 @@ type Release struct {
 	Since time.Time
 	// Approved is set by an operator's promote or by the gate's default.
 	Approved bool
+	// Unconfirmed is why the checks of the public address failed before any traffic moved:
+	// then they say nothing of this version. "" when they passed.
+	Unconfirmed string
 	// Reason and Cause say why the release returns or has ended, as data and in words.
 	Reason reason.Reason
 	Cause  string
@@ -239,18 +266,31 @@ type Progress struct {
 	PullFailing time.Time
 
 	// Switching and returning: Operation resumes the gateway's running operation; opaque,
-	// "" when none runs.
+	// "" when none runs. Writes is set before the first write of a switch is sent: from then
+	// on traffic may have left. DeniedAt is when the gateway last refused for a reason that
+	// only an operator can fix.
 	Operation string
+	Writes    bool
+	DeniedAt  time.Time
 
-	// Baking: when the bake ends, the last probe, and failed probes in a row.
+	// Baking: when the bake ends, the last probe, and probes in a row that failed, or saw
+	// too few ready pods.
 	BakeUntil time.Time
 	ProbedAt  time.Time
 	Misses    int
+	Short     int
 
-	// Returning: where to, whether that was seen ready, and how the release ends.
+	// Returning: where to, whether that was seen ready, whether an operator sends traffic
+	// there whatever was seen, and how the release ends.
 	Target      Target
 	TargetReady bool
+	Forced      bool
 	Outcome     Phase
+}
+
+// untouched reports whether the release is under way and no traffic can have moved.
+func (r Release) untouched() bool {
+	return r.Phase.Preparing() || r.Phase == Switching && !r.Progress.Writes
 }
 
 // Note is who did something, why, and when. The zero Note means it did not happen.
@@ -270,11 +310,13 @@ type Quarantine struct {
 	Since time.Time
 }
 
-// Drift says that the gateway is not as this app left it. The zero Drift means it is.
+// Drift says that the gateway is not as this app left it. The zero Drift means it is. Back
+// is when it was first seen as it was left, while resolvers still follow.
 type Drift struct {
 	Live   Color
 	Detail string
 	Since  time.Time
+	Back   time.Time
 }
 
 // IsZero reports whether there is no drift.
@@ -309,7 +351,7 @@ func (s State) RollbackTarget() Target {
 	switch {
 	case s.Release.Phase == Returning:
 		return s.Release.Progress.Target
-	case s.Release.Phase == Switching:
+	case s.Release.Phase == Switching && s.Release.Progress.Writes:
 		return s.standing()
 	}
 	return s.Serving.Previous
@@ -335,7 +377,7 @@ func (s State) bakeUntil(p Policy) time.Time {
 
 // standing is what serves now, as a later rollback needs it.
 func (s State) standing() Target {
-	return Target{Color: s.Serving.Color, Image: s.Serving.Image, Replicas: s.Color(s.Serving.Color).Observed.Replicas}
+	return Target{Color: s.Serving.Color, Image: s.Serving.Image, Replicas: s.Color(s.Serving.Color).Observed.size()}
 }
 
 func (s State) quarantined(digest string) (Quarantine, bool) {
@@ -366,9 +408,29 @@ type Policy struct {
 	ProbeEvery     time.Duration // during the bake
 	ProbeMisses    int           // failed probes in a row that return traffic
 	RollbackWindow time.Duration // from the switch; an alert later than that returns nothing
+	Capacity       Capacity
 	RetireAfter    time.Duration // from the end of the release
 	RetireReplicas int32
 	KeepIdle       bool // never scale the idle color down
+}
+
+// Capacity says how many of the pods that a color needs must be ready, in percent.
+type Capacity struct {
+	Switch int // before traffic moves there; 0 stands for 100
+	Live   int // with less, at two looks in a row, a live color is bad; 0 stands for 75
+	// FullRollback makes a rollback wait until the target is whole. Otherwise it goes to a
+	// target that carries more than users have now.
+	FullRollback bool
+}
+
+// AtSwitch reports whether so many ready pods let traffic move to a color.
+func (c Capacity) AtSwitch(ready, needed int32) bool { return share(ready, needed, c.Switch, 100) }
+
+// AsLive reports whether so many ready pods carry the traffic of a live color.
+func (c Capacity) AsLive(ready, needed int32) bool { return share(ready, needed, c.Live, 75) }
+
+func share(ready, needed int32, percent, otherwise int) bool {
+	return ready > 0 && int64(ready)*100 >= int64(needed)*int64(cmp.Or(percent, otherwise))
 }
 
 func (p Policy) newer(a, b Image) bool {

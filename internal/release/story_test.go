@@ -2,6 +2,7 @@ package release_test
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -96,6 +97,8 @@ func (s *story) do(line string) ([]release.Fact, error) {
 			return nil, err
 		}
 		s.now = s.now.Add(d)
+	case "bake":
+		return s.bake(args[0])
 	default:
 		var err error
 		if events[0], err = s.event(verb, args, opts); err != nil {
@@ -103,15 +106,32 @@ func (s *story) do(line string) ([]release.Fact, error) {
 		}
 		if r := s.state.Release; verb == "rollout" && s.state.Color(r.To).Ordered.Release != r.ID {
 			events = append([]release.Event{release.DeployCleared{Release: r.ID, Color: r.To}}, events...)
+		} else if verb == "route" && r.Phase == release.Switching && !r.Progress.Writes && args[0] != "clear" && opts["unwritten"] == "" {
+			events = append([]release.Event{release.RouteObserved{Release: r.ID, To: r.To, Status: release.Clear}}, events...)
 		}
 	}
-	var all []release.Fact
+	return s.next(events...), nil
+}
+
+func (s *story) next(events ...release.Event) (all []release.Fact) {
 	for _, event := range events {
 		var facts []release.Fact
 		s.state, facts = release.Next(s.state, event, s.policy, s.now)
 		all = append(all, facts...)
 	}
-	return all, nil
+	return all
+}
+
+// bake lets time pass with a good look whenever one is due.
+func (s *story) bake(text string) (all []release.Fact, err error) {
+	d, err := time.ParseDuration(text)
+	for end := s.now.Add(d); err == nil && s.now.Before(end); {
+		s.now = s.now.Add(s.policy.ProbeEvery)
+		var e release.Event
+		e, err = s.probe("ok", nil, "")
+		all = append(all, s.next(e, release.Ticked{})...)
+	}
+	return all, err
 }
 
 func (s *story) setPolicy(opts map[string]string) error {
@@ -190,13 +210,16 @@ func (s *story) event(verb string, args []string, opts map[string]string) (relea
 			to = r.From
 		}
 		return release.RouteObserved{
-			Release: r.ID, To: to, Status: release.Routing(args[0]), Operation: opts["operation"],
-			Live: release.Color(opts["live"]), Detail: rest,
+			Release: r.ID, To: to, Status: release.Routing(args[0]), Operation: opts["operation"], Rival: opts["rival"] != "",
+			Live: release.Color(opts["live"]), Unconfirmed: opts["unconfirmed"], Detail: rest,
 		}, nil
 	case "target":
-		return release.TargetObserved{Release: r.ID, Color: r.From, Ready: args[0] == "ready", Detail: rest}, nil
+		return release.TargetObserved{Release: r.ID, Color: r.From, Ready: args[0] == "ready", Hopeless: args[0] == "hopeless", Detail: rest}, nil
 	case "probe":
-		return release.Probed{Release: r.ID, LiveOK: args[0] == "ok", TargetOK: opts["target"] == "", Detail: rest}, nil
+		return s.probe(args[0], opts, rest)
+	case "seen":
+		o, err := parseObserved(args[1])
+		return release.ColorSeen{Color: release.Color(args[0]), Seen: o}, err
 	case "retired":
 		return release.Retired{Color: s.state.Idle(s.policy.First)}, nil
 	case "failed":
@@ -212,6 +235,50 @@ func (s *story) event(verb string, args []string, opts map[string]string) (relea
 		c.Digest = c.Image.Digest
 	}
 	return c, nil
+}
+
+// probe is a look during the bake: ok, miss or unknown at the public address. live and
+// target are what the colors run; "away" when they cannot be looked at.
+func (s *story) probe(checks string, opts map[string]string, detail string) (release.Event, error) {
+	r := s.state.Release
+	e := release.Probed{Release: r.ID, Detail: detail, TargetDetail: detail}
+	e.Checks = map[string]release.Verdict{"ok": release.Passed, "miss": release.Refuted, "unknown": release.Unknown}[checks]
+	for name, at := range map[string]struct {
+		into *(*release.Observed)
+		runs release.Image
+	}{"live": {&e.Live, s.state.Serving.Image}, "target": {&e.Target, s.state.Serving.Previous.Image}} {
+		text, given := opts[name]
+		if text == "away" {
+			continue
+		}
+		o := release.Observed{Image: at.runs, Replicas: []int32{3}, Ready: 3}
+		if given {
+			var err error
+			if o, err = parseObserved(text); err != nil {
+				return nil, err
+			}
+			if o.Image.IsZero() {
+				o.Image = at.runs
+			}
+		}
+		*at.into = &o
+	}
+	return e, nil
+}
+
+// parseObserved reads "2.0:1/3:kubectl": image, ready of wanted pods, and who changed it; all but
+// the middle may be left out.
+func parseObserved(text string) (o release.Observed, err error) {
+	parts := append(strings.Split(text, ":"), "", "")
+	if parts[0] != "" {
+		o.Image = image(parts[0], time.Time{})
+	}
+	var wanted int32
+	if _, err = fmt.Sscanf(cmp.Or(parts[1], "3/3"), "%d/%d", &o.Ready, &wanted); err != nil {
+		return o, fmt.Errorf("%q: %w", text, err)
+	}
+	o.Replicas, o.By = []int32{wanted}, parts[2]
+	return o, nil
 }
 
 // image makes an image of a tag; "2.0@x" has the digest of x.

@@ -53,13 +53,23 @@ var sentences = map[reason.Reason]string{
 	reason.BakeEndedEarly:    "{image} is live on {color}, its bake ended early{asked}",
 	reason.BakeExtended:      "the bake of release {present} is extended by {span} and ends at {at}{asked}",
 	reason.ProbesFailed:      "{count} probes in a row failed{tail}",
+	reason.TooFewReady:       "too few pods are ready to carry the traffic{tail}",
+	reason.BadAtOnce:         "the public address fails since traffic moved{tail}",
+	reason.BakeUnknown:       "release {present} cannot be judged, and its bake goes on until it can{tail}",
+	reason.BakeEndedOfOther:  "{color} runs {image}, which was put there outside bluegreen, and its bake ended",
+	reason.ChecksBroken:      "the checks of the public address failed before traffic moved too, and are not held against release {present}{tail}",
+	reason.AnotherChange:     "another change of the gateway took the place of the switch, which is begun again{tail}",
+	reason.NoneMoved:         "no traffic has moved",
 	reason.ScaledDown:        "{color} is scaled down to {count}: release {present} ended at {at}",
 	reason.Returning:         "traffic returns to {color}{tail}",
 	reason.Returned:          "traffic is back on {color}{tail}",
 	reason.ReturnBlocked:     "release {number} cannot return traffic to {color} yet and keeps trying{tail}",
+	reason.ReturnDenied:      "release {present} cannot return traffic to {color} until an operator fixes this: {detail}; it is tried again every {span}, and at once after rollback; cancel gives the return up",
 	reason.TargetNotReady:    "{color} cannot take the traffic back yet{tail}",
 	reason.NothingBefore:     "there is no rollback target: nothing was live before it",
 	reason.TargetUnhealthy:   "the rollback target is not healthy{tail}",
+	reason.TargetChanged:     "the rollback target {color} runs {other}, not {image}, with which it served{changedby}; a rollback deploys {image} first",
+	reason.TargetReplaced:    "{color} does not come up with {other}; it is brought to {image}, the last good image before",
 	reason.HoldAfterRollback: "automation is on hold: {image} is quarantined; a newer image or an operator's resume ends the hold",
 
 	reason.Alert:               "alert {rule}{tail}",
@@ -74,6 +84,8 @@ var sentences = map[reason.Reason]string{
 
 	reason.RolledBack:       "rolled back{asked}",
 	reason.AlreadyReturning: "traffic is already returning to {color}",
+	reason.ReturnForced:     "traffic goes to {color} whatever its state{asked}",
+	reason.ReturnGivenUp:    "the return is given up{asked}; traffic stays on {color}",
 	reason.PausedNow:        "paused{asked}: no release starts or switches until resume; traffic can still return",
 	reason.Resumed:          "resumed{asked}: {rest}",
 	reason.Canceled:         "{by}",
@@ -95,10 +107,11 @@ var sentences = map[reason.Reason]string{
 	reason.IsScaledDown:     "{color} is scaled down: switch without force, which brings it up first",
 	reason.AmbiguousGateway: "the gateway points at neither color alone: {detail}",
 
-	reason.TakenOver:      "taken over: {color} is live with {image}",
-	reason.TakenOverEmpty: "taken over: the gateway points at {color}, where nothing runs; the first release goes to {to}",
-	reason.DriftEnded:     "the gateway is back on {color}",
-	reason.LiveChanged:    "{color} is live and runs {image}, not {other} as recorded: it was changed outside bluegreen; recorded as it is, nothing is deployed there",
+	reason.TakenOver:       "taken over: {color} is live with {image}",
+	reason.TakenOverEmpty:  "taken over: the gateway points at {color}, where nothing runs; the first release goes to {to}",
+	reason.DriftEnded:      "the gateway is back on {color}",
+	reason.GatewayUnderway: "the gateway still carries out a change, and users may meet what was there before{tail}",
+	reason.LiveChanged:     "{color} is live and runs {image}, not {other} as recorded: it was changed outside bluegreen{changedby}; recorded as it is, nothing is deployed there",
 }
 
 // refusals words a reason as the answer to a command: what to do first.
@@ -160,7 +173,7 @@ func (d *decision) fill(sentence string, a about) string {
 		"{number}", strconv.Itoa(number), "{present}", strconv.Itoa(s.Release.ID), "{phase}", s.Release.Phase.words(),
 		"{image}", a.Image.String(), "{other}", a.Other.String(), "{replacing}", replacing(a.Other),
 		"{color}", string(a.Color), "{to}", string(a.To), "{keeping}", keeping(a.To),
-		"{asked}", asked(a.By, a.Why), "{by}", strings.TrimPrefix(asked(a.By, a.Why), ", "), "{rule}", a.Rule, "{detail}", a.Detail, "{tail}", tail(a.Detail),
+		"{asked}", asked(a.By, a.Why), "{changedby}", changedBy(a.By), "{by}", strings.TrimPrefix(asked(a.By, a.Why), ", "), "{rule}", a.Rule, "{detail}", a.Detail, "{tail}", tail(a.Detail),
 		"{at}", clock(a.At), "{span}", span(a.Span), "{count}", strconv.Itoa(a.Count), "{superseded}", strconv.Itoa(s.SupersededInARow),
 		"{pausedby}", s.Pause.By, "{drift}", s.Drift.Detail, "{remedy}", s.Drift.remedy(), "{orforce}", orForce(a.ForceWouldHelp),
 	}
@@ -224,6 +237,14 @@ func asked(by, why string) string {
 		text += ": " + why
 	}
 	return text
+}
+
+// changedBy names the field manager that made a change.
+func changedBy(manager string) string {
+	if manager == "" {
+		return ""
+	}
+	return " by " + manager
 }
 
 func replacing(i Image) string {

@@ -86,14 +86,15 @@ var mutants = []mutant{
 	{"believe a stale rollout", []edit{
 		{"engine", "worker.deploy", `!o.Matches`, `false`},
 		{"engine", "worker.judge", `case !o.Matches:`, `case false:`},
-		{"engine", "worker.notReady", `case !o.Matches:`, `case false:`},
+		{"engine", "worker.notReady", `!o.Matches && o.Running.Digest != e.Image.Digest`, `false`},
+		{"engine", "worker.notReady", `!o.Matches || smaller(o.Replicas, size)`, `smaller(o.Replicas, size)`},
 		{"release", "decision.passed", `!c.Observed.Image.Same(r.Image) && !r.Image.IsZero()`, `false`}}},
 	{"count an alert of the other color", change("release", "decision.alerted",
 		`case e.Color != "" && e.Color != subject:`, `case e.Color == "neither" && e.Color != subject:`)},
 	{"count an alert of the version before", change("release", "decision.alertAfter",
 		`case !a.At.IsZero() && a.At.Before(routed.Add(-skew)):`, `case false:`)},
 	{"drop an alert in the switch", change("release", "decision.alerted",
-		`case s.Serving.Release == 0 && !r.Phase.Preparing():`, `case r.Phase != Baking:`)},
+		`case s.Serving.Release == 0 && !r.Phase.Preparing() && r.Phase != Switching:`, `case r.Phase != Baking:`)},
 	{"retry the PUT blindly", change("engine", "worker.write",
 		`op, err := w.app.Gateway.Switch(ctx, to, w.record.Lease.Fence)`, `
 		op, err := w.app.Gateway.Switch(ctx, to, w.record.Lease.Fence)
@@ -105,7 +106,11 @@ var mutants = []mutant{
 		`r.Force = true; d.beginSwitch(reason.RolledOut)`)},
 	{"forget quarantine", change("release", "decision.quarantine", `i.Digest == ""`, `true`)},
 	{"skip the live check before deploy and retire", change("engine", "worker.withoutTraffic",
-		`live == "" || reading.Live == live`, `live == live`)},
+		`live != "" && reading.Live != live`, `live == "neither"`)},
+	{"take an accepted write for a finished one", []edit{
+		{"engine", "worker.withoutTraffic", `reading.Underway`, `false`},
+		{"release", "decision.driftBack", `e.Underway`, `false`},
+		{"release", "Looked.Reached", `!e.Underway && now.Sub(since) >= follow`, `now.Sub(since) >= follow`}}},
 	{"free the lease without commit", change("engine", "worker.free", `
 		if err := w.commit(ctx); err != nil {
 			return err
@@ -117,11 +122,14 @@ var mutants = []mutant{
 		`min(w.Poll<<min(m.losses, 10), longestBackoff)`, `time.Duration(0)`)},
 	{"send traffic back without looking again", change("release", "decision.route", `p.TargetReady = false`, ``)},
 	{"believe what an earlier worker saw of the rollback target", change("engine", "targetSeen.lookFirst",
-		`!ok || s.Release.Phase != release.Returning || route.Operation != "" || now.Before(t.ready)`, `!ok || true`)},
+		`!ok || s.Release.Phase != release.Returning || s.Release.Progress.Forced || route.Operation != "" || now.Before(t.ready)`, `!ok || route.To != ""`)},
 	{"send traffic forward without looking again", change("engine", "worker.notReady",
-		`case o.Ready == 0:`, `case o.Ready < 0:`)},
-	{"scale down although the live color has no ready pod", change("engine", "worker.retire",
-		`err == nil && o.Ready == 0`, `err == nil && o.Ready < 0`)},
+		`!w.app.Policy.Capacity.AtSwitch(o.Ready, needed)`, `false`)},
+	{"scale down although the live color has no ready pod", []edit{
+		{"engine", "worker.liveIsWell", `!w.app.Policy.Capacity.AsLive(o.Ready, needed)`, `false && needed > 0`},
+		{"engine", "worker.liveIsWell", `why != ""`, `false`}}},
+	{"end a bake without evidence", change("release", "decision.probed",
+		`v.good && !d.now.Before(s.bakeUntil(d.p))`, `p.Misses == 0 && !d.now.Before(s.bakeUntil(d.p))`)},
 	{"keep a record of the live color that is wrong", change("release", "decision.compare",
 		`seen.Image.Digest == "" || seen.Image.Digest == s.Serving.Image.Digest`,
 		`seen.Image.Digest == "" || s.Serving.Image.Digest != ""`)},

@@ -79,7 +79,8 @@ func (p *targetKept) switching(w gatewayWrite) error {
 }
 
 func (p *targetKept) changed(c colorChange) error {
-	if c.harms() && c.color == p.target && !p.baked() && !p.app.rivalUnseen() {
+	restores := c.saved.phase == release.Returning && c.runs.Digest == c.saved.target.Image.Digest
+	if c.harms() && c.color == p.target && !restores && !p.baked() && !p.app.rivalUnseen() {
 		return fmt.Errorf("%s of %s, which is the rollback target", c.what, c.color)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 
+	"bluegreen/internal/azure/resource"
 	"bluegreen/internal/engine"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -95,7 +96,10 @@ func (c *Cluster) explain(err error) error {
 	if !errors.As(err, &response) {
 		return fmt.Errorf("ask Azure for access to AKS cluster %s: %w", c.id.Name, err)
 	}
+	f := resource.Read(response.RawResponse)
 	switch {
+	case f.Final() && len(f.Missing()) == 0:
+		return fmt.Errorf("%w: ask Azure for access to AKS cluster %s: %s", engine.ErrDenied, c.id.Name, f.Explain(c.id))
 	case response.StatusCode == http.StatusForbidden:
 		return fmt.Errorf("%w: the identity may not get access to AKS cluster %s: give it the role \"Azure Kubernetes Service Cluster User Role\" on %s (%s)",
 			engine.ErrDenied, c.id.Name, c.id, response.ErrorCode)

@@ -137,6 +137,9 @@ func TestTheReasonWhyAzureRefusesAccessIsReported(t *testing.T) {
 	}{
 		"role":    {func(e *arm.Emulator) { e.AddCluster(cluster); e.Permit("") }, `give it the role "Azure Kubernetes Service Cluster User Role" on ` + id},
 		"missing": {func(*arm.Emulator) {}, "there is no AKS cluster " + id},
+		"disabled": {func(e *arm.Emulator) { e.AddCluster(cluster); e.Disable(strings.Split(id, "/")[2]) },
+			"az account subscription enable --id " + strings.Split(id, "/")[2]},
+		"locked":  {func(e *arm.Emulator) { e.AddCluster(cluster); e.Lock(id) }, "az lock list --resource-group rg-shop"},
 		"stopped": {func(e *arm.Emulator) { e.AddCluster(stopped) }, "AKS cluster aks-blue is stopped: start it with az aks start -g rg-shop -n aks-blue"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"bluegreen/internal/azure/resource"
@@ -79,7 +80,11 @@ func (g *Gateway) Live(ctx context.Context) (engine.Reading, error) {
 		return engine.Reading{}, err
 	}
 	s := g.survey(d)
-	return engine.Reading{Live: s.live(), Detail: s.describe()}, nil
+	pending, trouble := d.pending(s), d.trouble(g.azure.ID)
+	return engine.Reading{
+		Live: s.live(), Underway: len(pending) > 0, Warnings: append(trouble, s.absent()...),
+		Detail: strings.Join(slices.Concat([]string{s.describe()}, pending, trouble), "; "),
+	}, nil
 }
 
 // Switch implements engine.Gateway. The service knows no fence: a worker that has become
@@ -93,7 +98,7 @@ func (g *Gateway) Switch(ctx context.Context, to release.Color, _ int64) (engine
 		return engine.Operation{}, err
 	}
 	s := g.survey(d)
-	why := append(d.unwritable(), s.problems...)
+	why := slices.Concat(d.unwritable(), s.problems, s.missing[to])
 	for _, p := range s.elsewhere {
 		why = append(why, fmt.Sprintf("%s, which is of neither color: point it at one of them; a change made outside bluegreen is not overwritten", p))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"bluegreen/internal/azure/resource"
 	"bluegreen/internal/engine"
@@ -23,7 +24,7 @@ func (g *Gateway) Preflight(ctx context.Context) ([]engine.Finding, error) {
 		return nil, err
 	}
 	s := g.survey(d)
-	found := resource.Findings(append(d.unwritable(), s.problems...)...)
+	found := resource.Findings(slices.Concat(d.unwritable(), s.problems, s.absent())...)
 	for _, p := range s.elsewhere {
 		found = append(found, engine.Finding{Text: fmt.Sprintf("%s, which is of neither color: point it at the pool of the color that is live", p)})
 	}

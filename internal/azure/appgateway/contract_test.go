@@ -15,6 +15,7 @@ type mode struct {
 	shape  string
 	set    func(*arm.Behaviour)
 	queues bool
+	early  bool
 }
 
 var modes = map[string]mode{
@@ -25,7 +26,7 @@ var modes = map[string]mode{
 	"RetryLater":          {shape: "basic", set: func(b *arm.Behaviour) { b.Second = arm.RetryLater }, queues: true},
 	"Conflicts":           {shape: "paths", set: func(b *arm.Behaviour) { b.Second = arm.Conflicts }, queues: true},
 	"IfMatchIgnored":      {shape: "basic", set: func(b *arm.Behaviour) { b.IgnoreIfMatch = true }},
-	"SaysSucceededEarly":  {shape: "settings", set: func(b *arm.Behaviour) { b.EarlySucceeded = true }},
+	"SaysSucceededEarly":  {shape: "settings", set: func(b *arm.Behaviour) { b.EarlySucceeded = true }, early: true},
 	"FailureReverts":      {shape: "basic", set: func(b *arm.Behaviour) { b.FailureReverts = true }},
 	"Slow":                {shape: "basic", set: func(b *arm.Behaviour) { b.Slow = 10 * time.Millisecond }},
 }
@@ -53,6 +54,7 @@ func traffic(t *testing.T, m mode) contract.Traffic {
 		Rival:     w.rival,
 		Sicken:    func(c release.Color) { w.backends[c].sick.Store(true) },
 		Queues:    m.queues,
+		Early:     m.early,
 		Trouble: func(trouble contract.Trouble) bool {
 			w.azure.Inject(1, arm.Write, map[contract.Trouble]arm.Fault{
 				contract.Unsent: arm.ResetBefore, contract.Unheard: arm.ResetAfter, contract.Occupied: arm.Throttled,

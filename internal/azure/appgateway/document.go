@@ -3,6 +3,7 @@ package appgateway
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"bluegreen/internal/azure/resource"
@@ -90,15 +91,18 @@ type survey struct {
 	pools, settings map[release.Color]*resource.Node // the ids; without those that are missing
 	places          []place                          // the app's references
 	elsewhere       []place                          // of rules of the app that have none
+	parts           []*resource.Node                 // of the gateway, that the app's traffic passes
 	problems        []string                         // why nothing may be changed
+	missing         map[release.Color][]string       // why a color cannot get the traffic
 }
 
 func (g *Gateway) survey(d document) survey {
-	s := survey{pools: map[release.Color]*resource.Node{}, settings: map[release.Color]*resource.Node{}}
+	s := survey{pools: map[release.Color]*resource.Node{}, settings: map[release.Color]*resource.Node{}, missing: map[release.Color][]string{}}
 	for _, c := range []release.Color{release.Blue, release.Green} {
-		s.find(s.pools, c, d.section("backendAddressPools"), "backend pool", g.backends[c].Pool)
+		create := "az network application-gateway %s create --gateway-name " + g.azure.ID.Name + " --resource-group " + g.azure.ID.ResourceGroupName + " --name "
+		s.find(s.pools, c, d.section("backendAddressPools"), "backend pool", g.backends[c].Pool, fmt.Sprintf(create, "address-pool")+g.backends[c].Pool)
 		if name := g.backends[c].Settings; name != "" {
-			s.find(s.settings, c, d.section("backendHttpSettingsCollection"), "backend HTTP settings", name)
+			s.find(s.settings, c, d.section("backendHttpSettingsCollection"), "backend HTTP settings", name, fmt.Sprintf(create, "http-settings")+name)
 		}
 	}
 	maps := map[*resource.Node]bool{}
@@ -108,11 +112,13 @@ func (g *Gateway) survey(d document) survey {
 			s.problem("rule %s does not exist: the gateway has %s", name, resource.Names(d.section("requestRoutingRules")))
 			continue
 		}
+		s.parts = append(s.parts, rule)
 		m := resource.WithID(d.section("urlPathMaps"), rule.Text("properties", "urlPathMap", "id"))
 		if m != nil && maps[m] {
 			continue
 		}
 		maps[m] = true
+		s.parts = append(s.parts, m)
 		s.sharing(d, m, g.rules)
 		places, problem := d.places(rule)
 		if problem == "" && len(places) == 0 {
@@ -130,10 +136,15 @@ func (s *survey) problem(format string, args ...any) {
 	s.problems = append(s.problems, fmt.Sprintf(format, args...))
 }
 
-func (s *survey) find(into map[release.Color]*resource.Node, c release.Color, list []*resource.Node, what, name string) {
-	id := resource.Named(list, name).At("id")
+// find finds a part of a color by its name. Where it does not exist, the other color can
+// still have the traffic, and get it.
+func (s *survey) find(into map[release.Color]*resource.Node, c release.Color, list []*resource.Node, what, name, create string) {
+	part := resource.Named(list, name)
+	s.parts = append(s.parts, part)
+	id := part.At("id")
 	if id == nil || id.Text() == "" {
-		s.problem("%s %s of %s does not exist: the gateway has %s", what, name, c, resource.Names(list))
+		s.missing[c] = append(s.missing[c], fmt.Sprintf("%s %s of %s does not exist: the gateway has %s; correct the name in the configuration, or create it with %s",
+			what, name, c, resource.Names(list), create))
 		return
 	}
 	into[c] = id
@@ -202,7 +213,12 @@ func (s survey) describe() string {
 	for _, p := range s.elsewhere {
 		all = append(all, p.String()+", which is of neither color")
 	}
-	return strings.Join(append(all, s.problems...), "; ")
+	return strings.Join(slices.Concat(all, s.problems, s.absent()), "; ")
+}
+
+// absent lists what is missing of either color.
+func (s survey) absent() []string {
+	return slices.Concat(s.missing[release.Blue], s.missing[release.Green])
 }
 
 // repoint returns the document with every reference of the app leading to a color.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -34,7 +33,7 @@ func (g *Gateway) Health(ctx context.Context, c release.Color) (engine.Health, e
 	s := g.survey(d)
 	pool := s.pools[c]
 	if pool == nil {
-		return engine.Health{Detail: strings.Join(s.problems, "; ")}, nil
+		return engine.Health{Detail: strings.Join(s.missing[c], "; ")}, nil
 	}
 	if len(resource.WithID(d.section("backendAddressPools"), pool.Text()).List("properties", "backendAddresses")) == 0 {
 		return engine.Health{Detail: fmt.Sprintf("pool %s has no servers", resource.Last(pool.Text()))}, nil
@@ -47,7 +46,7 @@ func (g *Gateway) Health(ctx context.Context, c release.Color) (engine.Health, e
 	defer cancel()
 	servers, err := g.servers(ctx, d, pool.Text(), settings)
 	if err != nil {
-		return unknown(ctx, err)
+		return g.unknown(ctx, err)
 	}
 	return judge(resource.Last(pool.Text()), servers), nil
 }
@@ -191,7 +190,7 @@ func await[T any](ctx context.Context, p *runtime.Poller[T]) (result T, err erro
 }
 
 // unknown distinguishes a gateway that does not know the health from a request that failed.
-func unknown(ctx context.Context, err error) (engine.Health, error) {
+func (g *Gateway) unknown(ctx context.Context, err error) (engine.Health, error) {
 	var failed *azcore.ResponseError
 	var cannot errCannotProbe
 	switch {
@@ -203,10 +202,10 @@ func unknown(ctx context.Context, err error) (engine.Health, error) {
 		return engine.Health{}, fmt.Errorf("ask for backend health: %w", err)
 	}
 	f := resource.Read(failed.RawResponse)
-	switch {
-	case f.Status == http.StatusUnauthorized, f.Status == http.StatusForbidden:
-		return engine.Health{Unknown: true, Detail: f.Lacking()}, nil
-	case f.Status >= 400 && f.Status < 500 && f.Status != http.StatusTooManyRequests && f.Status != http.StatusRequestTimeout:
+	switch f.Class() {
+	case resource.Operator:
+		return engine.Health{Unknown: true, Detail: f.Explain(g.azure.ID)}, nil
+	case resource.Occupied:
 		return engine.Health{Unknown: true, Detail: f.Words()}, nil
 	}
 	return engine.Health{}, fmt.Errorf("ask for backend health: the service answered %d: %s", f.Status, f.Words())

@@ -75,7 +75,7 @@ func (g *Gateway) Poll(ctx context.Context, token string) (engine.Operation, err
 		return engine.Operation{}, fmt.Errorf("ask for the operation: %w", err)
 	}
 	if runtime.HasStatusCode(resp, http.StatusOK, http.StatusAccepted) {
-		return progress(token, resp)
+		return g.progress(token, resp)
 	}
 	return g.unanswered(token, resp)
 }
@@ -84,11 +84,10 @@ func (g *Gateway) Poll(ctx context.Context, token string) (engine.Operation, err
 // and so is a missing right: the operation may still be running.
 func (g *Gateway) unanswered(token string, resp *http.Response) (engine.Operation, error) {
 	f := resource.Read(resp)
-	_, _, unseen := f.Missing()
-	switch {
-	case f.Status == http.StatusUnauthorized, unseen:
-		return engine.Operation{}, resource.Refuse("ask for the operation: %s", f.Lacking())
-	case f.Status == http.StatusTooManyRequests, f.Status == http.StatusRequestTimeout, f.Status >= 500, f.Status < 400:
+	switch class := f.Class(); {
+	case f.Final(), f.Status == http.StatusUnauthorized && class == resource.Operator:
+		return engine.Operation{}, resource.Refuse("ask for the operation: %s", f.Explain(g.azure.ID))
+	case class == resource.Unknown, class == resource.Retry:
 		return engine.Operation{}, fmt.Errorf("ask for the operation: the service answered %d: %s", f.Status, f.Words())
 	case f.Status == http.StatusNotFound:
 		return engine.Operation{Token: token, Lost: true, Detail: "Azure does not know the gateway's operation any more"}, nil
@@ -97,7 +96,7 @@ func (g *Gateway) unanswered(token string, resp *http.Response) (engine.Operatio
 }
 
 // progress reads how far an operation is. A failed one is reported with HTTP 200 too.
-func progress(token string, resp *http.Response) (engine.Operation, error) {
+func (g *Gateway) progress(token string, resp *http.Response) (engine.Operation, error) {
 	raw, err := runtime.Payload(resp)
 	if err != nil {
 		return engine.Operation{}, fmt.Errorf("ask for the operation: %w", err)
@@ -113,7 +112,11 @@ func progress(token string, resp *http.Response) (engine.Operation, error) {
 	case "succeeded", "completed":
 		op.Done = true
 	case "failed":
-		op.Lost, op.Detail = true, "the gateway's operation failed: "+resource.Read(resp).Words()
+		f := resource.Read(resp)
+		op.Lost, op.Denied, op.Detail = true, f.Final(), "the gateway's operation failed: "+f.Words()
+		if op.Denied {
+			op.Detail = "the gateway's operation failed: " + f.Explain(g.azure.ID)
+		}
 	case "canceled", "cancelled":
 		f := resource.Read(resp)
 		op.Lost, op.Detail = true, "the gateway's operation was canceled: "+f.Words()

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"regexp"
+	"slices"
 	"strings"
 
 	"bluegreen/internal/engine"
@@ -14,35 +14,48 @@ import (
 
 // Failure is an error as Azure Resource Manager reports it.
 type Failure struct {
-	Status  int    `json:"-"`
-	after   string // Retry-After
-	Code    string
-	Message string
-	Details []struct{ Code, Message string }
+	Status     int    `json:"-"`
+	after      string // Retry-After
+	Code       string
+	Message    string
+	Details    []Failure
+	InnerError *Failure
 }
 
-// Read takes the error out of an answer, whose body stays readable.
+// Read takes the error out of an answer, whose body stays readable. Some services leave out
+// the envelope around it.
 func Read(resp *http.Response) Failure {
-	var body struct{ Error Failure }
+	var body struct {
+		Error         Failure
+		Code, Message string
+	}
 	if raw, err := runtime.Payload(resp); err == nil {
 		_ = json.Unmarshal(raw, &body) // the status alone describes an answer that cannot be read
 	}
 	f := body.Error
+	if f.Code == "" && len(f.Details) == 0 {
+		f.Code, f.Message = body.Code, body.Message
+	}
 	f.Status, f.after = resp.StatusCode, resp.Header.Get("Retry-After")
 	return f
 }
 
-// Has reports whether the failure, or one of its details, has a code.
-func (f Failure) Has(code string) bool {
-	if f.Code == code {
-		return true
-	}
+// parts are the failure's own parts, the innermost first: they say what is the case, and
+// those around them only where it came up.
+func (f Failure) parts() []Failure {
+	var all []Failure
 	for _, d := range f.Details {
-		if d.Code == code {
-			return true
-		}
+		all = append(all, d.parts()...)
 	}
-	return false
+	if f.InnerError != nil {
+		all = append(all, f.InnerError.parts()...)
+	}
+	return append(all, f)
+}
+
+// Has reports whether the failure, or a part of it, has a code.
+func (f Failure) Has(code string) bool {
+	return slices.ContainsFunc(f.parts(), func(p Failure) bool { return p.Code == code })
 }
 
 // Words is the message of the service, in at most about 600 bytes: some contain whole URLs
@@ -65,41 +78,6 @@ func (f Failure) Words() string {
 	return s
 }
 
-var (
-	linkedDenied = regexp.MustCompile(`does not have permission to perform action '([^']+)' on the linked scope\(s\) '([^']+)'`)
-	plainDenied  = regexp.MustCompile(`does not have authorization to perform action '([^']+)' over scope '([^']+)'`)
-)
-
-// Missing is the right that a refusal names.
-func (f Failure) Missing() (action, scope string, ok bool) {
-	for _, form := range []*regexp.Regexp{linkedDenied, plainDenied} {
-		if m := form.FindStringSubmatch(f.Message); m != nil {
-			return m[1], m[2], true
-		}
-	}
-	return "", "", false
-}
-
-// role is a built-in role with an action; a custom role with the action alone does too.
-func role(action string) string {
-	switch a := strings.ToLower(action); {
-	case strings.HasPrefix(a, "microsoft.managedidentity/"):
-		return "Managed Identity Operator"
-	case strings.HasPrefix(a, "microsoft.network/locations/"):
-		return "Network Contributor (at the subscription)"
-	}
-	return "Network Contributor"
-}
-
-// Lacking names in one sentence the right to give.
-func (f Failure) Lacking() string {
-	action, scope, ok := f.Missing()
-	if !ok {
-		return "the identity is not allowed: " + f.Words()
-	}
-	return fmt.Sprintf("the identity lacks %s on %s: give it there a role with that action, such as %s; a new role takes some minutes to count", action, scope, role(action))
-}
-
 // refusal is an error with a text for users and a kind for the engine.
 type refusal struct {
 	text string
@@ -115,22 +93,18 @@ func Refuse(format string, args ...any) error {
 	return refusal{fmt.Sprintf(format, args...), engine.ErrDenied}
 }
 
-// refused sorts an answer that is not the one hoped for into the kinds of the port. After
-// 5xx other than 503, and after 408, it is unknown whether a write was done.
+// refused turns an answer that is not the one hoped for into an error of the port.
 func (r *Resource) refused(doing string, resp *http.Response) error {
 	f := Read(resp)
-	switch {
-	case f.Status == http.StatusUnauthorized, f.Status == http.StatusForbidden:
-		return Refuse("%s: %s", doing, f.Lacking())
-	case f.Status == http.StatusNotFound:
+	switch class := f.Class(); {
+	case f.Status == http.StatusNotFound && !f.Final():
 		return Refuse("%s: there is no %s %s: name one that exists in %s", doing, r.kind.What, r.ID, r.kind.Key)
-	case f.Status == http.StatusTooManyRequests, f.Status == http.StatusConflict,
-		f.Status == http.StatusPreconditionFailed, f.Status == http.StatusServiceUnavailable:
+	case class == Operator:
+		return Refuse("%s: %s", doing, f.Explain(r.ID))
+	case class == Retry, class == Occupied:
 		return refusal{fmt.Sprintf("%s: not now: %s%s", doing, f.Words(), f.again()), engine.ErrBusy}
-	case f.Status >= 500, f.Status == http.StatusRequestTimeout, f.Status < 400:
-		return fmt.Errorf("%s: the service answered %d: %s", doing, f.Status, f.Words())
 	}
-	return Refuse("%s: the service refuses it: %s", doing, f.Words())
+	return fmt.Errorf("%s: the service answered %d: %s", doing, f.Status, f.Words())
 }
 
 // again is the time that the service asks to wait, in words.

@@ -27,6 +27,9 @@ func (g *Gateway) Health(ctx context.Context, c release.Color) (engine.Health, e
 		return engine.Health{}, err
 	}
 	e := p.of[c]
+	if e == nil {
+		return engine.Health{Detail: p.missing[c]}, nil
+	}
 	if len(p.problems) > 0 {
 		return engine.Health{Detail: strings.Join(p.problems, "; ")}, nil
 	}

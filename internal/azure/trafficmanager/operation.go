@@ -55,9 +55,9 @@ func (g *Gateway) Poll(ctx context.Context, token string) (engine.Operation, err
 		case why == "":
 			o.Seen = g.now()
 		case g.now().After(o.Wrote.Add(patience)):
-			return engine.Operation{Token: token, Lost: true, Detail: why}, nil
+			return engine.Operation{Token: token, Lost: true, Detail: "the profile is changed, " + why}, nil
 		default:
-			return o.running(why), nil
+			return o.running("the profile is changed, " + why), nil
 		}
 	}
 	if until := o.Seen.Add(p.ttl()); g.now().Before(until) {
@@ -66,18 +66,23 @@ func (g *Gateway) Poll(ctx context.Context, token string) (engine.Operation, err
 	return engine.Operation{Token: token, Done: true}, nil
 }
 
+// lookupTime bounds the look at DNS; resolvers without an answer are given up by then.
+const lookupTime = 5 * time.Second
+
 // unseen is the reason why DNS does not lead to a color yet, "" when it does.
 func (g *Gateway) unseen(ctx context.Context, p profile, to release.Color) string {
+	ctx, cancel := context.WithTimeout(ctx, lookupTime)
+	defer cancel()
 	now, err := g.resolver.LookupHost(ctx, p.fqdn())
 	if err != nil {
-		return fmt.Sprintf("the profile is changed, its name cannot be looked up: %v", err)
+		return fmt.Sprintf("its name cannot be looked up: %v", err)
 	}
 	target, err := g.resolver.LookupHost(ctx, p.target(to))
 	if err != nil {
-		return fmt.Sprintf("the profile is changed, the address of %s cannot be looked up: %v", to, err)
+		return fmt.Sprintf("the address of %s cannot be looked up: %v", to, err)
 	}
 	if !overlap(now, target) {
-		return fmt.Sprintf("the profile is changed, %s does not answer %s yet (%s) but %s", p.fqdn(), to, strings.Join(target, ", "), strings.Join(now, ", "))
+		return fmt.Sprintf("%s does not answer %s yet (%s) but %s", p.fqdn(), to, strings.Join(target, ", "), strings.Join(now, ", "))
 	}
 	return ""
 }

@@ -21,6 +21,7 @@ type profile struct {
 	all      []endpoint
 	of       map[release.Color]*endpoint // the app's own; without those that are missing
 	problems []string                    // why nothing may be changed
+	missing  map[release.Color]string    // why a color cannot get the traffic
 }
 
 type endpoint struct {
@@ -38,7 +39,7 @@ func (g *Gateway) read(ctx context.Context) (profile, error) {
 	if err := d.Root.Read(&whole); err != nil || whole.Properties == nil {
 		return profile{}, fmt.Errorf("read profile %s: its description is not one of a profile: %w", g.azure.ID.Name, err)
 	}
-	p := profile{Document: d, model: *whole.Properties, of: map[release.Color]*endpoint{}}
+	p := profile{Document: d, model: *whole.Properties, of: map[release.Color]*endpoint{}, missing: map[release.Color]string{}}
 	for i, text := range d.Root.List("properties", "endpoints") {
 		e := endpoint{Endpoint: value(whole.Properties.Endpoints[i]), text: text}
 		if e.Properties == nil {
@@ -60,18 +61,19 @@ func (g *Gateway) read(ctx context.Context) (profile, error) {
 			p.of[e.color] = e
 		}
 	}
-	p.judge(g.endpoints)
+	g.judge(&p)
 	return p, nil
 }
 
 // judge finds the reasons why the profile cannot be changed.
-func (p *profile) judge(names map[release.Color]string) {
+func (g *Gateway) judge(p *profile) {
+	names := g.endpoints
 	say := func(format string, args ...any) { p.problems = append(p.problems, fmt.Sprintf(format, args...)) }
 	if method := value(p.model.TrafficRoutingMethod); method != armtrafficmanager.TrafficRoutingMethodPriority {
 		say("the profile routes by %q: set its routing method to Priority, the only one with which all traffic goes to one color", method)
 	}
 	if value(p.model.ProfileStatus) == armtrafficmanager.ProfileStatusDisabled {
-		say("the profile is disabled: its name leads nowhere; enable it first")
+		say("the profile is disabled: its name leads nowhere; enable it with az network traffic-manager profile update --name %s --resource-group %s --status Enabled", g.azure.ID.Name, g.azure.ID.ResourceGroupName)
 	}
 	if p.fqdn() == "" {
 		say("the profile has no DNS name (dnsConfig.fqdn)")
@@ -79,7 +81,8 @@ func (p *profile) judge(names map[release.Color]string) {
 	for _, c := range []release.Color{release.Blue, release.Green} {
 		switch e := p.of[c]; {
 		case e == nil:
-			say("endpoint %s of %s does not exist: the profile has %s", names[c], c, resource.Names(p.Root.List("properties", "endpoints")))
+			p.missing[c] = fmt.Sprintf("endpoint %s of %s does not exist: the profile has %s; correct the name in the configuration, or create it with %s",
+				names[c], c, resource.Names(p.Root.List("properties", "endpoints")), g.command("create", names[c], "azureEndpoints", "--endpoint-status Disabled"))
 		case e.Properties.Priority == nil || e.Properties.EndpointStatus == nil:
 			say("endpoint %s of %s has no priority or no status: give the live color's endpoint priority 1 and the other 2", names[c], c)
 		case value(e.Properties.Target) == "":
@@ -155,19 +158,54 @@ func (p profile) describe() string {
 	return strings.Join(append(all, p.problems...), "; ")
 }
 
+// absent lists what is missing of either color.
+func (p profile) absent() (all []string) {
+	for _, c := range []release.Color{release.Blue, release.Green} {
+		if why := p.missing[c]; why != "" {
+			all = append(all, why)
+		}
+	}
+	return all
+}
+
+// open warns of an idle endpoint that Traffic Manager may send users to.
+func (g *Gateway) open(p profile) []string {
+	live := p.live()
+	idle := p.of[live.Other()]
+	if live == "" || !p.enabled(idle) {
+		return nil
+	}
+	kind := "azureEndpoints"
+	if strings.EqualFold(resource.Last(value(idle.Type)), "externalEndpoints") {
+		kind = "externalEndpoints"
+	}
+	name := g.endpoints[idle.color]
+	return []string{fmt.Sprintf("endpoint %s of %s is also enabled: Traffic Manager sends users there by itself when %s fails, whatever runs there; disable it with %s, or the next switch does",
+		name, idle.color, live, g.command("update", name, kind, "--endpoint-status Disabled"))}
+}
+
+func (g *Gateway) command(verb, name, kind, more string) string {
+	return fmt.Sprintf("az network traffic-manager endpoint %s --profile-name %s --resource-group %s --type %s --name %s %s",
+		verb, g.azure.ID.Name, g.azure.ID.ResourceGroupName, kind, name, more)
+}
+
 // lead returns the profile's text with the traffic on a color. The lower of the two
 // priorities goes with it, so that enabling the other endpoint by hand moves no traffic.
 func (p profile) lead(to release.Color) []byte {
-	low, high := value(p.of[release.Blue].Properties.Priority), value(p.of[release.Green].Properties.Priority)
+	other := p.of[to.Other()]
+	if other == nil { // it has been deleted
+		other = p.of[to]
+	}
+	low, high := value(p.of[to].Properties.Priority), value(other.Properties.Priority)
 	low, high = min(low, high), max(low, high)
 	changes := map[*resource.Node][]byte{}
-	set := func(c release.Color, status armtrafficmanager.EndpointStatus, priority int64) {
-		properties := p.of[c].text.At("properties")
+	set := func(e *endpoint, status armtrafficmanager.EndpointStatus, priority int64) {
+		properties := e.text.At("properties")
 		changes[properties.At("endpointStatus")] = []byte(strconv.Quote(string(status)))
 		changes[properties.At("priority")] = strconv.AppendInt(nil, priority, 10)
 	}
-	set(to, armtrafficmanager.EndpointStatusEnabled, low)
-	set(to.Other(), armtrafficmanager.EndpointStatusDisabled, high)
+	set(other, armtrafficmanager.EndpointStatusDisabled, high)
+	set(p.of[to], armtrafficmanager.EndpointStatusEnabled, low)
 	return resource.Replace(p.Raw, changes)
 }
 

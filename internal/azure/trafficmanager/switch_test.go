@@ -138,6 +138,41 @@ func (broken) LookupHost(_ context.Context, host string) ([]string, error) {
 	return nil, &net.DNSError{Err: "no route to the DNS server", Name: host, IsTemporary: true}
 }
 
+func TestAReadingSaysWhetherUsersHaveFollowed(t *testing.T) {
+	w := newEnv(t, 60)
+	read := func() engine.Reading {
+		t.Helper()
+		r, err := w.Live(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	if r := read(); r.Underway || r.Live != release.Blue || r.Lag != time.Minute {
+		t.Errorf("at rest it reads %+v", r)
+	}
+	w.arm.DNSFails(true)
+	if r := read(); !r.Underway || r.Live != release.Blue {
+		t.Errorf("while DNS fails it reads %+v", r)
+	} else {
+		says(t, r.Detail, "cannot be looked up")
+	}
+	w.arm.DNSFails(false)
+	w.azure.Hold()
+	if _, err := w.Switch(t.Context(), release.Green, 1); err != nil {
+		t.Fatal(err)
+	}
+	if r := read(); !r.Underway || r.Live != release.Green {
+		t.Errorf("while the name servers do not follow it reads %+v", r)
+	} else {
+		says(t, r.Detail, "does not answer green yet")
+	}
+	w.azure.Release()
+	if r := read(); r.Underway || r.Live != release.Green {
+		t.Errorf("when the name servers have followed it reads %+v", r)
+	}
+}
+
 func TestThePreferredEndpointDecides(t *testing.T) {
 	for name, c := range map[string]struct {
 		edit func(p map[string]any)
@@ -158,7 +193,7 @@ func TestThePreferredEndpointDecides(t *testing.T) {
 		}},
 		"the profile is disabled":  {says: "the profile is disabled", edit: func(p map[string]any) { p["profileStatus"] = "Disabled" }},
 		"weights instead":          {says: `routes by "Weighted"`, edit: func(p map[string]any) { p["trafficRoutingMethod"] = "Weighted" }},
-		"an endpoint is not there": {says: "endpoint green of green does not exist: the profile has blue, sorry", edit: func(p map[string]any) { p["endpoints"] = slices.Delete(p["endpoints"].([]any), 1, 2) }},
+		"an endpoint is not there": {live: release.Blue, says: "endpoint green of green does not exist: the profile has blue, sorry", edit: func(p map[string]any) { p["endpoints"] = slices.Delete(p["endpoints"].([]any), 1, 2) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newEnv(t, 0)
@@ -188,6 +223,55 @@ func TestThePreferredEndpointDecides(t *testing.T) {
 	}
 }
 
+func TestAReadingWarnsOfWhatIsWrongAlthoughItLeadsToOneColor(t *testing.T) {
+	for name, c := range map[string]struct {
+		edit func(p map[string]any)
+		live release.Color
+		says []string
+	}{
+		"all is well": {edit: func(map[string]any) {}, live: release.Blue},
+		"the idle endpoint is enabled": {live: release.Blue, edit: func(p map[string]any) { endpoint(p, "green")["endpointStatus"] = "Enabled" }, says: []string{
+			"endpoint green of green is also enabled", "sends users there by itself when blue fails",
+			"az network traffic-manager endpoint update --profile-name tm-shop --resource-group rg-shop-prod --type azureEndpoints --name green --endpoint-status Disabled",
+		}},
+		"the idle endpoint is deleted": {live: release.Blue, edit: func(p map[string]any) { p["endpoints"] = slices.Delete(p["endpoints"].([]any), 1, 2) }, says: []string{
+			"endpoint green of green does not exist", "az network traffic-manager endpoint create --profile-name tm-shop --resource-group rg-shop-prod",
+		}},
+		"the profile is disabled": {edit: func(p map[string]any) { p["profileStatus"] = "Disabled" }, says: []string{
+			"the profile is disabled", "az network traffic-manager profile update --name tm-shop --resource-group rg-shop-prod --status Enabled",
+		}},
+	} {
+		w := newEnv(t, 0)
+		w.edit(c.edit)
+		r, err := w.Live(t.Context())
+		if err != nil || r.Live != c.live || r.Underway {
+			t.Errorf("%s: it reads %+v, error %v", name, r, err)
+		}
+		says(t, r.Detail, c.says...)
+		if c.live != "" {
+			says(t, strings.Join(r.Warnings, "\n"), c.says...)
+		}
+		if len(c.says) == 0 && len(r.Warnings) > 0 {
+			t.Errorf("%s: it warns of %q", name, r.Warnings)
+		}
+	}
+}
+
+func TestAnEndpointThatIsGoneHoldsBackOnlyItsOwnColor(t *testing.T) {
+	w := newEnv(t, 0)
+	w.edit(func(p map[string]any) { p["endpoints"] = slices.Delete(p["endpoints"].([]any), 1, 2) })
+	if _, err := w.Switch(t.Context(), release.Green, 1); !errors.Is(err, engine.ErrDenied) {
+		t.Errorf("the switch to it: %v", err)
+	}
+	w.done(release.Blue)
+	if h, err := w.Health(t.Context(), release.Green); err != nil || h.Healthy || h.Detail == "" {
+		t.Errorf("its health is %+v, error %v", h, err)
+	}
+	if h, err := w.Health(t.Context(), release.Blue); err != nil || !h.Healthy {
+		t.Errorf("the other's health is %+v, error %v", h, err)
+	}
+}
+
 func TestObstaclesToASwitchAreReportedBefore(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(w *env)
@@ -202,7 +286,7 @@ func TestObstaclesToASwitchAreReportedBefore(t *testing.T) {
 			w.options.Longest = 5 * time.Minute
 			w.edit(func(p map[string]any) { p["dnsConfig"].(map[string]any)["ttl"] = 300 })
 		}},
-		"the idle color may be failed over to": {warns: true, says: "endpoint green of green is enabled although blue is live", spoil: func(w *env) {
+		"the idle color may be failed over to": {warns: true, says: "endpoint green of green is also enabled: Traffic Manager sends users there by itself when blue fails", spoil: func(w *env) {
 			w.edit(func(p map[string]any) { endpoint(p, "green")["endpointStatus"] = "Enabled" })
 		}},
 		"no such name": {says: "the name agw-green.westeurope.cloudapp.azure.com does not exist", spoil: func(w *env) { w.arm.AddName(hosts[release.Green]) }},

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,13 +77,22 @@ func New(o Options) (*Gateway, error) {
 	return g, nil
 }
 
-// Live implements engine.Gateway.
+// Live implements engine.Gateway. A name that cannot be looked up does not hide what the
+// profile says: it only leaves open whether users have followed.
 func (g *Gateway) Live(ctx context.Context) (engine.Reading, error) {
 	p, err := g.read(ctx)
 	if err != nil {
 		return engine.Reading{}, err
 	}
-	return engine.Reading{Live: p.live(), Detail: p.describe()}, nil
+	r := engine.Reading{Live: p.live(), Lag: p.ttl(), Warnings: append(p.absent(), g.open(p)...)}
+	r.Detail = strings.Join(append([]string{p.describe()}, r.Warnings...), "; ")
+	if r.Live == "" {
+		return r, nil
+	}
+	if why := g.unseen(ctx, p, r.Live); why != "" {
+		r.Underway, r.Detail = true, r.Detail+"; "+why
+	}
+	return r, nil
 }
 
 // Switch implements engine.Gateway: one write of the whole profile, in which the color's
@@ -97,7 +107,11 @@ func (g *Gateway) Switch(ctx context.Context, to release.Color, _ int64) (engine
 	if err != nil {
 		return engine.Operation{}, err
 	}
-	if why := append(p.problems, p.elsewhere()...); len(why) > 0 {
+	why := append(p.problems, p.elsewhere()...)
+	if p.missing[to] != "" {
+		why = append(why, p.missing[to])
+	}
+	if len(why) > 0 {
 		return engine.Operation{}, resource.Refuse("%s", strings.Join(why, "; "))
 	}
 	if _, err := g.azure.Put(ctx, p.lead(to), ""); err != nil {
@@ -115,7 +129,7 @@ func (g *Gateway) Preflight(ctx context.Context) ([]engine.Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := resource.Findings(append(p.problems, p.elsewhere()...)...)
+	found := resource.Findings(slices.Concat(p.problems, p.absent(), p.elsewhere())...)
 	if len(found) > 0 {
 		return found, nil
 	}
@@ -124,8 +138,8 @@ func (g *Gateway) Preflight(ctx context.Context) ([]engine.Finding, error) {
 	} else if p.ttl() > time.Minute {
 		found = append(found, engine.Finding{Warning: true, Text: fmt.Sprintf("users follow a switch or a return only within %s, as long as resolvers keep the profile's answers: set dnsConfig.ttl to 60 or less", p.ttl())})
 	}
-	if idle := p.live().Other(); p.enabled(p.of[idle]) {
-		found = append(found, engine.Finding{Warning: true, Text: fmt.Sprintf("endpoint %s of %s is enabled although %s is live: Traffic Manager would send users there by itself, whatever runs there; the first switch disables the one without traffic", g.endpoints[idle], idle, p.live())})
+	for _, text := range g.open(p) {
+		found = append(found, engine.Finding{Warning: true, Text: text})
 	}
 	names, err := g.named(ctx, p)
 	return append(found, names...), err

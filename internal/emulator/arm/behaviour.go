@@ -26,6 +26,7 @@ type Behaviour struct {
 	RetryAfter     time.Duration // the Retry-After of RetryLater and Throttled, whole seconds, default 14 s
 	IgnoreIfMatch  bool          // writes are accepted with any If-Match
 	EarlySucceeded bool          // GET returns Succeeded while the write is still running; Azure/azure-cli issue 32961
+	SecretDenied   bool          // the gateway cannot read its certificate: each write is accepted and ends as Failed; Azure/azure-docs issue 33157
 	FailureReverts bool          // a failed write leaves the old configuration in GET, not the new one
 	Slow           time.Duration // delay of every answer about the gateway
 }

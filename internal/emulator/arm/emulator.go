@@ -54,6 +54,7 @@ type Emulator struct {
 	gateways   map[string]*Gateway
 	profiles   map[string]*Profile
 	zone       map[string][]netip.Addr
+	barriers   map[string]string // scope → code of the refusal, see barrier.go
 	clusters   map[string]Cluster
 	rules      []AlertRule
 	topics     []*Topic
@@ -72,7 +73,7 @@ func Start(ctx context.Context, opts Options) (*Emulator, error) {
 	e := &Emulator{
 		opts: opts, authority: ca, rights: newRights(),
 		gateways: map[string]*Gateway{}, profiles: map[string]*Profile{}, zone: map[string][]netip.Addr{}, clusters: map[string]Cluster{},
-		operations: map[string]*operation{}, results: map[string]*result{},
+		operations: map[string]*operation{}, results: map[string]*result{}, barriers: map[string]string{},
 	}
 	e.ctx, e.cancel = context.WithCancel(ctx)
 	if err := e.listen(); err != nil {

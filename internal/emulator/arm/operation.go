@@ -69,7 +69,7 @@ func (g *Gateway) finish(op *operation, released bool) {
 	}
 	g.running = nil
 	err := error(nil)
-	if !op.fails {
+	if !op.fails && !g.behaviour.SecretDenied {
 		next := g.doc.copy()
 		if err = g.plane.apply(next); err == nil {
 			g.effective = next
@@ -83,11 +83,28 @@ func (g *Gateway) finish(op *operation, released bool) {
 		g.doc = g.effective.copy()
 	}
 	g.doc.stamp(newETag(), "Failed")
-	message := "An error occurred."
+	g.settle(op, map[string]any{"status": "Failed", "error": g.reason(err)})
+}
+
+// reason is why an operation failed. The gateway is locked.
+func (g *Gateway) reason(err error) map[string]any {
 	if err != nil {
-		message = err.Error()
+		return map[string]any{"code": "InternalServerError", "message": err.Error(), "details": []detail{}}
 	}
-	g.settle(op, map[string]any{"status": "Failed", "error": map[string]any{"code": "InternalServerError", "message": message, "details": []detail{}}})
+	if !g.behaviour.SecretDenied {
+		return map[string]any{"code": "InternalServerError", "message": "An error occurred.", "details": []detail{}}
+	}
+	secret := ""
+	g.doc.each(func(s sub) {
+		if id, _ := s.properties()["keyVaultSecretId"].(string); id != "" {
+			secret = id
+		}
+	})
+	return map[string]any{
+		"code":    "ApplicationGatewayKeyVaultSecretException",
+		"message": fmt.Sprintf("Problem occured while accessing and validating KeyVault Secrets associated with Application Gateway '%s'. See details below:", g.id),
+		"details": []detail{{"ApplicationGatewayKeyVaultSecretAccessDenied", fmt.Sprintf("Access denied for KeyVault Secret '%s' for Application Gateway '%s'. Make sure that Identity assigned to Application Gateway has access to the KeyVault associated with secret.", secret, g.id)}},
+	}
 }
 
 // HoldOperations keeps operations running until Release.

@@ -151,6 +151,9 @@ func (e *Emulator) dispatch(r *http.Request, principal string, body []byte) answ
 	if a, denied := e.rights.missing(principal, c.action(), c.scope()); denied {
 		return a
 	}
+	if a, barred := e.barred(c); barred {
+		return a
+	}
 	switch c.kind {
 	case "microsoft.network/applicationgateways":
 		return e.serveGateway(c)

@@ -87,10 +87,11 @@ func (r *rights) missing(principal, action, scope string) (answer, bool) {
 // link is a right on another resource that a write needs.
 type link struct{ action, scope string }
 
+// refusal has the wording of 2026; the one before had neither "(s)" nor "(respectively)".
 func (l link) refusal(c call) answer {
 	app, object := client(c.principal)
 	return failure(http.StatusForbidden, "LinkedAuthorizationFailed", fmt.Sprintf(
-		"The client '%s' with object id '%s' has permission to perform action '%s' on scope '%s'; however, it does not have permission to perform action '%s' on the linked scope(s) '%s' or the linked scope(s) are invalid.",
+		"The client '%s' with object id '%s' has permission to perform action '%s' on scope '%s'; however, it does not have permission to perform action(s) '%s' on the linked scope(s) '%s' (respectively) or the linked scope(s) are invalid.",
 		app, object, c.action(), c.raw, l.action, l.scope))
 }
 

@@ -49,13 +49,23 @@ const (
 	BakeEndedEarly    Reason = "bake-ended-early"
 	BakeExtended      Reason = "bake-extended"
 	ProbesFailed      Reason = "probes-failed"
+	TooFewReady       Reason = "too-few-ready"
+	BadAtOnce         Reason = "bad-at-once"
+	BakeUnknown       Reason = "bake-unknown"
+	BakeEndedOfOther  Reason = "bake-ended-of-another-image"
+	ChecksBroken      Reason = "checks-broken"
+	AnotherChange     Reason = "another-change-won"
+	NoneMoved         Reason = "no-traffic-moved"
 	ScaledDown        Reason = "scaled-down"
 	Returning         Reason = "returning"
 	Returned          Reason = "returned"
 	ReturnBlocked     Reason = "return-blocked"
+	ReturnDenied      Reason = "return-denied"
 	TargetNotReady    Reason = "rollback-target-not-ready"
 	NothingBefore     Reason = "nothing-served-before"
 	TargetUnhealthy   Reason = "rollback-target-unhealthy"
+	TargetChanged     Reason = "rollback-target-changed"
+	TargetReplaced    Reason = "rollback-target-replaced"
 	HoldAfterRollback Reason = "hold-after-rollback"
 
 	// What became of an alert.
@@ -72,6 +82,8 @@ const (
 	// What became of a command.
 	RolledBack       Reason = "rolled-back"
 	AlreadyReturning Reason = "already-returning"
+	ReturnForced     Reason = "return-forced"
+	ReturnGivenUp    Reason = "return-given-up"
 	PausedNow        Reason = "paused-now"
 	Resumed          Reason = "resumed"
 	Canceled         Reason = "canceled"
@@ -94,10 +106,11 @@ const (
 	AmbiguousGateway Reason = "ambiguous-gateway"
 
 	// What was seen.
-	TakenOver      Reason = "taken-over"
-	TakenOverEmpty Reason = "taken-over-empty"
-	DriftEnded     Reason = "drift-ended"
-	LiveChanged    Reason = "live-color-changed"
+	TakenOver       Reason = "taken-over"
+	TakenOverEmpty  Reason = "taken-over-empty"
+	DriftEnded      Reason = "drift-ended"
+	GatewayUnderway Reason = "gateway-underway"
+	LiveChanged     Reason = "live-color-changed"
 
 	// What happened to an entry of the inbox that the core did not decide.
 	Noted      Reason = "noted"

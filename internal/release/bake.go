@@ -1,0 +1,185 @@
+package release
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"bluegreen/internal/release/reason"
+)
+
+// shortLooks is at how many looks in a row too few ready pods make a live color bad.
+const shortLooks = 2
+
+// compare corrects what is recorded of the live color, when it was seen to run something
+// else: it was changed outside bluegreen, or traffic was forced to an unknown image.
+func (d *decision) compare(seen Observed) {
+	s := &d.s
+	d.observe(s.Serving.Color, seen)
+	if seen.Image.Digest == "" || seen.Image.Digest == s.Serving.Image.Digest {
+		return
+	}
+	was := s.Serving.Image
+	s.Serving.Image = s.named(seen.Image)
+	d.report(NeedsHelp, reason.LiveChanged, about{Color: s.Serving.Color, Image: s.Serving.Image, Other: was, By: seen.By})
+	if s.Release.Phase == Baking && s.Release.To == s.Serving.Color {
+		d.beginBake() // of what is there now
+	}
+}
+
+// beginBake lets the bake begin now.
+func (d *decision) beginBake() {
+	s := &d.s
+	p := &s.Release.Progress
+	p.BakeUntil, p.ProbedAt, p.Misses, p.Short = d.now.Add(d.p.Bake), d.now, 0, 0
+	if until := s.Serving.until(d.p); until.Before(p.BakeUntil) {
+		s.Serving.Until = p.BakeUntil
+	}
+}
+
+// probed judges a look during the bake. The bake is as long as its good looks: time without
+// one is added to it.
+func (d *decision) probed(e Probed) {
+	s, r := &d.s, &d.s.Release
+	if e.Release != r.ID || r.Phase != Baking {
+		return
+	}
+	if e.Live != nil {
+		d.compare(*e.Live)
+	}
+	v := d.judge(e)
+	p := &r.Progress
+	d.extendBy(v.missing(d.now.Sub(p.ProbedAt), d.p.ProbeEvery))
+	p.ProbedAt, p.Detail = d.now, e.Detail
+	p.Misses, p.Short = inARow(p.Misses, v.refuted), inARow(p.Short, v.short)
+	d.bakeTroubles(e, v)
+	switch {
+	case p.Short >= shortLooks:
+		d.turnBack(RolledBack, reason.TooFewReady, about{Detail: e.Detail})
+	case p.Misses >= max(1, d.p.ProbeMisses):
+		d.turnBack(RolledBack, reason.ProbesFailed, about{Count: p.Misses, Detail: e.Detail})
+	case v.good && !d.now.Before(s.bakeUntil(d.p)):
+		d.complete(reason.BakeEnded, about{})
+	}
+}
+
+// verdict is what a look during the bake says of the live version. Unknown is neither good
+// nor bad.
+type verdict struct {
+	good, refuted, short bool
+	// broken is set when the checks already failed before the switch.
+	broken bool
+}
+
+func (d *decision) judge(e Probed) (v verdict) {
+	s, r := &d.s, &d.s.Release
+	live := s.Color(r.To).Observed
+	known := e.Live != nil && (e.Live.Image.Digest != "" || s.Serving.Image.Digest == "")
+	v.short = e.Live != nil && !d.p.Capacity.AsLive(e.Live.Ready, live.needs())
+	switch {
+	case e.Checks == Passed:
+		r.Unconfirmed = ""
+	case e.Checks == Refuted && r.Unconfirmed != "":
+		v.broken = true
+	case e.Checks == Refuted:
+		v.refuted = true
+	}
+	evidence := e.Checks == Passed || e.Checks == "" && known
+	v.good = !v.short && evidence && (known || e.Live == nil)
+	return v
+}
+
+// missing is how much of the time since the look before brings no evidence.
+func (v verdict) missing(since, every time.Duration) time.Duration {
+	switch {
+	case !v.good:
+		return since
+	case since > 2*every+30*time.Second: // nobody looked meanwhile
+		return since - every
+	}
+	return 0
+}
+
+func (d *decision) extendBy(t time.Duration) {
+	if t <= 0 {
+		return
+	}
+	s := &d.s
+	s.Release.Progress.BakeUntil = s.bakeUntil(d.p).Add(t)
+	if until := s.Release.Progress.BakeUntil; s.Serving.until(d.p).Before(until) {
+		s.Serving.Until = until
+	}
+}
+
+func inARow(n int, again bool) int {
+	if again {
+		return n + 1
+	}
+	return 0
+}
+
+// bakeTroubles records what a look found beside the decision, and asks for help once.
+func (d *decision) bakeTroubles(e Probed, v verdict) {
+	s, r := &d.s, d.s.Release
+	var texts []string
+	why := reason.Reason("")
+	note := func(reason reason.Reason, a about) {
+		why = cmp.Or(why, reason)
+		texts = append(texts, d.words(reason, a))
+	}
+	switch {
+	case v.broken:
+		note(reason.ChecksBroken, about{Detail: r.Unconfirmed})
+	case !v.good && !v.refuted && !v.short:
+		note(reason.BakeUnknown, about{Detail: e.Detail})
+	}
+	if r.From != "" {
+		if problem, a := d.targetProblem(e); problem != "" {
+			note(problem, a)
+		}
+	}
+	if len(texts) == 0 {
+		s.Trouble = Note{}
+		return
+	}
+	if s.Trouble.IsZero() {
+		s.Trouble = Note{By: "bluegreen", Since: d.now}
+	}
+	s.Trouble.Why = strings.Join(texts, "; ")
+	d.ask(why, s.Trouble.Why)
+}
+
+// targetProblem is what is wrong with the rollback target.
+func (d *decision) targetProblem(e Probed) (reason.Reason, about) {
+	s, r := &d.s, d.s.Release
+	if e.Target == nil {
+		return reason.TargetUnhealthy, about{Detail: cmp.Or(e.TargetDetail, "it cannot be looked at")}
+	}
+	d.observe(r.From, *e.Target)
+	was := s.Serving.Previous
+	switch seen := e.Target; {
+	case was.Image.Digest != "" && seen.Image.Digest != "" && seen.Image.Digest != was.Image.Digest:
+		return reason.TargetChanged, about{Color: r.From, Image: was.Image, Other: s.named(seen.Image), By: seen.By}
+	case seen.Ready == 0 || seen.Ready < max(total(seen.Replicas), total(was.Replicas)):
+		return reason.TargetUnhealthy, about{Detail: e.TargetDetail}
+	}
+	return "", about{}
+}
+
+// complete ends a bake well: from now on the image counts as good. Another image that was
+// put there meanwhile is not the release's.
+func (d *decision) complete(why reason.Reason, a about) {
+	s, r := &d.s, d.s.Release
+	i := s.Serving.Image
+	a.Image, a.Color = i, r.To
+	s.Serving.Baked = true
+	s.Good = append([]Image{i}, slices.DeleteFunc(slices.Clone(s.Good), i.Same)...)
+	s.Good = s.Good[:min(goods, len(s.Good))]
+	if !i.Same(r.Image) && r.Image.Digest != "" {
+		a.Other = r.Image
+		d.end(Canceled, NeedsHelp, reason.BakeEndedOfOther, a)
+		return
+	}
+	d.end(Completed, ReleaseCompleted, why, a)
+}

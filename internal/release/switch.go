@@ -1,0 +1,165 @@
+package release
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"bluegreen/internal/release/reason"
+)
+
+func (d *decision) route(e RouteObserved) {
+	r := &d.s.Release
+	forward := r.Phase == Switching && e.To == r.To
+	back := r.Phase == Returning && e.To == r.From
+	if e.Release != r.ID || !forward && !back {
+		return
+	}
+	p := &r.Progress
+	p.Detail, p.Operation = e.Detail, e.Operation
+	if e.Status == Lost || e.Status == Denied {
+		p.TargetReady = false // it is looked at again before traffic is sent there again
+	}
+	if e.Status != Denied {
+		d.s.Trouble, p.DeniedAt = Note{}, time.Time{}
+	}
+	if e.Rival {
+		d.report(Advanced, reason.AnotherChange, about{Detail: e.Detail})
+	}
+	switch {
+	case e.Status == Clear && forward:
+		p.Writes, r.Unconfirmed = true, e.Unconfirmed
+	case e.Status == Confirmed && forward:
+		d.switched()
+	case e.Status == BadAtOnce && forward:
+		d.badAtOnce(e.Detail)
+	case e.Status == Confirmed:
+		d.returned()
+	case e.Status == Denied && back:
+		d.denied(e.Detail)
+	case e.Status == Denied && (!p.Writes || e.Live == r.From):
+		d.fail(reason.SwitchDenied, about{Detail: e.Detail})
+	case e.Status == Denied:
+		d.turnBack(Failed, reason.SwitchDenied, about{Detail: e.Detail})
+	default:
+		d.overdue()
+	}
+}
+
+// denied records that the gateway refuses the return until an operator fixes something.
+func (d *decision) denied(detail string) {
+	s, r := &d.s, &d.s.Release
+	if s.Trouble.IsZero() {
+		s.Trouble.Since = d.now
+	}
+	s.Trouble.By, s.Trouble.Why = "bluegreen", detail
+	r.Progress.DeniedAt = d.now
+	d.ask(reason.ReturnDenied, d.words(reason.ReturnDenied, about{Color: r.From, Detail: detail, Span: deniedEvery}))
+}
+
+// switched records what serves now, and what served before as the rollback target.
+func (d *decision) switched() {
+	s, r := &d.s, &d.s.Release
+	d.serve()
+	s.Serving.Until = s.Serving.until(d.p)
+	bake := d.now.Add(d.p.Bake)
+	d.enter(Baking, reason.Switched, about{Color: r.To, Image: r.Image, At: bake, To: r.From})
+	d.beginBake()
+}
+
+// serve records that the release's color has the traffic.
+func (d *decision) serve() {
+	s, r := &d.s, d.s.Release
+	s.Serving = Serving{
+		Color: r.To, Image: r.Image, Since: d.now, Release: r.ID, RoutedAt: r.Since, Previous: s.standing(),
+	}
+}
+
+// badAtOnce returns traffic from a version that fails at the public address from its first
+// moment.
+func (d *decision) badAtOnce(detail string) {
+	d.turnBack(RolledBack, reason.BadAtOnce, about{Detail: detail})
+}
+
+// serveFirst records a first release, whose traffic cannot return, as what serves: it may
+// have users, so that the next image goes to the other color.
+func (d *decision) serveFirst() {
+	s, r := &d.s, d.s.Release
+	if s.Serving.Color == "" && r.Phase == Switching && r.Progress.Writes {
+		d.serve()
+	}
+}
+
+// returned records that the rollback target serves again. It stays without a rollback
+// target of its own, since the color that lost the traffic is bad.
+func (d *decision) returned() {
+	s, r := &d.s, &d.s.Release
+	t, cause, outcome := r.Progress.Target, r.Cause, r.Progress.Outcome
+	bad := r.Image
+	if s.Serving.Color == r.To { // perhaps another image, put there outside bluegreen
+		bad = s.Serving.Image
+	}
+	if s.Serving.Color != t.Color {
+		s.Serving = Serving{Color: t.Color, Image: t.Image, Since: d.now, Baked: slices.ContainsFunc(s.Good, t.Image.Same)}
+	}
+	s.color(r.To).Checked, s.color(t.Color).Retired = Checked{}, false
+	why := r.Reason
+	if outcome != RolledBack {
+		d.fail(reason.Returned, about{Color: t.Color, Detail: cause})
+		r.Reason = why
+		return
+	}
+	d.end(RolledBack, ReleaseReturned, reason.Returned, about{Color: t.Color, Detail: cause})
+	r.Reason = why
+	d.quarantine(bad, cause)
+	s.Hold = Note{By: "bluegreen", Why: cause, Since: d.now}
+	d.report(HoldSet, reason.HoldAfterRollback, about{Image: bad}).Image = bad
+}
+
+// quarantine keeps an image from going live by itself, as the rollback target too.
+func (d *decision) quarantine(i Image, why string) {
+	s := &d.s
+	if s.Serving.Previous.Image.Same(i) {
+		s.Serving.Previous = Target{}
+	}
+	if i.Digest == "" {
+		return
+	}
+	s.Good = slices.DeleteFunc(slices.Clone(s.Good), i.Same)
+	s.Quarantined = slices.DeleteFunc(slices.Clone(s.Quarantined), func(q Quarantine) bool { return q.Image.Digest == i.Digest })
+	s.Quarantined = append(s.Quarantined, Quarantine{Image: i, Why: why, Since: d.now})
+	s.Quarantined = s.Quarantined[max(0, len(s.Quarantined)-quarantines):]
+}
+
+func (d *decision) targetSeen(e TargetObserved) {
+	r := &d.s.Release
+	if e.Release != r.ID || r.Phase != Returning || e.Color != r.From {
+		return
+	}
+	r.Progress.TargetReady = e.Ready
+	if e.Ready {
+		r.Progress.Detail = e.Detail // trouble ends with the gateway's answer, or each denial would be reported anew
+		return
+	}
+	d.stepFailed(d.words(reason.TargetNotReady, about{Color: r.From, Detail: e.Detail}))
+	if e.Hopeless {
+		d.otherTarget()
+	}
+}
+
+// otherTarget lets another good image take the place of a rollback target that cannot come
+// up: it may be gone from the registry.
+func (d *decision) otherTarget() {
+	s := &d.s
+	p := &s.Release.Progress
+	bad := cmp.Or(s.Serving.Image.Digest, s.Release.Image.Digest)
+	tried := slices.IndexFunc(s.Good, p.Target.Image.Same) // -1: before all
+	for _, good := range s.Good[tried+1:] {
+		if _, quarantined := s.quarantined(good.Digest); quarantined || good.Digest == bad || good.Digest == s.Release.Image.Digest {
+			continue
+		}
+		d.report(Advanced, reason.TargetReplaced, about{Color: p.Target.Color, Image: good, Other: p.Target.Image})
+		p.Target.Image, p.TargetReady = good, false
+		return
+	}
+}
