@@ -24,12 +24,17 @@ type fakeGateway interface {
 
 // app is one app with its fakes, and with observations that do not rely on its record.
 type app struct {
-	sim     *sim
-	n       int
-	name    string
-	store   *fake.Store
-	gateway fakeGateway
-	cluster *fake.Cluster
+	sim      *sim
+	n        int
+	name     string
+	store    *fake.Store
+	gateway  fakeGateway
+	cluster  *fake.Cluster
+	registry *fake.Registry
+
+	policy       release.Policy // as configured now
+	configs      int            // changes of the configuration
+	shortestBake time.Duration  // of all configurations
 
 	saved    *saved // the record
 	promises []promise
@@ -54,6 +59,7 @@ type app struct {
 	levels     map[release.Color]levels
 	// What fails now of each color: its API, the right to change it, its Deployment, its nodes.
 	away, denied, gone, lost map[release.Color]bool
+	failing                  map[Kind]bool // what else fails now
 }
 
 func (s *sim) newApp(n int) *app {
@@ -61,7 +67,7 @@ func (s *sim) newApp(n int) *app {
 	a := &app{
 		sim: s, n: n, name: fmt.Sprintf("app-%d", n), store: fake.NewStore(nil), accepted: map[string]bool{},
 		ready: map[release.Color]time.Time{}, edited: map[release.Color]time.Time{},
-		levels: map[release.Color]levels{}, away: map[release.Color]bool{}, denied: map[release.Color]bool{},
+		failing: map[Kind]bool{}, levels: map[release.Color]levels{}, away: map[release.Color]bool{}, denied: map[release.Color]bool{},
 		gone: map[release.Color]bool{}, lost: map[release.Color]bool{}, editedTo: map[release.Color]release.Image{}, unedited: map[release.Color]release.Image{},
 		effective: release.Blue, reaches: []release.Color{release.Blue},
 	}
@@ -78,6 +84,9 @@ func (s *sim) newApp(n int) *app {
 	if s.plan.Start == "both" {
 		a.cluster.Seed(release.Green, image(1, false, time.Time{}), 3)
 	}
+	a.policy, a.shortestBake = s.plan.Policy, s.plan.Policy.Bake
+	a.registry = fake.NewRegistry(now)
+	a.registry.Push(image(0, false, time.Time{}))
 	a.saved, a.promises = read(engine.Record{}), promises(a)
 	for _, p := range a.promises {
 		if timed, ok := p.(onTime); ok {
@@ -193,8 +202,9 @@ func (s *sim) happen(i Item) {
 	switch i.Kind {
 	case Push:
 		pushed := image(i.Image, i.ID%3 == 0, s.now.Add(-i.Ago))
+		a.registry.Push(pushed)
 		s.accept(a, "push|"+engine.PushIdentity("registry/"+a.name, pushed), func(ctx context.Context, e *engine.Engine) error {
-			_, err := e.Pushed(ctx, a.name, pushed, false)
+			_, err := e.Pushed(ctx, a.name, pushed, i.ID%5 == 0)
 			return err
 		})
 	case Alert:
@@ -285,6 +295,9 @@ func (s *sim) heal() {
 	for _, a := range s.apps {
 		a.reachBoth(true)
 		a.operations(fake.Succeeds)
+		a.misconfigure(false)
+		clear(a.failing)
+		a.registry.SetFault(fake.RegistryAnswers)
 		for _, c := range []release.Color{release.Blue, release.Green} {
 			a.lose(c, 0)
 			a.delete(c, false)

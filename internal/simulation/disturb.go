@@ -10,7 +10,8 @@ import (
 	"bluegreen/internal/release"
 )
 
-// The kinds of items that disturb a run by degrees, or one part of it alone.
+// The kinds of items that disturb a run by degrees, or one part of it alone; more are in
+// services.go.
 const (
 	SomeNodes  Kind = "some nodes lost"
 	OneAway    Kind = "one cluster away"
@@ -28,7 +29,9 @@ const (
 
 // unfixed are the kinds that make the present engine break a promise, so that no seed draws
 // them. Each has a plan in notYet. Whoever fixes the engine takes the kind off this list.
-var unfixed = []Kind{SomeNodes, Gone, Autoscaled, Lasting, Fight, Rewrite, Partly, Flapping}
+var unfixed = []Kind{
+	SomeNodes, Gone, Autoscaled, Lasting, Fight, Rewrite, Partly, Flapping, Misconfigured,
+}
 
 // drawn reports whether seeds draw a kind.
 func drawn(k Kind) bool { return !slices.Contains(unfixed, k) }
@@ -105,6 +108,9 @@ func sometimesNeither(r *rand.Rand, i *Item) {
 func forTime(i Item) string { return fmt.Sprintf("%s for %s", i.Color, i.For) }
 
 func disturbanceOf(k Kind) (disturbance, bool) {
+	if n := slices.IndexFunc(services, func(d disturbance) bool { return d.kind == k }); n >= 0 {
+		return services[n], true
+	}
 	n := slices.IndexFunc(disturbances, func(d disturbance) bool { return d.kind == k })
 	if n < 0 {
 		return disturbance{}, false
@@ -116,8 +122,9 @@ func disturbanceOf(k Kind) (disturbance, bool) {
 // that no seed draws too, so that a seed keeps its other items when a kind is taken off the list.
 func disturbed(p *Plan) (items []Item) {
 	r := rand.New(rand.NewPCG(p.Seed, 8))
+	all := slices.Concat(disturbances, services)
 	for range r.IntN(4) {
-		d := disturbances[r.IntN(len(disturbances))]
+		d := all[r.IntN(len(all))]
 		i := Item{Kind: d.kind, At: moment(r, p), For: time.Duration(1+r.IntN(150)) * time.Second, Color: color(r), App: r.IntN(p.Apps)}
 		if d.draw != nil {
 			d.draw(r, &i)

@@ -84,6 +84,9 @@ func (p store) stored(name string, do func() error) error {
 func (p store) Load(ctx context.Context, app string) (snap engine.Snapshot, err error) {
 	err = p.stored("load", func() error {
 		snap, err = p.app.store.Load(ctx, app)
+		if !p.sim.current.tick {
+			snap.Outbox = nil // what a commit publishes beside its work would not repeat with its seed
+		}
 		seen := read(snap.Record)
 		ask(p.app, func(h onLoad) error { h.loaded(p.sim.current, seen); return nil })
 		return err
@@ -100,10 +103,7 @@ func (p store) Commit(ctx context.Context, from engine.Snapshot, c engine.Change
 		if err == nil {
 			snap.Record = p.app.peek().Record
 		}
-		snap.Outbox = nil // notifications are no part of these runs
-		if err == nil {
-			err = p.app.store.Sent(ctx, from.App, c.Facts)
-		}
+		snap.Outbox = nil // ticks publish
 		p.app.committed(commit{task: p.sim.current, from: before, given: given, facts: c.Facts, err: err}, c.Consumed)
 		return err
 	})
@@ -155,7 +155,8 @@ func (p store) History(ctx context.Context, app string, limit, before int) ([]re
 }
 
 func (p store) Sent(ctx context.Context, app string, facts []release.Fact) error {
-	return p.app.store.Sent(ctx, app, facts)
+	ask(p.app, func(h onSent) error { return h.sent(facts) })
+	return p.stored("sent", func() error { return p.app.store.Sent(ctx, app, facts) })
 }
 
 func (p store) Sweep(ctx context.Context, app string, before time.Time) error {
@@ -185,43 +186,6 @@ func later(a, b time.Time) time.Time {
 		return a
 	}
 	return b
-}
-
-// check is of a color before the switch, or of the public address.
-type check struct {
-	*ports
-	public bool
-}
-
-// Run implements engine.Check.
-func (c check) Run(ctx context.Context, s engine.Subject) engine.Result {
-	if c.public {
-		ask(c.app, func(h onProbe) error { return h.probing(c.sim.current) })
-	}
-	err := c.call("check", func() error { return c.app.answer(c.public, s.Color) })
-	if c.public {
-		ask(c.app, func(h onProbeEnd) error { h.probed(err == nil); return nil })
-	}
-	if err != nil {
-		return engine.Result{Verdict: release.Undecided, Detail: err.Error()}
-	}
-	return engine.Result{Verdict: release.Passed}
-}
-
-// answer is the result of a check of a color, at its preview address or at the public one.
-func (a *app) answer(public bool, c release.Color) error {
-	i, ready := a.cluster.Running(c)
-	switch {
-	case public && a.gateway.Effective() != c:
-		return fmt.Errorf("answered by %s", a.gateway.Effective())
-	case ready == 0:
-		return fmt.Errorf("answered 503")
-	case a.cluster.Fails(c):
-		return fmt.Errorf("answered 500")
-	case !public:
-		ask(a, func(h onPreview) error { h.previewed(c, i); return nil })
-	}
-	return nil
 }
 
 // claimed fails when the deadline of a write has passed by the worker's clock.
@@ -332,7 +296,7 @@ func (a *app) switching(by string, to release.Color, fence int64) {
 // change changes a color and reports the difference to the promises.
 func (a *app) change(c colorChange, do func() error) error {
 	c.saved = a.saved
-	c.ran, _ = a.cluster.Running(c.color)
+	c.ran, c.carried = a.cluster.Running(c.color)
 	c.had = a.cluster.Wanted(c.color)
 	if err := do(); err != nil {
 		return err

@@ -39,6 +39,10 @@ type (
 	onLook interface {
 		looked(c release.Color, ready, wanted int32)
 	}
+	// onNotify is called after facts were published.
+	onNotify interface{ notified([]release.Fact) }
+	// onSent is called when facts are about to leave the outbox.
+	onSent interface{ sent([]release.Fact) error }
 	// onTime is called after each step of time.
 	onTime interface {
 		promise
@@ -51,6 +55,7 @@ type (
 // unkept are the promises that the present engine does not keep, by name. Only strict plans
 // are judged by them. Whoever fixes the engine takes the promise off this list.
 var unkept = []string{
+	"2 (users of an unconfirmed first release are left alone)",
 	"12 (rollback target is true)",
 }
 
@@ -76,6 +81,7 @@ func allPromises(a *app) []promise {
 		&readyFirst{app: a},
 		&sizeFirst{app: a},
 		&liveUntouched{app: a},
+		&firstUntouched{app: a},
 		&retireEvidence{app: a},
 		&targetKept{app: a},
 		&quarantineKept{app: a, bad: map[string]bool{}},
@@ -86,6 +92,8 @@ func allPromises(a *app) []promise {
 		&targetTrue{app: a},
 		&decisionsRecorded{app: a},
 		&historyNumbered{},
+		&outcomesPublished{published: map[int]bool{}},
+		&pushesFound{app: a},
 		&driftTrue{app: a},
 		&recordAgrees{app: a},
 		&comesToRest{app: a},
@@ -125,6 +133,7 @@ type colorChange struct {
 	color     release.Color
 	ran, runs release.Image
 	had, has  int32
+	carried   int32  // ready pods before
 	saved     *saved // when the change was asked for
 }
 

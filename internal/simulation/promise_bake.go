@@ -57,7 +57,7 @@ func (p *bakeEvidence) committed(c commit) error {
 
 // enough reports whether the last observations are good, and recent.
 func (p *bakeEvidence) enough(what string, of []observation) error {
-	policy := p.app.sim.plan.Policy
+	policy := p.app.policy
 	n := max(1, policy.ProbeMisses)
 	if len(of) < n {
 		return fmt.Errorf("a bake ended after %d %s, which are too few", len(of), what)

@@ -108,7 +108,7 @@ func (*probesBounded) committed(c commit) error {
 }
 
 func (p *probesBounded) probing(t *task) error {
-	s, bake := t.knows, p.app.sim.plan.Policy
+	s, bake := t.knows, p.app.policy
 	if s.phase != release.Baking {
 		return nil
 	}

@@ -68,7 +68,7 @@ func (p *recordAgrees) restless(snap engine.Snapshot) error {
 
 // oversized reports whether the idle color is still to be scaled down.
 func (a *app) oversized(s *saved) bool {
-	policy := a.sim.plan.Policy
+	policy := a.policy
 	retires := !s.phase.Active() && s.ended && !policy.KeepIdle && !s.paused
 	return retires && a.cluster.Wanted(s.live.Other()) != policy.RetireReplicas
 }
@@ -98,7 +98,7 @@ func (p *comesToRest) restless(snap engine.Snapshot) error {
 }
 
 func (p *comesToRest) awaiting(s *saved) error {
-	if policy := p.app.sim.plan.Policy; s.paused || policy.Manual && policy.Deadline == 0 {
+	if policy := p.app.policy; s.paused || policy.Manual && policy.Deadline == 0 {
 		return nil
 	}
 	return errors.New("it waits for an approval that it does not need")

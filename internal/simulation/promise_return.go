@@ -68,7 +68,7 @@ func (p *usersReturn) judge() {
 		p.since = a.sim.now
 		p.why = fmt.Sprintf("it carries %d of %d pods", a.carries(a.effective), a.cluster.Wanted(a.effective))
 	}
-	if a.sim.disabled() || a.gatewayTroubled() || s.drift || !a.canReturn(s) {
+	if a.sim.disabled() || a.gatewayTroubled() || s.drift || a.failing[ChecksLie] || !a.canReturn(s) {
 		p.since = a.sim.now
 	}
 }
@@ -82,7 +82,7 @@ func (p *usersReturn) awaited(s *saved) bool {
 // bound is for how long users may get a bad version: probes that find it, the rollout of a
 // target that was scaled down, and the gateway's operation.
 func (p *usersReturn) bound() time.Duration {
-	policy := p.app.sim.plan.Policy
+	policy := p.app.policy
 	bound := gatewayTakes + 45*time.Second + p.app.sim.delay()
 	if p.app.sim.plan.DNS {
 		bound += gatewayTakes
@@ -133,7 +133,7 @@ func (s *sim) delay() time.Duration {
 			if i.Result == fake.Denied { // what only an operator can fix is tried again after ten minutes
 				delay += 10 * time.Minute
 			}
-		case UnrelatedWrite, Storage, Lag, Deaf:
+		case UnrelatedWrite, Storage, Lag, Deaf, ChecksHang, ChecksLate, Reconfigured:
 			delay += time.Minute
 		}
 	}

@@ -47,7 +47,7 @@ func (a *app) mayLook(s *saved) bool {
 // lookEvery is how long it may take until the idle color was looked at.
 func (a *app) lookEvery(s *saved) time.Duration {
 	if s.phase == release.Baking {
-		return a.sim.plan.Policy.ProbeEvery + a.sim.delay()
+		return a.policy.ProbeEvery + a.sim.delay()
 	}
 	return 6*time.Minute + a.sim.delay()
 }

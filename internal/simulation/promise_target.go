@@ -36,6 +36,22 @@ func (p *liveUntouched) changed(c colorChange) error {
 	return nil
 }
 
+// firstUntouched: users that a first release was sent to before it failed are not deployed to, as
+// long as it answers them.
+type firstUntouched struct{ app *app }
+
+func (*firstUntouched) Name() string {
+	return "2 (users of an unconfirmed first release are left alone)"
+}
+
+func (p *firstUntouched) changed(c colorChange) error {
+	a := p.app
+	if c.saved.live == "" && c.harms() && c.carried > 0 && slices.Contains(a.gateway.Reaches(), c.color) {
+		return fmt.Errorf("%s of %s, where %d ready pods answer users with %s", c.what, c.color, c.carried, c.ran)
+	}
+	return nil
+}
+
 // targetKept: from the switch to the end of the bake the rollback target is neither
 // deployed to nor made smaller.
 type targetKept struct {
@@ -49,7 +65,7 @@ func (*targetKept) Name() string { return "2 (rollback target is kept)" }
 // baked reports whether all users have been on the new version for the time of the bake.
 func (p *targetKept) baked() bool {
 	a := p.app
-	return slices.Equal(a.reaches, []release.Color{p.left}) && a.sim.now.Sub(a.moved) >= a.sim.plan.Policy.Bake-a.sim.plan.Skew
+	return slices.Equal(a.reaches, []release.Color{p.left}) && a.sim.now.Sub(a.moved) >= a.shortestBake-a.sim.plan.Skew
 }
 
 func (p *targetKept) switching(w gatewayWrite) error {

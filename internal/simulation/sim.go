@@ -272,15 +272,15 @@ func (s *sim) restart(w *worker) {
 func (s *sim) newEngine(w *worker, a *app) *engine.Engine {
 	ports := &ports{sim: s, app: a, name: fmt.Sprintf("%s.%d", w.name, w.lives)}
 	return engine.New(engine.Options{
-		Store: store{ports}, Wakeups: ports, Name: ports.name, Poll: 3 * time.Second,
+		Store: store{ports}, Wakeups: ports, Notifier: notifier{ports}, Name: ports.name, Poll: 3 * time.Second,
 		Now: func() time.Time { return s.now.Add(w.skew) },
 		Sleep: func(ctx context.Context, d time.Duration) error {
 			s.pause(d)
 			return nil
 		},
 		Apps: []engine.App{{
-			Name: a.name, Repository: "registry/" + a.name, Policy: s.plan.Policy,
-			Gateway: gateway{ports}, Workloads: workloads{ports}, Fingerprint: "1",
+			Name: a.name, Repository: "registry/" + a.name, Policy: a.policy, Registry: registry{ports},
+			Gateway: gateway{ports}, Workloads: workloads{ports}, Fingerprint: fmt.Sprint(a.configs),
 			Before: []engine.Check{check{ports, false}, check{ports, false}, engine.GatewayHealth{Gateway: gateway{ports}}},
 			During: []engine.Check{check{ports, true}},
 		}},
@@ -384,7 +384,7 @@ func (s *sim) atRest() bool {
 func (s *sim) end() {
 	for _, a := range s.apps {
 		if p, err := a.restless(); err != nil {
-			s.fail("promise %s: %s never comes to rest: %v (%s)", p.Name(), a.name, err, explain(a.peek().Record, s.plan.Policy, s.now))
+			s.fail("promise %s: %s never comes to rest: %v (%s)", p.Name(), a.name, err, explain(a.peek().Record, a.policy, s.now))
 		}
 	}
 }
