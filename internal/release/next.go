@@ -189,8 +189,9 @@ func (d *decision) makeWay() {
 
 func (d *decision) looked(e Looked) {
 	s := &d.s
+	seen := map[Color]*Observed{Blue: e.Blue, Green: e.Green}
 	if s.Release.Phase != Baking { // whose looks judge all of it
-		s.Trouble = Note{}
+		d.targetLooked(seen[s.Serving.Previous.Color])
 	}
 	if !s.Known {
 		d.takeOver(e)
@@ -206,11 +207,26 @@ func (d *decision) looked(e Looked) {
 	if !s.Drift.IsZero() {
 		d.driftBack(e)
 	}
-	for c, o := range map[Color]*Observed{Blue: e.Blue, Green: e.Green} {
-		if o != nil {
+	for _, c := range []Color{Blue, Green} {
+		if o := seen[c]; o != nil {
 			d.seen(ColorSeen{Color: c, Seen: *o})
 		}
 	}
+}
+
+// targetLooked reports a rollback target that is not what it was when it served. A step
+// that failed before has ended with this look.
+func (d *decision) targetLooked(target *Observed) {
+	if target == nil {
+		d.s.Trouble = Note{}
+		return
+	}
+	why, a := d.targetGone(*target)
+	text := ""
+	if why != "" {
+		text = d.words(why, a)
+	}
+	d.troubled(why, text)
 }
 
 // seen records what a color was seen to run.

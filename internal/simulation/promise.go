@@ -34,7 +34,9 @@ type (
 	// onProbe is called when the public address is about to be checked.
 	onProbe interface{ probing(*task) error }
 	// onProbeEnd is called after the public address was checked.
-	onProbeEnd interface{ probed(good bool) }
+	onProbeEnd interface {
+		probed(c release.Color, good bool)
+	}
 	// onLook is called after a color was looked at.
 	onLook interface {
 		looked(c release.Color, ready, wanted int32)

@@ -24,7 +24,10 @@ type observation struct {
 
 func (*bakeEvidence) Name() string { return "13 (bake ends on evidence)" }
 
-func (p *bakeEvidence) probed(good bool) {
+func (p *bakeEvidence) probed(c release.Color, good bool) {
+	if s := p.app.saved; s.phase != release.Baking || c != s.to {
+		return // by a worker that was held up
+	}
 	p.probes = append(p.probes, observation{p.app.sim.now, good})
 }
 
