@@ -197,7 +197,11 @@ func (d *decision) looked(e Looked) {
 		d.takeOver(e)
 		return
 	}
-	if s.Serving.Color == "" || s.Release.Phase == Switching || s.Release.Phase == Returning {
+	switch {
+	case s.Serving.Color == "":
+		d.seenBoth(e)
+		return
+	case s.Release.Phase == Switching || s.Release.Phase == Returning:
 		return
 	}
 	if e.Live != s.Serving.Color {
@@ -207,10 +211,15 @@ func (d *decision) looked(e Looked) {
 	if !s.Drift.IsZero() {
 		d.driftBack(e)
 	}
-	for _, c := range []Color{Blue, Green} {
-		if o := seen[c]; o != nil {
-			d.seen(ColorSeen{Color: c, Seen: *o})
-		}
+	d.seenBoth(e)
+}
+
+func (d *decision) seenBoth(e Looked) {
+	if e.Blue != nil {
+		d.seen(ColorSeen{Color: Blue, Seen: *e.Blue})
+	}
+	if e.Green != nil {
+		d.seen(ColorSeen{Color: Green, Seen: *e.Green})
 	}
 }
 
@@ -263,7 +272,7 @@ func (d *decision) takeOver(e Looked) {
 	}
 	seen := s.Color(e.Live).Observed
 	if slices.Max(append([]int32{0}, seen.Replicas...)) == 0 {
-		s.Serving = Serving{}
+		s.Serving = Serving{Points: e.Live}
 		d.report(Decided, reason.TakenOverEmpty, about{Color: e.Live, To: d.p.First})
 		return
 	}
