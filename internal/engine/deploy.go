@@ -21,17 +21,17 @@ var noImage release.Image
 // deploy orders the image on its color, once for each worker, and watches the rollout.
 func (w *worker) deploy(ctx context.Context, e release.Deploy) stepResult {
 	if !w.orders.sent(e.Release, e.Color, e.Image) {
-		users, err := w.withoutTraffic(ctx)
+		looked, idle, err := w.withoutTraffic(ctx)
 		switch {
 		case err != nil:
 			return failed(err)
-		case users != nil:
-			return saw(users...)
+		case !idle:
+			return saw(looked)
 		case !e.Cleared:
 			if why := w.usersElsewhere(ctx); why != "" {
 				return failed(errors.New(why))
 			}
-			return saw(release.DeployCleared{Release: e.Release, Color: e.Color})
+			return saw(looked, release.DeployCleared{Release: e.Release, Color: e.Color})
 		}
 		size := w.sizeOf(ctx, e.Live, e.Size)
 		if err := w.order(ctx, Order{Color: e.Color, Image: e.Image, Size: size, Shrink: true}); err != nil {
@@ -147,12 +147,12 @@ func (w *worker) liveIsWell(ctx context.Context) error {
 
 // retire scales the idle color down, while the live one is well.
 func (w *worker) retire(ctx context.Context, e release.Retire) stepResult {
-	users, err := w.withoutTraffic(ctx)
+	looked, idle, err := w.withoutTraffic(ctx)
 	if err != nil {
 		return failed(err)
 	}
-	if users != nil {
-		return saw(users...)
+	if !idle {
+		return saw(looked)
 	}
 	if err := w.liveIsWell(ctx); err != nil {
 		return failed(fmt.Errorf("%s is kept: %w", e.Color, err))

@@ -98,18 +98,16 @@ func (w *worker) unseen(ctx context.Context, c release.Color, i release.Image) s
 	return ""
 }
 
-// withoutTraffic reads the gateway before something is done to the idle color. It returns
-// what was seen where that color has traffic, and an error where it may still have some.
-func (w *worker) withoutTraffic(ctx context.Context) ([]release.Event, error) {
+// withoutTraffic reads the gateway before something is done to the idle color, and reports
+// whether that color has no traffic. It fails where it may still have some.
+func (w *worker) withoutTraffic(ctx context.Context) (seen release.Looked, idle bool, err error) {
 	reading, err := w.app.Gateway.Live(ctx)
 	live := w.record.State.Serving.Color
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("read the gateway: %w", err)
+		return seen, false, fmt.Errorf("read the gateway: %w", err)
 	case reading.Underway:
-		return nil, errors.New("the gateway still carries out a change, and users may meet what was there before: the color without traffic is left alone until it has ended")
-	case live != "" && reading.Live != live:
-		return []release.Event{w.looked(ctx, reading)}, nil
+		return seen, false, errors.New("the gateway still carries out a change, and users may meet what was there before: the color without traffic is left alone until it has ended")
 	}
-	return nil, nil
+	return w.looked(ctx, reading), live == "" || reading.Live == live, nil
 }

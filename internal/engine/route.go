@@ -154,7 +154,9 @@ func (w *worker) notReady(ctx context.Context, e release.Route) (seen []release.
 		size, needed = o.Replicas, sum(o.Replicas)
 	}
 	switch {
-	case !o.Matches && o.Running.Digest != e.Image.Digest:
+	case e.Image.Digest != "" && o.Running.Digest == "":
+		return seen, fmt.Sprintf("what %s runs is not known: %s", e.To, o.Detail), nil
+	case e.Image.Digest != "" && o.Running.Digest != e.Image.Digest:
 		return seen, "", denial(fmt.Sprintf("%s runs %s, which is not what was checked: it was changed outside bluegreen%s", e.To, o.Running, by(o)))
 	case !o.Matches || smaller(o.Replicas, size):
 		if err := w.order(ctx, Order{Color: e.To, Image: e.Image, Size: size}); err != nil {

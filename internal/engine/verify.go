@@ -44,8 +44,10 @@ func (w *worker) judge(ctx context.Context, e release.Verify, o Workload) Result
 	switch {
 	case o.Status == release.Broken:
 		return Result{release.Refuted, o.Detail}
-	case !o.Matches:
-		return Result{release.Refuted, fmt.Sprintf("%s runs %s, which is not what was deployed: it was changed outside bluegreen", e.Color, o.Running)}
+	case e.Image.Digest != "" && o.Running.Digest == "":
+		return Result{release.Undecided, "what it runs is not known: " + o.Detail}
+	case e.Image.Digest != "" && o.Running.Digest != e.Image.Digest:
+		return Result{release.Refuted, fmt.Sprintf("%s runs %s, which is not what was deployed: it was changed outside bluegreen%s", e.Color, o.Running, by(o))}
 	case o.Status != release.Complete:
 		return Result{release.Undecided, o.Detail}
 	case len(w.app.Before) == 0:

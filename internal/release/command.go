@@ -288,8 +288,9 @@ func (d *decision) cancel(c Commanded) {
 	switch {
 	case r.untouched():
 		d.end(Canceled, Decided, reason.Canceled, a)
-	case r.Phase == Returning && s.Serving.Color == r.To && !s.Trouble.IsZero():
+	case r.Phase == Returning && s.Serving.Color == r.To && s.Alarmed != "":
 		a.Color = r.To
+		s.color(r.From).Retired = false // it was brought up
 		d.end(Failed, Decided, reason.ReturnGivenUp, a)
 		s.Hold = Note{By: c.By, Why: c.Why, Since: d.now}
 	case r.Phase.Moving() && s.Waiting.IsZero():

@@ -199,6 +199,7 @@ func (d *decision) looked(e Looked) {
 	}
 	switch {
 	case s.Serving.Color == "":
+		s.Serving.Points = cmp.Or(e.Live, s.Serving.Points)
 		d.seenBoth(e)
 		return
 	case s.Release.Phase == Switching || s.Release.Phase == Returning:

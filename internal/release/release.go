@@ -205,9 +205,6 @@ func (o Observed) size() []int32 {
 	return o.Replicas
 }
 
-// hadReady reports whether the color has ready pods, or once had all of them.
-func (o Observed) hadReady() bool { return o.Ready > 0 || total(o.Needed) > 0 }
-
 func total(replicas []int32) (n int32) {
 	for _, r := range replicas {
 		n += r
@@ -334,7 +331,7 @@ func (s State) Idle(first Color) Color {
 	switch points := s.Serving.Points; {
 	case s.Serving.Color != "":
 		return s.Serving.Color.Other()
-	case points != "" && s.Color(points).Observed.hadReady():
+	case points != "" && !s.Color(points).Ordered.At.IsZero():
 		return points.Other() // an image that did not go live may have users
 	}
 	return first

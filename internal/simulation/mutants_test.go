@@ -85,8 +85,8 @@ var mutants = []mutant{
 		`w.facts, w.decided, w.dirty = nil, nil, false`, `w.facts, w.dirty = nil, false`)},
 	{"believe a stale rollout", []edit{
 		{"engine", "worker.deploy", `!o.Matches`, `false`},
-		{"engine", "worker.judge", `case !o.Matches:`, `case false:`},
-		{"engine", "worker.notReady", `!o.Matches && o.Running.Digest != e.Image.Digest`, `false`},
+		{"engine", "worker.judge", `e.Image.Digest != "" && o.Running.Digest != e.Image.Digest`, `false`},
+		{"engine", "worker.notReady", `e.Image.Digest != "" && o.Running.Digest != e.Image.Digest`, `false`},
 		{"engine", "worker.notReady", `!o.Matches || smaller(o.Replicas, size)`, `smaller(o.Replicas, size)`},
 		{"release", "decision.passed", `!c.Observed.Image.Same(r.Image) && !r.Image.IsZero()`, `false`}}},
 	{"count an alert of the other color", change("release", "decision.alerted",
@@ -106,7 +106,7 @@ var mutants = []mutant{
 		`r.Force = true; d.beginSwitch(reason.RolledOut)`)},
 	{"forget quarantine", change("release", "decision.quarantine", `i.Digest == ""`, `true`)},
 	{"skip the live check before deploy and retire", change("engine", "worker.withoutTraffic",
-		`live != "" && reading.Live != live`, `live == "neither"`)},
+		`live == "" || reading.Live == live`, `live != "neither"`)},
 	{"take an accepted write for a finished one", []edit{
 		{"engine", "worker.withoutTraffic", `reading.Underway`, `false`},
 		{"release", "decision.driftBack", `e.Underway`, `false`},
