@@ -55,6 +55,7 @@ type app struct {
 	editedTo   map[release.Color]release.Image
 	unedited   map[release.Color]release.Image // what an edited color ran before
 	rivalTakes time.Duration                   // of that write
+	allowed    time.Time                       // when what an operator has to allow was last allowed again
 	gate       fake.OperationResult            // of the gateway's operations
 	levels     map[release.Color]levels
 	// What fails now of each color: its API, the right to change it, its Deployment, its nodes.

@@ -166,12 +166,18 @@ func (a *app) delete(c release.Color, gone bool) {
 }
 
 func (a *app) deny(c release.Color, denied bool) {
+	if a.denied[c] && !denied {
+		a.allowed = a.sim.now
+	}
 	a.denied[c] = denied
 	a.cluster.Deny(c, denied)
 }
 
 // operations makes those of the gateway end in one way.
 func (a *app) operations(result fake.OperationResult) {
+	if a.gate == fake.Denied && result != fake.Denied {
+		a.allowed = a.sim.now
+	}
 	a.gate = result
 	a.gateway.SetResult(func(int) fake.OperationResult { return result })
 }

@@ -38,11 +38,6 @@ var kept = []story{
 		simulation.Item{Kind: simulation.RegistryFails, At: 3 * time.Minute, For: 12 * time.Minute})},
 	{"the notifier fails for a while", "5 (outcomes are published)", "", items(push,
 		simulation.Item{Kind: simulation.NotifierFails, At: 50 * second, For: 10 * time.Minute})},
-}
-
-// notYet are those that the present engine still breaks. One that it keeps fails the test:
-// move it to kept, and take its kind off unfixed and its promise off unkept.
-var notYet = []story{
 	{"a rival's write runs, and the change is accepted",
 		"2 (live color is left alone)", "deploy of green, which has the users' traffic", items(
 			push, when(release.Baking, 0, simulation.Item{Kind: simulation.Push, Image: 2, ID: 2}),
@@ -68,16 +63,9 @@ var notYet = []story{
 			simulation.Item{Kind: simulation.Gone, Color: release.Blue, At: 20 * second, For: 310 * second},
 			simulation.Item{Kind: simulation.OneAway, Color: release.Blue, At: 340 * second, For: 4 * time.Minute},
 			simulation.Item{Kind: simulation.Push, Image: 1, ID: 1, At: 350 * second})},
-	{"the live color has grown in the bake, its rollback target has not",
-		"11 (size before traffic)", "traffic is sent to blue with 3 ready pods, where green carries the users with 6", items(push,
-			when(release.Baking, 10*second, simulation.Item{Kind: simulation.Autoscaled, Color: release.Green, N: 6}),
-			when(release.Baking, 30*second, simulation.Item{Kind: simulation.Alert, ID: 1}))},
 	{"one probe ends the bake, since wake-ups are lost",
 		"13 (bake ends on evidence)", "a bake ended on probes of the public address", items(push,
 			when(release.Baking, time.Second, simulation.Item{Kind: simulation.Deaf, For: 150 * second}))},
-	{"the live color cannot be looked at in the whole bake",
-		"13 (bake ends on evidence)", "a bake ended after 0 looks at the live color, which are too few", items(push,
-			when(release.Baking, 0, simulation.Item{Kind: simulation.OneAway, Color: release.Green, For: 5 * time.Minute}))},
 	{"half of the live color is lost in the bake",
 		"13 (bake ends on evidence)", "a bake ended although not all of the last 2 looks at the live color were good", items(push,
 			when(release.Baking, 5*second, simulation.Item{Kind: simulation.SomeNodes, Color: release.Green, Share: 0.5, For: 5 * time.Minute}))},
@@ -92,10 +80,6 @@ var notYet = []story{
 	{"a version crashes before its switch is confirmed",
 		"11 (users of what is bad at once return)", "users get 2.0 although it carries 0 of 3 pods, and blue could take them", items(push,
 			when(release.Switching, 15*second, simulation.Item{Kind: simulation.NodeLoss, Color: release.Green, For: 10 * time.Minute}))},
-	{"a bad version, and a configuration with a problem since the switch",
-		"11 (users of a bad version return)", "users get 2.0 although alert 1 says that it is bad, and blue could take them", items(push,
-			when(release.Switching, 5*second, simulation.Item{Kind: simulation.Misconfigured, For: 10 * time.Minute}),
-			when(release.Baking, 20*second, simulation.Item{Kind: simulation.Alert, ID: 1}))},
 	{"a first release that is never confirmed, and the fix",
 		"2 (users of an unconfirmed first release are left alone)", "deploy of blue, where 1 ready pods answer users with 2.0 (01)", starting("nothing", items(push,
 			simulation.Item{Kind: simulation.Push, Image: 2, ID: 2, At: 8 * time.Minute},
@@ -103,12 +87,28 @@ var notYet = []story{
 	{"the rollback target is edited in the bake",
 		"12 (rollback target is true)", "the record names blue as the rollback target with 1.0 (00)", items(push,
 			when(release.Baking, 5*second, simulation.Item{Kind: simulation.Edit, Color: release.Blue, Image: 3, For: time.Minute}))},
-	{"the rollback target is edited after the bake",
-		"12 (rollback target is true)", "the record names blue as the rollback target with 1.0 (00)", idleKept(push,
-			when(release.Completed, 20*second, simulation.Item{Kind: simulation.Edit, Color: release.Blue, Image: 3, For: time.Minute}))},
 	{"the tag of the rollback target is moved in the bake",
 		"12 (rollback target is true)", "the record names blue as the rollback target with 1.0 (00)", items(push,
 			when(release.Baking, 5*second, simulation.Item{Kind: simulation.TagMoved, Color: release.Blue, Image: 3}))},
+}
+
+// notYet are those that the present engine still breaks. One that it keeps fails the test:
+// move it to kept, and take its kind off unfixed and its promise off unkept.
+var notYet = []story{
+	{"the live color has grown in the bake, its rollback target has not",
+		"11 (size before traffic)", "traffic is sent to blue with 3 ready pods, where green carries the users with 6", items(push,
+			when(release.Baking, 10*second, simulation.Item{Kind: simulation.Autoscaled, Color: release.Green, N: 6}),
+			when(release.Baking, 30*second, simulation.Item{Kind: simulation.Alert, ID: 1}))},
+	{"the live color cannot be looked at in the whole bake",
+		"13 (bake ends on evidence)", "a bake ended after 0 looks at the live color, which are too few", items(push,
+			when(release.Baking, 0, simulation.Item{Kind: simulation.OneAway, Color: release.Green, For: 5 * time.Minute}))},
+	{"a bad version, and a configuration with a problem since the switch",
+		"11 (users of a bad version return)", "users get 2.0 although alert 1 says that it is bad, and blue could take them", items(push,
+			when(release.Switching, 5*second, simulation.Item{Kind: simulation.Misconfigured, For: 10 * time.Minute}),
+			when(release.Baking, 20*second, simulation.Item{Kind: simulation.Alert, ID: 1}))},
+	{"the rollback target is edited after the bake",
+		"12 (rollback target is true)", "the record names blue as the rollback target with 1.0 (00)", idleKept(push,
+			when(release.Completed, 20*second, simulation.Item{Kind: simulation.Edit, Color: release.Blue, Image: 3, For: time.Minute}))},
 	{"the rollback target is deleted after the bake",
 		"12 (rollback target is true)", "the record names blue as the rollback target with 1.0 (00)", idleKept(push,
 			when(release.Completed, 20*second, simulation.Item{Kind: simulation.Gone, Color: release.Blue, For: 15 * time.Minute}))},

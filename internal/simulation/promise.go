@@ -34,7 +34,7 @@ type (
 	// onProbe is called when the public address is about to be checked.
 	onProbe interface{ probing(*task) error }
 	// onProbeEnd is called after the public address was checked.
-	onProbeEnd interface{ probed(good bool) }
+	onProbeEnd interface{ probed(release.Verdict) }
 	// onLook is called after a color was looked at.
 	onLook interface {
 		looked(c release.Color, ready, wanted int32)
@@ -58,7 +58,9 @@ var unkept = []string{
 	"2 (users of an unconfirmed first release are left alone)",
 	"11 (users of what is bad at once return)",
 	"12 (rollback target is true)",
-	"13 (bake ends on evidence)",
+	"13 (bake ends on good probes in a row)",
+	"13 (live color is seen before its bake ends)",
+	"15 (help is asked for once)",
 }
 
 // promises are those that a run of an app is judged by.
@@ -91,6 +93,9 @@ func allPromises(a *app) []promise {
 		&usersReturn{app: a},
 		&usersReturn{app: a, early: true},
 		&bakeEvidence{app: a},
+		&bakeEvidence{app: a, inARow: true},
+		&seenInBake{app: a},
+		&helpOnce{app: a},
 		&targetTrue{app: a},
 		&decisionsRecorded{app: a},
 		&historyNumbered{},

@@ -78,11 +78,11 @@ func (c colorChange) scalePending() bool { return !c.saved.phase.Active() && c.c
 func (c colorChange) deployPending() bool {
 	switch c.saved.phase {
 	case release.Deploying:
-		return c.saved.to == c.color && c.saved.image.Digest == c.runs.Digest
+		return c.saved.to == c.color && (c.saved.image.Digest == c.runs.Digest || c.saved.image.Digest == "" && !c.otherImage())
 	case release.Returning:
 		return c.saved.from == c.color
 	case release.Switching:
-		return c.saved.forced && c.saved.to == c.color && !c.otherImage()
+		return c.saved.to == c.color && (!c.otherImage() || c.saved.image.Digest == c.runs.Digest) // made right again before the write
 	}
 	return false
 }

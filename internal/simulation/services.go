@@ -143,7 +143,7 @@ func (c check) Run(ctx context.Context, s engine.Subject) engine.Result {
 		found = engine.Result{Verdict: release.Undecided, Detail: err.Error()}
 	}
 	if c.public {
-		ask(c.app, func(h onProbeEnd) error { h.probed(found.Verdict == release.Passed); return nil })
+		ask(c.app, func(h onProbeEnd) error { h.probed(found.Verdict); return nil })
 	}
 	return found
 }
