@@ -89,6 +89,10 @@ check: ## fuzz every decoder of bytes from outside, 30 s each
 		go test -run '^$$' -fuzz "^$${target#*:}\$$" -fuzztime 30s -fuzzminimizetime 20x ./$${target%:*}; \
 	done
 
+.PHONY: models
+models: ## ask the Go module proxy for newer models of Azure's gateways, and fail when there are any
+	go test -count=1 -run TestNoNewerModelsExist ./internal/azure/resource -newest
+
 .PHONY: words
 words: ## count the words that this project avoids; AT="way back" lists where one of them is
 	@go run ./internal/words $(if $(AT),-at "$(AT)")

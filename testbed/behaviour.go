@@ -1,6 +1,8 @@
 package testbed
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -11,6 +13,7 @@ import (
 type Behaviour struct {
 	kind  kind
 	after time.Duration
+	aged  time.Duration
 }
 
 type kind int
@@ -53,6 +56,12 @@ func ServerErrors() Behaviour { return Behaviour{kind: serverErrors} }
 // Slow is healthy, but ready only after the time given.
 func Slow(ready time.Duration) Behaviour { return Behaviour{kind: slow, after: ready} }
 
+// Aged is the same, with start and conditions of the pods reported as so much earlier.
+func (b Behaviour) Aged(by time.Duration) Behaviour {
+	b.aged = by
+	return b
+}
+
 type rule struct {
 	substring string
 	behaviour Behaviour
@@ -82,4 +91,31 @@ func (a *podActor) behaviour(image string) Behaviour {
 		}
 	}
 	return Healthy()
+}
+
+// Means sets the digest that pods which start from now on report for an image that is named
+// without one, as after a push under a tag that was used before.
+func (c *Cluster) Means(image, digest string) {
+	a := c.actor
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.meanings[image] = digest
+}
+
+// imageID is the image ID of a container runtime: the repository and the digest. A reference
+// without one has that of Means, else one that is computed from its text.
+func (a *podActor) imageID(image string) string {
+	repository, digest, pinned := strings.Cut(image, "@")
+	if !pinned {
+		digest = fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(image)))
+		a.mu.Lock()
+		if meant, ok := a.meanings[image]; ok {
+			digest = meant
+		}
+		a.mu.Unlock()
+	}
+	if i := strings.LastIndex(repository, ":"); i > strings.LastIndex(repository, "/") {
+		repository = repository[:i]
+	}
+	return repository + "@" + digest
 }

@@ -96,6 +96,10 @@ func (c *Cluster) StartAPIServer(ctx context.Context) (err error) {
 // StopAPIServer kills it, as a crash would, and returns when it is gone.
 func (c *Cluster) StopAPIServer() { c.apiServer.stop() }
 
+// StopControllers kills the controller manager, so that changes of Deployments are not acted
+// on; a test that calls it starts a cluster of its own.
+func (c *Cluster) StopControllers() { c.controllers.stop() }
+
 func (c *Cluster) startControllers(ctx context.Context) (err error) {
 	kubeconfig := c.path("kubeconfig")
 	if err := os.WriteFile(kubeconfig, c.Kubeconfig(Admin), 0o600); err != nil {

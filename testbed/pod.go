@@ -2,7 +2,6 @@ package testbed
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"net/netip"
@@ -44,6 +43,7 @@ type pod struct {
 	restarts   int32
 	lastState  corev1.ContainerState
 	runningFor metav1.Time
+	imageIDs   []string // of the containers, as pulled when the pod started
 }
 
 func newPod(a *podActor, spec *corev1.Pod) *pod {
@@ -69,6 +69,9 @@ func (p *pod) keep(ctx context.Context) {
 	defer p.stopServing(0)
 	if p.spec.Spec.NodeName == "" {
 		p.bind(ctx)
+	}
+	for _, c := range p.spec.Spec.Containers {
+		p.imageIDs = append(p.imageIDs, p.actor.imageID(c.Image))
 	}
 	for {
 		b := p.actor.behaviour(p.image)
@@ -251,29 +254,32 @@ func (p *pod) status(phase corev1.PodPhase, state corev1.ContainerState) corev1.
 		}
 		return corev1.ConditionFalse
 	}
-	created := p.spec.CreationTimestamp
+	created, since := p.spec.CreationTimestamp, p.since
+	if aged := p.actor.behaviour(p.image).aged; aged > 0 {
+		created, since = metav1.NewTime(created.Add(-aged)), metav1.NewTime(since.Add(-aged))
+	}
 	s := corev1.PodStatus{
 		Phase:     phase,
 		StartTime: &created,
 		Conditions: []corev1.PodCondition{
 			{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: created},
 			{Type: corev1.PodInitialized, Status: corev1.ConditionTrue, LastTransitionTime: created},
-			{Type: corev1.ContainersReady, Status: is(p.ready), LastTransitionTime: p.since},
-			{Type: corev1.PodReady, Status: is(p.ready), LastTransitionTime: p.since},
+			{Type: corev1.ContainersReady, Status: is(p.ready), LastTransitionTime: since},
+			{Type: corev1.PodReady, Status: is(p.ready), LastTransitionTime: since},
 		},
 	}
 	if p.ip.IsValid() {
 		s.PodIP = podIP(p.ip).String()
 		s.PodIPs = []corev1.PodIP{{IP: s.PodIP}}
 	}
-	for _, c := range p.spec.Spec.Containers {
+	for n, c := range p.spec.Spec.Containers {
 		started := state.Running != nil
 		status := corev1.ContainerStatus{
 			Name: c.Name, Image: c.Image, State: state, LastTerminationState: p.lastState,
 			Ready: p.ready, Started: &started, RestartCount: p.restarts,
 		}
 		if phase != corev1.PodPending {
-			status.ImageID = imageID(c.Image)
+			status.ImageID = p.imageIDs[n]
 		}
 		s.ContainerStatuses = append(s.ContainerStatuses, status)
 	}
@@ -304,19 +310,6 @@ func (p *pod) insist(ctx context.Context, what string, call func() error) {
 			return
 		}
 	}
-}
-
-// imageID is the image ID of a container runtime: the repository and the digest,
-// computed from the reference if it has none.
-func imageID(image string) string {
-	repository, digest, pinned := strings.Cut(image, "@")
-	if !pinned {
-		digest = fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(image)))
-	}
-	if i := strings.LastIndex(repository, ":"); i > strings.LastIndex(repository, "/") {
-		repository = repository[:i]
-	}
-	return repository + "@" + digest
 }
 
 // version is the digest of an image reference, else its tag.

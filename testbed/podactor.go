@@ -21,17 +21,20 @@ const nodeName = "testbed"
 
 // podActor replaces scheduler, kubelet and containers: it binds each pod,
 // gives it an address with a web server, reports the status that its image's
-// Behaviour defines, and finishes its deletion.
+// Behaviour defines, and finishes its deletion. Nothing is pulled, so the image IDs are
+// made up: tests assume that a runtime reports REPOSITORY@DIGEST with the digest that was
+// pulled, which for an image of several platforms is that of its index.
 type podActor struct {
 	client  kubernetes.Interface
 	network *network
 	drain   time.Duration
 	logf    func(format string, args ...any)
 
-	mu      sync.Mutex
-	pods    map[types.UID]*pod
-	rules   []rule
-	keepers sync.WaitGroup
+	mu       sync.Mutex
+	pods     map[types.UID]*pod
+	rules    []rule
+	meanings map[string]string // digests of images named without one
+	keepers  sync.WaitGroup
 }
 
 // start returns when the actor watches; it acts until ctx ends.

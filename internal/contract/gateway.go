@@ -38,6 +38,9 @@ type Traffic struct {
 	Rival func(to release.Color)
 	// Trouble comes over the next write. It is false where there is no such trouble.
 	Trouble func(Trouble) bool
+	// Bar lets operations end, or no longer end, for a reason that only an operator can fix.
+	// It is nil where what is accepted does not fail.
+	Bar func(on bool)
 	// Sicken lets the backends of a color fail from now on; nil where they cannot.
 	Sicken func(release.Color)
 	// Queues is set where a write is refused while another one runs, instead of taking its
@@ -48,6 +51,8 @@ type Traffic struct {
 	// Early is set where the configuration shows a write as ended before users meet it. No
 	// reading shows that it is underway; only a request of a user does.
 	Early bool
+	// Partly is set where some users meet a write before it has ended.
+	Partly bool
 }
 
 // Gateway is the contract test of every engine.Gateway. open makes a fresh gateway.
@@ -65,6 +70,7 @@ func Gateway(t *testing.T, open func(t *testing.T) Traffic) {
 		"ABusyGatewayIsBegunAgain":                        busyIsBegunAgain,
 		"AMissingRightIsDeniedAndMovesNothing":            missingRight,
 		"AnOperationThatFailsIsLostAndMovesNothing":       failsIsLost,
+		"AnOperationThatOnlyAnOperatorCanFixIsDenied":     onlyAnOperator,
 		"AWriteOfUnknownOutcomeIsNeitherBusyNorDenied":    unknownOutcome,
 		"WhatSomebodyPointedElsewhereIsNotOverwritten":    elsewhere,
 		"NothingIsSentAfterTheDeadline":                   deadline,
@@ -205,7 +211,7 @@ func notBeforeTheEnd(g traffic) {
 			g.Fatalf("the operation has ended: %+v", now)
 		}
 	}
-	if got := g.Effective(); got != release.Blue {
+	if got := g.Effective(); got != release.Blue && !g.Partly {
 		g.Fatalf("requests are answered by %q before the operation has ended", got)
 	}
 	if op = g.follow(op); !op.Done {
@@ -338,10 +344,23 @@ func failsIsLost(g traffic) {
 	if !g.Trouble(FailsLater) {
 		g.Skip("what is accepted does not fail")
 	}
-	if op := g.follow(g.begin(release.Green)); !op.Lost {
+	if op := g.follow(g.begin(release.Green)); !op.Lost || op.Denied {
 		g.Fatalf("an operation that failed is %+v", op)
 	}
 	g.stay(release.Blue)
+	g.move(release.Green)
+}
+
+func onlyAnOperator(g traffic) {
+	if g.Bar == nil {
+		g.Skip("what is accepted does not fail")
+	}
+	g.Bar(true)
+	if op := g.follow(g.begin(release.Green)); !op.Lost || !op.Denied {
+		g.Fatalf("an operation that only an operator can fix is %+v", op)
+	}
+	g.stay(release.Blue)
+	g.Bar(false)
 	g.move(release.Green)
 }
 

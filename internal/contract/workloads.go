@@ -33,6 +33,8 @@ type Colors struct {
 	Fail func(i release.Image, how Failure)
 	// Away makes the API unreachable, or reachable again.
 	Away func(away bool)
+	// Remove takes the color's Deployment away. Without it the promise about that is skipped.
+	Remove func(c release.Color)
 	// State is everything that was asked of a color, in a form that changes with it.
 	State func(c release.Color) string
 }
@@ -58,6 +60,7 @@ func Workloads(t *testing.T, open func(t *testing.T) Colors) {
 		"WhatRunsIsReportedBeforeAnythingWasAsked":  reports,
 		"AFailureThatTimeMayMendIsWaitedFor":        patient,
 		"ACompleteColorIsReportedWithoutAnyWaiting": prompt,
+		"ADeploymentThatIsGoneIsABrokenColor":       gone,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -321,5 +324,26 @@ func prompt(t *testing.T, c Colors) {
 	}
 	if took := time.Since(began); took > within/2 {
 		t.Errorf("a complete color was waited for, %v", took)
+	}
+}
+
+func gone(t *testing.T, c Colors) {
+	if c.Remove == nil {
+		t.Skip("its Deployments cannot be removed")
+	}
+	c.Seed(release.Green, c.Images[0], 2)
+	c.Remove(release.Green)
+	o := look(t, c, release.Green, c.Images[0])
+	if o.Status != release.Broken || o.Matches || o.Ready != 0 || !slices.Equal(o.Replicas, []int32{0}) || !o.Running.IsZero() {
+		t.Errorf("without a Deployment green is %+v", o)
+	}
+	if !strings.Contains(o.Detail, "there is no Deployment") {
+		t.Errorf("detail is %q", o.Detail)
+	}
+	if err := c.Workloads.Deploy(t.Context(), engine.Order{Color: release.Green, Image: c.Images[1], Fence: 1}); !errors.Is(err, engine.ErrDenied) {
+		t.Errorf("deploying without a Deployment: error %v", err)
+	}
+	if err := c.Workloads.Scale(t.Context(), release.Green, 1, 1); !errors.Is(err, engine.ErrDenied) {
+		t.Errorf("scaling without a Deployment: error %v", err)
 	}
 }

@@ -20,7 +20,7 @@ var noImage release.Image
 
 // deploy orders the image on its color, once for each worker, and watches the rollout.
 func (w *worker) deploy(ctx context.Context, e release.Deploy) stepResult {
-	if !w.orders.sent(e.Release, e.Color) {
+	if !w.orders.sent(e.Release, e.Color, e.Image) {
 		users, err := w.withoutTraffic(ctx)
 		switch {
 		case err != nil:
@@ -37,7 +37,7 @@ func (w *worker) deploy(ctx context.Context, e release.Deploy) stepResult {
 		if err := w.order(ctx, Order{Color: e.Color, Image: e.Image, Size: size, Shrink: true}); err != nil {
 			return failed(err)
 		}
-		w.orders.note(e.Release, e.Color)
+		w.orders.note(e.Release, e.Color, e.Image)
 	}
 	o, err := w.app.Workloads.Observe(ctx, e.Color, e.Image, w.Poll)
 	if err != nil {
@@ -64,15 +64,18 @@ func (w *worker) usersElsewhere(ctx context.Context) string {
 	return w.unseen(ctx, s.Serving.Color, s.Serving.Image)
 }
 
-// orders is the color that this worker last gave an order to, and for which release.
+// orders is the color that this worker last gave an order to, for which release and image.
 type orders struct {
 	release int
 	color   release.Color
+	digest  string
 }
 
-func (o *orders) sent(id int, c release.Color) bool { return *o == orders{id, c} }
-func (o *orders) note(id int, c release.Color)      { *o = orders{id, c} }
-func (o *orders) forget()                           { *o = orders{} }
+func (o *orders) sent(id int, c release.Color, i release.Image) bool {
+	return *o == orders{id, c, i.Digest}
+}
+func (o *orders) note(id int, c release.Color, i release.Image) { *o = orders{id, c, i.Digest} }
+func (o *orders) forget()                                       { *o = orders{} }
 
 // sizeOf is the size that a color has now, and the remembered one where its cluster cannot
 // be asked: what is done to one side asks nothing of the other.
@@ -99,7 +102,7 @@ func (w *worker) order(ctx context.Context, o Order) error {
 // still has under way there is fenced. It changes nothing else, and traffic does not wait
 // for a cluster that cannot be reached.
 func (w *worker) fenceOff(ctx context.Context, id int, c release.Color) error {
-	if w.orders.sent(id, c) {
+	if w.orders.sent(id, c, noImage) {
 		return nil
 	}
 	bounded, cancel := context.WithTimeout(ctx, fencing)
@@ -111,7 +114,7 @@ func (w *worker) fenceOff(ctx context.Context, id int, c release.Color) error {
 	if err != nil {
 		w.Log.Warn("a color could not be taken from earlier workers", "app", w.app.Name, "color", c, "error", err)
 	}
-	w.orders.note(id, c)
+	w.orders.note(id, c, noImage)
 	return nil
 }
 

@@ -38,7 +38,8 @@ func (w *worker) prepareTarget(ctx context.Context, e release.PrepareTarget) ste
 	if err != nil {
 		return w.targetUnseen(ctx, e, err)
 	}
-	changed := t.Image.Digest != "" && o.Running.Digest != t.Image.Digest
+	unknown := o.Running.Digest == "" && o.Ready > 0 // its tag tells nothing, and its pods differ
+	changed := t.Image.Digest != "" && o.Running.Digest != t.Image.Digest && !unknown
 	detail := o.Detail
 	if changed {
 		w.target.changed = true
@@ -50,15 +51,18 @@ func (w *worker) prepareTarget(ctx context.Context, e release.PrepareTarget) ste
 		}
 		return w.targetReady(e, o.Detail)
 	}
-	if reading, err := w.app.Gateway.Live(ctx); err == nil && reading.Live == t.Color && o.Ready > 0 {
+	reading, err := w.app.Gateway.Live(ctx)
+	switch {
+	case err != nil:
+		return failed(fmt.Errorf("read the gateway: %w", err))
+	case reading.Live == t.Color && o.Ready > 0:
 		return w.targetReady(e, "traffic was sent there outside bluegreen already")
-	}
-	if changed || smaller(o.Replicas, t.Replicas) || sum(o.Replicas) == 0 {
+	case changed && (reading.Live != e.From || reading.Underway): // its users may be there
+		return w.targetNotReady(e, o, detail)
+	case changed || smaller(o.Replicas, t.Replicas) || sum(o.Replicas) == 0:
 		if err := w.order(ctx, Order{Color: t.Color, Image: t.Image, Size: t.Replicas}); err != nil {
 			return failed(err)
 		}
-	} else if err := w.fenceOff(ctx, e.Release, t.Color); err != nil {
-		return failed(err)
 	}
 	return w.targetNotReady(e, o, detail)
 }

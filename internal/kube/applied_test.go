@@ -1,7 +1,6 @@
 package kube_test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +25,7 @@ func TestTheManifestsAreValidAndServeARelease(t *testing.T) {
 		if refused := c.apply(overlay); len(refused) > 0 {
 			t.Fatalf("%s: %v", overlay, refused)
 		}
+		c.bind("podinfo-" + overlay)
 	}
 	if len(c.warned.texts) > 0 {
 		t.Errorf("the API server warns: %s", strings.Join(c.warned.texts, "\n"))
@@ -38,18 +38,15 @@ func TestTheManifestsAreValidAndServeARelease(t *testing.T) {
 
 	product := as(c.Cluster, principal)
 	work := colors(product, product)
-	testbed.Eventually(t, 30*time.Second, func() bool {
-		found, err := work.Preflight(t.Context())
-		return err == nil && len(found) == 0
-	}, func() string {
-		found, err := work.Preflight(t.Context())
-		return fmt.Sprint(found, " ", text(err))
-	})
+	testbed.Eventually(t, 30*time.Second, func() bool { return c.prevents(work) == "" }, func() string { return c.prevents(work) })
 	for _, color := range []release.Color{release.Green, release.Blue} {
 		image := release.Image{Tag: "6.9.2", Digest: digest(string(color))}
 		c.released(work, engine.Order{Color: color, Image: image, Size: []int32{2}, Fence: 1})
 	}
 
+	if found, err := work.Preflight(t.Context()); err != nil || len(found) > 0 {
+		t.Errorf("with an image of its own on each color: %v, error %v", found, err)
+	}
 	c.leavesWhatIsBluegreens("blue", "green")
 	if err := work.Scale(t.Context(), release.Blue, 0, 2); err != nil {
 		t.Fatal(err)
@@ -62,11 +59,18 @@ func TestTheManifestsAreValidAndServeARelease(t *testing.T) {
 	}
 }
 
-func text(err error) string {
-	if err == nil {
-		return ""
+// prevents are the findings that keep a release from starting; "" without any.
+func (c *cluster) prevents(work engine.Preflight) (why string) {
+	found, err := work.Preflight(c.t.Context())
+	if err != nil {
+		return err.Error()
 	}
-	return err.Error()
+	for _, f := range found {
+		if !f.Warning {
+			why += f.Text + "\n"
+		}
+	}
+	return why
 }
 
 // admitsOnlyRestricted fails the test when the namespace's rules are not in force.

@@ -22,18 +22,26 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// documented reads the Role and the RoleBinding of the documentation.
-func documented(t *testing.T) (role *rbacv1.Role, binding *rbacv1.RoleBinding) {
+// documented reads the Role of the documentation.
+func documented(t *testing.T) (role *rbacv1.Role) {
 	t.Helper()
 	text, err := os.ReadFile("../../" + access.RoleFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, second, _ := strings.Cut(string(text), "\n---\n")
-	if err := errors.Join(yaml.UnmarshalStrict([]byte(first), &role), yaml.UnmarshalStrict([]byte(second), &binding)); err != nil {
+	if err := yaml.UnmarshalStrict(text, &role); err != nil {
 		t.Fatal(err)
 	}
-	return role, binding
+	return role
+}
+
+// binding is what kubectl create rolebinding makes, as the files have it.
+func binding(namespace, role, user string) *rbacv1.RoleBinding {
+	return &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: role},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
+	}
 }
 
 // rights are the single things that a rule allows.
@@ -103,8 +111,9 @@ func openStand(t *testing.T) *stand {
 	c.Behave(image, testbed.NeverReady())
 	for _, color := range []string{"blue", "green"} {
 		c.Deploy(t, testbed.DeploymentSpec{
-			Namespace: s.namespace, Name: "podinfo-" + color, Image: repository + "@" + image, Replicas: 1, Labels: map[string]string{"color": color},
+			Namespace: s.namespace, Name: "podinfo-" + color, Image: repository + "@" + image, Replicas: 2, Labels: map[string]string{"color": color},
 		})
+		c.HPA(t, s.namespace, "podinfo-"+color, 1, 9)
 	}
 	c.Service(t, s.namespace, "podinfo", map[string]string{"color": "blue"})
 	suspend := true
@@ -126,11 +135,7 @@ func openStand(t *testing.T) *stand {
 func (s *stand) misses(t *testing.T, c cut) {
 	s.users++
 	user := fmt.Sprintf("user-%d", s.users)
-	meta := metav1.ObjectMeta{Namespace: s.namespace, Name: user}
-	p := s.bind(t, &rbacv1.Role{ObjectMeta: meta, Rules: c.rules}, &rbacv1.RoleBinding{
-		ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: user},
-		Subjects: []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: user}},
-	}, user)
+	p := s.bind(t, &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: user}, Rules: c.rules}, user)
 	ran := 0
 	for _, n := range needs {
 		if !slices.Contains(c.lost, n.String()) {
@@ -150,12 +155,12 @@ func (s *stand) misses(t *testing.T, c cut) {
 }
 
 // bind gives a user a Role and returns the app as that user, once the API server knows.
-func (s *stand) bind(t *testing.T, role *rbacv1.Role, binding *rbacv1.RoleBinding, user string) product {
+func (s *stand) bind(t *testing.T, role *rbacv1.Role, user string) product {
 	t.Helper()
 	rbac := s.cluster.Client().RbacV1()
 	_, err := rbac.Roles(s.namespace).Create(t.Context(), role, metav1.CreateOptions{})
 	if err == nil {
-		_, err = rbac.RoleBindings(s.namespace).Create(t.Context(), binding, metav1.CreateOptions{})
+		_, err = rbac.RoleBindings(s.namespace).Create(t.Context(), binding(s.namespace, role.Name, user), metav1.CreateOptions{})
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -132,6 +132,7 @@ type progress struct {
 	ProbedAt    time.Time `json:"probedAt,omitzero"`
 	Misses      int       `json:"misses,omitempty"`
 	Short       int       `json:"short,omitempty"`
+	Good        int       `json:"good,omitempty"`
 	Target      target    `json:"target,omitzero"`
 	TargetReady bool      `json:"targetReady,omitempty"`
 	Forced      bool      `json:"forced,omitempty"`
@@ -269,7 +270,7 @@ func fromRelease(r release.Release) releaseForm {
 		Force: r.Force, Began: r.Began, Since: r.Since, Approved: r.Approved, Unconfirmed: r.Unconfirmed, Reason: string(r.Reason), Cause: r.Cause,
 		Progress: progress{
 			Detail: p.Detail, Ready: p.Ready, ReadySince: p.ReadySince, PullFailing: p.PullFailing, Operation: p.Operation,
-			Writes: p.Writes, DeniedAt: p.DeniedAt, Short: p.Short, Forced: p.Forced,
+			Writes: p.Writes, DeniedAt: p.DeniedAt, Short: p.Short, Good: p.Good, Forced: p.Forced,
 			BakeUntil: p.BakeUntil, ProbedAt: p.ProbedAt, Misses: p.Misses, Target: fromTarget(p.Target), TargetReady: p.TargetReady, Outcome: string(p.Outcome),
 		},
 	}
@@ -282,7 +283,7 @@ func (r releaseForm) core() release.Release {
 		Force: r.Force, Began: r.Began, Since: r.Since, Approved: r.Approved, Unconfirmed: r.Unconfirmed, Reason: reason.Reason(r.Reason), Cause: r.Cause,
 		Progress: release.Progress{
 			Detail: p.Detail, Ready: p.Ready, ReadySince: p.ReadySince, PullFailing: p.PullFailing, Operation: p.Operation,
-			Writes: p.Writes, DeniedAt: p.DeniedAt, Short: p.Short, Forced: p.Forced,
+			Writes: p.Writes, DeniedAt: p.DeniedAt, Short: p.Short, Good: p.Good, Forced: p.Forced,
 			BakeUntil: p.BakeUntil, ProbedAt: p.ProbedAt, Misses: p.Misses, Target: p.Target.core(), TargetReady: p.TargetReady, Outcome: release.Phase(p.Outcome),
 		},
 	}

@@ -32,7 +32,7 @@ func (d *decision) compare(seen Observed) {
 func (d *decision) beginBake() {
 	s := &d.s
 	p := &s.Release.Progress
-	p.BakeUntil, p.ProbedAt, p.Misses, p.Short = d.now.Add(d.p.Bake), d.now, 0, 0
+	p.BakeUntil, p.ProbedAt, p.Misses, p.Short, p.Good = d.now.Add(d.p.Bake), d.now, 0, 0, 0
 	if until := s.Serving.until(d.p); until.Before(p.BakeUntil) {
 		s.Serving.Until = p.BakeUntil
 	}
@@ -50,16 +50,19 @@ func (d *decision) probed(e Probed) {
 	}
 	v := d.judge(e)
 	p := &r.Progress
-	d.extendBy(v.missing(d.now.Sub(p.ProbedAt), d.p.ProbeEvery))
+	missed := v.missing(d.now.Sub(p.ProbedAt), d.p.ProbeEvery)
+	if d.extendBy(missed); missed > 0 {
+		p.Good = 0
+	}
 	p.ProbedAt, p.Detail = d.now, e.Detail
-	p.Misses, p.Short = inARow(p.Misses, v.refuted), inARow(p.Short, v.short)
+	p.Misses, p.Short, p.Good = inARow(p.Misses, v.refuted), inARow(p.Short, v.short), inARow(p.Good, v.good)
 	d.bakeTroubles(e, v)
 	switch {
 	case p.Short >= shortLooks:
 		d.turnBack(RolledBack, reason.TooFewReady, about{Detail: e.Detail})
 	case p.Misses >= max(1, d.p.ProbeMisses):
 		d.turnBack(RolledBack, reason.ProbesFailed, about{Count: p.Misses, Detail: e.Detail})
-	case v.good && !d.now.Before(s.bakeUntil(d.p)):
+	case p.Good >= max(1, d.p.ProbeMisses) && !d.now.Before(s.bakeUntil(d.p)):
 		d.complete(reason.BakeEnded, about{})
 	}
 }
@@ -85,8 +88,7 @@ func (d *decision) judge(e Probed) (v verdict) {
 	case e.Checks == Refuted:
 		v.refuted = true
 	}
-	evidence := e.Checks == Passed || e.Checks == "" && known
-	v.good = !v.short && evidence && (known || e.Live == nil)
+	v.good = known && !v.short && (e.Checks == Passed || e.Checks == "")
 	return v
 }
 

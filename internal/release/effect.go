@@ -121,9 +121,23 @@ func (s State) bringBack(now time.Time) (Effect, time.Time) {
 		return nil, again
 	}
 	if !p.TargetReady && !p.Forced {
-		return PrepareTarget{Release: r.ID, Target: p.Target, From: r.To, Sick: r.Reason != reason.TooFewReady}, now
+		t := p.Target
+		t.Replicas = largest(t.Replicas, s.Color(r.To).Observed.size()) // users may have become more
+		return PrepareTarget{Release: r.ID, Target: t, From: r.To, Sick: r.Reason != reason.TooFewReady}, now
 	}
 	return Route{Release: r.ID, To: r.From, From: r.To, Image: p.Target.Image, Write: true, Operation: p.Operation}, now
+}
+
+// largest is the larger of two sizes, by position.
+func largest(a, b []int32) []int32 {
+	if len(a) != len(b) {
+		return a
+	}
+	size := make([]int32, len(a))
+	for i := range a {
+		size[i] = max(a[i], b[i])
+	}
+	return size
 }
 
 func (s State) probe(p Policy, now time.Time) (Effect, time.Time) {

@@ -18,6 +18,9 @@ const (
 	// observedEvery is how old an observation that did not change may become before its
 	// time is written again: each write is a commit.
 	observedEvery = time.Minute
+	// askAfter is how long a return may wait, for instance for a color that is scaled up,
+	// until an operator is asked to look.
+	askAfter = 30 * time.Second
 	// UnseenFor is for how long users are looked for at the public address after a change.
 	// Then a check that does not pass says more of the color than of the gateway.
 	UnseenFor = 2 * time.Minute
@@ -186,7 +189,9 @@ func (d *decision) makeWay() {
 
 func (d *decision) looked(e Looked) {
 	s := &d.s
-	s.Trouble = Note{}
+	if s.Release.Phase != Baking { // whose looks judge all of it
+		s.Trouble = Note{}
+	}
 	if !s.Known {
 		d.takeOver(e)
 		return
@@ -352,6 +357,8 @@ func (d *decision) rollout(e RolloutObserved) {
 		p.PullFailing = d.now
 	}
 	switch {
+	case e.Status == Complete && r.Image.Digest == "" && e.Seen.Image.Digest != "":
+		r.Image = d.s.named(e.Seen.Image) // what its tag means now is deployed by digest
 	case e.Status == Complete:
 		d.enter(Verifying, reason.RolledOut, about{Color: r.To, Image: r.Image, Count: int(e.Seen.Ready)})
 	case e.Status == Broken:
@@ -452,7 +459,7 @@ func (d *decision) stepFailed(detail string) {
 	if r.Phase.Active() {
 		r.Progress.Detail = detail
 	}
-	if r.Phase == Returning {
+	if r.Phase == Returning && d.now.Sub(r.Since) >= askAfter {
 		d.ask(reason.ReturnBlocked, d.words(reason.ReturnBlocked, about{Color: r.From, Number: r.ID, Detail: detail}))
 	}
 	d.overdue()

@@ -273,12 +273,13 @@ type Progress struct {
 	Writes    bool
 	DeniedAt  time.Time
 
-	// Baking: when the bake ends, the last probe, and probes in a row that failed, or saw
-	// too few ready pods.
+	// Baking: when the bake ends, the last probe, and probes in a row that failed, saw too few
+	// ready pods, or were good.
 	BakeUntil time.Time
 	ProbedAt  time.Time
 	Misses    int
 	Short     int
+	Good      int
 
 	// Returning: where to, whether that was seen ready, whether an operator sends traffic
 	// there whatever was seen, and how the release ends.

@@ -55,11 +55,8 @@ type (
 // unkept are the promises that the present engine does not keep, by name. Only strict plans
 // are judged by them. Whoever fixes the engine takes the promise off this list.
 var unkept = []string{
-	"2 (users of an unconfirmed first release are left alone)",
-	"11 (users of what is bad at once return)",
 	"12 (rollback target is true)",
 	"13 (bake ends on good probes in a row)",
-	"13 (live color is seen before its bake ends)",
 	"15 (help is asked for once)",
 }
 

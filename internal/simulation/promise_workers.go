@@ -78,7 +78,7 @@ func (c colorChange) scalePending() bool { return !c.saved.phase.Active() && c.c
 func (c colorChange) deployPending() bool {
 	switch c.saved.phase {
 	case release.Deploying:
-		return c.saved.to == c.color && (c.saved.image.Digest == c.runs.Digest || c.saved.image.Digest == "" && !c.otherImage())
+		return c.saved.to == c.color && (c.saved.image.Digest == c.runs.Digest || c.saved.image.Digest == "")
 	case release.Returning:
 		return c.saved.from == c.color
 	case release.Switching:

@@ -128,6 +128,7 @@ var may = map[string]string{
 	"destroy.yml confirm": "",
 	"destroy.yml destroy": "contents: read, id-token: write",
 	"scan.yml ps-rule":    "contents: read, security-events: write",
+	"scan.yml models":     "contents: read",
 	"release.yml build":   "contents: read",
 	"release.yml publish": "attestations: write, contents: write, id-token: write",
 }

@@ -98,7 +98,7 @@ func (g *Gateway) Switch(ctx context.Context, to release.Color, _ int64) (engine
 		return engine.Operation{}, err
 	}
 	s := g.survey(d)
-	why := slices.Concat(d.unwritable(), s.problems, s.missing[to])
+	why := slices.Concat(d.unwritable(g.azure.ID), s.problems, s.missing[to])
 	for _, p := range s.elsewhere {
 		why = append(why, fmt.Sprintf("%s, which is of neither color: point it at one of them; a change made outside bluegreen is not overwritten", p))
 	}

@@ -24,12 +24,12 @@ func (g *Gateway) Preflight(ctx context.Context) ([]engine.Finding, error) {
 		return nil, err
 	}
 	s := g.survey(d)
-	found := resource.Findings(slices.Concat(d.unwritable(), s.problems, s.absent())...)
+	found := resource.Findings(slices.Concat(d.unwritable(g.azure.ID), s.problems, s.absent())...)
 	for _, p := range s.elsewhere {
 		found = append(found, engine.Finding{Text: fmt.Sprintf("%s, which is of neither color: point it at the pool of the color that is live", p)})
 	}
 	warnings, err := d.warnings(s)
-	return append(found, warnings...), err
+	return slices.Concat(found, warnings, g.beyond(ctx, d)), err
 }
 
 // warnings are about settings that do not prevent a switch, but that users may notice in it.

@@ -16,6 +16,7 @@ type mode struct {
 	set    func(*arm.Behaviour)
 	queues bool
 	early  bool
+	partly bool
 }
 
 var modes = map[string]mode{
@@ -27,6 +28,7 @@ var modes = map[string]mode{
 	"Conflicts":           {shape: "paths", set: func(b *arm.Behaviour) { b.Second = arm.Conflicts }, queues: true},
 	"IfMatchIgnored":      {shape: "basic", set: func(b *arm.Behaviour) { b.IgnoreIfMatch = true }},
 	"SaysSucceededEarly":  {shape: "settings", set: func(b *arm.Behaviour) { b.EarlySucceeded = true }, early: true},
+	"OneDomainAtATime":    {shape: "basic", set: func(b *arm.Behaviour) { b.Domains, b.EarlySucceeded = 3, true }, early: true, partly: true},
 	"FailureReverts":      {shape: "basic", set: func(b *arm.Behaviour) { b.FailureReverts = true }},
 	"Slow":                {shape: "basic", set: func(b *arm.Behaviour) { b.Slow = 10 * time.Millisecond }},
 }
@@ -54,7 +56,9 @@ func traffic(t *testing.T, m mode) contract.Traffic {
 		Rival:     w.rival,
 		Sicken:    func(c release.Color) { w.backends[c].sick.Store(true) },
 		Queues:    m.queues,
+		Bar:       func(on bool) { w.azure.Set(func(b *arm.Behaviour) { b.SecretDenied = on }) },
 		Early:     m.early,
+		Partly:    m.partly,
 		Trouble: func(trouble contract.Trouble) bool {
 			w.azure.Inject(1, arm.Write, map[contract.Trouble]arm.Fault{
 				contract.Unsent: arm.ResetBefore, contract.Unheard: arm.ResetAfter, contract.Occupied: arm.Throttled,

@@ -8,6 +8,8 @@ import (
 
 	"bluegreen/internal/azure/resource"
 	"bluegreen/internal/release"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
 )
 
 // document is a gateway as GET returned it.
@@ -221,7 +223,8 @@ func (s survey) absent() []string {
 	return slices.Concat(s.missing[release.Blue], s.missing[release.Green])
 }
 
-// repoint returns the document with every reference of the app leading to a color.
+// repoint returns the document, the etags of its parts included, which the service ignores
+// (Azure/azure-rest-api-specs issue 6789), with every reference of the app leading to a color.
 func (s survey) repoint(raw []byte, to release.Color) []byte {
 	changes := map[*resource.Node][]byte{}
 	for _, p := range s.places {
@@ -239,10 +242,10 @@ func (s survey) repoint(raw []byte, to release.Color) []byte {
 var agicRule = regexp.MustCompile(`^rr-[0-9a-f]{32}$`)
 
 // unwritable lists the reasons why a gateway must not be written to, whichever app asks.
-func (d document) unwritable() []string {
+func (d document) unwritable(id *arm.ResourceID) []string {
 	var why []string
 	if state := d.Root.Text("properties", "operationalState"); !strings.EqualFold(state, "Running") {
-		why = append(why, fmt.Sprintf("the gateway is %s, not Running: start it first, because a write would start it as a side effect", orUnknown(state)))
+		why = append(why, fmt.Sprintf("the gateway is %s, not Running: start it first, because a write would start it as a side effect: az network application-gateway start --ids %s", orUnknown(state), id))
 	}
 	managed := ""
 	for _, key := range d.Root.At("tags").Keys() {

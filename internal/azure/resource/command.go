@@ -22,7 +22,7 @@ var (
 
 	// harmless is a text that means nothing to a shell. Messages come from outside: any
 	// other text of theirs is left out of commands.
-	harmless = regexp.MustCompile(`^[0-9A-Za-z/._-]+$`)
+	harmless = regexp.MustCompile(`^[0-9A-Za-z/._][0-9A-Za-z/._-]{0,599}$`)
 )
 
 // right is an action at a scope.
@@ -71,7 +71,7 @@ const most = 3
 func (f Failure) lacking(missing []right) string {
 	var lacks, commands []string
 	for _, m := range missing[:min(most, len(missing))] {
-		lacks = append(lacks, fmt.Sprintf("lacks %s on %s", m.action, m.scope))
+		lacks = append(lacks, cut(fmt.Sprintf("lacks %s on %s", m.action, m.scope), 600))
 		scope := m.scope
 		if strings.HasPrefix(strings.ToLower(m.action), "microsoft.network/locations/") {
 			scope = subscriptionOf(scope) // operations are not in a resource group

@@ -71,11 +71,14 @@ func (f Failure) Words() string {
 	if len(all) == 0 {
 		all = append(all, fmt.Sprintf("%d %s", f.Status, http.StatusText(f.Status)))
 	}
-	s := strings.Join(all, "; ")
-	if len(s) > 600 {
-		s = strings.ToValidUTF8(s[:600], "") + "…"
+	return cut(strings.Join(all, "; "), 600)
+}
+
+func cut(s string, most int) string {
+	if len(s) <= most {
+		return s
 	}
-	return s
+	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
 // refusal is an error with a text for users and a kind for the engine.

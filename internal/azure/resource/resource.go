@@ -69,6 +69,8 @@ type Document struct {
 	Raw  []byte
 	Root *Node
 	ETag string
+
+	versions string // of the API that the service has, where the answer names them
 }
 
 // Get reads the resource. Errors: engine.ErrBusy, engine.ErrDenied, or one that may pass.
@@ -89,7 +91,7 @@ func (r *Resource) Get(ctx context.Context) (Document, error) {
 	if err != nil {
 		return Document{}, fmt.Errorf("%s: its description cannot be used: %w", doing, err)
 	}
-	d := Document{Raw: raw, Root: root, ETag: resp.Header.Get("ETag")}
+	d := Document{Raw: raw, Root: root, ETag: resp.Header.Get("ETag"), versions: resp.Header.Get("api-supported-versions")}
 	if d.ETag == "" {
 		d.ETag = root.Text("etag")
 	}

@@ -141,6 +141,10 @@ func (g *Gateway) Preflight(ctx context.Context) ([]engine.Finding, error) {
 	for _, text := range g.open(p) {
 		found = append(found, engine.Finding{Warning: true, Text: text})
 	}
+	if version, unseen := g.azure.Unseen(ctx, p.Document); len(unseen) > 0 {
+		found = append(found, engine.Finding{Warning: true, Text: fmt.Sprintf("version %s of Azure's API shows %s, which version %s, with which bluegreen writes the profile, does not: a switch may drop it; use a newer version of bluegreen, or compare it after the first switch",
+			version, strings.Join(unseen, ", "), kind.Version)})
+	}
 	names, err := g.named(ctx, p)
 	return append(found, names...), err
 }

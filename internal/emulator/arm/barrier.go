@@ -47,7 +47,11 @@ func (e *Emulator) barred(c call) (answer, bool) {
 		}
 		message := fmt.Sprintf("The subscription '%s' is disabled and therefore marked as read only. You cannot perform any write actions on this subscription until it is re-enabled.", c.subscription)
 		if code == "ScopeLocked" {
-			message = fmt.Sprintf("The scope '%s' cannot perform write operation because following scope(s) are locked: '%s'. Please remove the lock and try again.", c.scope(), c.raw[:len(scope)])
+			kind := "write"
+			if c.method == http.MethodDelete {
+				kind = "delete"
+			}
+			message = fmt.Sprintf("The scope '%s' cannot perform %s operation because following scope(s) are locked: '%s'. Please remove the lock and try again.", c.scope(), kind, c.raw[:len(scope)])
 		}
 		return failure(http.StatusConflict, code, message), true
 	}

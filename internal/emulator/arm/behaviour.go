@@ -25,10 +25,15 @@ type Behaviour struct {
 	Second         SecondWrite
 	RetryAfter     time.Duration // the Retry-After of RetryLater and Throttled, whole seconds, default 14 s
 	IgnoreIfMatch  bool          // writes are accepted with any If-Match
+	Domains        int           // parts of the data plane that a write takes effect in one after the other, default 1
 	EarlySucceeded bool          // GET returns Succeeded while the write is still running; Azure/azure-cli issue 32961
 	SecretDenied   bool          // the gateway cannot read its certificate: each write is accepted and ends as Failed; Azure/azure-docs issue 33157
 	FailureReverts bool          // a failed write leaves the old configuration in GET, not the new one
-	Slow           time.Duration // delay of every answer about the gateway
+	Versions       []string      // of the API that calls about the gateway may have, default any
+	// Since has, by name, the properties of the gateway that only newer versions of the API
+	// know: a read with an older one does not show them, and a write with it drops them.
+	Since map[string]string
+	Slow  time.Duration // delay of every answer about the gateway
 }
 
 // Set changes how the gateway behaves.

@@ -35,29 +35,42 @@ func (e *Emulator) AddGateway(json []byte) (*Gateway, error) {
 	if c := (call{raw: doc.string("id")}); !c.parse() || c.kind != "microsoft.network/applicationgateways" || c.name == "" {
 		return nil, fmt.Errorf("read gateway: id %q is not that of an application gateway", doc.string("id"))
 	}
-	location := strings.ToLower(strings.ReplaceAll(doc.string("location"), " ", ""))
 	if e.Gateway(doc.string("id")) != nil {
 		return nil, fmt.Errorf("add gateway %s: there is one with this id", doc.string("id"))
 	}
-	g := &Gateway{id: doc.string("id"), location: location, emulator: e, behaviour: Behaviour{Takes: e.opts.OperationTime, RetryAfter: 14 * time.Second}}
-	place := object(doc, placeKey)
-	delete(doc, placeKey)
-	if err := g.prepare(doc, document{}); err != nil {
-		return nil, fmt.Errorf("add gateway %s: %w", g.id, err)
+	g, err := e.newGateway(doc.string("id"), doc)
+	if err != nil {
+		return nil, fmt.Errorf("add gateway %s: %w", doc.string("id"), err)
 	}
-	doc.properties()["operationalState"] = "Running"
-	doc.properties()["resourceGuid"] = newGUID()
 	doc.stamp(newETag(), "Succeeded")
 	g.doc, g.effective = doc, doc.copy()
-	g.plane = newPlane(e.ctx, e.opts.ProbeSecond, place)
 	if err := g.plane.apply(g.effective); err != nil {
 		g.plane.close()
 		return nil, fmt.Errorf("start data plane of %s: %w", g.id, err)
 	}
+	e.keep(g)
+	return g, nil
+}
+
+// newGateway makes a gateway whose data plane has no configuration yet.
+func (e *Emulator) newGateway(id string, doc document) (*Gateway, error) {
+	location := strings.ToLower(strings.ReplaceAll(doc.string("location"), " ", ""))
+	g := &Gateway{id: id, location: location, emulator: e, behaviour: Behaviour{Takes: e.opts.OperationTime, RetryAfter: 14 * time.Second}}
+	place := object(doc, placeKey)
+	delete(doc, placeKey)
+	if err := g.prepare(doc, document{}); err != nil {
+		return nil, err
+	}
+	doc.properties()["operationalState"] = "Running"
+	doc.properties()["resourceGuid"] = newGUID()
+	g.plane = newPlane(e.ctx, e.opts.ProbeSecond, place)
+	return g, nil
+}
+
+func (e *Emulator) keep(g *Gateway) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.gateways[strings.ToLower(g.id)] = g
-	return g, nil
 }
 
 // Gateway returns a gateway by its id, in any case, or nil.
@@ -117,18 +130,36 @@ func newETag() string { return `W/"` + newGUID() + `"` }
 
 func (e *Emulator) serveGateway(c call) answer {
 	g := e.Gateway(c.scope())
-	if g == nil {
+	switch {
+	case c.name == "":
+		return e.list(c, func(id string) map[string]any {
+			if g := e.Gateway(id); g != nil {
+				return g.Document()
+			}
+			return nil // deleted meanwhile
+		})
+	case g == nil && c.rest == "" && c.method == http.MethodPut:
+		return e.createGateway(c)
+	case g == nil && c.rest == "" && c.method == http.MethodDelete:
+		return answer{status: http.StatusNoContent}
+	case g == nil:
 		return c.notFound()
 	}
 	return g.meet(c, func() answer {
+		if a, refused := g.unversioned(c); refused {
+			return a
+		}
 		switch strings.ToLower(c.method + " " + c.rest) {
 		case "get ":
 			doc := document(g.Document())
+			g.forget(doc, c.version())
 			return ok(doc).with("ETag", doc.string("etag"))
 		case "put ":
 			return g.put(c)
 		case "patch ":
 			return g.patch(c)
+		case "delete ":
+			return g.delete()
 		case "post backendhealth":
 			return g.backendHealth()
 		case "post getbackendhealthondemand":
@@ -143,17 +174,14 @@ func (e *Emulator) serveGateway(c call) answer {
 }
 
 func (g *Gateway) put(c call) answer {
-	m, err := decode(c.body)
-	if err != nil {
-		return badContent(err)
-	}
-	doc := document(m)
-	if doc.string("location") == "" {
-		return failure(http.StatusBadRequest, "LocationRequired", "The location property is required for this definition.")
+	doc, problem := readWhole(c)
+	if problem != nil {
+		return *problem
 	}
 	if a, denied := g.emulator.rights.missingLink(c, doc.links()); denied {
 		return a
 	}
+	g.forget(doc, c.version())
 	return g.accept("PutApplicationGatewayOperation", c.ifMatch, doc)
 }
 

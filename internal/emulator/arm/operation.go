@@ -3,6 +3,7 @@ package arm
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -15,7 +16,9 @@ type operation struct {
 	gateway              *Gateway
 	id, kind, url, query string
 	fails                bool
+	next                 *routing // in effect in some domains, see step
 	timer                *time.Timer
+	gone                 chan struct{}  // of a deletion: closed when it has ended
 	status               map[string]any // answer to a poll, while the operation exists
 }
 
@@ -27,6 +30,9 @@ func (g *Gateway) begin(kind string) *operation {
 	op.url = fmt.Sprintf("%s/subscriptions/%s/providers/Microsoft.Network/locations/%s/operations/%s?%s",
 		g.emulator.url, strings.Split(g.id, "/")[2], g.location, id, op.query)
 	op.fails = g.faults.take(Write, OperationFails)
+	if kind == deletion {
+		op.gone = make(chan struct{})
+	}
 	if old := g.running; old != nil {
 		old.timer.Stop()
 		g.settle(old, map[string]any{"status": "Canceled", "error": map[string]any{
@@ -36,6 +42,10 @@ func (g *Gateway) begin(kind string) *operation {
 	}
 	g.running = op
 	op.timer = time.AfterFunc(g.behaviour.Takes, func() { g.finish(op, false) })
+	n := max(1, g.behaviour.Domains)
+	for k := 1; k < n; k++ {
+		time.AfterFunc(g.behaviour.Takes*time.Duration(k)/time.Duration(n), func() { g.step(op, k, n) })
+	}
 	g.emulator.mu.Lock()
 	g.emulator.operations[id] = op
 	g.emulator.mu.Unlock()
@@ -58,10 +68,17 @@ func (g *Gateway) settle(op *operation, status map[string]any) {
 	g.emulator.mu.Lock()
 	defer g.emulator.mu.Unlock()
 	op.status = status
+	if op.gone != nil {
+		close(op.gone)
+	}
 }
 
 // finish ends an operation, unless it is held back or was superseded.
 func (g *Gateway) finish(op *operation, released bool) {
+	if op.gone != nil {
+		g.remove(op, released)
+		return
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.running != op || g.held && !released {
@@ -78,6 +95,9 @@ func (g *Gateway) finish(op *operation, released bool) {
 			g.settle(op, map[string]any{"status": "Succeeded"})
 			return
 		}
+	}
+	if g.behaviour.Domains > 1 { // an earlier write may have come half of the way
+		err = errors.Join(err, g.plane.apply(g.effective))
 	}
 	if g.behaviour.FailureReverts {
 		g.doc = g.effective.copy()

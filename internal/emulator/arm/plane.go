@@ -25,7 +25,8 @@ type plane struct {
 	second    time.Duration
 	place     map[string]any // as Fixture.place makes it
 	transport *http.Transport
-	routing   atomic.Pointer[routing]
+	domains   atomic.Pointer[[]*domain]
+	joined    atomic.Uint32
 	stopped   atomic.Bool
 
 	mu       sync.Mutex
@@ -59,6 +60,7 @@ func newPlane(ctx context.Context, second time.Duration, place map[string]any) *
 		MaxIdleConnsPerHost: 256, IdleConnTimeout: 90 * time.Second, DisableCompression: true,
 	}}
 	p.ctx, p.cancel = context.WithCancel(ctx)
+	p.domains.Store(new([]*domain))
 	return p
 }
 
@@ -72,48 +74,14 @@ func (p *plane) close() {
 	p.transport.CloseIdleConnections()
 }
 
-// apply puts a configuration into effect in one step. Requests under way stay where they
-// are; upgraded connections are cut, as the service cuts them at each update.
+// apply puts a configuration into effect in one step.
 func (p *plane) apply(doc document) error {
-	before := p.routing.Load()
-	next, err := compile(p.ctx, doc, before)
+	next, err := p.prepare(doc)
 	if err != nil {
 		return err
 	}
-	for id := range next.sites {
-		if err := p.open(id); err != nil {
-			return err
-		}
-	}
-	p.routing.Store(next)
-	p.mu.Lock()
-	p.switches = append(p.switches, Switch{time.Now(), next.rules})
-	p.mu.Unlock()
-	p.probe(before, next)
-	if before != nil {
-		before.end()
-		p.closeUnused(next)
-	}
+	p.put(next, 1, 1)
 	return nil
-}
-
-// probe starts to watch members that are new and leaves those that are gone.
-func (p *plane) probe(before, next *routing) {
-	for _, m := range next.members {
-		if m.stop == nil {
-			ctx, stop := context.WithCancel(p.ctx)
-			m.stop = stop
-			go m.watch(ctx, p.second, probeTransport)
-		}
-	}
-	if before == nil {
-		return
-	}
-	for key, m := range before.members {
-		if next.members[key] != m {
-			m.stop()
-		}
-	}
 }
 
 func (p *plane) open(id string) error {
@@ -129,7 +97,7 @@ func (p *plane) open(id string) error {
 	if err != nil {
 		return fmt.Errorf("listen for frontend port %s: %w", id, err)
 	}
-	server := &http.Server{ErrorLog: silent, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, id) })}
+	server := &http.Server{ErrorLog: silent, ConnContext: p.join, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, id) })}
 	p.ports[id] = &port{l.Addr().String(), server}
 	go server.Serve(l)
 	return nil
@@ -144,11 +112,11 @@ func (p *plane) address(id string) string {
 	return net.JoinHostPort(host, strconv.Itoa(number(object(p.place, "ports"), path.Base(id))))
 }
 
-func (p *plane) closeUnused(r *routing) {
+func (p *plane) closeUnused(used map[string]bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for id, port := range p.ports {
-		if _, used := r.sites[id]; !used {
+		if !used[id] {
 			delete(p.ports, id)
 			go port.server.Shutdown(p.ctx)
 		}
@@ -165,7 +133,7 @@ func (p *plane) serve(w http.ResponseWriter, r *http.Request, port string) {
 	if p.stopped.Load() {
 		panic(http.ErrAbortHandler) // close the connection without an answer
 	}
-	now := p.routing.Load()
+	now := p.of(r.Context())
 	to, found := now.find(port, r)
 	switch {
 	case !found:
@@ -186,7 +154,7 @@ func (p *plane) refuse(w http.ResponseWriter, pool string, status int) {
 	fmt.Fprintf(w, "<html>\r\n<head><title>%d %[2]s</title></head>\r\n<body>\r\n<center><h1>%[1]d %[2]s</h1></center>\r\n<hr><center>Microsoft-Azure-Application-Gateway/v2</center>\r\n</body>\r\n</html>\r\n", status, http.StatusText(status))
 }
 
-func (p *plane) forward(w http.ResponseWriter, r *http.Request, now *routing, b *backend) {
+func (p *plane) forward(w http.ResponseWriter, r *http.Request, now *domain, b *backend) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	if r.Header.Get("Upgrade") != "" {
@@ -260,7 +228,7 @@ func (m members) RoundTrip(req *http.Request) (*http.Response, error) {
 // the same frontend port share the URL and are selected by the Host header. It is "" for a
 // listener without a rule.
 func (g *Gateway) ListenerURL(listener string) string {
-	for id, sites := range g.plane.routing.Load().sites {
+	for id, sites := range g.plane.complete().sites {
 		for _, s := range sites {
 			if strings.EqualFold(s.listener, listener) {
 				g.plane.mu.Lock()
@@ -275,7 +243,7 @@ func (g *Gateway) ListenerURL(listener string) string {
 // RulePool is the pool that a rule sends requests to now; for a rule with a path map, the
 // pool of its default. "" means that there is no such rule.
 func (g *Gateway) RulePool(rule string) string {
-	for name, pools := range g.plane.routing.Load().rules {
+	for name, pools := range g.plane.complete().rules {
 		if strings.EqualFold(name, rule) && len(pools) > 0 {
 			return pools[0]
 		}
@@ -285,7 +253,7 @@ func (g *Gateway) RulePool(rule string) string {
 
 // RulePools is every pool that a rule may send requests to now, the default first.
 func (g *Gateway) RulePools(rule string) []string {
-	return append([]string(nil), g.plane.routing.Load().rules[rule]...)
+	return append([]string(nil), g.plane.complete().rules[rule]...)
 }
 
 // Served counts the answers of the data plane.

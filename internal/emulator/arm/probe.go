@@ -210,7 +210,7 @@ func (g *Gateway) backendHealth() answer {
 	}
 	return answer{status: http.StatusAccepted}.with("Location", g.emulator.result(g.location, func() any {
 		byPool := map[string]map[string][]any{}
-		for key, m := range g.plane.routing.Load().members {
+		for key, m := range g.plane.complete().members {
 			if byPool[key.pool] == nil {
 				byPool[key.pool] = map[string][]any{}
 			}

@@ -153,7 +153,14 @@ func (e *Emulator) serveProfile(c call) answer {
 	p := e.Profile(c.scope())
 	switch {
 	case c.name == "":
-		return c.notAllowed()
+		return e.list(c, func(id string) map[string]any {
+			if p := e.Profile(id); p != nil {
+				return p.Document()
+			}
+			return nil // deleted meanwhile
+		})
+	case p == nil && c.method == http.MethodDelete && c.rest == "":
+		return answer{status: http.StatusNoContent}
 	case p == nil && c.method == http.MethodPut && c.rest == "":
 		return e.createProfile(c)
 	case p == nil:
@@ -167,6 +174,9 @@ func (e *Emulator) serveProfile(c call) answer {
 			return ok(p.Document())
 		case c.method == http.MethodPut || c.method == http.MethodPatch:
 			return p.write(c)
+		case c.method == http.MethodDelete:
+			e.RemoveProfile(p.id)
+			return ok(fields{})
 		}
 		return c.notAllowed()
 	})
@@ -174,7 +184,7 @@ func (e *Emulator) serveProfile(c call) answer {
 
 // createProfile answers a PUT of a profile that does not exist, or no longer exists.
 func (e *Emulator) createProfile(c call) answer {
-	doc, problem := readProfile(c)
+	doc, problem := readWhole(c)
 	if problem != nil {
 		return *problem
 	}
@@ -188,7 +198,8 @@ func (e *Emulator) createProfile(c call) answer {
 	return answer{status: http.StatusCreated, body: p.Document()}
 }
 
-func readProfile(c call) (document, *answer) {
+// readWhole reads the document of a resource that is written.
+func readWhole(c call) (document, *answer) {
 	m, err := decode(c.body)
 	if err != nil {
 		a := badContent(err)
@@ -231,7 +242,7 @@ func (p *Profile) meet(c call, do func() answer) answer {
 
 // write is PUT and PATCH of the whole profile.
 func (p *Profile) write(c call) answer {
-	doc, problem := readProfile(c)
+	doc, problem := readWhole(c)
 	if problem != nil {
 		return *problem
 	}

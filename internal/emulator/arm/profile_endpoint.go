@@ -15,6 +15,8 @@ func (p *Profile) serveEndpoint(c call) answer {
 	switch c.method {
 	case http.MethodPut:
 		return p.writeEndpoint(c, kind, name)
+	case http.MethodDelete:
+		return p.deleteEndpoint(kind, name)
 	case http.MethodGet, http.MethodPatch:
 		if found == nil {
 			return c.notFound()

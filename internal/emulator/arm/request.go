@@ -115,6 +115,7 @@ func (a answer) write(w http.ResponseWriter) {
 	}
 	h := w.Header()
 	h.Set("x-ms-request-id", newGUID())
+	h.Set("x-ms-correlation-request-id", newGUID())
 	for k, v := range a.header {
 		h.Set(k, v)
 	}
@@ -145,6 +146,9 @@ func (e *Emulator) dispatch(r *http.Request, principal string, body []byte) answ
 		return failure(http.StatusBadRequest, "MissingApiVersionParameter", "The api-version query parameter (?api-version=) is required for all requests.")
 	}
 	c := call{method: r.Method, principal: principal, ifMatch: r.Header.Get("If-Match"), query: r.URL.RawQuery, body: body, raw: r.URL.Path}
+	if parts := strings.Split(strings.Trim(c.raw, "/"), "/"); c.method == http.MethodGet && len(parts) <= 2 && strings.EqualFold(parts[0], "subscriptions") {
+		return e.serveSubscriptions(strings.Join(parts[1:], ""))
+	}
 	if !c.parse() {
 		return failure(http.StatusNotFound, "InvalidResourceType", fmt.Sprintf("No resource type answers at '%s'.", c.raw))
 	}

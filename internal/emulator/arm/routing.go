@@ -1,7 +1,6 @@
 package arm
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -18,8 +17,6 @@ type routing struct {
 	sites   map[string][]*site // by lower-case id of the frontend port
 	rules   map[string][]string
 	members map[memberKey]*member
-	ctx     context.Context // ends when another configuration takes over
-	end     context.CancelFunc
 }
 
 // site is a listener with its rule.
@@ -61,15 +58,11 @@ type redirect struct {
 type compiler struct {
 	subs map[string]sub
 	r    *routing
-	keep map[memberKey]*member // members of the routing before, with their health
+	keep map[memberKey]*member // those in use, with their health
 }
 
-func compile(ctx context.Context, doc document, before *routing) (*routing, error) {
-	c := compiler{subs: map[string]sub{}, r: &routing{sites: map[string][]*site{}, rules: map[string][]string{}, members: map[memberKey]*member{}}}
-	c.r.ctx, c.r.end = context.WithCancel(ctx)
-	if before != nil {
-		c.keep = before.members
-	}
+func compile(doc document, keep map[memberKey]*member) (*routing, error) {
+	c := compiler{subs: map[string]sub{}, keep: keep, r: &routing{sites: map[string][]*site{}, rules: map[string][]string{}, members: map[memberKey]*member{}}}
 	doc.each(func(s sub) { c.subs[strings.ToLower(s.id())] = s })
 	rules := objects(doc.properties(), "requestRoutingRules")
 	slices.SortStableFunc(rules, func(a, b map[string]any) int {

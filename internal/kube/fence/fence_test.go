@@ -1,6 +1,7 @@
 package fence_test
 
 import (
+	"strings"
 	"testing"
 
 	"bluegreen/internal/kube/fence"
@@ -14,16 +15,23 @@ func TestOnlyTheFenceOfTheSameAppIsHeld(t *testing.T) {
 		annotations map[string]string
 		app         string
 		want        int64
+		problem     bool
 	}{
-		"written for this app":         {written, "shop", 7},
-		"written for another app":      {written, "web", 0},
-		"never written":                {nil, "shop", 0},
-		"changed outside bluegreen":    {spoiled, "shop", 0},
-		"the app alone is annotated":   {map[string]string{fence.App: "shop"}, "shop", 0},
-		"the fence alone is annotated": {map[string]string{"bluegreen.dev/fence": "7"}, "shop", 0},
+		"written for this app":         {written, "shop", 7, false},
+		"written for another app":      {written, "web", 0, false},
+		"never written":                {nil, "shop", 0, false},
+		"changed outside bluegreen":    {spoiled, "shop", 0, true},
+		"changed, of another app":      {spoiled, "web", 0, false},
+		"larger than any fence":        {map[string]string{fence.App: "shop", "bluegreen.dev/fence": "99999999999999999999"}, "shop", 0, true},
+		"the app alone is annotated":   {map[string]string{fence.App: "shop"}, "shop", 0, false},
+		"the fence alone is annotated": {map[string]string{"bluegreen.dev/fence": "7"}, "shop", 0, false},
 	} {
 		if got := fence.Held(c.annotations, c.app); got != c.want {
 			t.Errorf("%s: fence %d, want %d", name, got, c.want)
+		}
+		problem := fence.Problem(c.annotations, c.app, "service web -n shop")
+		if c.problem != strings.Contains(problem, "kubectl annotate service web -n shop bluegreen.dev/fence-") || !c.problem && problem != "" {
+			t.Errorf("%s: problem %q", name, problem)
 		}
 	}
 }

@@ -45,6 +45,9 @@ func (g *Gateway) check(ctx context.Context) ([]engine.Finding, error) {
 		found = append(found, engine.Finding{Text: fmt.Sprintf("the selectors of blue (%s) and green (%s) do not exclude each other: give both the same label with different values",
 			text(g.Blue), text(g.Green))})
 	}
+	if problem := g.problem(s); problem != "" {
+		found = append(found, engine.Finding{Text: fmt.Sprintf("Service %s: %s", g.Service, problem), Warning: true})
+	}
 	switch {
 	case s.Spec.Type == corev1.ServiceTypeExternalName:
 		found = append(found, engine.Finding{Text: fmt.Sprintf("Service %s has the type ExternalName, which selects no pods: use one that does", g.Service)})

@@ -72,7 +72,16 @@ func (g *Gateway) Live(ctx context.Context) (engine.Reading, error) {
 	if err != nil {
 		return engine.Reading{}, err
 	}
-	return g.read(s), nil
+	r := g.read(s)
+	if problem := g.problem(s); problem != "" {
+		r.Detail += "; " + problem
+	}
+	return r, nil
+}
+
+// problem is about a fence that cannot be read; "" without one.
+func (g *Gateway) problem(s *corev1.Service) string {
+	return fence.Problem(s.Annotations, g.App, "service "+g.Service+" -n "+g.Namespace)
 }
 
 func (g *Gateway) read(s *corev1.Service) engine.Reading {

@@ -261,3 +261,24 @@ func (w *env) health(c release.Color, healthy bool) {
 		w.t.Errorf("health of %s is %+v, error %v", c, h, err)
 	}
 }
+
+func TestAFenceThatCannotBeReadIsReportedAndHoldsNothingUp(t *testing.T) {
+	w := newEnv(t, blue())
+	w.patch(`{"metadata":{"annotations":{"bluegreen.dev/app":"podinfo","bluegreen.dev/fence":"seven"}}}`)
+	const want = `the annotation bluegreen.dev/fence is "seven" and not a number`
+	if r, err := w.Live(t.Context()); err != nil || r.Live != release.Blue || !strings.Contains(r.Detail, want) || !strings.Contains(r.Detail, "kubectl annotate service podinfo -n "+w.namespace+" bluegreen.dev/fence-") {
+		t.Errorf("live is %+v, error %v", r, err)
+	}
+	if found, err := w.Preflight(t.Context()); err != nil || len(found) != 1 || !found[0].Warning || !strings.Contains(found[0].Text, want) {
+		t.Errorf("found %v, error %v", found, err)
+	}
+	if op, err := w.Switch(t.Context(), release.Green, 3); err != nil || !op.Done {
+		t.Fatalf("%+v, error %v", op, err)
+	}
+	if r, err := w.Live(t.Context()); err != nil || strings.Contains(r.Detail, want) {
+		t.Errorf("after a write live is %+v, error %v", r, err)
+	}
+	if _, err := w.Switch(t.Context(), release.Blue, 2); !errors.Is(err, engine.ErrFenced) {
+		t.Errorf("an older worker after that: %v", err)
+	}
+}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"bluegreen/internal/engine"
+	"bluegreen/internal/kube/fence"
 	"bluegreen/internal/release"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -31,6 +33,28 @@ func (w *Workloads) Rights(c release.Color) []rbacv1.PolicyRule {
 			rbacv1.PolicyRule{APIGroups: []string{"batch"}, Resources: []string{"jobs"}, Verbs: []string{"get", "create"}})
 	}
 	return rights
+}
+
+// Extra is a permission that the code can do without, and what is lost then.
+type Extra struct {
+	Rule rbacv1.PolicyRule
+	Loss string
+}
+
+// Extras are the permissions that the code uses if it has them. scalers are the names of
+// the color's autoscalers.
+func (w *Workloads) Extras(scalers []string) []Extra {
+	extras := []Extra{{
+		rbacv1.PolicyRule{APIGroups: []string{"apps"}, Resources: []string{"replicasets"}, Verbs: []string{"list"}},
+		"pods of an earlier template that has the same image, or whose image a policy rewrites, are misjudged",
+	}}
+	if len(scalers) > 0 {
+		extras = append(extras, Extra{
+			rbacv1.PolicyRule{APIGroups: []string{"autoscaling"}, Resources: []string{"horizontalpodautoscalers"}, ResourceNames: scalers, Verbs: []string{"patch"}},
+			"the autoscaler may shrink the idle color, which has no load, before it gets the traffic",
+		})
+	}
+	return extras
 }
 
 // Preflight implements engine.Preflight.
@@ -61,23 +85,106 @@ func (w *Workloads) check(ctx context.Context, c release.Color) ([]engine.Findin
 	if err != nil || len(found) > 0 {
 		return found, err
 	}
+	scalers, err := t.scalers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
 	for _, name := range t.Deployments {
-		s, err := t.deployment(ctx, name)
-		switch {
-		case errors.Is(err, engine.ErrDenied):
-			found = append(found, engine.Finding{Text: err.Error()})
-		case err != nil:
+		more, err := w.checkDeployment(ctx, t, name, scalerOf(scalers, name))
+		if err != nil {
 			return nil, err
-		case s.deployment.Spec.Paused:
-			found = append(found, engine.Finding{Text: fmt.Sprintf("Deployment %s in namespace %s is paused, so no rollout of it ends: run kubectl rollout resume", name, t.Namespace)})
+		}
+		found = append(found, more...)
+		if a := scalerOf(scalers, name); a != nil && keda(a) == "" {
+			names = append(names, a.Name)
 		}
 	}
-	if w.CronJob == "" {
-		return found, nil
+	lacking, err := w.lacking(ctx, t, names)
+	if found = append(found, lacking...); err != nil || w.CronJob == "" {
+		return found, err
 	}
 	_, err = t.Cluster.Client().BatchV1().CronJobs(t.Namespace).Get(ctx, w.CronJob, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return append(found, engine.Finding{Text: t.noCronJob(w.CronJob).Error()}), nil
 	}
 	return found, t.Cluster.Explain(err)
+}
+
+// lacking warns of the extra rights that the identity does not have.
+func (w *Workloads) lacking(ctx context.Context, t Target, scalers []string) (found []engine.Finding, err error) {
+	for _, extra := range w.Extras(scalers) {
+		missing, err := t.Cluster.Missing(ctx, t.Namespace, []rbacv1.PolicyRule{extra.Rule})
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range missing {
+			found = append(found, warning("%s; until then %s", m.Text, extra.Loss))
+		}
+	}
+	return found, nil
+}
+
+func warning(format string, args ...any) engine.Finding {
+	return engine.Finding{Text: fmt.Sprintf(format, args...), Warning: true}
+}
+
+func (w *Workloads) checkDeployment(ctx context.Context, t Target, name string, a *autoscaler) (found []engine.Finding, err error) {
+	s, err := t.deployment(ctx, name)
+	if errors.Is(err, engine.ErrDenied) {
+		return []engine.Finding{{Text: err.Error()}}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if s.deployment.Spec.Paused {
+		found = append(found, engine.Finding{Text: fmt.Sprintf("Deployment %s in namespace %s is paused, so no rollout of it ends: run kubectl rollout resume", name, t.Namespace)})
+	}
+	if problem := fence.Problem(s.deployment.Annotations, w.App, "deployment "+name+" -n "+t.Namespace); problem != "" {
+		found = append(found, warning("Deployment %s: %s", name, problem))
+	}
+	if a != nil && keda(a) != "" {
+		found = append(found, warning("Deployment %s in namespace %s is scaled by KEDA (ScaledObject %s), also to and from 0 replicas: set its minReplicaCount to what a release needs",
+			name, t.Namespace, keda(a)))
+	}
+	found = append(found, s.others()...)
+	images, err := w.checkImage(ctx, t, s)
+	return append(found, images...), err
+}
+
+// others names the containers that change together with the released one.
+func (s *snapshot) others() []engine.Finding {
+	var names []string
+	for _, c := range append(s.moved(initContainers), s.moved(containers)...) {
+		if c.Name != s.container.Name {
+			names = append(names, c.Name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return []engine.Finding{warning("in Deployment %s the containers %s have the image of the released container %s and change with it: name another image if one must not",
+		s.deployment.Name, strings.Join(names, ", "), s.container.Name)}
+}
+
+// checkImage warns of an image that a rollback may not be able to start again.
+func (w *Workloads) checkImage(ctx context.Context, t Target, s *snapshot) (found []engine.Finding, err error) {
+	d, from := s.deployment, home(s.container.Image)
+	if from != w.Repository {
+		found = append(found, warning("Deployment %s in namespace %s has an image of %s, not of the configured repository %s: a release or rollback to it by digest needs it there, so import it (az acr import)",
+			d.Name, t.Namespace, from, w.Repository))
+	}
+	if s.named(w.App).Digest != "" {
+		return found, nil
+	}
+	if err := t.readPods(ctx, s); err != nil {
+		return nil, err
+	}
+	i, _ := s.running(w.App)
+	digest := i.Digest
+	if digest == "" {
+		digest = "DIGEST"
+	}
+	return append(found, warning("Deployment %s in namespace %s names its image by the tag %s, so that a rollback to it would start whatever the tag means then: name the digest, with kubectl set image deployment/%[1]s %[4]s=%[5]s@%[6]s -n %[2]s, which restarts its pods",
+		d.Name, t.Namespace, i.Tag, s.container.Name, from, digest)), nil
 }

@@ -17,6 +17,7 @@ import (
 	"bluegreen/testbed"
 
 	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
@@ -30,13 +31,14 @@ func TestWorkloadsKeepTheContract(t *testing.T) {
 		w := newEnv(t, c)
 		return contract.Colors{
 			Workloads: w.Workloads, Images: w.images, Seed: w.seed,
-			Away:  w.away.Store,
-			State: w.state,
+			Away:   w.away.Store,
+			Remove: w.remove,
+			State:  w.state,
 			Fail: func(i release.Image, how contract.Failure) {
 				c.Behave(i.Digest, map[contract.Failure]testbed.Behaviour{
 					contract.NeverReady:  testbed.NeverReady(),
 					contract.Unpullable:  testbed.PullError(),
-					contract.Unstartable: testbed.CreateContainerConfigError(),
+					contract.Unstartable: testbed.InvalidImageName(),
 				}[how])
 			},
 		}
@@ -127,6 +129,17 @@ func (w *env) get(name string) *appsv1.Deployment {
 		w.t.Fatal(err)
 	}
 	return d
+}
+
+func (w *env) remove(c release.Color) {
+	w.t.Helper()
+	if err := w.cluster.Client().AppsV1().Deployments(w.namespace).Delete(w.t.Context(), string(c), metav1.DeleteOptions{}); err != nil {
+		w.t.Fatal(err)
+	}
+	testbed.Eventually(w.t, time.Minute, func() bool {
+		_, err := w.cluster.Client().AppsV1().Deployments(w.namespace).Get(w.t.Context(), string(c), metav1.GetOptions{})
+		return apierrors.IsNotFound(err)
+	}, func() string { return "the Deployment is still there" })
 }
 
 func (w *env) state(c release.Color) string {

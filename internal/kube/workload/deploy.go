@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	appsv1 "k8s.io/api/apps/v1"
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	applyapps "k8s.io/client-go/applyconfigurations/apps/v1"
@@ -29,15 +28,14 @@ const (
 // Deployment that is rolled out changes several times a second.
 const tries = 10
 
-// Deploy implements engine.Workloads. A size that a HorizontalPodAutoscaler chose after an
-// order was carried out is left alone.
+// Deploy implements engine.Workloads.
 func (w *Workloads) Deploy(ctx context.Context, o engine.Order) error {
 	t, err := w.target(o.Color)
 	if err != nil {
 		return err
 	}
 	var seen []*snapshot
-	var scalers []autoscalingv2.HorizontalPodAutoscaler
+	var scalers []autoscaler
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) { seen, err = t.list(gctx); return err })
 	g.Go(func() (err error) { scalers, err = t.scalers(gctx); return err })
@@ -45,13 +43,14 @@ func (w *Workloads) Deploy(ctx context.Context, o engine.Order) error {
 		return err
 	}
 	for n, s := range seen {
-		least := minimum(scalers, t.Deployments[n])
+		least := minimum(scalerOf(scalers, s.deployment.Name))
 		size := max(least, 1)
 		if n < len(o.Size) {
 			size = max(size, o.Size[n])
 		}
-		err := w.write(ctx, t, s, o.Fence, func(s *snapshot) desired {
-			return w.decide(s, o, size, least)
+		err := w.write(ctx, t, s, o.Fence, func(s *snapshot) (desired, error) {
+			err := w.readTagged(ctx, t, s, o.Image)
+			return w.decide(s, o, size, least), err
 		})
 		if err != nil {
 			return err
@@ -71,11 +70,8 @@ func (w *Workloads) Scale(ctx context.Context, c release.Color, replicas int32, 
 		return err
 	}
 	for _, s := range seen {
-		err := w.write(ctx, t, s, f, func(s *snapshot) desired {
-			if wanted(s.deployment) == replicas {
-				return w.kept(s)
-			}
-			return desired{image: s.running(w.App), reference: s.container.Image, replicas: replicas, asked: replicas}
+		err := w.write(ctx, t, s, f, func(s *snapshot) (desired, error) {
+			return desired{image: s.named(w.App), replicas: replicas, asked: replicas}, nil
 		})
 		if err != nil {
 			return err
@@ -94,54 +90,55 @@ func (t Target) list(ctx context.Context) ([]*snapshot, error) {
 	return seen, g.Wait()
 }
 
-func (t Target) scalers(ctx context.Context) ([]autoscalingv2.HorizontalPodAutoscaler, error) {
-	list, err := t.Cluster.Client().AutoscalingV2().HorizontalPodAutoscalers(t.Namespace).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return nil, t.Cluster.Explain(err)
-	}
-	return list.Items, nil
-}
-
-// minimum is the least size that an autoscaler lets a Deployment have; 0 without one.
-func minimum(scalers []autoscalingv2.HorizontalPodAutoscaler, deployment string) int32 {
-	for _, s := range scalers {
-		if ref := s.Spec.ScaleTargetRef; ref.Kind == "Deployment" && ref.Name == deployment {
-			if s.Spec.MinReplicas == nil {
-				return 1 // as the API server's default
-			}
-			return max(1, *s.Spec.MinReplicas)
-		}
-	}
-	return 0
-}
-
 // desired is the state to ask a Deployment for.
 type desired struct {
 	image     release.Image
-	reference string
+	reference string // "" leaves each container the image that it has
 	replicas  int32
-	asked     int32 // the size as it was ordered, which an autoscaler may have changed since
-	unchanged bool
+	asked     int32 // the size as it was ordered; the Deployment may be larger
 }
 
-// kept is the desired state that leaves image and size as they are.
-func (w *Workloads) kept(s *snapshot) desired {
-	have := wanted(s.deployment)
-	return desired{image: s.running(w.App), reference: s.container.Image, replicas: have, asked: cmp.Or(w.asked(s.deployment), have), unchanged: true}
-}
-
-// decide compares a Deployment with an order. least is its autoscaler's minimum, 0 without one.
-func (w *Workloads) decide(s *snapshot, o engine.Order, size, least int32) desired {
-	i, running, have := o.Image, s.running(w.App), wanted(s.deployment)
-	same := i.Digest == "" || i.Digest == running.Digest
-	scaled := least > 0 && have >= least && w.asked(s.deployment) >= size
-	switch {
-	case same && (have == size || have > size && !o.Shrink || scaled):
-		return w.kept(s)
-	case same:
-		return desired{image: running, reference: s.container.Image, replicas: size, asked: size}
+// unchanged reports whether the Deployment is as desired, by this app's own order.
+func (w *Workloads) unchanged(s *snapshot, ask desired) bool {
+	for _, c := range append(s.moved(containers), s.moved(initContainers)...) {
+		if ask.reference != "" && c.Image != ask.reference {
+			return false
+		}
 	}
-	return desired{image: i, reference: w.Repository + "@" + i.Digest, replicas: size, asked: size}
+	return ask.replicas == wanted(s.deployment) && ask.asked == w.asked(s.deployment)
+}
+
+// decide compares a Deployment with an order. least is its autoscaler's minimum, 0 without
+// one. A size above the one that was last ordered is the autoscaler's own and left alone;
+// another image comes at the size that is ordered for it.
+func (w *Workloads) decide(s *snapshot, o engine.Order, size, least int32) desired {
+	running, _ := s.running(w.App)
+	have, named := wanted(s.deployment), s.named(w.App)
+	if o.Image.Digest != "" && o.Image.Digest != running.Digest {
+		return desired{o.Image, w.Repository + "@" + o.Image.Digest, size, size}
+	}
+	ask := desired{image: named, replicas: size, asked: size}
+	if have > size && (!o.Shrink || least > 0 && have > w.asked(s.deployment)) {
+		ask.replicas = have
+	}
+	switch {
+	case o.Image.Digest == "":
+	case named.Digest == "":
+		// What pods run under a tag stays where they pulled it from: the app's repository need
+		// not have it.
+		ask.image, ask.reference = o.Image, home(s.container.Image)+"@"+o.Image.Digest
+	default:
+		ask.reference = s.container.Image
+	}
+	return ask
+}
+
+// readTagged reads the pods where they alone can show what runs.
+func (w *Workloads) readTagged(ctx context.Context, t Target, s *snapshot, i release.Image) error {
+	if i.Digest == "" || s.named(w.App).Digest != "" {
+		return nil
+	}
+	return t.readPods(ctx, s)
 }
 
 // asked is the size that this app last asked a Deployment to have; 0 if it never did.
@@ -156,34 +153,20 @@ func (w *Workloads) asked(d *appsv1.Deployment) int32 {
 	return int32(n)
 }
 
-// holds reports whether a Deployment has at least the size that was asked for, or one that
-// its autoscaler has chosen since.
-func (w *Workloads) holds(ctx context.Context, t Target, d *appsv1.Deployment) (bool, error) {
-	if wanted(d) >= w.asked(d) {
-		return true, nil
-	}
-	scalers, err := t.scalers(ctx)
-	if err != nil {
-		return false, err
-	}
-	least := minimum(scalers, d.Name)
-	return least > 0 && wanted(d) >= least, nil
-}
-
 // write applies the result of decide to a Deployment, from the snapshot, or from a fresh
 // read whenever it was changed meanwhile. Where nothing differs, the fence alone
 // is written, so that a delayed write of an earlier worker is refused.
-func (w *Workloads) write(ctx context.Context, t Target, s *snapshot, f int64, decide func(*snapshot) desired) error {
+func (w *Workloads) write(ctx context.Context, t Target, s *snapshot, f int64, decide func(*snapshot) (desired, error)) error {
 	for range tries {
 		held := fence.Held(s.deployment.Annotations, w.App)
 		if held > f {
 			return fmt.Errorf("%s of namespace %s: %w", s.deployment.Name, t.Namespace, engine.ErrFenced)
 		}
-		ask := decide(s)
-		if ask.unchanged && held == f {
-			return nil
+		ask, err := decide(s)
+		if err != nil || held == f && w.unchanged(s, ask) {
+			return err
 		}
-		_, err := t.Cluster.Client().AppsV1().Deployments(t.Namespace).Apply(ctx, w.configuration(t, s, ask, f),
+		_, err = t.Cluster.Client().AppsV1().Deployments(t.Namespace).Apply(ctx, w.configuration(t, s, ask, f),
 			metav1.ApplyOptions{FieldManager: manager, Force: true})
 		if !apierrors.IsConflict(err) {
 			return t.Cluster.Explain(err)
@@ -203,11 +186,17 @@ func (w *Workloads) configuration(t Target, s *snapshot, ask desired, f int64) *
 	annotations := fence.Annotations(w.App, f)
 	annotations[annotationImage] = ask.image.Tag + "@" + ask.image.Digest
 	annotations[annotationReplicas] = strconv.Itoa(int(ask.asked))
+	spec := applycore.PodSpec()
+	for _, c := range s.moved(containers) {
+		spec.WithContainers(applycore.Container().WithName(c.Name).WithImage(cmp.Or(ask.reference, c.Image)))
+	}
+	for _, c := range s.moved(initContainers) {
+		spec.WithInitContainers(applycore.Container().WithName(c.Name).WithImage(cmp.Or(ask.reference, c.Image)))
+	}
 	return applyapps.Deployment(s.deployment.Name, t.Namespace).
 		WithResourceVersion(s.deployment.ResourceVersion).
 		WithAnnotations(annotations).
 		WithSpec(applyapps.DeploymentSpec().
 			WithReplicas(ask.replicas).
-			WithTemplate(applycore.PodTemplateSpec().WithSpec(applycore.PodSpec().
-				WithContainers(applycore.Container().WithName(s.container.Name).WithImage(ask.reference)))))
+			WithTemplate(applycore.PodTemplateSpec().WithSpec(spec)))
 }

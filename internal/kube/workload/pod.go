@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -13,6 +14,7 @@ type kind int
 const (
 	waiting    kind = iota // may be well soon
 	unpullable             // may pass by itself: replication between registries lags
+	refused                // may pass by itself for a while: something that it needs comes later
 	hopeless               // waiting cannot fix it
 )
 
@@ -20,7 +22,8 @@ const (
 type trouble struct {
 	pod    string
 	kind   kind
-	reason string // in plain words
+	since  time.Time // the pod's latest change before it
+	reason string    // in plain words
 }
 
 // kinds are the reasons that the kubelet gives for a waiting container
@@ -29,15 +32,15 @@ var kinds = map[string]kind{
 	"ErrImagePull":               unpullable,
 	"ImagePullBackOff":           unpullable,
 	"RegistryUnavailable":        unpullable,
-	"SignatureValidationFailed":  hopeless,
+	"SignatureValidationFailed":  refused,
 	"InvalidImageName":           hopeless,
-	"ErrImageNeverPull":          hopeless,
-	"ImageInspectError":          hopeless,
-	"CreateContainerConfigError": hopeless,
-	"CreateContainerError":       hopeless,
-	"RunContainerError":          hopeless,
-	"PreStartHookError":          hopeless,
-	"PostStartHookError":         hopeless,
+	"ErrImageNeverPull":          refused,
+	"ImageInspectError":          refused,
+	"CreateContainerConfigError": refused,
+	"CreateContainerError":       refused,
+	"RunContainerError":          refused,
+	"PreStartHookError":          refused,
+	"PostStartHookError":         refused,
 }
 
 // crashes is how often a container may be restarted before its pod counts as one that
@@ -55,7 +58,7 @@ func (s *snapshot) troubles(pods []*corev1.Pod) (list []trouble) {
 
 // diagnosePod finds the worst problem of a pod that is not ready.
 func diagnosePod(p *corev1.Pod) trouble {
-	worst := trouble{pod: p.Name, reason: "is not ready yet"}
+	worst := trouble{pod: p.Name, since: since(p), reason: "is not ready yet"}
 	for _, c := range p.Status.Conditions {
 		switch {
 		case c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && c.Message != "":
@@ -70,6 +73,21 @@ func diagnosePod(p *corev1.Pod) trouble {
 		}
 	}
 	return worst
+}
+
+// since is when a pod that is not ready last changed: a waiting container has no time of its
+// own, but what comes before it has.
+func since(p *corev1.Pod) time.Time {
+	latest := p.CreationTimestamp.Time
+	if p.Status.StartTime != nil {
+		latest = p.Status.StartTime.Time
+	}
+	for _, c := range p.Status.Conditions {
+		if c.LastTransitionTime.After(latest) {
+			latest = c.LastTransitionTime.Time
+		}
+	}
+	return latest
 }
 
 // diagnose returns why a container is not ready; "" when it is.

@@ -56,7 +56,11 @@ func podinfo(c *access.Cluster, namespace string) (*workload.Workloads, *service
 
 func TestTheDocumentedRoleIsTheOneOfTheCode(t *testing.T) {
 	w, g := podinfo(nil, "podinfo")
-	got := merged(slices.Concat(w.Rights(release.Blue), w.Rights(release.Green), g.Rights()))
+	rules := slices.Concat(w.Rights(release.Blue), w.Rights(release.Green), g.Rights())
+	for _, extra := range w.Extras([]string{"podinfo-blue", "podinfo-green"}) {
+		rules = append(rules, extra.Rule)
+	}
+	got := merged(rules)
 	if diff := gocmp.Diff(merged(documented(t)), got); diff != "" {
 		t.Errorf("%s (-) and the code (+) differ:\n%s", access.RoleFile, diff)
 	}
@@ -125,6 +129,94 @@ func TestTheDocumentedRoleIsEnoughForAWholeRelease(t *testing.T) {
 	}
 	if o, err := work.Observe(ctx, release.Blue, release.Image{}, 0); err != nil || o.Replicas[0] != 0 {
 		t.Errorf("blue has %v, error %v", o.Replicas, err)
+	}
+}
+
+// documentedWithout is the documented Role for the Deployments of env, without a verb.
+func documentedWithout(t *testing.T, resource, verb string) (rules []rbacv1.PolicyRule) {
+	for _, r := range documented(t) {
+		if r.Resources[0] == resource {
+			r.Verbs = slices.DeleteFunc(r.Verbs, func(v string) bool { return v == verb })
+		}
+		for i, name := range r.ResourceNames {
+			r.ResourceNames[i] = strings.TrimPrefix(name, "podinfo-")
+		}
+		if len(r.Verbs) > 0 {
+			rules = append(rules, r)
+		}
+	}
+	return rules
+}
+
+// limited is the app of env with no rights but these.
+func (w *env) limited(rules []rbacv1.PolicyRule) *workload.Workloads {
+	user := "user-of-" + w.namespace
+	w.cluster.Grant(w.t, w.namespace, user, rules...)
+	cluster := access.New("testbed", func(context.Context) (*rest.Config, error) {
+		config := w.cluster.AdminConfig()
+		config.Impersonate = rest.ImpersonationConfig{UserName: user}
+		return config, nil
+	})
+	at := func(name string) workload.Target {
+		return workload.Target{Cluster: cluster, Namespace: w.namespace, Deployments: []string{name}}
+	}
+	work := workload.New(workload.Options{App: "podinfo", Repository: repository, Blue: at("blue"), Green: at("green")})
+	testbed.Eventually(w.t, 30*time.Second, func() bool {
+		_, err := work.Observe(w.t.Context(), release.Blue, release.Image{}, 0)
+		return err == nil
+	}, func() string { return "the rights are not known to the API server" })
+	return work
+}
+
+// TestWithoutTheExtraRightsARollbackGoesOn: a Role that was applied for an earlier version
+// lacks them.
+func TestWithoutTheExtraRightsARollbackGoesOn(t *testing.T) {
+	w := newEnv(t, testbed.Shared(t))
+	w.cluster.HPA(t, w.namespace, "green", 1, 9)
+	w.cluster.Behave(w.images[1].Digest, testbed.NeverReady())
+	var rules []rbacv1.PolicyRule
+	for _, r := range documentedWithout(t, "replicasets", "list") {
+		if r.Resources[0] != "horizontalpodautoscalers" || slices.Contains(r.Verbs, "list") {
+			rules = append(rules, r)
+		}
+	}
+	work := w.limited(rules)
+	if err := work.Deploy(t.Context(), engine.Order{Color: release.Green, Image: w.images[1], Size: []int32{2}, Fence: 1}); err != nil {
+		t.Fatal(err)
+	}
+	w.Workloads = work
+	w.eventually(w.images[1], "the identity may not list replicasets")
+	if err := work.Deploy(t.Context(), engine.Order{Color: release.Green, Image: w.images[2], Size: []int32{2}, Fence: 2}); err != nil {
+		t.Fatal(err)
+	}
+	w.until(release.Green, w.images[2], release.Complete)
+	found, err := work.Preflight(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`{apiGroups: ["apps"], resources: [replicasets], verbs: [list]}; until then`,
+		`{apiGroups: ["autoscaling"], resources: [horizontalpodautoscalers], resourceNames: [green], verbs: [patch]}; until then`,
+	} {
+		if !slices.ContainsFunc(found, func(f engine.Finding) bool { return f.Warning && strings.Contains(f.Text, want) }) {
+			t.Errorf("%q is not among the warnings %v", want, found)
+		}
+	}
+}
+
+// TestLookingWritesNothing: a rollback to a color of the right size is judged by a look.
+func TestLookingWritesNothing(t *testing.T) {
+	w := newEnv(t, testbed.Shared(t))
+	w.seed(release.Green, w.images[1], 2)
+	var rules []rbacv1.PolicyRule
+	for _, r := range documentedWithout(t, "deployments", "patch") {
+		if r.Resources[0] == "deployments" || r.Resources[0] == "pods" {
+			rules = append(rules, r)
+		}
+	}
+	o, err := w.limited(rules).Observe(t.Context(), release.Green, w.images[1], 0)
+	if err != nil || o.Status != release.Complete || !o.Matches || o.Ready != 2 || !slices.Equal(o.Replicas, []int32{2}) {
+		t.Errorf("%+v, error %v", o, err)
 	}
 }
 

@@ -3,7 +3,7 @@ package workload
 import (
 	"fmt"
 	"slices"
-	"strings"
+	"time"
 
 	"bluegreen/internal/release"
 
@@ -13,9 +13,9 @@ import (
 
 // finding is the rollout status of one Deployment.
 type finding struct {
-	status release.Rollout
-	ready  int32 // pods of the present template
-	detail string
+	status  release.Rollout
+	ready   int32 // pods of the present template
+	reasons []string
 }
 
 // rolledOut reports whether all wanted pods are of the present template and available, and
@@ -31,41 +31,18 @@ func (s *snapshot) begun() bool {
 	return s.deployment.Status.ObservedGeneration >= s.deployment.Generation
 }
 
-func (s *snapshot) judge() finding {
-	n, status := wanted(s.deployment), s.deployment.Status
+func (s *snapshot) judge(now time.Time) finding {
 	if s.rolledOut() {
-		return finding{release.Complete, status.ReadyReplicas, fmt.Sprintf("%d of %d pods ready", status.ReadyReplicas, n)}
+		return finding{release.Complete, s.deployment.Status.ReadyReplicas, s.hindrances(s.deployment.Status.ReadyReplicas)}
 	}
 	present := s.present()
 	f := finding{status: release.Progressing, ready: s.ready(present)}
 	troubles := s.troubles(present)
-	if f.ready == 0 {
-		f.status = rolloutStatus(present, troubles)
+	if f.ready == 0 && s.begun() {
+		f.status = rolloutStatus(present, troubles, now)
 	}
-	f.detail = fmt.Sprintf("%d of %d pods ready", f.ready, n)
-	if reasons := append(words(troubles), s.hindrances(f.ready)...); len(reasons) > 0 {
-		f.detail += ": " + strings.Join(reasons, "; ")
-	}
+	f.reasons = append(words(troubles), s.hindrances(f.ready)...)
 	return f
-}
-
-// present are the pods of the present template that have not ended, oldest first. Their
-// image distinguishes them from older ones.
-func (s *snapshot) present() []*corev1.Pod {
-	var list []*corev1.Pod
-	for _, p := range s.pods {
-		if p.DeletionTimestamp == nil && p.Status.Phase != corev1.PodFailed && p.Status.Phase != corev1.PodSucceeded && s.runs(p) {
-			list = append(list, p)
-		}
-	}
-	slices.SortFunc(list, func(a, b *corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
-	return list
-}
-
-func (s *snapshot) runs(p *corev1.Pod) bool {
-	return slices.ContainsFunc(p.Spec.Containers, func(c corev1.Container) bool {
-		return c.Name == s.container.Name && c.Image == s.container.Image
-	})
 }
 
 // ready counts ready pods of the present template. The Deployment's own number counts older
@@ -92,10 +69,15 @@ func isTrue(p *corev1.Pod, condition corev1.PodConditionType) bool {
 	})
 }
 
-// rolloutStatus is the status of a rollout that has no ready pod. One pod that cannot start, while
-// another does, may be its node's fault; so may a trouble that not every pod has.
-func rolloutStatus(present []*corev1.Pod, troubles []trouble) release.Rollout {
-	status := release.Progressing
+// grace is how long a node may refuse a container before that counts: what it needs, as a
+// Secret, may come later than the pod. The kubelet tries again after 10 to 15 s
+// (backOffPeriod in https://pkg.go.dev/k8s.io/kubernetes/pkg/kubelet), so these are four tries.
+const grace = 60 * time.Second
+
+// rolloutStatus is the status of a rollout that has no ready pod. One pod that cannot start,
+// while another does, may be its node's fault; so may a trouble that not every pod has.
+func rolloutStatus(present []*corev1.Pod, troubles []trouble, now time.Time) release.Rollout {
+	status, lasting := release.Progressing, 0
 	started := slices.ContainsFunc(present, func(p *corev1.Pod) bool {
 		return slices.ContainsFunc(p.Status.ContainerStatuses, func(c corev1.ContainerStatus) bool { return c.State.Running != nil })
 	})
@@ -103,9 +85,14 @@ func rolloutStatus(present []*corev1.Pod, troubles []trouble) release.Rollout {
 		switch {
 		case t.kind == hopeless:
 			return release.Broken
+		case t.kind == refused && now.Sub(t.since) >= grace:
+			lasting++
 		case t.kind == unpullable && !started:
 			status = release.PullFailing
 		}
+	}
+	if lasting > 0 && lasting == len(present) {
+		return release.Broken
 	}
 	return status
 }
@@ -115,11 +102,14 @@ func (s *snapshot) hindrances(ready int32) (list []string) {
 	d := s.deployment
 	switch {
 	case d.Spec.Paused:
-		list = append(list, "the Deployment is paused: resume it with kubectl rollout resume")
+		list = append(list, "the Deployment is paused, so no rollout of it ends: resume it with kubectl rollout resume")
 	case !s.begun():
 		list = append(list, "the cluster has not begun")
 	case ready >= wanted(d) && d.Status.Replicas > d.Status.UpdatedReplicas:
 		list = append(list, fmt.Sprintf("%d of the version before are still to go", d.Status.Replicas-d.Status.UpdatedReplicas))
+	}
+	if s.pods != nil && s.pods.byImage {
+		list = append(list, "pods are distinguished by the text of their image, because the identity may not list replicasets")
 	}
 	for _, c := range d.Status.Conditions {
 		switch {

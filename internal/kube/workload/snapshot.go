@@ -13,17 +13,24 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/types"
 )
 
 // snapshot is a Deployment, and its pods, as they were last read.
 type snapshot struct {
-	deployment *appsv1.Deployment
-	version    string // of the list that it came from
-	container  *corev1.Container
-	pods       map[types.UID]*corev1.Pod // nil until they are read
-	podVersion string
+	gone         error // set instead of all others when there is no Deployment
+	deployment   *appsv1.Deployment
+	version      string // of the list that it came from
+	container    *corev1.Container
+	pods         *pods       // nil until they are read
+	scaler       *autoscaler // read only to explain the size
+	scalerUnread error
 }
+
+// The lists of containers in a pod template. A sidecar of Kubernetes is in the second.
+const (
+	containers     = "containers"
+	initContainers = "initContainers"
+)
 
 // only selects one object by name, so that a Role may name it.
 func only(name string) metav1.ListOptions {
@@ -43,21 +50,26 @@ func (t Target) deployment(ctx context.Context, name string) (*snapshot, error) 
 	return s, t.see(s, &list.Items[0])
 }
 
+// missing is the error about a Deployment that does not exist; it is engine.ErrDenied.
+type missing struct{ error }
+
+func (m missing) Unwrap() error { return m.error }
+
 func (t Target) missing(name string) error {
-	return fmt.Errorf("%w: there is no Deployment %s in namespace %s of cluster %s: create it, with the selector and labels of its color",
-		engine.ErrDenied, name, t.Namespace, t.Cluster.Name())
+	return missing{fmt.Errorf("%w: there is no Deployment %s in namespace %s of cluster %s: create it, with the selector and labels of its color",
+		engine.ErrDenied, name, t.Namespace, t.Cluster.Name())}
 }
 
 // see takes note of a Deployment's present state.
 func (t Target) see(s *snapshot, d *appsv1.Deployment) error {
 	s.deployment, s.container = d, nil
-	containers := d.Spec.Template.Spec.Containers
+	of := d.Spec.Template.Spec.Containers
 	var names []string
-	for i := range containers {
-		if containers[i].Name == t.Container || t.Container == "" && len(containers) == 1 {
-			s.container = &containers[i]
+	for i := range of {
+		if of[i].Name == t.Container || t.Container == "" && len(of) == 1 {
+			s.container = &of[i]
 		}
-		names = append(names, containers[i].Name)
+		names = append(names, of[i].Name)
 	}
 	switch {
 	case s.container != nil:
@@ -70,23 +82,7 @@ func (t Target) see(s *snapshot, d *appsv1.Deployment) error {
 		engine.ErrDenied, d.Name, t.Namespace, t.Container, strings.Join(names, ", "))
 }
 
-func (t Target) listPods(ctx context.Context, s *snapshot) error {
-	list, err := t.Cluster.Client().CoreV1().Pods(t.Namespace).List(ctx, metav1.ListOptions{LabelSelector: s.selector()})
-	if err != nil {
-		return t.Cluster.Explain(err)
-	}
-	s.setPods(list)
-	return nil
-}
-
 func (s *snapshot) selector() string { return metav1.FormatLabelSelector(s.deployment.Spec.Selector) }
-
-func (s *snapshot) setPods(list *corev1.PodList) {
-	s.podVersion, s.pods = list.ResourceVersion, map[types.UID]*corev1.Pod{}
-	for i := range list.Items {
-		s.pods[list.Items[i].UID] = &list.Items[i]
-	}
-}
 
 // wanted is the size that the Deployment is asked to have.
 func wanted(d *appsv1.Deployment) int32 {
@@ -96,9 +92,9 @@ func wanted(d *appsv1.Deployment) int32 {
 	return *d.Spec.Replicas
 }
 
-// running is the image of the pod template. The tag of an image that is named by digest is
-// known if this app deployed it.
-func (s *snapshot) running(app string) release.Image {
+// named is the image that the pod template names. The tag of an image that is named by digest
+// is known if this app deployed it.
+func (s *snapshot) named(app string) release.Image {
 	i := parse(s.container.Image)
 	if note := s.deployment.Annotations[annotationImage]; i.Digest != "" && s.deployment.Annotations[fence.App] == app {
 		if tag, digest, ok := strings.Cut(note, "@"); ok && digest == i.Digest {
@@ -106,6 +102,32 @@ func (s *snapshot) running(app string) release.Image {
 		}
 	}
 	return i
+}
+
+// moved are the containers that have the released image: the released one, those that are
+// given the same image, and those that were given it before. An apply that left one of the
+// latter out would remove its image. kind is containers or initContainers.
+func (s *snapshot) moved(kind string) (list []*corev1.Container) {
+	of := s.deployment.Spec.Template.Spec.Containers
+	if kind == initContainers {
+		of = s.deployment.Spec.Template.Spec.InitContainers
+	}
+	all := owners(s.deployment)
+	for i := range of {
+		if c := &of[i]; c.Image == s.container.Image || ours(all, imageField(kind, c.Name)) {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// home is the repository of an image reference.
+func home(reference string) string {
+	name, _, _ := strings.Cut(reference, "@")
+	if colon := strings.LastIndex(name, ":"); colon > strings.LastIndex(name, "/") {
+		name = name[:colon]
+	}
+	return name
 }
 
 // parse reads an image reference: a tag follows the last colon behind the last slash.

@@ -20,6 +20,9 @@ const (
 	calm = 250 * time.Millisecond
 	// reopen keeps a server that closes watches at once from being asked without end.
 	reopen = 100 * time.Millisecond
+	// again is how often a rollout in which nothing happens is judged again: a trouble that
+	// lasts counts for more.
+	again = 10 * time.Second
 )
 
 // errEnded means that a watch ended before its time.
@@ -27,7 +30,7 @@ var errEnded = errors.New("the watch ended")
 
 // change is an observation of a watch; the waiting goroutine calls apply.
 type change struct {
-	apply func() error
+	apply func(ctx context.Context) error
 	err   error
 }
 
@@ -41,23 +44,23 @@ func (w *Workloads) watch(ctx context.Context, t Target, seen []*snapshot, i rel
 		var c change
 		select {
 		case c = <-changes:
+		case <-time.After(again):
 		case <-wctx.Done():
 		}
 		if ctx.Err() != nil {
 			return o, true, ctx.Err()
 		}
 		if wctx.Err() != nil {
-			o, err = w.report(ctx, t, seen, i)
-			return o, true, err
+			return w.report(seen, i), true, nil
 		}
 		if c.apply != nil {
-			c.err = c.apply()
+			c.err = c.apply(ctx)
 		}
 		if c.err != nil {
 			return o, !errors.Is(c.err, errEnded), c.err
 		}
-		if o, err = w.report(ctx, t, seen, i); err != nil || settled(first, o) {
-			return o, true, err
+		if o = w.report(seen, i); settled(first, o) {
+			return o, true, nil
 		}
 	}
 }
@@ -68,7 +71,10 @@ func (t Target) follow(ctx context.Context, seen []*snapshot) <-chan change {
 	for _, s := range seen {
 		name, version := s.deployment.Name, s.version
 		go func() { send(ctx, changes, change{err: t.followDeployment(ctx, s, name, version, changes)}) }()
-		selector, podVersion := s.selector(), s.podVersion
+		selector, podVersion := s.selector(), ""
+		if s.pods != nil {
+			podVersion = s.pods.version
+		}
 		go func() { send(ctx, changes, change{err: t.followPods(ctx, s, selector, podVersion, changes)}) }()
 	}
 	return changes
@@ -95,7 +101,7 @@ func (t Target) followDeployment(ctx context.Context, s *snapshot, name, version
 		if !ok || e.Type == apiwatch.Deleted {
 			return false
 		}
-		return send(ctx, changes, change{apply: func() error { return t.see(s, d) }})
+		return send(ctx, changes, change{apply: func(ctx context.Context) error { return errors.Join(t.see(s, d), t.findOwner(ctx, s)) }})
 	})
 }
 
@@ -111,7 +117,7 @@ func (t Target) followPods(ctx context.Context, s *snapshot, selector, version s
 		if err != nil {
 			return t.Cluster.Explain(err)
 		}
-		if !send(ctx, changes, change{apply: func() error { s.setPods(list); return nil }}) {
+		if !send(ctx, changes, change{apply: func(ctx context.Context) error { return t.takePods(ctx, s, list) }}) {
 			return ctx.Err()
 		}
 		options.ResourceVersion = list.ResourceVersion
@@ -122,16 +128,16 @@ func (t Target) followPods(ctx context.Context, s *snapshot, selector, version s
 	}
 	return pass(ctx, events, func(e apiwatch.Event) bool {
 		p, ok := e.Object.(*corev1.Pod)
-		return ok && send(ctx, changes, change{apply: func() error { s.seePod(p, e.Type == apiwatch.Deleted); return nil }})
+		return ok && send(ctx, changes, change{apply: func(context.Context) error { s.seePod(p, e.Type == apiwatch.Deleted); return nil }})
 	})
 }
 
 func (s *snapshot) seePod(p *corev1.Pod, gone bool) {
 	if gone {
-		delete(s.pods, p.UID)
+		delete(s.pods.list, p.UID)
 		return
 	}
-	s.pods[p.UID] = p
+	s.pods.list[p.UID] = p
 }
 
 // pass hands events on until one is not taken or there are no more.

@@ -25,7 +25,7 @@ func TestTheTroubleOfPodsIsReportedInPlainWords(t *testing.T) {
 	}{
 		"pull":   {testbed.PullError(), release.PullFailing, `^0 of 2 pods ready: pod green-\S+ waits: (ErrImagePull|ImagePullBackOff): .*manifest unknown`},
 		"name":   {testbed.InvalidImageName(), release.Broken, `^0 of 2 pods ready: pod green-\S+ waits: InvalidImageName: .*invalid reference format`},
-		"config": {testbed.CreateContainerConfigError(), release.Broken, `^0 of 2 pods ready: pod green-\S+ waits: CreateContainerConfigError: configmap "settings" not found`},
+		"config": {testbed.CreateContainerConfigError().Aged(2 * time.Minute), release.Broken, `^0 of 2 pods ready: pod green-\S+ waits: CreateContainerConfigError: configmap "settings" not found`},
 		"crash":  {testbed.CrashLoop(0), release.Broken, `^0 of 2 pods ready: pod green-\S+ crashes: container app ended with exit code 1, restarted \d times`},
 		"never":  {testbed.NeverReady(), release.Progressing, `^0 of 2 pods ready`},
 	} {

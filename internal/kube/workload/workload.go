@@ -6,11 +6,15 @@ package workload
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"bluegreen/internal/engine"
 	"bluegreen/internal/kube/access"
+	"bluegreen/internal/kube/fence"
 	"bluegreen/internal/release"
 
 	"golang.org/x/sync/errgroup"
@@ -35,8 +39,8 @@ type Options struct {
 	CronJob     string
 }
 
-// Workloads are the colors of one app. It implements engine.Workloads and
-// engine.Preflight, and makes a check of a CronJob.
+// Workloads are the colors of one app. It implements engine.Workloads,
+// engine.Autoscaled and engine.Preflight, and makes a check of a CronJob.
 type Workloads struct{ Options }
 
 // New makes an app's workloads. Nothing is asked of the clusters yet.
@@ -61,16 +65,16 @@ func (w *Workloads) Observe(ctx context.Context, c release.Color, i release.Imag
 	end := time.Now().Add(wait)
 	var first engine.Workload
 	for look := 0; ; look++ {
-		v, err := t.look(ctx, time.Until(end) <= 0)
+		v, err := w.look(ctx, t, time.Until(end) <= 0)
 		if err != nil {
 			return engine.Workload{}, err
 		}
-		o, err := w.report(ctx, t, v, i)
+		o := w.report(v, i)
 		if look == 0 {
 			first = o
 		}
-		if err != nil || settled(first, o) || time.Until(end) <= 0 {
-			return o, err
+		if settled(first, o) || time.Until(end) <= 0 {
+			return o, nil
 		}
 		o, over, err := w.watch(ctx, t, v, i, first, end)
 		if over {
@@ -88,58 +92,121 @@ func settled(first, o engine.Workload) bool {
 	return o.Status == release.Complete || o.Status == release.Broken || o.Status != first.Status || o.Matches != first.Matches
 }
 
-// look reads the color's Deployments, and the pods of those that are on their way. Pods of
-// a rollout that has not begun yet are left out unless this is the last look.
-func (t Target) look(ctx context.Context, last bool) ([]*snapshot, error) {
+// look reads the color's Deployments, and the pods of those that are on their way or name
+// their image by a tag. Pods of a rollout that has not begun yet are left out unless this is
+// the last look.
+func (w *Workloads) look(ctx context.Context, t Target, last bool) ([]*snapshot, error) {
 	seen := make([]*snapshot, len(t.Deployments))
 	g, gctx := errgroup.WithContext(ctx)
 	for n, name := range t.Deployments {
 		g.Go(func() (err error) {
-			if seen[n], err = t.deployment(gctx, name); err != nil || seen[n].rolledOut() || !last && !seen[n].begun() {
+			seen[n], err = t.deployment(gctx, name)
+			switch s := seen[n]; {
+			case errors.As(err, &missing{}):
+				seen[n] = &snapshot{gone: err}
+				return nil
+			case err != nil || s.rolledOut() && s.named(w.App).Digest != "" || !last && !s.begun():
 				return err
 			}
-			return t.listPods(gctx, seen[n])
+			return t.readPods(gctx, seen[n])
 		})
 	}
-	return seen, g.Wait()
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	w.lookAtScalers(ctx, t, seen)
+	return seen, nil
+}
+
+// lookAtScalers reads the autoscalers if one may explain a size. That it cannot is no reason
+// not to report the rest.
+func (w *Workloads) lookAtScalers(ctx context.Context, t Target, seen []*snapshot) {
+	if !slices.ContainsFunc(seen, func(s *snapshot) bool {
+		return s.gone == nil && (wanted(s.deployment) == 0 || wanted(s.deployment) < w.asked(s.deployment))
+	}) {
+		return
+	}
+	scalers, err := t.scalers(ctx)
+	for _, s := range seen {
+		if s.gone == nil {
+			s.scaler, s.scalerUnread = scalerOf(scalers, s.deployment.Name), err
+		}
+	}
 }
 
 // report combines the snapshots of all Deployments.
-func (w *Workloads) report(ctx context.Context, t Target, seen []*snapshot, i release.Image) (engine.Workload, error) {
+func (w *Workloads) report(seen []*snapshot, i release.Image) engine.Workload {
 	o := engine.Workload{Status: release.Complete, Matches: true}
-	var running []release.Image
+	var changed time.Time
+	var all []run
 	for _, s := range seen {
-		found := s.judge()
-		o.Status = worse(o.Status, found.status)
-		o.Ready += found.ready
-		o.Replicas = append(o.Replicas, wanted(s.deployment))
+		if s.gone != nil {
+			o.Status, o.Matches, o.Replicas = release.Broken, false, append(o.Replicas, 0)
+			o.Detail = join(o.Detail, strings.TrimPrefix(s.gone.Error(), engine.ErrDenied.Error()+": "))
+			continue
+		}
+		running, detail := w.reportOne(s, &o)
 		if len(seen) > 1 {
-			found.detail = s.deployment.Name + ": " + found.detail
+			detail = s.deployment.Name + ": " + detail
 		}
-		o.Detail = join(o.Detail, found.detail)
-		running = append(running, s.running(w.App))
-		held, err := w.holds(ctx, t, s.deployment)
-		if err != nil {
-			return engine.Workload{}, err
+		o.Detail = join(o.Detail, detail)
+		all = append(all, run{s.deployment.Name, running})
+		o.Matches = o.Matches && wanted(s.deployment) >= w.asked(s.deployment) && (i.Digest == "" || running.Digest == i.Digest)
+		if name, at := s.changedBy(); name != "" && (o.ChangedBy == "" || at.After(changed)) {
+			o.ChangedBy, changed = name, at
 		}
-		o.Matches = o.Matches && held && (i.Digest == "" || running[len(running)-1].Digest == i.Digest)
 	}
-	o.Running = together(running, i)
-	return o, nil
+	var differ string
+	if o.Running, differ = together(all); differ != "" {
+		o.Matches, o.Detail = false, join(o.Detail, differ)
+	}
+	return o
 }
 
-// together is the one image that all Deployments run; where they differ, one that is not
-// the image asked for.
-func together(running []release.Image, asked release.Image) release.Image {
-	for _, r := range running {
-		if asked.Digest != "" && r.Digest != asked.Digest {
-			return r
+// reportOne adds the rollout of one Deployment, and returns its image and its words.
+func (w *Workloads) reportOne(s *snapshot, o *engine.Workload) (release.Image, string) {
+	found := s.judge(time.Now())
+	o.Status = worse(o.Status, found.status)
+	o.Ready += found.ready
+	o.Replicas = append(o.Replicas, wanted(s.deployment))
+	running, differ := s.running(w.App)
+	reasons := append(found.reasons, s.sizeNote(w.asked(s.deployment)), differ,
+		fence.Problem(s.deployment.Annotations, w.App, "deployment "+s.deployment.Name+" -n "+s.deployment.Namespace))
+	reasons = slices.DeleteFunc(reasons, func(r string) bool { return r == "" })
+	detail := fmt.Sprintf("%d of %d pods ready", found.ready, wanted(s.deployment))
+	if len(reasons) > 0 {
+		detail += ": " + strings.Join(reasons, "; ")
+	}
+	return running, detail
+}
+
+// run is what one Deployment runs.
+type run struct {
+	deployment string
+	image      release.Image
+}
+
+// together is the one image that all Deployments run; where they differ it is unknown, and
+// differ lists them.
+func together(all []run) (i release.Image, differ string) {
+	var each []string
+	for _, r := range all {
+		text := r.image.String()
+		if r.image.Digest == "" {
+			text += " (digest not known)"
 		}
-		if r.Digest != running[0].Digest || r.Digest == "" && r.Tag != running[0].Tag {
-			return release.Image{}
+		each = append(each, r.deployment+" runs "+text)
+		if !r.image.Same(all[0].image) {
+			differ = "the Deployments differ: "
 		}
 	}
-	return running[0]
+	if differ != "" {
+		return i, differ + strings.Join(each, ", ")
+	}
+	if len(all) > 0 {
+		i = all[0].image
+	}
+	return i, ""
 }
 
 var order = []release.Rollout{release.Complete, release.Progressing, release.PullFailing, release.Broken}

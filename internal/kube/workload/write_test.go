@@ -17,7 +17,6 @@ import (
 	"bluegreen/testbed"
 
 	"github.com/google/go-cmp/cmp"
-	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
@@ -72,49 +71,6 @@ func TestOnlyTheFieldsOfAReleaseChange(t *testing.T) {
 	}
 }
 
-func TestAnAutoscalersMinimumIsRespectedAndItsDecisionsAreLeftAlone(t *testing.T) {
-	w := newEnv(t, testbed.Shared(t))
-	w.seed(release.Blue, w.images[0], 2)
-	w.cluster.HPA(t, w.namespace, "green", 3, 9)
-	order := engine.Order{Color: release.Green, Image: w.images[1], Size: []int32{2}, Fence: 1}
-	if err := w.Deploy(t.Context(), order); err != nil {
-		t.Fatal(err)
-	}
-	w.until(release.Green, w.images[1], release.Complete)
-	if n := *w.get("green").Spec.Replicas; n != 3 {
-		t.Fatalf("green has %d replicas, the autoscaler's minimum is 3", n)
-	}
-	order.Size, order.Fence = []int32{5}, 2
-	if err := w.Deploy(t.Context(), order); err != nil {
-		t.Fatal(err)
-	}
-	// As the autoscaler does for want of load:
-	scale := &autoscalingv1.Scale{ObjectMeta: metav1.ObjectMeta{Name: "green", Namespace: w.namespace}, Spec: autoscalingv1.ScaleSpec{Replicas: 4}}
-	if _, err := w.cluster.Client().AppsV1().Deployments(w.namespace).UpdateScale(t.Context(), "green", scale, metav1.UpdateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	o, err := w.Observe(t.Context(), release.Green, w.images[1], 0)
-	if err != nil || !o.Matches {
-		t.Errorf("matches %v after the autoscaler's decision, error %v", o.Matches, err)
-	}
-	for _, size := range []int32{4, 5} {
-		order.Size = []int32{size}
-		if err := w.Deploy(t.Context(), order); err != nil {
-			t.Fatal(err)
-		}
-		if n := *w.get("green").Spec.Replicas; n != 4 {
-			t.Errorf("the same order made %d of the autoscaler's 4", n)
-		}
-	}
-	order.Size = []int32{6}
-	if err := w.Deploy(t.Context(), order); err != nil {
-		t.Fatal(err)
-	}
-	if n := *w.get("green").Spec.Replicas; n != 6 {
-		t.Errorf("a larger order left %d replicas", n)
-	}
-}
-
 func TestAColorScaledDownOutsideBluegreenDoesNotMatch(t *testing.T) {
 	w := newEnv(t, testbed.Shared(t))
 	order := engine.Order{Color: release.Green, Image: w.images[1], Size: []int32{3}, Fence: 1}
@@ -152,9 +108,19 @@ func TestSeveralDeploymentsAreOneColor(t *testing.T) {
 		t.Errorf("green has %d ready of %v, matches %v, error %v", o.Ready, o.Replicas, o.Matches, err)
 	}
 
+	if err := work.Deploy(t.Context(), engine.Order{Color: release.Green, Image: w.images[1], Size: []int32{3}, Shrink: true, Fence: 2}); err != nil {
+		t.Fatal(err)
+	}
+	if o, err := work.Observe(t.Context(), release.Green, w.images[1], 0); err != nil || !slices.Equal(o.Replicas, []int32{3, 1}) || !o.Matches {
+		t.Errorf("an order of one size made %v, matches %v, error %v", o.Replicas, o.Matches, err)
+	}
+	if err := work.Deploy(t.Context(), engine.Order{Color: release.Green, Image: w.images[1], Size: []int32{2, 3}, Shrink: true, Fence: 3}); err != nil {
+		t.Fatal(err)
+	}
+
 	w.patch("green-worker", `{"spec":{"template":{"spec":{"containers":[{"name":"app","image":"`+reference(w.images[2])+`"}]}}}}`)
 	o, err = work.Observe(t.Context(), release.Green, w.images[1], 0)
-	if err != nil || o.Matches || o.Running.Digest != w.images[2].Digest {
+	if err != nil || o.Matches || !o.Running.IsZero() {
 		t.Errorf("one Deployment was changed: runs %s, matches %v, error %v", o.Running, o.Matches, err)
 	}
 	w.cluster.Behave(w.images[3].Digest, testbed.InvalidImageName())
@@ -326,4 +292,43 @@ func TestAnAPIServerThatGoesAndComesBackIsFoundAgain(t *testing.T) {
 	}
 	testbed.Eventually(t, time.Minute, func() bool { err = w.Deploy(t.Context(), order); return err == nil },
 		func() string { return err.Error() })
+}
+
+func TestAFenceThatCannotBeReadIsReportedAndHoldsNothingUp(t *testing.T) {
+	w := newEnv(t, testbed.Shared(t))
+	w.patch("green", `{"metadata":{"annotations":{"bluegreen.dev/app":"podinfo","bluegreen.dev/fence":"seven"}}}`)
+	const want = `the annotation bluegreen.dev/fence is "seven" and not a number`
+	if o := w.observe(release.Green, release.Image{}); !strings.Contains(o.Detail, want) {
+		t.Errorf("%q is not in %q", want, o.Detail)
+	}
+	if found, err := w.Preflight(t.Context()); err != nil || len(found) != 1 || !found[0].Warning || !strings.Contains(found[0].Text, want) {
+		t.Errorf("found %v, error %v", found, err)
+	}
+	w.order(engine.Order{Color: release.Green, Image: w.images[1], Size: []int32{1}, Fence: 3})
+	if o := w.observe(release.Green, release.Image{}); strings.Contains(o.Detail, want) {
+		t.Errorf("after a write: %q", o.Detail)
+	}
+	if err := w.Scale(t.Context(), release.Green, 0, 2); !errors.Is(err, engine.ErrFenced) {
+		t.Errorf("an older worker after that: %v", err)
+	}
+}
+
+func TestADeploymentThatIsNotActedOnYetIsNotJudged(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs the test bed; runs without -short")
+	}
+	c, err := testbed.StartCluster(t.Context(), testbed.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	w := newEnv(t, c)
+	c.Behave(w.images[1].Digest, testbed.InvalidImageName())
+	w.order(engine.Order{Color: release.Green, Image: w.images[1], Size: []int32{2}, Fence: 1})
+	w.until(release.Green, w.images[1], release.Broken)
+	c.StopControllers()
+	w.order(engine.Order{Color: release.Green, Image: w.images[1], Size: []int32{3}, Fence: 2})
+	if o := w.observe(release.Green, w.images[1]); o.Status != release.Progressing || !strings.Contains(o.Detail, "the cluster has not begun") {
+		t.Errorf("green is %s: %s", o.Status, o.Detail)
+	}
 }
