@@ -37,7 +37,7 @@ type (
 	onProbeEnd interface{ probed(release.Verdict) }
 	// onLook is called after a color was looked at.
 	onLook interface {
-		looked(c release.Color, ready, wanted int32)
+		looked(c release.Color, ready int32)
 	}
 	// onNotify is called after facts were published.
 	onNotify interface{ notified([]release.Fact) }
@@ -56,7 +56,6 @@ type (
 // are judged by them. Whoever fixes the engine takes the promise off this list.
 var unkept = []string{
 	"12 (rollback target is true)",
-	"13 (bake ends on good probes in a row)",
 	"15 (help is asked for once)",
 }
 

@@ -78,9 +78,9 @@ type seenInBake struct {
 
 func (*seenInBake) Name() string { return "13 (live color is seen before its bake ends)" }
 
-func (p *seenInBake) looked(c release.Color, ready, wanted int32) {
+func (p *seenInBake) looked(c release.Color, ready int32) {
 	if s := p.app.saved; s.phase == release.Baking && c == s.to {
-		p.looks = append(p.looks, observation{at: p.app.sim.now, good: ready >= max(1, percent(livePercent, wanted))})
+		p.looks = append(p.looks, observation{at: p.app.sim.now, good: ready >= max(1, percent(livePercent, p.app.needs(c)))})
 	}
 }
 

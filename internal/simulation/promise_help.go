@@ -10,7 +10,7 @@ import (
 )
 
 // helpOnce: an operator is asked for help once for each cause, and again only after something
-// else has happened or a long time has passed.
+// else has happened or a minute has passed.
 type helpOnce struct {
 	app  *app
 	last release.Fact
@@ -27,7 +27,7 @@ func (p *helpOnce) committed(c commit) error {
 			continue // each event has its answer
 		}
 		again := f.Kind == release.NeedsHelp && f.Reason == p.last.Reason && f.Text == p.last.Text && f.Release == p.last.Release
-		if again && f.At.Sub(p.last.At) < 5*time.Minute {
+		if again && f.At.Sub(p.last.At) < time.Minute {
 			return fmt.Errorf("help is asked for again after %s: %s", f.At.Sub(p.last.At).Round(time.Second), f.Text)
 		}
 		p.last = f
