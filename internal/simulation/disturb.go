@@ -197,6 +197,9 @@ func (a *app) moveTag(i Item) {
 
 // rivalWrites makes another writer change the gateway.
 func (a *app) rivalWrites(to release.Color, takes time.Duration) {
+	if a.gateway.Configured() == "" { // which denies each switch
+		a.allowed = a.sim.now.Add(takes)
+	}
 	a.gateway.RivalFor(to, takes)
 	a.rival, a.rivalTakes = a.sim.now, takes
 }
