@@ -148,9 +148,14 @@ func (w *worker) free(ctx context.Context) error {
 func (w *worker) wakeAt() time.Time {
 	now := w.Now()
 	effect, at := w.record.State.NextEffect(w.app.Policy, now)
+	unchecked := w.record.Preflight.Config != w.app.Fingerprint
 	switch {
-	case w.record.Preflight.Config != w.app.Fingerprint || !w.record.State.Known:
-		return now.Add(time.Minute)
+	case unchecked && waitsForPreflight(effect) || !w.record.State.Known:
+		again := now.Add(time.Minute)
+		if effect == nil && !at.IsZero() && at.Before(again) {
+			return at
+		}
+		return again
 	case w.failures >= mostFailures && !w.record.State.Release.Phase.Active():
 		return now.Add(time.Minute) // no release waits for it
 	case w.failures >= mostFailures:

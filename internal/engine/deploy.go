@@ -12,7 +12,7 @@ import (
 // leaseMargin is how much longer than a write the claim on an app must last.
 const leaseMargin = 5 * time.Second
 
-// fencing is how long a color may take to learn of a new fence: traffic does not wait for it.
+// fencing is how long a cluster may take to answer where traffic does not wait for it.
 const fencing = 3 * time.Second
 
 // noImage keeps the image that a color has.

@@ -15,6 +15,7 @@ const watchClosely = 2 * time.Minute
 type targetSeen struct {
 	ready   time.Time // it can take the traffic, as was seen in the lease that ends then
 	changed bool      // it runs another image than when it served
+	silent  bool      // the color that traffic leaves does not answer
 }
 
 // lookFirst makes a worker look at the rollback target itself before it begins to send
@@ -33,6 +34,8 @@ func (t *targetSeen) lookFirst(effect release.Effect, s release.State, p release
 // nothing of the color that traffic is to leave: its pods, its cluster and its API may all
 // be gone. Nothing that is written into the target's cluster is needed where image and size are right.
 func (w *worker) prepareTarget(ctx context.Context, e release.PrepareTarget) stepResult {
+	from := w.leaving(ctx, e.From)
+	e.Target.Replicas = release.Largest(e.Target.Replicas, from.Replicas) // users may have become more
 	t := e.Target
 	o, err := w.app.Workloads.Observe(ctx, t.Color, t.Image, 0)
 	if err != nil {
@@ -45,7 +48,7 @@ func (w *worker) prepareTarget(ctx context.Context, e release.PrepareTarget) ste
 		w.target.changed = true
 		detail = fmt.Sprintf("it runs %s%s, not %s, which it ran when it was live: %s", o.Running, by(o), t.Image, o.Detail)
 	}
-	if !changed && w.carries(ctx, e, o) {
+	if !changed && w.carries(e, o, from) {
 		if err := w.fenceOff(ctx, e.Release, t.Color); err != nil {
 			return failed(err)
 		}
@@ -79,7 +82,7 @@ func (w *worker) targetUnseen(ctx context.Context, e release.PrepareTarget, err 
 // carries reports whether the target carries more than users have now: all that it needs,
 // or as much as makes a live color good, or more than the ready pods of the bad one. Those
 // count for nothing where its version is bad; then it is waited a while for more.
-func (w *worker) carries(ctx context.Context, e release.PrepareTarget, o Workload) bool {
+func (w *worker) carries(e release.PrepareTarget, o, from Workload) bool {
 	needed := max(sum(e.Target.Replicas), sum(o.Replicas))
 	capacity := w.app.Policy.Capacity
 	waited := w.Now().Sub(w.record.State.Release.Since) > watchClosely
@@ -91,7 +94,7 @@ func (w *worker) carries(ctx context.Context, e release.PrepareTarget, o Workloa
 	case e.Sick && waited:
 		return true
 	}
-	return o.Ready > w.readyNow(ctx, e.From)
+	return o.Ready > from.Ready
 }
 
 func (w *worker) targetReady(e release.PrepareTarget, why string) stepResult {
@@ -113,13 +116,20 @@ func (w *worker) targetNotReady(e release.PrepareTarget, o Workload, why string)
 	return r
 }
 
-// readyNow is how many pods of a color are ready; 0 when it cannot be looked at.
-func (w *worker) readyNow(ctx context.Context, c release.Color) int32 {
-	o, err := w.app.Workloads.Observe(ctx, c, release.Image{}, 0)
-	if err != nil {
-		return 0
+// leaving is the color that traffic leaves, as far as it can be seen at once: empty when
+// its cluster does not answer, and it is not asked again by this worker.
+func (w *worker) leaving(ctx context.Context, c release.Color) Workload {
+	if w.target.silent {
+		return Workload{}
 	}
-	return o.Ready
+	ctx, cancel := context.WithTimeout(ctx, fencing)
+	defer cancel()
+	o, err := w.app.Workloads.Observe(ctx, c, noImage, 0)
+	if err != nil {
+		w.target.silent = true
+		return Workload{}
+	}
+	return o
 }
 
 func sum(replicas []int32) (total int32) {

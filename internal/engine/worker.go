@@ -190,13 +190,26 @@ func (w *worker) peek(ctx context.Context) error {
 // preflight is the engine's own effect: to check that what the configuration names exists.
 type preflight struct{ release.Effect }
 
-// pendingEffect is what the app needs, or when it will: the preflight of a configuration
-// comes before all that the core asks for.
+// pendingEffect is what the app needs, or when it will.
 func (w *worker) pendingEffect() (release.Effect, time.Time) {
-	if w.record.Preflight.Config != w.app.Fingerprint {
+	effect, at := w.record.State.NextEffect(w.app.Policy, w.Now())
+	if w.record.Preflight.Config != w.app.Fingerprint && waitsForPreflight(effect) {
 		return preflight{}, w.Now()
 	}
-	return w.record.State.NextEffect(w.app.Policy, w.Now())
+	return effect, at
+}
+
+// waitsForPreflight reports whether an effect comes after the preflight of a new
+// configuration. It keeps an app from being taken over and a release from its start, and
+// never a bake, an alert or a return.
+func waitsForPreflight(effect release.Effect) bool {
+	switch e := effect.(type) {
+	case nil, release.Look:
+		return true
+	case release.Deploy:
+		return !e.Cleared
+	}
+	return false
 }
 
 // nextStep is what this worker does next: its periodic tasks, then the pending effect.

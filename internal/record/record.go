@@ -60,6 +60,7 @@ type app struct {
 
 type serving struct {
 	Color    string    `json:"color,omitempty"`
+	Points   string    `json:"points,omitempty"`
 	Image    image     `json:"image,omitzero"`
 	Since    time.Time `json:"since,omitzero"`
 	Release  int       `json:"release,omitempty"`
@@ -237,12 +238,12 @@ func (q quarantine) core() release.Quarantine {
 }
 
 func fromServing(s release.Serving) serving {
-	return serving{string(s.Color), image(s.Image), s.Since, s.Release, s.RoutedAt, fromTarget(s.Previous), s.Until, s.Baked}
+	return serving{string(s.Color), string(s.Points), image(s.Image), s.Since, s.Release, s.RoutedAt, fromTarget(s.Previous), s.Until, s.Baked}
 }
 
 func (s serving) core() release.Serving {
 	return release.Serving{
-		Color: release.Color(s.Color), Image: s.Image.core(), Since: s.Since, Release: s.Release, RoutedAt: s.RoutedAt,
+		Color: release.Color(s.Color), Points: release.Color(s.Points), Image: s.Image.core(), Since: s.Since, Release: s.Release, RoutedAt: s.RoutedAt,
 		Previous: s.Previous.core(), Until: s.Until, Baked: s.Baked,
 	}
 }

@@ -123,7 +123,7 @@ func inARow(n int, again bool) int {
 
 // bakeTroubles records what a look found beside the decision, and asks for help once.
 func (d *decision) bakeTroubles(e Probed, v verdict) {
-	s, r := &d.s, d.s.Release
+	r := d.s.Release
 	var texts []string
 	why := reason.Reason("")
 	note := func(reason reason.Reason, a about) {
@@ -141,30 +141,46 @@ func (d *decision) bakeTroubles(e Probed, v verdict) {
 			note(problem, a)
 		}
 	}
-	if len(texts) == 0 {
-		s.Trouble = Note{}
-		return
-	}
-	if s.Trouble.IsZero() {
-		s.Trouble = Note{By: "bluegreen", Since: d.now}
-	}
-	s.Trouble.Why = strings.Join(texts, "; ")
-	d.ask(why, s.Trouble.Why)
+	d.troubled(why, strings.Join(texts, "; "))
 }
 
-// targetProblem is what is wrong with the rollback target.
+// troubled records what a look found wrong, and asks for help once; "" ends it.
+func (d *decision) troubled(why reason.Reason, text string) {
+	s := &d.s
+	switch {
+	case text == "":
+		s.Trouble = Note{}
+		return
+	case s.Trouble.IsZero():
+		s.Trouble = Note{By: "bluegreen", Since: d.now}
+	}
+	s.Trouble.Why = text
+	d.ask(why, text)
+}
+
+// targetProblem is what is wrong with the rollback target in the bake.
 func (d *decision) targetProblem(e Probed) (reason.Reason, about) {
-	s, r := &d.s, d.s.Release
 	if e.Target == nil {
 		return reason.TargetUnhealthy, about{Detail: cmp.Or(e.TargetDetail, "it cannot be looked at")}
 	}
-	d.observe(r.From, *e.Target)
-	was := s.Serving.Previous
-	switch seen := e.Target; {
-	case was.Image.Digest != "" && seen.Image.Digest != "" && seen.Image.Digest != was.Image.Digest:
-		return reason.TargetChanged, about{Color: r.From, Image: was.Image, Other: s.named(seen.Image), By: seen.By}
-	case seen.Ready == 0 || seen.Ready < max(total(seen.Replicas), total(was.Replicas)):
+	d.observe(d.s.Release.From, *e.Target)
+	if why, a := d.targetGone(*e.Target); why != "" {
+		return why, a
+	}
+	if seen := e.Target; seen.Ready == 0 || seen.Ready < max(total(seen.Replicas), total(d.s.Serving.Previous.Replicas)) {
 		return reason.TargetUnhealthy, about{Detail: e.TargetDetail}
+	}
+	return "", about{}
+}
+
+// targetGone is why the rollback target is not what it was when it served.
+func (d *decision) targetGone(seen Observed) (reason.Reason, about) {
+	was := d.s.Serving.Previous
+	switch {
+	case seen.Image.IsZero():
+		return reason.TargetMissing, about{Color: was.Color, Image: was.Image}
+	case was.Image.Digest != "" && seen.Image.Digest != "" && seen.Image.Digest != was.Image.Digest:
+		return reason.TargetChanged, about{Color: was.Color, Image: was.Image, Other: d.s.named(seen.Image), By: seen.By}
 	}
 	return "", about{}
 }

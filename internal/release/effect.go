@@ -122,16 +122,16 @@ func (s State) bringBack(now time.Time) (Effect, time.Time) {
 	}
 	if !p.TargetReady && !p.Forced {
 		t := p.Target
-		t.Replicas = largest(t.Replicas, s.Color(r.To).Observed.size()) // users may have become more
+		t.Replicas = Largest(t.Replicas, s.Color(r.To).Observed.size()) // users may have become more
 		return PrepareTarget{Release: r.ID, Target: t, From: r.To, Sick: r.Reason != reason.TooFewReady}, now
 	}
 	return Route{Release: r.ID, To: r.From, From: r.To, Image: p.Target.Image, Write: true, Operation: p.Operation}, now
 }
 
-// largest is the larger of two sizes, by position.
-func largest(a, b []int32) []int32 {
+// Largest is the larger of two sizes, by position.
+func Largest(a, b []int32) []int32 {
 	if len(a) != len(b) {
-		return a
+		return a // one is not known
 	}
 	size := make([]int32, len(a))
 	for i := range a {

@@ -189,14 +189,19 @@ func (d *decision) makeWay() {
 
 func (d *decision) looked(e Looked) {
 	s := &d.s
+	seen := map[Color]*Observed{Blue: e.Blue, Green: e.Green}
 	if s.Release.Phase != Baking { // whose looks judge all of it
-		s.Trouble = Note{}
+		d.targetLooked(seen[s.Serving.Previous.Color])
 	}
 	if !s.Known {
 		d.takeOver(e)
 		return
 	}
-	if s.Serving.Color == "" || s.Release.Phase == Switching || s.Release.Phase == Returning {
+	switch {
+	case s.Serving.Color == "":
+		d.seenBoth(e)
+		return
+	case s.Release.Phase == Switching || s.Release.Phase == Returning:
 		return
 	}
 	if e.Live != s.Serving.Color {
@@ -206,11 +211,31 @@ func (d *decision) looked(e Looked) {
 	if !s.Drift.IsZero() {
 		d.driftBack(e)
 	}
-	for c, o := range map[Color]*Observed{Blue: e.Blue, Green: e.Green} {
-		if o != nil {
-			d.seen(ColorSeen{Color: c, Seen: *o})
-		}
+	d.seenBoth(e)
+}
+
+func (d *decision) seenBoth(e Looked) {
+	if e.Blue != nil {
+		d.seen(ColorSeen{Color: Blue, Seen: *e.Blue})
 	}
+	if e.Green != nil {
+		d.seen(ColorSeen{Color: Green, Seen: *e.Green})
+	}
+}
+
+// targetLooked reports a rollback target that is not what it was when it served. A step
+// that failed before has ended with this look.
+func (d *decision) targetLooked(target *Observed) {
+	if target == nil {
+		d.s.Trouble = Note{}
+		return
+	}
+	why, a := d.targetGone(*target)
+	text := ""
+	if why != "" {
+		text = d.words(why, a)
+	}
+	d.troubled(why, text)
 }
 
 // seen records what a color was seen to run.
@@ -247,7 +272,7 @@ func (d *decision) takeOver(e Looked) {
 	}
 	seen := s.Color(e.Live).Observed
 	if slices.Max(append([]int32{0}, seen.Replicas...)) == 0 {
-		s.Serving = Serving{}
+		s.Serving = Serving{Points: e.Live}
 		d.report(Decided, reason.TakenOverEmpty, about{Color: e.Live, To: d.p.First})
 		return
 	}

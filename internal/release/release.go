@@ -139,8 +139,11 @@ type State struct {
 // Serving is what the gateway was last confirmed to send traffic to.
 type Serving struct {
 	Color Color // "" while nothing is live
-	Image Image
-	Since time.Time
+	// Points is where the gateway points while nothing is live: what is deployed there has
+	// users as soon as it is ready.
+	Points Color
+	Image  Image
+	Since  time.Time
 	// Release is the release that moved traffic there; 0 when the color was taken over, or
 	// traffic was returned to it. RoutedAt is when its first request to the gateway was
 	// decided: an alert that fired before is about the version before.
@@ -201,6 +204,9 @@ func (o Observed) size() []int32 {
 	}
 	return o.Replicas
 }
+
+// hadReady reports whether the color has ready pods, or once had all of them.
+func (o Observed) hadReady() bool { return o.Ready > 0 || total(o.Needed) > 0 }
 
 func total(replicas []int32) (n int32) {
 	for _, r := range replicas {
@@ -325,10 +331,13 @@ func (d Drift) IsZero() bool { return d.Since.IsZero() }
 
 // Idle returns the color that the next release goes to.
 func (s State) Idle(first Color) Color {
-	if s.Serving.Color == "" {
-		return first
+	switch points := s.Serving.Points; {
+	case s.Serving.Color != "":
+		return s.Serving.Color.Other()
+	case points != "" && s.Color(points).Observed.hadReady():
+		return points.Other() // an image that did not go live may have users
 	}
-	return s.Serving.Color.Other()
+	return first
 }
 
 // Color returns what is known of a color.

@@ -68,6 +68,7 @@ var sentences = map[reason.Reason]string{
 	reason.TargetNotReady:    "{color} cannot take the traffic back yet{tail}",
 	reason.NothingBefore:     "there is no rollback target: nothing was live before it",
 	reason.TargetUnhealthy:   "the rollback target is not healthy{tail}",
+	reason.TargetMissing:     "the rollback target {color}, which served with {image}, is gone: make its Deployment again",
 	reason.TargetChanged:     "the rollback target {color} runs {other}, not {image}, with which it served{changedby}; a rollback deploys {image} first",
 	reason.TargetReplaced:    "{color} does not come up with {other}; it is brought to {image}, the last good image before",
 	reason.HoldAfterRollback: "automation is on hold: {image} is quarantined; a newer image or an operator's resume ends the hold",

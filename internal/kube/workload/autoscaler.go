@@ -13,6 +13,7 @@ import (
 	"bluegreen/internal/kube/fence"
 	"bluegreen/internal/release"
 
+	"golang.org/x/sync/errgroup"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -44,6 +45,14 @@ func scalerOf(scalers []autoscaler, deployment string) *autoscaler {
 		return nil
 	}
 	return &scalers[i]
+}
+
+// sizes reads the Deployments of a color, and the autoscalers of its namespace.
+func (t Target) sizes(ctx context.Context) (seen []*snapshot, scalers []autoscaler, err error) {
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) { seen, err = t.list(gctx); return err })
+	g.Go(func() (err error) { scalers, err = t.scalers(gctx); return err })
+	return seen, scalers, g.Wait()
 }
 
 // minimum is the least size that an autoscaler lets a Deployment have; 0 without one. At 0
@@ -97,7 +106,11 @@ func (s *snapshot) sizeNote(asked int32) string {
 
 // HoldSize implements engine.Autoscaled.
 func (w *Workloads) HoldSize(ctx context.Context, c release.Color, f int64) (held bool, why string, err error) {
-	t, seen, scalers, err := w.scaled(ctx, c)
+	t, err := w.target(c)
+	if err != nil {
+		return false, "", err
+	}
+	seen, scalers, err := t.sizes(ctx)
 	if err != nil {
 		return false, "", err
 	}
@@ -135,43 +148,30 @@ func (w *Workloads) holdOne(ctx context.Context, t Target, a *autoscaler, size i
 	return "", err
 }
 
-// FreeSize implements engine.Autoscaled.
+// FreeSize implements engine.Autoscaled. It asks for no Deployment: one may be gone.
 func (w *Workloads) FreeSize(ctx context.Context, c release.Color, f int64) error {
-	t, seen, scalers, err := w.scaled(ctx, c)
+	t, err := w.target(c)
 	if err != nil {
 		return err
 	}
-	for _, s := range seen {
-		a := scalerOf(scalers, s.deployment.Name)
-		if a == nil || a.Annotations[annotationHeld] == "" {
-			continue
-		}
-		if err := w.writeScaler(ctx, t, a, f, free); err != nil {
-			return t.Cluster.Explain(err)
+	scalers, err := t.scalers(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range t.Deployments {
+		if a := scalerOf(scalers, name); a != nil {
+			if err := w.writeScaler(ctx, t, a, f, free); err != nil {
+				return t.Cluster.Explain(err)
+			}
 		}
 	}
 	return nil
 }
 
-// scaled reads the Deployments of a color, and the autoscalers of its namespace.
-func (w *Workloads) scaled(ctx context.Context, c release.Color) (t Target, seen []*snapshot, scalers []autoscaler, err error) {
-	if t, err = w.target(c); err != nil {
-		return t, nil, nil, err
-	}
-	if seen, err = t.list(ctx); err != nil {
-		return t, nil, nil, err
-	}
-	scalers, err = t.scalers(ctx)
-	return t, seen, scalers, err
-}
-
 // hold is the change that makes a size the minimum, at most the maximum; nil when it is high
 // enough. What an earlier hold found is kept, unless the minimum was changed since.
 func hold(a *autoscaler, size int32) map[string]any {
-	before, held := minimum(a), a.Annotations[annotationHeld] != ""
-	if n, err := strconv.ParseInt(a.Annotations[annotationBefore], 10, 32); err == nil && held && untouched(a) {
-		before = int32(n)
-	}
+	before, held := ownMinimum(a), a.Annotations[annotationHeld] != ""
 	least := max(before, min(size, a.Spec.MaxReplicas))
 	if least == minimum(a) && (held || least == before) {
 		return nil
@@ -179,23 +179,25 @@ func hold(a *autoscaler, size int32) map[string]any {
 	return minimumOf(least, map[string]any{annotationBefore: strconv.Itoa(int(before)), annotationHeld: strconv.Itoa(int(least))})
 }
 
-// free is the change that puts back what hold found. A minimum that was changed outside
-// bluegreen since then stays.
-func free(a *autoscaler) map[string]any {
-	none := map[string]any{annotationBefore: nil, annotationHeld: nil}
-	before, err := strconv.ParseInt(a.Annotations[annotationBefore], 10, 32)
-	switch {
-	case a.Annotations[annotationHeld] == "":
-		return nil
-	case err != nil || !untouched(a):
-		return minimumOf(minimum(a), none)
+// ownMinimum is the minimum that an autoscaler has without hold. One that was changed
+// outside bluegreen since is its own.
+func ownMinimum(a *autoscaler) int32 {
+	if a == nil || a.Annotations[annotationHeld] != strconv.Itoa(int(minimum(a))) {
+		return minimum(a)
 	}
-	return minimumOf(int32(before), none)
+	n, err := strconv.ParseInt(a.Annotations[annotationBefore], 10, 32)
+	if err != nil {
+		return minimum(a)
+	}
+	return int32(n)
 }
 
-// untouched reports whether the minimum is the one that hold set.
-func untouched(a *autoscaler) bool {
-	return a.Annotations[annotationHeld] == strconv.Itoa(int(minimum(a)))
+// free is the change that puts back what hold found; nil when nothing is held.
+func free(a *autoscaler) map[string]any {
+	if a.Annotations[annotationHeld] == "" {
+		return nil
+	}
+	return minimumOf(ownMinimum(a), map[string]any{annotationBefore: nil, annotationHeld: nil})
 }
 
 func minimumOf(least int32, annotations map[string]any) map[string]any {

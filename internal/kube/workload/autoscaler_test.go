@@ -3,6 +3,7 @@ package workload_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -99,6 +100,12 @@ func TestAnAutoscalerAtZeroIsReported(t *testing.T) {
 			t.Errorf("%q is not in %q", want, o.Detail)
 		}
 	}
+	found, err := w.Preflight(t.Context())
+	if err != nil || !slices.ContainsFunc(found, func(f engine.Finding) bool {
+		return f.Warning && strings.Contains(f.Text, "green: Deployment green") && strings.Contains(f.Text, "KEDA (ScaledObject shop)")
+	}) {
+		t.Errorf("no warning of KEDA: %v, error %v", found, err)
+	}
 	w.patch("blue", `{"spec":{"paused":true}}`)
 	if o := w.observe(release.Blue, release.Image{}); !strings.Contains(o.Detail, "the Deployment is paused") {
 		t.Errorf("not reported as paused: %q", o.Detail)
@@ -153,6 +160,25 @@ func TestTheSizeOfAColorIsHeldAgainstItsAutoscalerAndFreed(t *testing.T) {
 			t.Fatal(err)
 		}
 		is("freed", "2 before ")
+	}
+}
+
+// TestAHeldMinimumIsNoFloor: the live color has become smaller while the idle one was held.
+func TestAHeldMinimumIsNoFloor(t *testing.T) {
+	w := newEnv(t, testbed.Shared(t))
+	w.cluster.HPA(t, w.namespace, "green", 2, 9)
+	order := engine.Order{Color: release.Green, Image: w.images[1], Size: []int32{6}, Shrink: true, Fence: 1}
+	w.order(order)
+	w.hold(release.Green, 1)
+	order.Size = []int32{4}
+	w.order(order)
+	w.hold(release.Green, 1)
+	if got := w.least("green"); got != "4 before 2" || w.size("green") != 4 {
+		t.Errorf("held at %s, with %d replicas", got, w.size("green"))
+	}
+	w.remove(release.Green)
+	if err := w.FreeSize(t.Context(), release.Green, 1); err != nil || w.least("green") != "2 before " {
+		t.Errorf("freed without a Deployment: %s, error %v", w.least("green"), err)
 	}
 }
 

@@ -2,12 +2,12 @@ package workload_test
 
 import (
 	"testing"
+	"time"
 
 	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
 	"bluegreen/testbed"
 
-	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -37,9 +37,12 @@ func TestWhoChangedImageOrSizeIsReported(t *testing.T) {
 	order.Fence = 2
 	w.order(order)
 	is("ordered again:", "")
-	scale := &autoscalingv1.Scale{ObjectMeta: metav1.ObjectMeta{Name: "green", Namespace: w.namespace}, Spec: autoscalingv1.ScaleSpec{Replicas: 1}}
-	if _, err := w.cluster.Client().AppsV1().Deployments(w.namespace).UpdateScale(t.Context(), "green", scale, metav1.UpdateOptions{FieldManager: "kube-controller-manager"}); err != nil {
-		t.Fatal(err)
-	}
+	w.scaled("green", 1)
 	is("the size:", "kube-controller-manager")
+	order.Fence = 3
+	w.order(order)
+	is("ordered a third time:", "")
+	w.cluster.HPA(t, w.namespace, "green", 4, 9)
+	testbed.Eventually(t, time.Minute, func() bool { return w.size("green") == 4 }, func() string { return "the autoscaler does nothing" })
+	is("the size, by a real autoscaler:", "kube-controller-manager")
 }

@@ -34,16 +34,12 @@ func (w *Workloads) Deploy(ctx context.Context, o engine.Order) error {
 	if err != nil {
 		return err
 	}
-	var seen []*snapshot
-	var scalers []autoscaler
-	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() (err error) { seen, err = t.list(gctx); return err })
-	g.Go(func() (err error) { scalers, err = t.scalers(gctx); return err })
-	if err := g.Wait(); err != nil {
+	seen, scalers, err := t.sizes(ctx)
+	if err != nil {
 		return err
 	}
 	for n, s := range seen {
-		least := minimum(scalerOf(scalers, s.deployment.Name))
+		least := ownMinimum(scalerOf(scalers, s.deployment.Name))
 		size := max(least, 1)
 		if n < len(o.Size) {
 			size = max(size, o.Size[n])

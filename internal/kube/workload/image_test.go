@@ -170,8 +170,8 @@ func TestPodsBelongToTheirTemplateWhateverAPolicyMakesOfTheirImage(t *testing.T)
 		}
 		return o.Status == release.Complete
 	}, func() string { return "green does not come up" })
-	if most == 0 {
-		t.Error("no ready pod was counted before the rollout was complete")
+	if most < 2 {
+		t.Errorf("at most %d ready pods were counted before the rollout was complete", most)
 	}
 }
 

@@ -130,6 +130,19 @@ func TestSeveralDeploymentsAreOneColor(t *testing.T) {
 	}
 }
 
+func TestOneOfSeveralDeploymentsThatIsGoneBreaksTheColor(t *testing.T) {
+	w := newEnv(t, testbed.Shared(t))
+	w.seed(release.Green, w.images[1], 2)
+	work := workload.New(workload.Options{App: "podinfo", Repository: repository, Blue: w.at("blue"), Green: w.at("green", "gone")})
+	o, err := work.Observe(t.Context(), release.Green, w.images[1], time.Minute)
+	if err != nil || o.Status != release.Broken || o.Matches || !slices.Equal(o.Replicas, []int32{2, 0}) || o.Ready != 2 || o.Running.Digest != w.images[1].Digest {
+		t.Errorf("%+v, error %v", o, err)
+	}
+	if want := "there is no Deployment gone in namespace " + w.namespace; !strings.Contains(o.Detail, want) {
+		t.Errorf("%q is not in %q", want, o.Detail)
+	}
+}
+
 // gate holds the requests of one kind back until it is opened.
 type gate struct {
 	method        string

@@ -64,6 +64,7 @@ const (
 	TargetNotReady    Reason = "rollback-target-not-ready"
 	NothingBefore     Reason = "nothing-served-before"
 	TargetUnhealthy   Reason = "rollback-target-unhealthy"
+	TargetMissing     Reason = "rollback-target-missing"
 	TargetChanged     Reason = "rollback-target-changed"
 	TargetReplaced    Reason = "rollback-target-replaced"
 	HoldAfterRollback Reason = "hold-after-rollback"
