@@ -55,8 +55,10 @@ type app struct {
 	editedTo   map[release.Color]release.Image
 	unedited   map[release.Color]release.Image // what an edited color ran before
 	rivalTakes time.Duration                   // of that write
+	allowed    time.Time                       // when what an operator has to allow was last allowed again
 	gate       fake.OperationResult            // of the gateway's operations
 	levels     map[release.Color]levels
+	full       map[release.Color]int32 // its size when all of its pods were last ready
 	// What fails now of each color: its API, the right to change it, its Deployment, its nodes.
 	away, denied, gone, lost map[release.Color]bool
 	failing                  map[Kind]bool // what else fails now
@@ -67,7 +69,7 @@ func (s *sim) newApp(n int) *app {
 	a := &app{
 		sim: s, n: n, name: fmt.Sprintf("app-%d", n), store: fake.NewStore(nil), accepted: map[string]bool{},
 		ready: map[release.Color]time.Time{}, edited: map[release.Color]time.Time{},
-		failing: map[Kind]bool{}, levels: map[release.Color]levels{}, away: map[release.Color]bool{}, denied: map[release.Color]bool{},
+		failing: map[Kind]bool{}, full: map[release.Color]int32{}, levels: map[release.Color]levels{}, away: map[release.Color]bool{}, denied: map[release.Color]bool{},
 		gone: map[release.Color]bool{}, lost: map[release.Color]bool{}, editedTo: map[release.Color]release.Image{}, unedited: map[release.Color]release.Image{},
 		effective: release.Blue, reaches: []release.Color{release.Blue},
 	}
@@ -165,6 +167,9 @@ func (a *app) sample() {
 		_, ready := a.cluster.Running(c)
 		if ready > 0 {
 			a.ready[c] = now
+		}
+		if ready == a.cluster.Wanted(c) && ready > 0 {
+			a.full[c] = ready
 		}
 		a.levels[c] = a.levels[c].add(now, ready)
 	}

@@ -164,12 +164,18 @@ func (a *app) delete(c release.Color, gone bool) {
 }
 
 func (a *app) deny(c release.Color, denied bool) {
+	if a.denied[c] && !denied {
+		a.allowed = a.sim.now
+	}
 	a.denied[c] = denied
 	a.cluster.Deny(c, denied)
 }
 
 // operations makes those of the gateway end in one way.
 func (a *app) operations(result fake.OperationResult) {
+	if a.gate == fake.Denied && result != fake.Denied {
+		a.allowed = a.sim.now
+	}
 	a.gate = result
 	a.gateway.SetResult(func(int) fake.OperationResult { return result })
 }
@@ -189,6 +195,9 @@ func (a *app) moveTag(i Item) {
 
 // rivalWrites makes another writer change the gateway.
 func (a *app) rivalWrites(to release.Color, takes time.Duration) {
+	if a.gateway.Configured() == "" { // which denies each switch
+		a.allowed = a.sim.now.Add(takes)
+	}
 	a.gateway.RivalFor(to, takes)
 	a.rival, a.rivalTakes = a.sim.now, takes
 }

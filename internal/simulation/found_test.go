@@ -97,6 +97,13 @@ var kept = []story{
 	{"the tag of the rollback target is moved in the bake",
 		"12 (rollback target is true)", "the record names blue as the rollback target with 1.0 (00)", items(push,
 			when(release.Baking, 5*second, simulation.Item{Kind: simulation.TagMoved, Color: release.Blue, Image: 3}))},
+	{"the live color cannot be looked at in the whole bake",
+		"13 (bake ends on evidence)", "a bake ended after 0 looks at the live color, which are too few", items(push,
+			when(release.Baking, 0, simulation.Item{Kind: simulation.OneAway, Color: release.Green, For: 5 * time.Minute}))},
+	{"the live color has grown in the bake, its rollback target has not",
+		"11 (size before traffic)", "traffic is sent to blue with 3 ready pods, where green carries the users with 6", items(push,
+			when(release.Baking, 10*second, simulation.Item{Kind: simulation.Autoscaled, Color: release.Green, N: 6}),
+			when(release.Baking, 30*second, simulation.Item{Kind: simulation.Alert, ID: 1}))},
 	{"a bad version, and a configuration with a problem since the switch",
 		"11 (users of a bad version return)", "users get 2.0 although alert 1 says that it is bad, and blue could take them", items(push,
 			when(release.Switching, 5*second, simulation.Item{Kind: simulation.Misconfigured, For: 10 * time.Minute}),
@@ -111,7 +118,20 @@ var kept = []story{
 
 // notYet are those that the present engine still breaks. One that it keeps fails the test:
 // move it to kept, and take its kind off unfixed and its promise off unkept.
-var notYet = []story{}
+var notYet = []story{
+	{"a rival sends users to a first release that was denied",
+		"2 (users of an unconfirmed first release are left alone)", "deploy of green, where 1 ready pods answer users with 2.0", firstTo(release.Green, push,
+			simulation.Item{Kind: simulation.Rival, At: 20 * second},
+			simulation.Item{Kind: simulation.Rival, Color: release.Green, At: 3 * time.Minute},
+			simulation.Item{Kind: simulation.Push, Image: 2, ID: 2, At: 5 * time.Minute})},
+	{"a first release whose switch is denied",
+		"6 (record agrees)", "the record says that green is live, users are answered by blue", firstTo(release.Green, push,
+			when(release.Deploying, 0, simulation.Item{Kind: simulation.Gate, Result: fake.Denied, For: 5 * time.Minute}))},
+	{"a return that is given up while its target comes up again",
+		"6 (record agrees)", "blue was not scaled down", items(push,
+			when(release.Completed, 200*second, simulation.Item{Kind: simulation.Alert, ID: 1}),
+			when(release.Returning, second, command(release.Cancel)))},
+}
 
 // approved is a release that an operator promotes a minute after its checks.
 func approved(list ...simulation.Item) simulation.Plan {
@@ -133,6 +153,13 @@ func starting(start string, p simulation.Plan) simulation.Plan {
 	return p
 }
 
+// firstTo is a plan in which nothing runs and the first release goes to a color.
+func firstTo(c release.Color, list ...simulation.Item) simulation.Plan {
+	p := starting("nothing", items(list...))
+	p.Policy.First = c
+	return p
+}
+
 // idleKept is a plan in which the idle color keeps its size.
 func idleKept(list ...simulation.Item) simulation.Plan {
 	p := items(list...)
@@ -143,6 +170,9 @@ func idleKept(list ...simulation.Item) simulation.Plan {
 func (s story) run(log func(string, ...any)) error {
 	plan := scenario{plan: s.plan}.prepared()
 	plan.Policy.KeepIdle = s.plan.Policy.KeepIdle
+	if s.plan.Policy.First != "" {
+		plan.Policy.First = s.plan.Policy.First
+	}
 	plan.Strict = true
 	_, err := simulation.Run(plan, log)
 	return err

@@ -66,7 +66,17 @@ func (a *app) carries(c release.Color) int32 {
 	return ready
 }
 
+// needs is how many pods a color must have: its size when all of its pods were last ready, or
+// less where it is smaller now.
+func (a *app) needs(c release.Color) int32 {
+	wanted := a.cluster.Wanted(c)
+	if full := a.full[c]; full > 0 {
+		return min(full, wanted)
+	}
+	return wanted
+}
+
 // isBad reports whether the users of a color get less than they must.
 func (a *app) isBad(c release.Color) bool {
-	return a.carries(c) < max(1, percent(livePercent, a.cluster.Wanted(c)))
+	return a.carries(c) < max(1, percent(livePercent, a.needs(c)))
 }

@@ -244,7 +244,7 @@ func (p workloads) Observe(ctx context.Context, c release.Color, i release.Image
 	look := func() error {
 		o, err = p.app.cluster.Observe(ctx, c, i, 0)
 		if err == nil {
-			ask(p.app, func(h onLook) error { h.looked(c, o.Ready, o.Replicas[0]); return nil })
+			ask(p.app, func(h onLook) error { h.looked(c, o.Ready); return nil })
 		}
 		return err
 	}

@@ -8,71 +8,101 @@ import (
 	"bluegreen/internal/release/reason"
 )
 
-// bakeEvidence: a bake ends by itself only after as many good probes in a row as bad ones would
-// have returned traffic, with as many looks at the live color that show it carrying its users;
-// none older than its turn.
+// observation is what a probe or a look found. What it could not find is neither good nor bad.
+type observation struct {
+	at         time.Time
+	good, open bool
+}
+
+// bakeEvidence: a bake ends by itself only on a good probe of just now, after as many good ones
+// as bad ones would have returned traffic.
 type bakeEvidence struct {
 	app    *app
-	probes []observation // of the public address
-	looks  []observation // at the live color
+	probes []observation
+	inARow bool // and with no bad one among as many before the end
 }
 
-type observation struct {
-	at   time.Time
-	good bool
-}
-
-func (*bakeEvidence) Name() string { return "13 (bake ends on evidence)" }
-
-func (p *bakeEvidence) probed(c release.Color, good bool) {
-	if s := p.app.saved; s.phase != release.Baking || c != s.to {
-		return // by a worker that was held up
+func (p *bakeEvidence) Name() string {
+	if p.inARow {
+		return "13 (bake ends on good probes in a row)"
 	}
-	p.probes = append(p.probes, observation{p.app.sim.now, good})
+	return "13 (bake ends on evidence)"
 }
 
-func (p *bakeEvidence) looked(c release.Color, ready, wanted int32) {
-	if s := p.app.saved; s.phase == release.Baking && c == s.to {
-		p.looks = append(p.looks, observation{p.app.sim.now, ready >= max(1, percent(livePercent, wanted))})
-	}
+func (p *bakeEvidence) probed(v release.Verdict) {
+	p.probes = append(p.probes, observation{at: p.app.sim.now, good: v == release.Passed, open: v == release.Unknown})
 }
 
 func (p *bakeEvidence) committed(c commit) error {
-	if c.err != nil {
-		return nil
+	if endsBake(c) {
+		return p.judge()
 	}
-	for _, f := range c.facts {
-		if f.Reason != reason.BakeEnded {
-			continue
-		}
-		if err := p.enough("probes of the public address", p.probes); err != nil {
-			return err
-		}
-		if err := p.enough("looks at the live color", p.looks); err != nil {
-			return err
-		}
-	}
-	if c.before.phase != release.Baking {
-		p.probes, p.looks = nil, nil
+	if c.err == nil && c.before.phase != release.Baking {
+		p.probes = nil
 	}
 	return nil
 }
 
-// enough reports whether the last observations are good, and recent.
-func (p *bakeEvidence) enough(what string, of []observation) error {
-	policy := p.app.policy
-	n := max(1, policy.ProbeMisses)
-	if len(of) < n {
-		return fmt.Errorf("a bake ended after %d %s, which are too few", len(of), what)
+func (p *bakeEvidence) judge() error {
+	now, needed := p.app.sim.now, max(1, p.app.policy.ProbeMisses)
+	good, bad := 0, 0
+	for i, o := range p.probes {
+		switch {
+		case o.good:
+			good++
+		case !o.open && i >= len(p.probes)-needed:
+			bad++
+		}
 	}
-	for i, o := range of[len(of)-n:] {
-		turns := time.Duration(n - 1 - i)
-		if age := p.app.sim.now.Sub(o.at); age > turns*2*policy.ProbeEvery+claimLasts {
-			return fmt.Errorf("a bake ended on %s that are %s old", what, age)
-		}
-		if !o.good {
-			return fmt.Errorf("a bake ended although not all of the last %d %s were good", n, what)
-		}
+	switch {
+	case p.inARow && bad > 0:
+		return fmt.Errorf("a bake ended although %d of the last %d probes of the public address were bad", bad, needed)
+	case p.inARow:
+		return nil
+	case good < needed:
+		return fmt.Errorf("a bake ended after %d good probes of the public address, and needs %d", good, needed)
+	}
+	last := p.probes[len(p.probes)-1]
+	if age := now.Sub(last.at); !last.good || age > claimLasts {
+		return fmt.Errorf("a bake ended %s after its last probe, good %v", age, last.good)
 	}
 	return nil
+}
+
+// seenInBake: a bake ends by itself only after two looks at the live color in a row that show it
+// carrying its users.
+type seenInBake struct {
+	app   *app
+	looks []observation
+}
+
+func (*seenInBake) Name() string { return "13 (live color is seen before its bake ends)" }
+
+func (p *seenInBake) looked(c release.Color, ready int32) {
+	if s := p.app.saved; s.phase == release.Baking && c == s.to {
+		p.looks = append(p.looks, observation{at: p.app.sim.now, good: ready >= max(1, percent(livePercent, p.app.needs(c)))})
+	}
+}
+
+func (p *seenInBake) committed(c commit) error {
+	n := len(p.looks)
+	switch {
+	case endsBake(c) && n < 2:
+		return fmt.Errorf("a bake ended after %d looks at the live color", n)
+	case endsBake(c) && !(p.looks[n-1].good && p.looks[n-2].good):
+		return fmt.Errorf("a bake ended although the live color did not carry its users at the last two looks")
+	case c.err == nil && c.before.phase != release.Baking:
+		p.looks = nil
+	}
+	return nil
+}
+
+// endsBake reports whether a commit ends a bake by itself.
+func endsBake(c commit) bool {
+	for _, f := range c.facts {
+		if c.err == nil && f.Reason == reason.BakeEnded {
+			return true
+		}
+	}
+	return false
 }

@@ -9,6 +9,9 @@ import (
 	"bluegreen/internal/release"
 )
 
+// operatorWaits is how long it may take until what was denied is tried again.
+const operatorWaits = 10 * time.Minute
+
 // usersReturn: users of a bad version are back on the rollback target within a bound, unless
 // that cannot carry them, the gateway accepts no change, or the store no commit.
 type usersReturn struct {
@@ -108,7 +111,7 @@ func (a *app) canReturn(s *saved) bool {
 
 // gatewayTroubled reports whether a change of the gateway can fail for a reason outside.
 func (a *app) gatewayTroubled() bool {
-	return a.gate != fake.Succeeds || a.recently(a.rival, 2*gatewayTakes+a.rivalTakes) || a.gateway.Configured() == ""
+	return a.recently(a.allowed, operatorWaits) || a.gate != fake.Succeeds || a.recently(a.rival, 2*gatewayTakes+a.rivalTakes) || a.gateway.Configured() == ""
 }
 
 // disabled reports whether no worker can do anything for a reason outside.
@@ -129,10 +132,6 @@ func (s *sim) delay() time.Duration {
 		switch i.Kind {
 		case Call:
 			delay += 5*time.Minute + i.For
-		case Gate:
-			if i.Result == fake.Denied { // what only an operator can fix is tried again after ten minutes
-				delay += 10 * time.Minute
-			}
 		case UnrelatedWrite, Storage, Lag, Deaf, ChecksHang, ChecksLate, Reconfigured:
 			delay += time.Minute
 		}

@@ -7,7 +7,7 @@ import (
 )
 
 // sizeFirst: traffic goes to a new version only where as many pods are ready as carry the
-// users now, and back only where no fewer are, unless bluegreen cannot make them more.
+// users now, and back only where not much fewer are, unless bluegreen cannot make them more.
 type sizeFirst struct{ app *app }
 
 func (*sizeFirst) Name() string { return "11 (size before traffic)" }
@@ -23,6 +23,8 @@ func (p *sizeFirst) switching(w gatewayWrite) error {
 		needed = percent(switchPercent, needed)
 	} else if a.cluster.Fails(from) || a.unchangeable(w.to) || a.lost[w.to] || !a.healthy(w.image) {
 		return nil // better than what they get, or all that it can be
+	} else {
+		needed = percent(livePercent, needed)
 	}
 	if _, has := a.looked(w.to); has < needed {
 		return fmt.Errorf("traffic is sent to %s with %d ready pods, where %s carries the users with %d", w.to, has, from, needed)
@@ -44,7 +46,7 @@ func (p *retireEvidence) changed(c colorChange) error {
 	if c.what != "scale" || c.has >= c.had || live == "" || live == c.color || a.rivalUnseen() {
 		return nil
 	}
-	needed := max(1, percent(livePercent, a.cluster.Wanted(live)))
+	needed := max(1, percent(livePercent, a.needs(live)))
 	if _, has := a.looked(live); has < needed {
 		return fmt.Errorf("%s is scaled down while %s is live with %d ready pods and needs %d", c.color, live, has, needed)
 	}

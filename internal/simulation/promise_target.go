@@ -38,15 +38,23 @@ func (p *liveUntouched) changed(c colorChange) error {
 
 // firstUntouched: users that a first release was sent to before it failed are not deployed to, as
 // long as it answers them.
-type firstUntouched struct{ app *app }
+type firstUntouched struct {
+	app  *app
+	sent release.Color // by bluegreen
+}
 
 func (*firstUntouched) Name() string {
 	return "2 (users of an unconfirmed first release are left alone)"
 }
 
+func (p *firstUntouched) switching(w gatewayWrite) error {
+	p.sent = w.to
+	return nil
+}
+
 func (p *firstUntouched) changed(c colorChange) error {
 	a := p.app
-	if c.saved.live == "" && c.harms() && c.carried > 0 && slices.Contains(a.gateway.Reaches(), c.color) {
+	if c.saved.live == "" && c.color == p.sent && c.harms() && c.carried > 0 && slices.Contains(a.gateway.Reaches(), c.color) {
 		return fmt.Errorf("%s of %s, where %d ready pods answer users with %s", c.what, c.color, c.carried, c.ran)
 	}
 	return nil

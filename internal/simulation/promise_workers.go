@@ -82,7 +82,7 @@ func (c colorChange) deployPending() bool {
 	case release.Returning:
 		return c.saved.from == c.color
 	case release.Switching:
-		return c.saved.to == c.color && !c.otherImage()
+		return c.saved.to == c.color && (!c.otherImage() || c.saved.image.Digest == c.runs.Digest) // made right again before the write
 	}
 	return false
 }
