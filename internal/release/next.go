@@ -155,9 +155,10 @@ func (d *decision) turnBack(outcome Phase, why reason.Reason, a about) {
 	s := &d.s
 	t := s.RollbackTarget()
 	if t.Color == "" {
-		d.serveFirst()
+		first := s.Serving.Color == "" && s.Release.Phase == Switching && s.Release.Progress.Writes
 		a.Then = d.words(reason.NothingBefore, about{})
 		d.fail(why, a)
+		s.Known = s.Known && !first // it may have users: the app is taken over as it is
 		return
 	}
 	cause := d.words(why, a)
