@@ -114,11 +114,6 @@ var kept = []story{
 	{"the rollback target is deleted after the bake",
 		"12 (rollback target is true)", "the record names blue as the rollback target with 1.0 (00)", idleKept(push,
 			when(release.Completed, 20*second, simulation.Item{Kind: simulation.Gone, Color: release.Blue, For: 15 * time.Minute}))},
-}
-
-// notYet are those that the present engine still breaks. One that it keeps fails the test:
-// move it to kept, and take its kind off unfixed and its promise off unkept.
-var notYet = []story{
 	{"a rival sends users to a first release that was denied",
 		"2 (users of an unconfirmed first release are left alone)", "deploy of green, where 1 ready pods answer users with 2.0", firstTo(release.Green, push,
 			simulation.Item{Kind: simulation.Rival, At: 20 * second},
@@ -132,6 +127,10 @@ var notYet = []story{
 			when(release.Completed, 200*second, simulation.Item{Kind: simulation.Alert, ID: 1}),
 			when(release.Returning, second, command(release.Cancel)))},
 }
+
+// notYet are those that the present engine still breaks. One that it keeps fails the test:
+// move it to kept, and take its kind off unfixed and its promise off unkept.
+var notYet = []story{}
 
 // approved is a release that an operator promotes a minute after its checks.
 func approved(list ...simulation.Item) simulation.Plan {
