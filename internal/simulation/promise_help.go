@@ -9,8 +9,8 @@ import (
 	"bluegreen/internal/release"
 )
 
-// helpOnce: an operator is asked for help once for each cause, and again only after something
-// else has happened or a minute has passed.
+// helpOnce: an operator is asked for help once for each cause, and again only after it was
+// over, something else has happened or a minute has passed.
 type helpOnce struct {
 	app  *app
 	last release.Fact
@@ -21,6 +21,9 @@ func (*helpOnce) Name() string { return "15 (help is asked for once)" }
 func (p *helpOnce) committed(c commit) error {
 	if c.err != nil {
 		return nil
+	}
+	if !c.after.trouble {
+		p.last = release.Fact{} // what troubled it is over
 	}
 	for _, f := range c.facts {
 		if slices.ContainsFunc(c.decided, func(e engine.Entry) bool { return e.Decision.Text == f.Text }) {
