@@ -81,9 +81,15 @@ func observed(o Workload) *release.Observed {
 func (w *worker) looked(ctx context.Context, r Reading) release.Looked {
 	s := w.record.State
 	seen := release.Looked{Live: r.Live, Detail: r.Detail, Underway: r.Underway, Lag: r.Lag, Warnings: r.Warnings}
-	if changed := !s.Drift.IsZero() || !s.Known; changed && r.Live != "" && r.Live == s.Serving.Color && !r.Underway {
-		seen.Unseen = w.unseen(ctx, s.Serving.Color, s.Serving.Image)
+	changed := r.Live != s.Serving.Color || !s.Drift.IsZero() && !s.Drift.Watched || !s.Known
+	if !changed || s.Serving.Color == "" || r.Live == "" || r.Underway {
+		return seen
 	}
+	image := s.Serving.Image
+	if r.Live != s.Serving.Color {
+		image = s.Color(r.Live).Observed.Image
+	}
+	seen.Unseen = w.unseen(ctx, r.Live, image)
 	return seen
 }
 

@@ -21,6 +21,9 @@ func (w *worker) probe(ctx context.Context, e release.Probe) stepResult {
 	} else {
 		seen.Warnings = reading.Warnings
 		events = append(events, w.looked(ctx, reading))
+		if reading.Live != e.Live { // changed outside bluegreen, which ends this bake
+			return saw(events...)
+		}
 	}
 	live, err := w.app.Workloads.Observe(ctx, e.Live, e.Image, 0)
 	switch {

@@ -78,6 +78,9 @@ func (w *worker) clear(ctx context.Context, e release.Route) stepResult {
 		seen.Detail = "another change of the gateway is carried out first: " + reading.Detail
 		return stepResult{Seen: []release.Event{seen}, Wait: w.Poll}
 	}
+	if e.From != "" && reading.Live != e.From {
+		return saw(w.looked(ctx, reading)) // it was changed outside bluegreen
+	}
 	events, why, err := w.notReady(ctx, e)
 	switch {
 	case errors.Is(err, ErrDenied):

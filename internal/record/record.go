@@ -53,6 +53,7 @@ type app struct {
 	Drift       drift                `json:"drift,omitzero"`
 	Trouble     note                 `json:"trouble,omitzero"`
 	Alarmed     string               `json:"alarmed,omitempty"`
+	Fought      []time.Time          `json:"fought,omitempty"`
 	Overtaken   int                  `json:"overtaken,omitempty"`
 	Facts       int                  `json:"facts,omitempty"`
 	Ran         map[string]time.Time `json:"ran,omitempty"`
@@ -159,10 +160,12 @@ type quarantine struct {
 }
 
 type drift struct {
-	Live   string    `json:"live,omitempty"`
-	Detail string    `json:"detail,omitempty"`
-	Since  time.Time `json:"since,omitzero"`
-	Back   time.Time `json:"back,omitzero"`
+	From    string    `json:"from,omitempty"`
+	Live    string    `json:"live,omitempty"`
+	Detail  string    `json:"detail,omitempty"`
+	Since   time.Time `json:"since,omitzero"`
+	Back    time.Time `json:"back,omitzero"`
+	Watched bool      `json:"watched,omitempty"`
 }
 
 // Encode writes a record. What Decode found in it that this version does not know is
@@ -177,8 +180,8 @@ func Encode(r engine.Record) ([]byte, error) {
 			Blue: fromColor(s.Blue), Green: fromColor(s.Green), Release: fromRelease(s.Release), Releases: s.Releases,
 			Good: each(s.Good, fromImage), Waiting: image(s.Waiting), Newest: image(s.Newest),
 			Quarantined: each(s.Quarantined, fromQuarantine),
-			Hold:        note(s.Hold), Pause: note(s.Pause), Drift: drift{string(s.Drift.Live), s.Drift.Detail, s.Drift.Since, s.Drift.Back},
-			Trouble: note(s.Trouble), Alarmed: string(s.Alarmed), Overtaken: s.SupersededInARow, Facts: s.Facts, Ran: r.Ran,
+			Hold:        note(s.Hold), Pause: note(s.Pause), Drift: drift{string(s.Drift.From), string(s.Drift.Live), s.Drift.Detail, s.Drift.Since, s.Drift.Back, s.Drift.Watched},
+			Trouble: note(s.Trouble), Alarmed: string(s.Alarmed), Fought: s.Fought, Overtaken: s.SupersededInARow, Facts: s.Facts, Ran: r.Ran,
 		},
 	}
 	data, err := json.Marshal(to)
@@ -201,7 +204,7 @@ func Decode(data []byte) (engine.Record, error) {
 	}
 	if from.App == nil {
 		r.State = from.State.state()
-		return r, nil
+		return guessed(r), nil
 	}
 	a := from.App
 	r.Schema, r.Ran = a.Schema, a.Ran
@@ -209,9 +212,18 @@ func Decode(data []byte) (engine.Record, error) {
 		App: a.Name, Known: a.Known, Serving: a.Serving.core(), Blue: a.Blue.core(), Green: a.Green.core(),
 		Release: a.Release.core(), Releases: a.Releases, Good: each(a.Good, image.core), Waiting: a.Waiting.core(), Newest: a.Newest.core(),
 		Quarantined: each(a.Quarantined, quarantine.core), Hold: release.Note(a.Hold), Pause: release.Note(a.Pause),
-		Drift: release.Drift{Live: release.Color(a.Drift.Live), Detail: a.Drift.Detail, Since: a.Drift.Since, Back: a.Drift.Back}, Trouble: release.Note(a.Trouble), Alarmed: reason.Reason(a.Alarmed), SupersededInARow: a.Overtaken, Facts: a.Facts,
+		Drift: release.Drift{From: release.Color(a.Drift.From), Live: release.Color(a.Drift.Live), Detail: a.Drift.Detail, Since: a.Drift.Since, Back: a.Drift.Back, Watched: a.Drift.Watched}, Trouble: release.Note(a.Trouble), Alarmed: reason.Reason(a.Alarmed), Fought: a.Fought, SupersededInARow: a.Overtaken, Facts: a.Facts,
 	}
-	return r, nil
+	return guessed(r), nil
+}
+
+// guessed is a record of an earlier schema with what that did not record: in a switch
+// traffic may have left.
+func guessed(r engine.Record) engine.Record {
+	if r.Schema < 3 && r.State.Release.Phase == release.Switching {
+		r.State.Release.Progress.Writes = true
+	}
+	return r
 }
 
 func each[A, B any](list []A, convert func(A) B) []B {

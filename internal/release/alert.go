@@ -20,11 +20,11 @@ func (d *decision) alerted(e AlertFired) {
 	switch {
 	case r.Phase == Switching && r.Progress.Writes || r.Phase == Returning:
 		subject = r.To
-	case !s.Drift.IsZero():
+	case !s.Drift.IsZero() && !s.Drift.Watched:
 		subject = s.Drift.Live
 	}
 	switch {
-	case !s.Drift.IsZero() && (e.Color == "" || subject == "" || e.Color == subject):
+	case !s.Drift.IsZero() && !s.Drift.Watched && (e.Color == "" || subject == "" || e.Color == subject):
 		d.report(NeedsHelp, reason.AlertInDrift, a)
 	case r.Phase == Returning && e.Color == r.From && e.Color != "":
 		d.report(Dropped, reason.AlertOfTarget, a)

@@ -137,7 +137,13 @@ func (d *decision) switchTo(c Commanded) {
 	a := about{Color: to, Image: image}
 	q, bad := s.quarantined(image.Digest)
 	switch {
-	case to == s.Serving.Color && s.Drift.IsZero():
+	case r.Phase == Returning && to == r.From && c.Force:
+		d.forceReturn(c)
+	case s.Drift.Watched && r.Phase == Baking && to != s.Serving.Color && !image.IsZero() && (!bad || c.Force):
+		d.end(Canceled, Advanced, reason.TakenBack, about{Color: to, By: c.By})
+		s.Drift = Drift{}
+		d.switchTo(c)
+	case to == s.Serving.Color && (s.Drift.IsZero() || s.Drift.Watched):
 		d.report(Refused, reason.AlreadyLive, about{Color: to, Image: s.Serving.Image})
 	case r.Phase.Preparing():
 		d.report(Refused, reason.PromoteOrCancel, about{Color: r.To})
@@ -210,7 +216,7 @@ func (d *decision) rollback(c Commanded) {
 	case r.Phase == Returning:
 		d.s.Release.Progress.DeniedAt = time.Time{} // it is tried again at once
 		d.report(Decided, reason.AlreadyReturning, about{Color: r.From})
-	case !s.Drift.IsZero():
+	case !s.Drift.IsZero() && !s.Drift.Watched:
 		d.report(Refused, reason.Drifted, about{})
 	case s.RollbackTarget().Color != "":
 		d.turnBack(RolledBack, reason.RolledBack, about{By: c.By, Why: c.Why})
@@ -266,7 +272,7 @@ func (d *decision) resume(c Commanded) {
 	case !s.Drift.IsZero() && s.Drift.Live == "":
 		d.report(Refused, reason.AmbiguousGateway, about{Detail: s.Drift.Detail, Then: "change it to point at one of them, then resume"})
 		return
-	case !s.Drift.IsZero():
+	case !s.Drift.IsZero() && !s.Drift.Watched:
 		d.accept()
 	}
 	s.Pause, s.Hold, s.Drift = Note{}, Note{}, Drift{}

@@ -10,7 +10,7 @@ import (
 // comes next.
 func Explain(s State, p Policy, now time.Time) string {
 	text := s.explain(p)
-	if !s.Waiting.IsZero() && (s.Release.Phase.Active() || !s.Drift.IsZero()) {
+	if !s.Waiting.IsZero() && (s.Release.Phase.Active() || !s.Drift.IsZero() && !s.Drift.Watched) {
 		text += s.waits()
 	}
 	if !s.Trouble.IsZero() && s.Release.Progress.Detail != s.Trouble.Why {
@@ -27,7 +27,7 @@ func (s State) explain(p Policy) string {
 		return "Not taken over yet"
 	case !s.Known:
 		return "Not taken over yet: the gateway is read with the first event or tick"
-	case !s.Drift.IsZero():
+	case !s.Drift.IsZero() && !s.Drift.Watched:
 		return fmt.Sprintf("Held since %s because the gateway was changed outside bluegreen (%s; recorded was %s): %s", clock(s.Drift.Since), s.Drift.Detail, s.Serving.Color, s.Drift.remedy())
 	}
 	switch r.Phase {
@@ -77,6 +77,8 @@ func (r Release) afterReturn() string {
 
 func (s State) held() string {
 	switch {
+	case s.Drift.Watched:
+		return fmt.Sprintf("; traffic was moved there outside bluegreen at %s, and no release starts by itself until an operator resumes or switches", clock(s.Drift.Since))
 	case !s.Pause.IsZero():
 		return fmt.Sprintf("; paused since %s%s, until resumed", clock(s.Pause.Since), asked(s.Pause.By, s.Pause.Why))
 	case !s.Hold.IsZero():

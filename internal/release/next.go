@@ -203,17 +203,16 @@ func (d *decision) looked(e Looked) {
 		s.Serving.Points = cmp.Or(e.Live, s.Serving.Points)
 		d.seenBoth(e)
 		return
-	case s.Release.Phase == Switching || s.Release.Phase == Returning:
+	case s.Release.Phase == Switching && !s.Release.untouched() || s.Release.Phase == Returning:
 		return
-	}
-	if e.Live != s.Serving.Color {
-		d.drifted(e.Live, e.Detail)
-		return
-	}
-	if !s.Drift.IsZero() {
-		d.driftBack(e)
 	}
 	d.seenBoth(e)
+	switch {
+	case e.Live != s.Serving.Color:
+		d.drifted(e)
+	case !s.Drift.IsZero() && !s.Drift.Watched:
+		d.driftBack(e)
+	}
 }
 
 func (d *decision) seenBoth(e Looked) {
@@ -306,48 +305,6 @@ func (s State) named(i Image) Image {
 		}
 	}
 	return i
-}
-
-// driftBack ends a drift when users are where the record has them, which an accepted write
-// does not say.
-func (d *decision) driftBack(e Looked) {
-	x := &d.s.Drift
-	switch {
-	case e.Underway:
-		x.Back = time.Time{}
-		return
-	case x.Back.IsZero():
-		x.Back = d.now
-	}
-	if e.Reached(x.Back, d.now) {
-		*x = Drift{}
-		d.report(Decided, reason.DriftEnded, about{Color: e.Live})
-	}
-}
-
-// Reached reports whether a change that was there at a time has reached all users.
-func (e Looked) Reached(since, now time.Time) bool {
-	follow := e.Lag
-	if e.Unseen != "" {
-		follow = max(e.Lag, UnseenFor)
-	}
-	return !e.Underway && now.Sub(since) >= follow
-}
-
-func (d *decision) drifted(live Color, detail string) {
-	s := &d.s
-	if !s.Drift.IsZero() && s.Drift.Live == live && (live != "" || s.Drift.Detail == detail) {
-		s.Drift.Detail, s.Drift.Back = detail, time.Time{}
-		return
-	}
-	s.Drift = Drift{Live: live, Detail: detail, Since: d.now}
-	d.report(DriftFound, reason.Drifted, about{Color: s.Serving.Color})
-	if s.Release.Phase.Active() {
-		if s.Release.Phase.Preparing() && s.Release.By == "" && s.Waiting.IsZero() {
-			s.Waiting = s.Release.Image
-		}
-		d.end(Canceled, Advanced, reason.ChangedInMidst, about{})
-	}
 }
 
 // cleared records the order for a color before it goes out. What stood there, and its

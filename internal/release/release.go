@@ -126,6 +126,8 @@ type State struct {
 	Hold  Note
 	Pause Note
 	Drift Drift
+	// Fought are the last times at which another writer changed where the gateway points.
+	Fought []time.Time
 	// Trouble is the last step that failed, or what a look found wrong, until it is well
 	// again; Alarmed is the reason for which an operator was asked to look meanwhile.
 	Trouble Note
@@ -314,13 +316,17 @@ type Quarantine struct {
 	Since time.Time
 }
 
-// Drift says that the gateway is not as this app left it. The zero Drift means it is. Back
-// is when it was first seen as it was left, while resolvers still follow.
+// Drift says that the gateway is not as this app left it, on From. The zero Drift means it is. Back
+// is when it was first seen as it was left, while resolvers still follow. Watched is set once
+// the record has what serves now, which is watched like a release; no other release starts
+// by itself until an operator has decided.
 type Drift struct {
-	Live   Color
-	Detail string
-	Since  time.Time
-	Back   time.Time
+	From    Color
+	Live    Color
+	Detail  string
+	Since   time.Time
+	Back    time.Time
+	Watched bool
 }
 
 // IsZero reports whether there is no drift.

@@ -25,6 +25,10 @@ func (d *decision) route(e RouteObserved) {
 	}
 	if e.Rival {
 		d.report(Advanced, reason.AnotherChange, about{Detail: e.Detail})
+		if d.fought() {
+			d.giveUp(e)
+			return
+		}
 	}
 	switch {
 	case e.Status == Clear && forward:
@@ -63,7 +67,7 @@ func (d *decision) switched() {
 	s.Serving = Serving{
 		Color: r.To, Image: r.Image, Since: d.now, Release: r.ID, RoutedAt: r.Since, Previous: s.standing(),
 	}
-	s.Serving.Until = s.Serving.until(d.p)
+	s.Serving.Until, s.Drift = s.Serving.until(d.p), Drift{}
 	bake := d.now.Add(d.p.Bake)
 	d.enter(Baking, reason.Switched, about{Color: r.To, Image: r.Image, At: bake, To: r.From})
 	d.beginBake()
@@ -81,7 +85,7 @@ func (d *decision) returned() {
 	if s.Serving.Color != t.Color {
 		s.Serving = Serving{Color: t.Color, Image: t.Image, Since: d.now, Baked: slices.ContainsFunc(s.Good, t.Image.Same)}
 	}
-	s.color(r.To).Checked, s.color(t.Color).Retired = Checked{}, false
+	s.color(r.To).Checked, s.color(t.Color).Retired, s.Drift = Checked{}, false, Drift{}
 	why := r.Reason
 	if outcome != RolledBack {
 		d.fail(reason.Returned, about{Color: t.Color, Detail: cause})

@@ -26,7 +26,7 @@ var sentences = map[reason.Reason]string{
 	reason.ManySuperseded:    "release {present} may finish, after {superseded} releases in a row were superseded",
 	reason.Paused:            "releases are paused by {pausedby}",
 	reason.Held:              "automation is on hold after a rollback",
-	reason.Drifted:           "the gateway was changed outside bluegreen: {drift}, not {color} as recorded; nothing is overwritten until an operator resumes or moves it back",
+	reason.Drifted:           "the gateway was changed outside bluegreen: {drift}, not {color} as recorded; no release starts by itself until an operator resumes or switches, or it is moved back",
 	reason.TakenFromQueue:    "{image}, which waited, is not released: quarantined since {at}, {detail}",
 	reason.ChangedInMidst:    "the gateway was changed outside bluegreen",
 	reason.CanceledForReturn: "the traffic of release {number} is returned first",
@@ -110,6 +110,9 @@ var sentences = map[reason.Reason]string{
 
 	reason.TakenOver:       "taken over: {color} is live with {image}",
 	reason.TakenOverEmpty:  "taken over: the gateway points at {color}, where nothing runs; the first release goes to {to}",
+	reason.MovedOutside:    "release {number}: traffic was moved to {color} with {image} outside bluegreen; it is watched until {at} like a release{watching}",
+	reason.TakenBack:       "traffic goes to {color} again{asked}",
+	reason.Fought:          "another writer has changed the gateway {count} times within {span}, and traffic is left where it is{tail}",
 	reason.DriftEnded:      "the gateway is back on {color}",
 	reason.LiveMissing:     "the live color {color}, which served with {image}, is gone: make its Deployment again, or roll back",
 	reason.GatewayWarns:    "{detail}",
@@ -175,7 +178,7 @@ func (d *decision) fill(sentence string, a about) string {
 	values := []string{
 		"{number}", strconv.Itoa(number), "{present}", strconv.Itoa(s.Release.ID), "{phase}", s.Release.Phase.words(),
 		"{image}", a.Image.String(), "{other}", a.Other.String(), "{replacing}", replacing(a.Other),
-		"{color}", string(a.Color), "{to}", string(a.To), "{keeping}", keeping(a.To),
+		"{color}", string(a.Color), "{to}", string(a.To), "{keeping}", keeping(a.To), "{watching}", watching(a.To),
 		"{asked}", asked(a.By, a.Why), "{changedby}", changedBy(a.By), "{by}", strings.TrimPrefix(asked(a.By, a.Why), ", "), "{rule}", a.Rule, "{detail}", a.Detail, "{tail}", tail(a.Detail),
 		"{at}", clock(a.At), "{span}", span(a.Span), "{count}", strconv.Itoa(a.Count), "{superseded}", strconv.Itoa(s.SupersededInARow),
 		"{pausedby}", s.Pause.By, "{drift}", s.Drift.Detail, "{remedy}", s.Drift.remedy(), "{orforce}", orForce(a.ForceWouldHelp),
@@ -228,7 +231,7 @@ func (x Drift) remedy() string {
 	if x.Live == "" {
 		return "it points at neither color alone; change it by hand to point at one of them, then resume"
 	}
-	return "resume accepts it, or move it back by hand"
+	return "resume accepts it, or switch moves traffic again"
 }
 
 func asked(by, why string) string {
@@ -262,6 +265,13 @@ func keeping(c Color) string {
 		return ""
 	}
 	return ", " + string(c) + " stays as the rollback target"
+}
+
+func watching(c Color) string {
+	if c == "" {
+		return ""
+	}
+	return ", and an alert or a failing check returns traffic to " + string(c)
 }
 
 func orForce(helps bool) string {

@@ -85,7 +85,7 @@ func scenarios() []scenario {
 		{"canceled by an operator", "1.0", 1, release.Canceled, manual(items(push, when(release.Awaiting, 20*second, command(release.Cancel))), 0)},
 		{"paused and resumed", "2.0", 1, release.Completed, items(push, when(release.Deploying, 0, command(release.PauseReleases)), when(release.Awaiting, time.Minute, command(release.ResumeReleases)))},
 		{"first release", "2.0", 1, release.Completed, with(items(push), "nothing", nil)},
-		{"changed outside bluegreen and resumed", "2.0", 1, release.Completed, with(items(push, when(release.Completed, 10*second, simulation.Item{Kind: simulation.Rival, Color: release.Blue}),
+		{"changed outside bluegreen and back", "2.0", 3, release.Completed, with(items(push, when(release.Completed, 10*second, simulation.Item{Kind: simulation.Rival, Color: release.Blue}),
 			when(release.Completed, 7*time.Minute, simulation.Item{Kind: simulation.Rival, Color: release.Green})), "", nil)},
 		{"switch that does nothing", "1.0", 1, release.Failed, items(push, gate(fake.NoEffect, 9*time.Minute))},
 		{"switch that fails twice", "2.0", 1, release.Completed, items(push, gate(fake.Fails, 50*second))},

@@ -134,7 +134,7 @@ var mutants = []mutant{
 		`seen.Image.Digest == "" || seen.Image.Digest == s.Serving.Image.Digest`,
 		`seen.Image.Digest == "" || s.Serving.Image.Digest != ""`)},
 	{"forget that a color was brought up again", change("release", "decision.returned",
-		`s.color(r.To).Checked, s.color(t.Color).Retired = Checked{}, false`, `s.color(r.To).Checked = Checked{}`)},
+		`s.color(r.To).Checked, s.color(t.Color).Retired, s.Drift = Checked{}, false, Drift{}`, `s.color(r.To).Checked, s.Drift = Checked{}, Drift{}`)},
 	{"a switch by DNS is done before old answers have run out", change("fake", "Profile.Poll",
 		`!f.Seen.IsZero() && !p.now().Before(f.Seen.Add(p.ttl))`, `!f.Seen.IsZero()`)},
 	{"wait for room in a commit without committing", change("engine", "worker.work", `

@@ -123,7 +123,9 @@ type gatewayWrite struct {
 }
 
 // ordered reports whether the write only does what an operator has forced.
-func (w gatewayWrite) ordered() bool { return w.forward && w.saved.forced }
+func (w gatewayWrite) ordered() bool {
+	return w.forward && w.saved.forced || !w.forward && w.saved.returnForced
+}
 
 // colorChange is a change of the image or the size of a color that was made.
 type colorChange struct {

@@ -26,7 +26,7 @@ func (p *driftTrue) committed(c commit) error {
 }
 
 func (p *driftTrue) restless(snap engine.Snapshot) error {
-	if s := read(snap.Record); s.drift && p.app.gateway.Configured() == s.live {
+	if s := read(snap.Record); s.drift && !s.watched && p.app.gateway.Configured() == s.live {
 		return errors.New("drift is recorded, but there is none")
 	}
 	return nil

@@ -19,6 +19,7 @@ type saved struct {
 	paused  bool
 	held    bool
 	drift   bool
+	watched bool          // what serves since the drift is recorded
 	trouble bool          // the last step failed
 	waiting release.Image // for its release
 
@@ -28,11 +29,13 @@ type saved struct {
 	to, from release.Color
 	forced   bool
 	writes   bool // traffic may have left
-	ordered  bool // by an operator
-	routedAt time.Time
-	ended    bool
-	target   release.Target // of a rollback
-	previous release.Target // that a rollback is offered to
+	// returnForced is set when an operator sends traffic back whatever was seen.
+	returnForced bool
+	ordered      bool // by an operator
+	routedAt     time.Time
+	ended        bool
+	target       release.Target // of a rollback
+	previous     release.Target // that a rollback is offered to
 	// probedAt is when users were last seen to be served.
 	probedAt, bakeUntil time.Time
 }
@@ -43,9 +46,9 @@ func read(r engine.Record) *saved {
 		lease: r.Lease, wakeAt: r.WakeAt,
 		known: s.Known, live: s.Serving.Color, waiting: s.Waiting,
 		blue: runsOn(s, release.Blue), green: runsOn(s, release.Green), target: s.RollbackTarget(), previous: s.Serving.Previous,
-		paused: !s.Pause.IsZero(), held: !s.Hold.IsZero(), drift: !s.Drift.IsZero(), trouble: !s.Trouble.IsZero(),
+		paused: !s.Pause.IsZero(), held: !s.Hold.IsZero(), drift: !s.Drift.IsZero(), watched: s.Drift.Watched, trouble: !s.Trouble.IsZero(),
 		id: s.Release.ID, phase: s.Release.Phase, image: s.Release.Image, to: s.Release.To, from: s.Release.From,
-		forced: s.Release.Force, writes: s.Release.Progress.Writes, ordered: s.Release.By != "",
+		forced: s.Release.Force, writes: s.Release.Progress.Writes, returnForced: s.Release.Progress.Forced, ordered: s.Release.By != "",
 		routedAt: routedAt(s), ended: s.Release.Phase.Ended(), probedAt: s.Release.Progress.ProbedAt, bakeUntil: s.Release.Progress.BakeUntil,
 	}
 }

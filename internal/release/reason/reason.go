@@ -109,6 +109,9 @@ const (
 	// What was seen.
 	TakenOver       Reason = "taken-over"
 	TakenOverEmpty  Reason = "taken-over-empty"
+	MovedOutside    Reason = "moved-outside"
+	TakenBack       Reason = "taken-back"
+	Fought          Reason = "fought"
 	DriftEnded      Reason = "drift-ended"
 	LiveMissing     Reason = "live-color-missing"
 	GatewayWarns    Reason = "gateway-warns"
