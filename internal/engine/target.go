@@ -60,7 +60,7 @@ func (w *worker) prepareTarget(ctx context.Context, e release.PrepareTarget) ste
 		return failed(fmt.Errorf("read the gateway: %w", err))
 	case reading.Live == t.Color && o.Ready > 0:
 		return w.targetReady(e, "traffic was sent there outside bluegreen already")
-	case changed && (reading.Live != e.From || reading.Underway): // its users may be there
+	case changed && (reading.Live != e.From || reading.Underway || w.Now().Sub(w.record.State.Release.Since) < reading.Lag): // its users may be there
 		return w.targetNotReady(e, o, detail)
 	case changed || smaller(o.Replicas, t.Replicas) || sum(o.Replicas) == 0:
 		if err := w.order(ctx, Order{Color: t.Color, Image: t.Image, Size: t.Replicas}); err != nil {

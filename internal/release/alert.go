@@ -39,12 +39,20 @@ func (d *decision) alerted(e AlertFired) {
 		d.report(Dropped, reason.AlertNoRelease, a)
 	case s.Serving.Release == 0:
 		d.report(NeedsHelp, reason.AlertNoTarget, a)
-	case d.now.After(s.Serving.until(d.p)) && r.Phase != Baking:
+	case d.firedAt(e).After(s.Serving.until(d.p)) && r.Phase != Baking:
 		a.Number, a.At = s.Serving.Release, s.Serving.until(d.p)
 		d.report(Dropped, reason.AlertOutOfWindow, a)
 	default:
 		d.alertAfter(s.Serving.RoutedAt, s.Serving.Release, a)
 	}
+}
+
+// firedAt is when an alert fired, as far as it can be believed.
+func (d *decision) firedAt(e AlertFired) time.Time {
+	if e.FiredAt.IsZero() || e.FiredAt.After(d.now) {
+		return d.now
+	}
+	return e.FiredAt
 }
 
 // alertAfter follows an alert, unless it measures a time before the release got traffic.

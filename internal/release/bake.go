@@ -62,7 +62,7 @@ func (d *decision) probed(e Probed) {
 		d.turnBack(RolledBack, reason.TooFewReady, about{Detail: e.Detail})
 	case p.Misses >= max(1, d.p.ProbeMisses):
 		d.turnBack(RolledBack, reason.ProbesFailed, about{Count: p.Misses, Detail: e.Detail})
-	case p.Good >= max(1, d.p.ProbeMisses) && !d.now.Before(s.bakeUntil(d.p)):
+	case p.Good >= d.p.goodLooks() && !d.now.Before(s.bakeUntil(d.p)):
 		d.complete(reason.BakeEnded, about{})
 	}
 }

@@ -255,6 +255,9 @@ func (d *decision) takeOver(e Looked) {
 		d.stepFailed(d.words(reason.AmbiguousGateway, about{Detail: e.Detail}))
 		return
 	case !e.Reached(s.Serving.Since, d.now): // an operator has accepted it, and users still follow
+		if e.Underway && s.Serving.Color != "" {
+			s.Serving.Since = d.now
+		}
 		d.stepFailed(d.words(reason.GatewayUnderway, about{Detail: cmp.Or(e.Unseen, e.Detail)}))
 		return
 	}
@@ -316,6 +319,7 @@ func (d *decision) cleared(e DeployCleared) {
 	}
 	s.Trouble = Note{}
 	c := s.color(r.To)
+	r.Progress.ReadySince = d.now
 	c.Observed.Needed = nil // it was that of another image
 	c.Ordered, c.Checked, c.Retired = Ordered{Image: r.Image, Release: r.ID, At: d.now}, Checked{}, false
 	if t := s.Serving.Previous; t.Color == r.To && !t.Image.Same(r.Image) {

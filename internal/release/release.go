@@ -427,6 +427,16 @@ type Policy struct {
 	KeepIdle       bool // never scale the idle color down
 }
 
+// goodLooks is how many good looks in a row end a bake: as many as bad ones would have
+// returned traffic, or as its time has room for.
+func (p Policy) goodLooks() int {
+	fit := 1
+	if p.ProbeEvery > 0 {
+		fit = int(p.Bake / p.ProbeEvery)
+	}
+	return max(1, min(p.ProbeMisses, fit))
+}
+
 // Capacity says how many of the pods that a color needs must be ready, in percent.
 type Capacity struct {
 	Switch int // before traffic moves there; 0 stands for 100

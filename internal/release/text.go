@@ -58,7 +58,7 @@ var sentences = map[reason.Reason]string{
 	reason.BakeUnknown:       "release {present} cannot be judged, and its bake goes on until it can{tail}",
 	reason.BakeEndedOfOther:  "{color} runs {image}, which was put there outside bluegreen, and its bake ended",
 	reason.ChecksBroken:      "the checks of the public address failed before traffic moved too, and are not held against release {present}{tail}",
-	reason.AnotherChange:     "another change of the gateway took the place of the switch, which is begun again{tail}",
+	reason.AnotherChange:     "{detail}; the switch is begun again",
 	reason.NoneMoved:         "no traffic has moved",
 	reason.ScaledDown:        "{color} is scaled down to {count}: release {present} ended at {at}",
 	reason.Returning:         "traffic returns to {color}{tail}",

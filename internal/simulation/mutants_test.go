@@ -129,7 +129,7 @@ var mutants = []mutant{
 		{"engine", "worker.liveIsWell", `!w.app.Policy.Capacity.AsLive(o.Ready, needed)`, `false && needed > 0`},
 		{"engine", "worker.liveIsWell", `why != ""`, `false`}}},
 	{"end a bake without evidence", change("release", "decision.probed",
-		`p.Good >= max(1, d.p.ProbeMisses) && !d.now.Before(s.bakeUntil(d.p))`, `p.Misses == 0 && !d.now.Before(s.bakeUntil(d.p))`)},
+		`p.Good >= d.p.goodLooks() && !d.now.Before(s.bakeUntil(d.p))`, `p.Misses == 0 && !d.now.Before(s.bakeUntil(d.p))`)},
 	{"keep a record of the live color that is wrong", change("release", "decision.compare",
 		`seen.Image.Digest == "" || seen.Image.Digest == s.Serving.Image.Digest`,
 		`seen.Image.Digest == "" || s.Serving.Image.Digest != ""`)},
