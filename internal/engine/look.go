@@ -80,7 +80,7 @@ func observed(o Workload) *release.Observed {
 // instances still follow.
 func (w *worker) looked(ctx context.Context, r Reading) release.Looked {
 	s := w.record.State
-	seen := release.Looked{Live: r.Live, Detail: r.Detail, Underway: r.Underway, Lag: r.Lag}
+	seen := release.Looked{Live: r.Live, Detail: r.Detail, Underway: r.Underway, Lag: r.Lag, Warnings: r.Warnings}
 	if changed := !s.Drift.IsZero() || !s.Known; changed && r.Live != "" && r.Live == s.Serving.Color && !r.Underway {
 		seen.Unseen = w.unseen(ctx, s.Serving.Color, s.Serving.Image)
 	}

@@ -19,6 +19,7 @@ func (w *worker) probe(ctx context.Context, e release.Probe) stepResult {
 	if err != nil {
 		note("the gateway cannot be read: " + err.Error())
 	} else {
+		seen.Warnings = reading.Warnings
 		events = append(events, w.looked(ctx, reading))
 	}
 	live, err := w.app.Workloads.Observe(ctx, e.Live, e.Image, 0)

@@ -52,10 +52,10 @@ func (e *Engine) TickApp(ctx context.Context, name string) error {
 		return wrap(e.comeBack(ctx, name, d.held), "wake when the lease ends")
 	}
 	if d.wake {
-		return wrap(e.Wakeups.Wake(ctx, name, e.Now()), "wake")
+		err = wrap(e.Wakeups.Wake(ctx, name, e.Now()), "wake")
 	}
 	if len(d.tasks) == 0 {
-		return nil
+		return err
 	}
 	for _, t := range d.tasks {
 		if t.beside == nil {
@@ -65,7 +65,7 @@ func (e *Engine) TickApp(ctx context.Context, name string) error {
 			e.Log.Warn("a periodic task failed", "app", name, "task", t.name, "error", err)
 		}
 	}
-	return e.work(ctx, name, time.Minute, d.tasks)
+	return errors.Join(err, e.work(ctx, name, time.Minute, d.tasks))
 }
 
 // due finds out what an app needs now. It is the only question that a tick asks, and loads

@@ -200,11 +200,11 @@ func (w *worker) pendingEffect() (release.Effect, time.Time) {
 }
 
 // waitsForPreflight reports whether an effect comes after the preflight of a new
-// configuration. It keeps an app from being taken over and a release from its start, and
-// never a bake, an alert or a return.
+// configuration. It keeps an app from being taken over, a release from its start and a color from
+// being scaled down, and never a bake, an alert or a return.
 func waitsForPreflight(effect release.Effect) bool {
 	switch e := effect.(type) {
-	case nil, release.Look:
+	case nil, release.Look, release.Retire:
 		return true
 	case release.Deploy:
 		return !e.Cleared

@@ -123,39 +123,51 @@ func inARow(n int, again bool) int {
 
 // bakeTroubles records what a look found beside the decision, and asks for help once.
 func (d *decision) bakeTroubles(e Probed, v verdict) {
-	r := d.s.Release
-	var texts []string
-	why := reason.Reason("")
-	note := func(reason reason.Reason, a about) {
-		why = cmp.Or(why, reason)
-		texts = append(texts, d.words(reason, a))
-	}
+	t := troubles{d: d}
 	switch {
 	case v.broken:
-		note(reason.ChecksBroken, about{Detail: r.Unconfirmed})
+		t.add(reason.ChecksBroken, about{Detail: d.s.Release.Unconfirmed})
 	case !v.good && !v.refuted && !v.short:
-		note(reason.BakeUnknown, about{Detail: e.Detail})
+		t.add(reason.BakeUnknown, about{Detail: e.Detail})
 	}
-	if r.From != "" {
-		if problem, a := d.targetProblem(e); problem != "" {
-			note(problem, a)
-		}
+	if d.s.Release.From != "" {
+		t.add(d.targetProblem(e))
 	}
-	d.troubled(why, strings.Join(texts, "; "))
+	t.warn(e.Warnings)
+	d.troubled(t)
 }
 
-// troubled records what a look found wrong, and asks for help once; "" ends it.
-func (d *decision) troubled(why reason.Reason, text string) {
+// troubles are what one look found wrong. An operator is asked for the first of them.
+type troubles struct {
+	d     *decision
+	why   reason.Reason
+	texts []string
+}
+
+func (t *troubles) add(why reason.Reason, a about) {
+	if why != "" {
+		t.why, t.texts = cmp.Or(t.why, why), append(t.texts, t.d.words(why, a))
+	}
+}
+
+func (t *troubles) warn(warnings []string) {
+	for _, w := range warnings {
+		t.add(reason.GatewayWarns, about{Detail: w})
+	}
+}
+
+// troubled records what a look found wrong, and asks for help once; nothing ends it.
+func (d *decision) troubled(t troubles) {
 	s := &d.s
 	switch {
-	case text == "":
+	case len(t.texts) == 0:
 		s.Trouble = Note{}
 		return
 	case s.Trouble.IsZero():
 		s.Trouble = Note{By: "bluegreen", Since: d.now}
 	}
-	s.Trouble.Why = text
-	d.ask(why, text)
+	s.Trouble.Why = strings.Join(t.texts, "; ")
+	d.ask(t.why, s.Trouble.Why)
 }
 
 // targetProblem is what is wrong with the rollback target in the bake.

@@ -49,6 +49,7 @@ type Looked struct {
 	Underway    bool
 	Lag         time.Duration
 	Unseen      string
+	Warnings    []string // what is wrong although Live is right, a sentence each
 	Blue, Green *Observed
 }
 
@@ -149,6 +150,7 @@ type Probed struct {
 	Release      int
 	Live, Target *Observed
 	Checks       Verdict
+	Warnings     []string // of the gateway, as in Looked
 	Detail       string
 	TargetDetail string
 }

@@ -155,9 +155,10 @@ func (d *decision) turnBack(outcome Phase, why reason.Reason, a about) {
 	s := &d.s
 	t := s.RollbackTarget()
 	if t.Color == "" {
-		d.serveFirst()
+		first := s.Serving.Color == "" && s.Release.Phase == Switching && s.Release.Progress.Writes
 		a.Then = d.words(reason.NothingBefore, about{})
 		d.fail(why, a)
+		s.Known = s.Known && !first // it may have users: the app is taken over as it is
 		return
 	}
 	cause := d.words(why, a)
@@ -191,7 +192,7 @@ func (d *decision) looked(e Looked) {
 	s := &d.s
 	seen := map[Color]*Observed{Blue: e.Blue, Green: e.Green}
 	if s.Release.Phase != Baking { // whose looks judge all of it
-		d.targetLooked(seen[s.Serving.Previous.Color])
+		d.restTroubles(e, seen)
 	}
 	if !s.Known {
 		d.takeOver(e)
@@ -224,19 +225,18 @@ func (d *decision) seenBoth(e Looked) {
 	}
 }
 
-// targetLooked reports a rollback target that is not what it was when it served. A step
-// that failed before has ended with this look.
-func (d *decision) targetLooked(target *Observed) {
-	if target == nil {
-		d.s.Trouble = Note{}
-		return
+// restTroubles reports what a look found wrong while no release is in its bake. A step that
+// failed before has ended with this look.
+func (d *decision) restTroubles(e Looked, seen map[Color]*Observed) {
+	t := troubles{d: d}
+	if live := seen[d.s.Serving.Color]; live != nil && live.Image.IsZero() {
+		t.add(reason.LiveMissing, about{Color: d.s.Serving.Color, Image: d.s.Serving.Image})
 	}
-	why, a := d.targetGone(*target)
-	text := ""
-	if why != "" {
-		text = d.words(why, a)
+	if target := seen[d.s.Serving.Previous.Color]; target != nil {
+		t.add(d.targetGone(*target))
 	}
-	d.troubled(why, text)
+	t.warn(e.Warnings)
+	d.troubled(t)
 }
 
 // seen records what a color was seen to run.

@@ -32,7 +32,7 @@ func (d *decision) route(e RouteObserved) {
 	case e.Status == Confirmed && forward:
 		d.switched()
 	case e.Status == BadAtOnce && forward:
-		d.badAtOnce(e.Detail)
+		d.turnBack(RolledBack, reason.BadAtOnce, about{Detail: e.Detail})
 	case e.Status == Confirmed:
 		d.returned()
 	case e.Status == Denied && back:
@@ -60,34 +60,13 @@ func (d *decision) denied(detail string) {
 // switched records what serves now, and what served before as the rollback target.
 func (d *decision) switched() {
 	s, r := &d.s, &d.s.Release
-	d.serve()
+	s.Serving = Serving{
+		Color: r.To, Image: r.Image, Since: d.now, Release: r.ID, RoutedAt: r.Since, Previous: s.standing(),
+	}
 	s.Serving.Until = s.Serving.until(d.p)
 	bake := d.now.Add(d.p.Bake)
 	d.enter(Baking, reason.Switched, about{Color: r.To, Image: r.Image, At: bake, To: r.From})
 	d.beginBake()
-}
-
-// serve records that the release's color has the traffic.
-func (d *decision) serve() {
-	s, r := &d.s, d.s.Release
-	s.Serving = Serving{
-		Color: r.To, Image: r.Image, Since: d.now, Release: r.ID, RoutedAt: r.Since, Previous: s.standing(),
-	}
-}
-
-// badAtOnce returns traffic from a version that fails at the public address from its first
-// moment.
-func (d *decision) badAtOnce(detail string) {
-	d.turnBack(RolledBack, reason.BadAtOnce, about{Detail: detail})
-}
-
-// serveFirst records a first release, whose traffic cannot return, as what serves: it may
-// have users, so that the next image goes to the other color.
-func (d *decision) serveFirst() {
-	s, r := &d.s, d.s.Release
-	if s.Serving.Color == "" && r.Phase == Switching && r.Progress.Writes {
-		d.serve()
-	}
 }
 
 // returned records that the rollback target serves again. It stays without a rollback

@@ -111,6 +111,8 @@ var sentences = map[reason.Reason]string{
 	reason.TakenOver:       "taken over: {color} is live with {image}",
 	reason.TakenOverEmpty:  "taken over: the gateway points at {color}, where nothing runs; the first release goes to {to}",
 	reason.DriftEnded:      "the gateway is back on {color}",
+	reason.LiveMissing:     "the live color {color}, which served with {image}, is gone: make its Deployment again, or roll back",
+	reason.GatewayWarns:    "{detail}",
 	reason.GatewayUnderway: "the gateway still carries out a change, and users may meet what was there before{tail}",
 	reason.LiveChanged:     "{color} is live and runs {image}, not {other} as recorded: it was changed outside bluegreen{changedby}; recorded as it is, nothing is deployed there",
 }

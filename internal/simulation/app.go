@@ -261,6 +261,9 @@ func (a *app) edit(i Item) {
 		return
 	}
 	runs, _ := a.cluster.Running(i.Color)
+	if runs.IsZero() {
+		return // there is nothing to edit
+	}
 	if edited, ok := a.editedTo[i.Color]; !ok || runs != edited {
 		a.unedited[i.Color] = runs
 	}

@@ -146,8 +146,8 @@ var mutants = []mutant{
 		`case o.Ready >= needed || capacity.AsLive(o.Ready, needed):`, `case o.Ready > 0:`)},
 	{"count what could not be seen as good", change("release", "decision.judge",
 		`known && !v.short && (e.Checks == Passed || e.Checks == "")`, `(known || !v.short) && (e.Checks == Passed || e.Checks == "")`)},
-	{"report nothing of a rollback target that changed", change("release", "decision.targetLooked",
-		`d.troubled(why, text)`, `d.troubled("", text[:0])`)},
+	{"report nothing of a rollback target that changed", change("release", "troubles.add",
+		`why != ""`, `why != "" && why != reason.TargetChanged`)},
 	{"take facts off the outbox that were not published", change("engine", "Engine.notify", `
 		if err := e.Notifier.Notify(ctx, app, facts); err != nil {
 			e.Log.Warn("events not published, they stay in the outbox", "app", app, "count", len(facts), "error", err)

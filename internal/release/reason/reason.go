@@ -110,6 +110,8 @@ const (
 	TakenOver       Reason = "taken-over"
 	TakenOverEmpty  Reason = "taken-over-empty"
 	DriftEnded      Reason = "drift-ended"
+	LiveMissing     Reason = "live-color-missing"
+	GatewayWarns    Reason = "gateway-warns"
 	GatewayUnderway Reason = "gateway-underway"
 	LiveChanged     Reason = "live-color-changed"
 
