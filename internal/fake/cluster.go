@@ -125,7 +125,7 @@ func (c *Cluster) observe(d *deployment, i release.Image) engine.Workload {
 		return engine.Workload{Status: release.Broken, Replicas: []int32{0}, Detail: "its Deployment does not exist"}
 	}
 	running, ready, replicas := d.running(), c.ready(d), d.size()
-	held := replicas >= d.asked || d.minimum > 0 && replicas >= d.minimum
+	held := replicas >= d.asked
 	o := engine.Workload{
 		Status: release.Complete, Running: running, Replicas: []int32{replicas}, Ready: ready,
 		Matches: held && (i.Digest == "" || i.Digest == running.Digest), ChangedBy: d.changedBy,
@@ -154,8 +154,7 @@ func (c *Cluster) Deploy(ctx context.Context, o engine.Order) error {
 	return c.locked("deploy", o.Color, func(d *deployment) error {
 		size := max(1, d.minimum, slices.Max(append([]int32{0}, o.Size...)))
 		same := o.Image.Digest == "" || o.Image.Digest == d.image.Digest
-		scaled := d.minimum > 0 && d.size() >= d.minimum && d.asked >= size // by an autoscaler, since
-		if same && (scaled || !o.Shrink && d.size() > size) {
+		if same && !o.Shrink && d.size() > size {
 			return c.change(o.Color, d, release.Image{}, d.size(), o.Fence) // it stays as it is
 		}
 		return c.change(o.Color, d, o.Image, size, o.Fence)
