@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -90,6 +91,7 @@ type Behavior struct {
 	PullGrace      time.Duration `key:"pullGrace" default:"5m" least:"0s" most:"1d" doc:"How long an image may fail to be pulled: replication between registries lags."`
 	SwitchTimeout  time.Duration `key:"switchTimeout" default:"10m" least:"1s" most:"1d" doc:"How long a switch may go without being confirmed before traffic is put back."`
 	Probe          Probe         `key:"probe" doc:"How often the public address is probed during the bake, and how many failures start a rollback."`
+	Capacity       Capacity      `key:"capacity" doc:"How much of what the live color needs must be ready. What it needs is the size that it had when all of its pods were last ready."`
 	Retire         Retire        `key:"retire" doc:"When the color without traffic is scaled down after a release, and to which size; 'never' keeps its size."`
 	Alerts         []Alert       `key:"alerts" doc:"The Azure Monitor alerts that return traffic."`
 }
@@ -130,6 +132,13 @@ type Probe struct {
 	Misses int           `key:"misses" default:"3" least:"1" most:"100" doc:"Failed probes in a row that start a rollback."`
 }
 
+// Capacity says how much of what a color needs must be ready.
+type Capacity struct {
+	Switch   string `key:"switch" default:"100%" is:"percent" doc:"Before traffic moves to a color."`
+	Live     string `key:"live" default:"75%" is:"percent" doc:"In the bake: less, at two looks in a row, returns traffic. The other color is not scaled down beside a live one that has less."`
+	Rollback string `key:"rollback" default:"better" one:"better,full" doc:"better: traffic returns to a target that carries more than users have now; full: only when all pods of the target are ready."`
+}
+
 // Retire sets when the color without traffic is scaled down after a release, and to which size.
 type Retire struct {
 	After    time.Duration `key:"after" default:"30m" least:"0s" most:"90d" doc:"From the end of the release."`
@@ -163,6 +172,12 @@ func (c Color) Names() []string {
 	return c.Deployments
 }
 
+// percent reads a checked percentage such as 75%.
+func percent(text string) int {
+	n, _ := strconv.Atoi(strings.TrimSuffix(text, "%"))
+	return n
+}
+
 // Backend returns the backend pool of a color; "" where the gateway is no Application Gateway.
 func (a App) Backend(c release.Color) string { return a.Color(c).Backend }
 
@@ -173,6 +188,7 @@ func (a App) Policy() release.Policy {
 		Manual: a.Promotion.Mode == "manual", Deadline: a.Promotion.Deadline, Default: a.Promotion.Default,
 		RolloutTimeout: a.RolloutTimeout, PullGrace: a.PullGrace, VerifyTimeout: a.Verify.Timeout, SwitchTimeout: a.SwitchTimeout,
 		Bake: a.Bake, ProbeEvery: a.Probe.Every, ProbeMisses: a.Probe.Misses, RollbackWindow: a.RollbackWindow,
+		Capacity:    release.Capacity{Switch: percent(a.Capacity.Switch), Live: percent(a.Capacity.Live), FullRollback: a.Capacity.Rollback == "full"},
 		RetireAfter: a.Retire.After, RetireReplicas: int32(a.Retire.Replicas), KeepIdle: a.Retire.Never,
 	}
 }

@@ -98,7 +98,7 @@ func TestAnAppOverridesTheDefaultsOfTheFileAndTheseTheBuiltIn(t *testing.T) {
 		First: release.Green, Manual: true, Deadline: 48 * time.Hour, Default: "promote",
 		RolloutTimeout: 15 * time.Minute, PullGrace: 2 * time.Minute, VerifyTimeout: 8 * time.Minute, SwitchTimeout: 20 * time.Minute,
 		Bake: 20 * time.Minute, ProbeEvery: 30 * time.Second, ProbeMisses: 2, RollbackWindow: 36 * time.Hour,
-		RetireAfter: time.Hour, RetireReplicas: 1,
+		Capacity: release.Capacity{Switch: 80, Live: 50, FullRollback: true}, RetireAfter: time.Hour, RetireReplicas: 1,
 	}
 	if diff := cmp.Diff(want, policy(shop)); diff != "" {
 		t.Errorf("shop (-want +got):\n%s", diff)
@@ -107,7 +107,7 @@ func TestAnAppOverridesTheDefaultsOfTheFileAndTheseTheBuiltIn(t *testing.T) {
 		First: release.Blue, Manual: true, Default: "cancel",
 		RolloutTimeout: 10 * time.Minute, PullGrace: 5 * time.Minute, VerifyTimeout: 8 * time.Minute, SwitchTimeout: 10 * time.Minute,
 		Bake: 20 * time.Minute, ProbeEvery: 15 * time.Second, ProbeMisses: 3, RollbackWindow: 24 * time.Hour,
-		RetireAfter: 30 * time.Minute, KeepIdle: true,
+		Capacity: release.Capacity{Switch: 100, Live: 75}, RetireAfter: 30 * time.Minute, KeepIdle: true,
 	}
 	if diff := cmp.Diff(want, policy(inner)); diff != "" {
 		t.Errorf("inner (-want +got):\n%s", diff)

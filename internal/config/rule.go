@@ -66,6 +66,8 @@ func ruleOf(is string) rule {
 		return rule{pattern: `^([A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?)?$`, most: 63, say: "the value of a label"}
 	case "tags":
 		return rule{pattern: `.`, say: "semver:CONSTRAINT, glob:PATTERN, regex:EXPRESSION or a tag", check: tagRule}
+	case "percent":
+		return rule{pattern: `^([1-9][0-9]?|100)%$`, say: "a percentage from 1% to 100%"}
 	case "severity":
 		return rule{pattern: `^(<=|>=|<|>|=)? ?[sS]ev[0-4]$`, say: "Sev0 to Sev4, alone or with an operator, such as <=Sev2"}
 	case "pattern":

@@ -44,6 +44,7 @@ func TestReadsReportTheStateInOneSentence(t *testing.T) {
 
 func TestTheGatewaysTokenStaysInside(t *testing.T) {
 	s := newSite(t)
+	s.engine.does("shop", release.ColorSeen{Color: release.Green, Seen: release.Observed{Image: s.engine.images["2.0"], Replicas: []int32{3}, Ready: 3}})
 	s.post("/api/apps/shop/switch", `{"force": true}`)
 	s.engine.does("shop", release.RouteObserved{Release: 1, To: release.Green, Status: release.Underway, Operation: "https://arm/operations/1?s=SIGNATURE"})
 	if s.engine.state("shop").Release.Progress.Operation == "" {

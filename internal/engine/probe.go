@@ -9,7 +9,7 @@ import (
 )
 
 // probe looks at the live color and at the rollback target during the bake. What cannot be
-// seen is told as such.
+// seen is reported as such.
 func (w *worker) probe(ctx context.Context, e release.Probe) stepResult {
 	seen := release.Probed{Release: e.Release}
 	var events []release.Event

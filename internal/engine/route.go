@@ -131,14 +131,17 @@ func (w *worker) operation(ctx context.Context, e release.Route) (Operation, err
 // a switch: nothing is asked of the other one that is not remembered.
 func (w *worker) notReady(ctx context.Context, e release.Route) (seen []release.Event, why string, err error) {
 	o, err := w.app.Workloads.Observe(ctx, e.To, e.Image, 0)
-	if err != nil {
+	forced := w.record.State.Release.Force
+	switch {
+	case err != nil && forced: // an operator knows better
+		return nil, "", w.fenceOff(ctx, e.Release, e.To)
+	case err != nil:
 		return nil, "", fmt.Errorf("look at %s before traffic goes there: %w", e.To, err)
+	case forced && o.Ready == 0:
+		return nil, "", denial(fmt.Sprintf("no pod of %s is ready, so that users would be answered by nothing: %s", e.To, o.Detail))
 	}
 	seen = append(seen, release.ColorSeen{Color: e.To, Seen: *observed(o)})
-	if w.record.State.Release.Force {
-		if o.Ready == 0 {
-			return seen, "", denial(fmt.Sprintf("no pod of %s is ready, so that users would be answered by nothing: %s", e.To, o.Detail))
-		}
+	if forced {
 		return seen, "", w.fenceOff(ctx, e.Release, e.To)
 	}
 	size := e.Size

@@ -41,7 +41,7 @@ func (w *worker) prepareTarget(ctx context.Context, e release.PrepareTarget) ste
 	if err != nil {
 		return w.targetUnseen(ctx, e, err)
 	}
-	unknown := o.Running.Digest == "" && o.Ready > 0 // its tag tells nothing, and its pods differ
+	unknown := o.Running.Digest == "" && o.Ready > 0 // a tag is no digest, and its pods differ
 	changed := t.Image.Digest != "" && o.Running.Digest != t.Image.Digest && !unknown
 	detail := o.Detail
 	if changed {

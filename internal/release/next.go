@@ -479,7 +479,7 @@ func (d *decision) stepFailed(detail string) {
 		since = s.Trouble.Since
 	}
 	if r.Phase == Returning && !r.Progress.DeniedAt.IsZero() {
-		return // what only an operator can fix stays in sight
+		return // what only an operator can fix stays reported
 	}
 	s.Trouble = Note{By: "bluegreen", Why: detail, Since: since}
 	if r.Phase.Active() {

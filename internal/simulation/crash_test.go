@@ -68,7 +68,7 @@ func scenarios() []scenario {
 		{"image that cannot be pulled", "1.0", 1, release.Failed, with(items(push), "", bad(fake.Behaviour{Never: "unknown", Status: release.PullFailing}))},
 		{"image that answers errors", "1.0", 1, release.Failed, with(items(push), "", bad(fake.Behaviour{Errors: true}))},
 		{"crash in the bake", "1.0", 1, release.RolledBack, with(items(push), "", bad(fake.Behaviour{Ready: 5 * second, CrashAfter: 60 * second}))},
-		{"alert in the switch", "1.0", 1, release.RolledBack, items(push, when(release.Switching, 5*second, alert))},
+		{"alert in the switch", "1.0", 1, release.RolledBack, items(push, when(simulation.Writes, 5*second, alert))},
 		{"alert in the bake", "1.0", 1, release.RolledBack, items(push, when(release.Baking, 20*second, alert))},
 		{"alert at the end of the bake", "1.0", 1, release.RolledBack, items(push, when(release.Baking, 60*second, alert))},
 		{"alert in the window", "1.0", 1, release.RolledBack, items(push, when(release.Completed, 150*second, alert))},

@@ -129,6 +129,9 @@ func (a *app) committed(c commit, consumed []engine.Entry) {
 	if c.after.phase != c.before.phase || c.after.id != c.before.id {
 		a.sim.entered(c.after.phase)
 	}
+	if c.after.writes && !c.before.writes {
+		a.sim.entered(Writes)
+	}
 }
 
 func (p store) Accept(ctx context.Context, app string, e engine.Entry) (fresh bool, err error) {

@@ -27,6 +27,7 @@ type saved struct {
 	image    release.Image
 	to, from release.Color
 	forced   bool
+	writes   bool // traffic may have left
 	ordered  bool // by an operator
 	routedAt time.Time
 	since    time.Time // of the phase
@@ -45,7 +46,7 @@ func read(r engine.Record) *saved {
 		blue: runsOn(s, release.Blue), green: runsOn(s, release.Green), target: s.RollbackTarget(), previous: s.Serving.Previous,
 		paused: !s.Pause.IsZero(), held: !s.Hold.IsZero(), drift: !s.Drift.IsZero(), trouble: !s.Trouble.IsZero(),
 		id: s.Release.ID, phase: s.Release.Phase, image: s.Release.Image, to: s.Release.To, from: s.Release.From,
-		forced: s.Release.Force, ordered: s.Release.By != "",
+		forced: s.Release.Force, writes: s.Release.Progress.Writes, ordered: s.Release.By != "",
 		routedAt: routedAt(s), since: s.Release.Since, ended: s.Release.Phase.Ended(), probedAt: s.Release.Progress.ProbedAt, bakeUntil: s.Release.Progress.BakeUntil,
 	}
 }

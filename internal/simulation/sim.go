@@ -137,6 +137,9 @@ func (s *sim) schedule(items []Item) {
 	}
 }
 
+// Writes stands, as what an item waits for, for the moment from which traffic may move.
+const Writes release.Phase = "writes"
+
 // entered schedules the items that wait for a phase.
 func (s *sim) entered(p release.Phase) {
 	s.waiting = slices.DeleteFunc(s.waiting, func(i Item) bool {
