@@ -26,8 +26,9 @@ func (p *targetTrue) passed() error {
 		return nil
 	}
 	runs, _ := a.cluster.Running(t.Color)
+	unknown := runs.Digest == "" && runs.Tag != "" // a tag without a pod has no digest that could be seen
 	switch {
-	case runs.Digest == t.Image.Digest || a.away[t.Color] || !a.mayLook(s):
+	case unknown || runs.Digest == t.Image.Digest || a.away[t.Color] || !a.mayLook(s):
 		p.since, p.reported = time.Time{}, false
 		return nil
 	case p.since.IsZero() || t.Color != p.target.Color || t.Image != p.target.Image:
