@@ -145,6 +145,21 @@ func (w *worker) free(ctx context.Context) error {
 	return nil
 }
 
+// giveBack frees an app whose worker was broken off, so that the next one need not wait for
+// the end of the claim. A write to a gateway that is not answered may still be on its way,
+// and keeps it.
+func (w *worker) giveBack(ctx context.Context) {
+	if w.snap.Record.Lease.Owner != w.owner || w.last == reflect.TypeFor[release.Route]() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseMargin)
+	defer cancel()
+	w.adopt(w.snap)
+	if err := w.free(ctx); err != nil {
+		w.Log.Warn("the claim of a worker that was broken off is kept until its end", "app", w.app.Name, "error", err)
+	}
+}
+
 func (w *worker) wakeAt() time.Time {
 	now := w.Now()
 	effect, at := w.record.State.NextEffect(w.app.Policy, now)

@@ -180,6 +180,9 @@ func (e *Engine) work(ctx context.Context, name string, budget time.Duration, ta
 	if errors.Is(err, errTaken) || errors.Is(err, ErrFenced) {
 		return nil
 	}
+	if err != nil {
+		w.giveBack(ctx)
+	}
 	return wrap(err, "work on %s", name)
 }
 

@@ -332,3 +332,26 @@ func TestAStepThatFailsSlowlyIsTrouble(t *testing.T) {
 		t.Errorf("trouble is %+v: %s", s.Trouble, w.sentence())
 	}
 }
+
+func TestAStepThatIsBrokenOffGivesTheClaimBack(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	deployed := false
+	w := newEnv(t, func(call string, after bool) error {
+		deployed = deployed || call == "deploy"
+		if deployed && call == "observe" && after {
+			cancel() // the host ends the function
+		}
+		return nil
+	})
+	w.push("2.0")
+	if err := w.engine.Step(ctx, "shop", 0); !errors.Is(err, context.Canceled) {
+		t.Fatalf("the step ended with %v", err)
+	}
+	snap, err := w.store.Load(t.Context(), "shop")
+	if err != nil || snap.Record.Lease.Owner != "" {
+		t.Errorf("the app is claimed by %q until %s, error %v", snap.Record.Lease.Owner, snap.Record.Lease.Until, err)
+	}
+	if at, ok := w.wakeups.Next(); !ok || at.After(w.clock.Add(time.Second)) {
+		t.Errorf("nobody is woken: %s, %v", at, ok)
+	}
+}
