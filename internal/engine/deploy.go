@@ -27,6 +27,8 @@ func (w *worker) deploy(ctx context.Context, e release.Deploy) stepResult {
 			return failed(err)
 		case !idle:
 			return saw(looked)
+		case w.resolversFollow(looked):
+			return stepResult{Wait: w.Poll}
 		case !e.Cleared:
 			if why := w.usersElsewhere(ctx); why != "" {
 				return failed(errors.New(why))
@@ -151,8 +153,11 @@ func (w *worker) retire(ctx context.Context, e release.Retire) stepResult {
 	if err != nil {
 		return failed(err)
 	}
-	if !idle {
+	switch {
+	case !idle:
 		return saw(looked)
+	case w.resolversFollow(looked):
+		return stepResult{Wait: w.Poll}
 	}
 	if err := w.liveIsWell(ctx); err != nil {
 		return failed(fmt.Errorf("%s is kept: %w", e.Color, err))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"bluegreen/internal/release"
 )
@@ -115,5 +116,20 @@ func (w *worker) withoutTraffic(ctx context.Context) (seen release.Looked, idle 
 	case reading.Underway:
 		return seen, false, errors.New("the gateway still carries out a change, and users may meet what was there before: the color without traffic is left alone until it has ended")
 	}
+	if reading.Live != w.led.to {
+		w.led = led{reading.Live, w.Now()}
+	}
 	return w.looked(ctx, reading), live == "" || reading.Live == live, nil
+}
+
+// led is where this worker has read the gateway to point since a time.
+type led struct {
+	to    release.Color
+	since time.Time
+}
+
+// resolversFollow reports whether resolvers may still lead users to where the gateway pointed
+// before this worker read it. Another writer may have changed it back just before.
+func (w *worker) resolversFollow(l release.Looked) bool {
+	return w.Now().Sub(w.led.since) < min(l.Lag, release.UnseenFor)
 }

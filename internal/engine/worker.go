@@ -52,6 +52,7 @@ type worker struct {
 	failing  reflect.Type // the effect that failed
 	last     reflect.Type // the effect carried out last
 
+	led      led
 	orders   orders
 	checking checking
 	routing  routing

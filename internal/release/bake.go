@@ -56,7 +56,7 @@ func (d *decision) probed(e Probed) {
 	}
 	p.ProbedAt, p.Detail = d.now, e.Detail
 	p.Misses, p.Short, p.Good = inARow(p.Misses, v.refuted), inARow(p.Short, v.short), inARow(p.Good, v.good)
-	d.bakeTroubles(e, v)
+	backIsWell := d.bakeTroubles(e, v)
 	switch {
 	case p.Short >= shortLooks:
 		d.turnBack(RolledBack, reason.TooFewReady, about{Detail: e.Detail})
@@ -64,6 +64,8 @@ func (d *decision) probed(e Probed) {
 		d.turnBack(RolledBack, reason.ProbesFailed, about{Count: p.Misses, Detail: e.Detail})
 	case p.Good >= d.p.goodLooks() && !d.now.Before(s.bakeUntil(d.p)):
 		d.complete(reason.BakeEnded, about{})
+	case !v.good && !backIsWell && !s.Waiting.IsZero() && d.now.Sub(s.Serving.Since) >= 2*d.p.Bake:
+		d.fail(reason.NeitherWell, about{Image: s.Waiting, Detail: e.Detail}) // the image that waits may be the fix
 	}
 }
 
@@ -121,8 +123,9 @@ func inARow(n int, again bool) int {
 	return 0
 }
 
-// bakeTroubles records what a look found beside the decision, and asks for help once.
-func (d *decision) bakeTroubles(e Probed, v verdict) {
+// bakeTroubles records what a look found beside the decision, and asks for help once. It
+// reports whether there is a rollback target that is well.
+func (d *decision) bakeTroubles(e Probed, v verdict) (backIsWell bool) {
 	t := troubles{d: d}
 	switch {
 	case v.broken:
@@ -131,10 +134,13 @@ func (d *decision) bakeTroubles(e Probed, v verdict) {
 		t.add(reason.BakeUnknown, about{Detail: e.Detail})
 	}
 	if d.s.Release.From != "" {
-		t.add(d.targetProblem(e))
+		why, a := d.targetProblem(e)
+		t.add(why, a)
+		backIsWell = why == ""
 	}
 	t.warn(e.Warnings)
 	d.troubled(t)
+	return backIsWell
 }
 
 // troubles are what one look found wrong. An operator is asked for the first of them.

@@ -1,6 +1,7 @@
 package release
 
 import (
+	"slices"
 	"time"
 
 	"bluegreen/internal/release/reason"
@@ -73,7 +74,7 @@ func (d *decision) watch(c Color, back Target) {
 	if c == s.Serving.Color {
 		image = s.Serving.Image
 	}
-	if _, bad := s.quarantined(back.Image.Digest); bad {
+	if _, bad := s.quarantined(back.Image.Digest); bad || !s.trusts(back) {
 		back = Target{}
 	}
 	s.Releases++
@@ -82,6 +83,13 @@ func (d *decision) watch(c Color, back Target) {
 	s.color(c).Retired = false
 	d.beginBake()
 	d.report(ReleaseStarted, reason.MovedOutside, about{Color: c, Image: image, To: back.Color, At: s.Release.Progress.BakeUntil})
+}
+
+// trusts reports whether traffic may return to a target by itself: it passed its checks or a
+// bake, or was live when the app was taken over.
+func (s State) trusts(t Target) bool {
+	live := t.Color == s.Serving.Color && (s.Serving.Baked || s.Serving.Release == 0)
+	return live || s.Color(t.Color).Passed() || slices.ContainsFunc(s.Good, t.Image.Same)
 }
 
 // fought notes an outside change of the gateway, and reports whether there are so many that

@@ -363,7 +363,7 @@ func (d *decision) overdue() {
 	r := &d.s.Release
 	detail := r.Progress.Detail
 	switch {
-	case r.Phase == Deploying && d.now.Sub(r.Progress.ReadySince) >= d.p.RolloutTimeout:
+	case r.Phase == Deploying && d.now.Sub(r.Progress.ReadySince) >= d.rolloutTime():
 		d.fail(reason.RolloutTimedOut, about{Span: d.p.RolloutTimeout, Detail: detail})
 	case r.Phase == Verifying && d.now.Sub(r.Since) >= d.p.VerifyTimeout:
 		d.fail(reason.ChecksTimedOut, about{Span: d.p.VerifyTimeout, Detail: detail})
@@ -372,6 +372,15 @@ func (d *decision) overdue() {
 	case r.Phase == Switching && d.now.Sub(r.Since) >= d.p.SwitchTimeout:
 		d.turnBack(Failed, reason.SwitchTimedOut, about{Span: d.p.SwitchTimeout, Detail: detail})
 	}
+}
+
+// rolloutTime is how long a rollout may go without progress; longer before its order, which
+// may wait for users to be seen elsewhere.
+func (d *decision) rolloutTime() time.Duration {
+	if r := d.s.Release; d.s.Color(r.To).Ordered.Release != r.ID {
+		return d.p.RolloutTimeout + UnseenFor
+	}
+	return d.p.RolloutTimeout
 }
 
 func (d *decision) checks(e ChecksObserved) {

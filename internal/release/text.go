@@ -56,6 +56,7 @@ var sentences = map[reason.Reason]string{
 	reason.TooFewReady:       "too few pods are ready to carry the traffic{tail}",
 	reason.BadAtOnce:         "the public address fails since traffic moved{tail}",
 	reason.BakeUnknown:       "release {present} cannot be judged, and its bake goes on until it can{tail}",
+	reason.NeitherWell:       "its bake does not come to an end, the rollback target is not well either, and {image} waits{tail}",
 	reason.BakeEndedOfOther:  "{color} runs {image}, which was put there outside bluegreen, and its bake ended",
 	reason.ChecksBroken:      "the checks of the public address failed before traffic moved too, and are not held against release {present}{tail}",
 	reason.AnotherChange:     "{detail}; the switch is begun again",

@@ -117,12 +117,14 @@ func (a *app) setBehaviour() {
 func (a *app) healthy(i release.Image) bool {
 	for n := range images {
 		if image(n, false, time.Time{}).Digest == i.Digest {
-			b := a.behave[n]
-			return b == fake.Behaviour{Ready: b.Ready}
+			return a.well(a.behave[n])
 		}
 	}
 	return false
 }
+
+// well reports whether pods that behave so become ready, stay so and answer.
+func (a *app) well(b fake.Behaviour) bool { return b == fake.Behaviour{Ready: b.Ready} }
 
 // claimLasts is how old any observation of a worker may be when it acts on it.
 const claimLasts = 90 * time.Second
@@ -149,7 +151,7 @@ func (a *app) rivalUnseen() bool { return a.recently(a.rival, a.sim.lookAge()) }
 // editedLately reports whether a color was changed outside bluegreen since a worker may
 // have looked at it.
 func (a *app) editedLately(c release.Color) bool {
-	return a.recently(a.edited[c], claimLasts) || !a.edited[c].IsZero() && a.away[c]
+	return a.recently(a.edited[c], a.sim.lookAge()) || !a.edited[c].IsZero() && a.away[c]
 }
 
 func (a *app) peek() engine.Snapshot {

@@ -137,6 +137,24 @@ var mutants = []mutant{
 		`s.color(r.To).Checked, s.color(t.Color).Retired, s.Drift = Checked{}, false, Drift{}`, `s.color(r.To).Checked, s.Drift = Checked{}, Drift{}`)},
 	{"a switch by DNS is done before old answers have run out", change("fake", "Profile.Poll",
 		`!f.Seen.IsZero() && !p.now().Before(f.Seen.Add(p.ttl))`, `!f.Seen.IsZero()`)},
+	{"give a return up while the API of its target is away", change("engine", "worker.targetUnseen",
+		`herr != nil || health.Unknown || !health.Healthy || w.failures == 0 || w.target.changed`, `herr != nil || health.Unknown || err != nil`)},
+	{"hold a return up by a problem of the configuration", change("engine", "waitsForPreflight", `return false`, `return true`)},
+	{"switch to a color that is ready in part", change("engine", "worker.notReady",
+		`case !w.app.Policy.Capacity.AtSwitch(o.Ready, needed):`, `case false:`)},
+	{"return to a target that carries less", change("engine", "worker.carries",
+		`case o.Ready >= needed || capacity.AsLive(o.Ready, needed):`, `case o.Ready > 0:`)},
+	{"count what could not be seen as good", change("release", "decision.judge",
+		`known && !v.short && (e.Checks == Passed || e.Checks == "")`, `(known || !v.short) && (e.Checks == Passed || e.Checks == "")`)},
+	{"report nothing of a rollback target that changed", change("release", "troubles.add",
+		`why != ""`, `why != "" && why != reason.TargetChanged`)},
+	{"take facts off the outbox that were not published", change("engine", "Engine.notify", `
+		if err := e.Notifier.Notify(ctx, app, facts); err != nil {
+			e.Log.Warn("events not published, they stay in the outbox", "app", app, "count", len(facts), "error", err)
+			return
+		}`, `_ = e.Notifier.Notify(ctx, app, facts)`)},
+	{"look for no missed push", change("engine", "Engine.missed",
+		`err != nil || len(images) == 0 || images[0].Digest == s.Newest.Digest`, `err != nil || len(images) < 2`)},
 	{"wait for room in a commit without committing", change("engine", "worker.work", `
 		if err := w.commit(ctx); err != nil {
 			return err
@@ -248,7 +266,7 @@ func (m mutant) catch(ctx context.Context, dir string) (string, error) {
 		within time.Duration // many times what it takes without a mutant
 		args   []string
 	}{
-		{20 * time.Second, []string{"-test.run=Stream|Thousand"}},
+		{20 * time.Second, []string{"-test.run=Stream|Thousand|TestStories"}},
 		{10 * time.Minute, []string{"-test.run=NoRun", "-seeds=15000"}},
 		{10 * time.Minute, []string{"-test.run=Crash", "-test.short"}},
 		{10 * time.Minute, []string{"-test.run=Crash/rollback_target"}},

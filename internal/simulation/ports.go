@@ -247,7 +247,7 @@ func (p workloads) Observe(ctx context.Context, c release.Color, i release.Image
 	look := func() error {
 		o, err = p.app.cluster.Observe(ctx, c, i, 0)
 		if err == nil {
-			ask(p.app, func(h onLook) error { h.looked(c, o.Ready); return nil })
+			ask(p.app, func(h onLook) error { h.looked(c, o.Ready, o.Replicas[0]); return nil })
 		}
 		return err
 	}
@@ -291,7 +291,7 @@ func (a *app) switching(by string, to release.Color, fence int64) {
 	a.sim.logf("%s: write to the gateway towards %s (%s, %d ready) by %s, fence %d", a.name, to, runs.Tag, ready, by, fence)
 	w := gatewayWrite{
 		by: by, fence: fence, to: to, image: runs, saved: s, forward: s.forward(to),
-		already: to == a.effective || to == a.gateway.Configured() && a.recently(a.rival, claimLasts),
+		already: to == a.effective || to == a.gateway.Configured() && a.rivalUnseen(),
 	}
 	ask(a, func(h onSwitch) error { return h.switching(w) })
 }

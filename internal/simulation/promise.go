@@ -37,7 +37,7 @@ type (
 	onProbeEnd interface{ probed(release.Verdict) }
 	// onLook is called after a color was looked at.
 	onLook interface {
-		looked(c release.Color, ready int32)
+		looked(c release.Color, ready, wanted int32)
 	}
 	// onNotify is called after facts were published.
 	onNotify interface{ notified([]release.Fact) }
@@ -87,7 +87,7 @@ func allPromises(a *app) []promise {
 		&usersReturn{app: a, early: true},
 		&bakeEvidence{app: a},
 		&bakeEvidence{app: a, inARow: true},
-		&seenInBake{app: a},
+		&seenInBake{app: a, full: map[release.Color]int32{}},
 		&helpOnce{app: a},
 		&targetTrue{app: a},
 		&decisionsRecorded{app: a},
@@ -97,6 +97,7 @@ func allPromises(a *app) []promise {
 		&driftTrue{app: a},
 		&recordAgrees{app: a},
 		&comesToRest{app: a},
+		&fixGoesLive{app: a},
 	}
 }
 

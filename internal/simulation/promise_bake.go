@@ -73,14 +73,18 @@ func (p *bakeEvidence) judge() error {
 // carrying its users.
 type seenInBake struct {
 	app   *app
+	full  map[release.Color]int32 // size when all pods were last seen ready
 	looks []observation
 }
 
 func (*seenInBake) Name() string { return "13 (live color is seen before its bake ends)" }
 
-func (p *seenInBake) looked(c release.Color, ready int32) {
+func (p *seenInBake) looked(c release.Color, ready, wanted int32) {
+	if ready == wanted && ready > 0 {
+		p.full[c] = ready
+	}
 	if s := p.app.saved; s.phase == release.Baking && c == s.to {
-		p.looks = append(p.looks, observation{at: p.app.sim.now, good: ready >= max(1, percent(livePercent, p.app.needs(c)))})
+		p.looks = append(p.looks, observation{at: p.app.sim.now, good: ready >= max(1, percent(livePercent, min(p.full[c], wanted)))})
 	}
 }
 

@@ -2,9 +2,14 @@ package simulation
 
 import (
 	"fmt"
+	"time"
 
 	"bluegreen/internal/release"
 )
+
+// returnsAnyway is how long a return may wait for its target to become as large as the color that
+// it leaves.
+const returnsAnyway = 2 * time.Minute
 
 // sizeFirst: traffic goes to a new version only where as many pods are ready as carry the
 // users now, and back only where not much fewer are, unless bluegreen cannot make them more.
@@ -13,23 +18,30 @@ type sizeFirst struct{ app *app }
 func (*sizeFirst) Name() string { return "11 (size before traffic)" }
 
 func (p *sizeFirst) switching(w gatewayWrite) error {
-	a := p.app
-	from := a.effective
-	if w.already || w.ordered() || from == "" || from == w.to || a.rivalUnseen() {
-		return nil
+	a, from := p.app, p.app.effective
+	if w.already || w.ordered() || from == "" || from == w.to || w.saved.from == "" || a.rivalUnseen() {
+		return nil // or nothing was let live: what the gateway happens to point at carries no users
 	}
-	needed, _ := a.looked(from)
-	if w.forward {
-		needed = percent(switchPercent, needed)
-	} else if a.cluster.Fails(from) || a.unchangeable(w.to) || a.lost[w.to] || !a.healthy(w.image) {
-		return nil // better than what they get, or all that it can be
-	} else {
-		needed = percent(livePercent, needed)
-	}
+	needed := p.needed(w, from)
 	if _, has := a.looked(w.to); has < needed {
 		return fmt.Errorf("traffic is sent to %s with %d ready pods, where %s carries the users with %d", w.to, has, from, needed)
 	}
 	return nil
+}
+
+// needed is how many pods must be ready before traffic leaves a color. A return needs none where
+// the target is all that it can be, and better than what users get.
+func (p *sizeFirst) needed(w gatewayWrite, from release.Color) int32 {
+	a := p.app
+	carried, _ := a.looked(from)
+	late := a.sim.now.Sub(w.saved.since) > returnsAnyway
+	switch {
+	case w.forward:
+		return percent(switchPercent, carried)
+	case a.cluster.Fails(from), a.unchangeable(w.to), a.lost[w.to], late, !a.healthy(w.image):
+		return 0
+	}
+	return percent(livePercent, carried)
 }
 
 // unchangeable reports whether bluegreen cannot make a color larger.

@@ -21,13 +21,9 @@ func (*targetTrue) Name() string { return "12 (rollback target is true)" }
 func (p *targetTrue) passed() error {
 	a, s := p.app, p.app.saved
 	t := s.previous
-	if t.Color == "" || t.Image.Digest == "" {
-		p.since = time.Time{}
-		return nil
-	}
-	runs, _ := a.cluster.Running(t.Color)
+	runs, differs := p.differs(t)
 	switch {
-	case runs.Digest == t.Image.Digest || a.away[t.Color] || !a.mayLook(s):
+	case !differs || a.away[t.Color] || !a.mayLook(s):
 		p.since, p.reported = time.Time{}, false
 		return nil
 	case p.since.IsZero() || t.Color != p.target.Color || t.Image != p.target.Image:
@@ -37,6 +33,17 @@ func (p *targetTrue) passed() error {
 		return fmt.Errorf("the record names %s as the rollback target with %s, where for %s something else runs: %s", t.Color, t.Image, age.Round(time.Second), runs)
 	}
 	return nil
+}
+
+// differs reports whether a target runs another image. A tag without a pod has no digest that
+// could be seen.
+func (p *targetTrue) differs(t release.Target) (release.Image, bool) {
+	if t.Color == "" || t.Image.Digest == "" {
+		return release.Image{}, false
+	}
+	runs, _ := p.app.cluster.Running(t.Color)
+	unknown := runs.Digest == "" && runs.Tag != ""
+	return runs, !unknown && runs.Digest != t.Image.Digest
 }
 
 // mayLook reports whether nothing keeps bluegreen from looking, or from saving what it sees.

@@ -3,6 +3,7 @@ package simulation
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"bluegreen/internal/release"
 )
@@ -66,19 +67,24 @@ type targetKept struct {
 	app    *app
 	target release.Color // "" when none is promised
 	left   release.Color // for which traffic left the target
+	since  time.Time
 }
 
 func (*targetKept) Name() string { return "2 (rollback target is kept)" }
 
-// baked reports whether all users have been on the new version for the time of the bake.
+// baked reports whether all users have been on the new version for the time of the bake, but
+// for another writer, who may have had them elsewhere between two looks.
 func (p *targetKept) baked() bool {
 	a := p.app
+	if a.rival.After(p.since) && a.gateway.Configured() == p.left {
+		return a.sim.now.Sub(p.since) >= a.shortestBake-a.sim.plan.Skew
+	}
 	return slices.Equal(a.reaches, []release.Color{p.left}) && a.sim.now.Sub(a.moved) >= a.shortestBake-a.sim.plan.Skew
 }
 
 func (p *targetKept) switching(w gatewayWrite) error {
 	if w.forward && w.saved.from != "" && p.app.effective == w.saved.from {
-		p.target, p.left = w.saved.from, w.to
+		p.target, p.left, p.since = w.saved.from, w.to, p.app.sim.now
 	}
 	if !w.forward && w.saved.live == w.to {
 		p.target = ""

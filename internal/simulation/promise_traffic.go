@@ -63,8 +63,11 @@ func (p *checkedFirst) committed(c commit) error {
 	}
 	live := c.after.live
 	for _, f := range c.facts {
-		if f.Reason == reason.LiveChanged {
+		switch {
+		case f.Reason == reason.LiveChanged:
 			p.checked[live] = c.after.runs(live).Digest
+		case f.Kind == release.ReleaseCompleted:
+			p.passed[f.Image.Digest] = true
 		}
 	}
 	if live != "" && adopted(c.before, c.after) {

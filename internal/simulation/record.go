@@ -33,6 +33,7 @@ type saved struct {
 	returnForced bool
 	ordered      bool // by an operator
 	routedAt     time.Time
+	since        time.Time // of the phase
 	ended        bool
 	target       release.Target // of a rollback
 	previous     release.Target // that a rollback is offered to
@@ -49,7 +50,7 @@ func read(r engine.Record) *saved {
 		paused: !s.Pause.IsZero(), held: !s.Hold.IsZero(), drift: !s.Drift.IsZero(), watched: s.Drift.Watched, trouble: !s.Trouble.IsZero(),
 		id: s.Release.ID, phase: s.Release.Phase, image: s.Release.Image, to: s.Release.To, from: s.Release.From,
 		forced: s.Release.Force, writes: s.Release.Progress.Writes, returnForced: s.Release.Progress.Forced, ordered: s.Release.By != "",
-		routedAt: routedAt(s), ended: s.Release.Phase.Ended(), probedAt: s.Release.Progress.ProbedAt, bakeUntil: s.Release.Progress.BakeUntil,
+		routedAt: routedAt(s), since: s.Release.Since, ended: s.Release.Phase.Ended(), probedAt: s.Release.Progress.ProbedAt, bakeUntil: s.Release.Progress.BakeUntil,
 	}
 }
 

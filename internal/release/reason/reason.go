@@ -52,6 +52,7 @@ const (
 	TooFewReady       Reason = "too-few-ready"
 	BadAtOnce         Reason = "bad-at-once"
 	BakeUnknown       Reason = "bake-unknown"
+	NeitherWell       Reason = "neither-color-well"
 	BakeEndedOfOther  Reason = "bake-ended-of-another-image"
 	ChecksBroken      Reason = "checks-broken"
 	AnotherChange     Reason = "another-change-won"
