@@ -215,12 +215,17 @@ func (d *decision) looked(e Looked) {
 	}
 }
 
+// seenBoth records what both colors were seen to run. A color that users have left does not
+// change what served there.
 func (d *decision) seenBoth(e Looked) {
-	if e.Blue != nil {
-		d.seen(ColorSeen{Color: Blue, Seen: *e.Blue})
-	}
-	if e.Green != nil {
-		d.seen(ColorSeen{Color: Green, Seen: *e.Green})
+	for _, c := range []Color{Blue, Green} {
+		switch o := map[Color]*Observed{Blue: e.Blue, Green: e.Green}[c]; {
+		case o == nil:
+		case e.Live == c:
+			d.seen(ColorSeen{Color: c, Seen: *o})
+		default:
+			d.observe(c, *o)
+		}
 	}
 }
 

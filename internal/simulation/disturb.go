@@ -159,7 +159,7 @@ func (a *app) lose(c release.Color, share float64) {
 }
 
 func (a *app) delete(c release.Color, gone bool) {
-	a.gone[c] = gone
+	a.gone[c], a.edited[c] = gone, a.sim.now
 	a.cluster.Gone(c, gone)
 }
 
