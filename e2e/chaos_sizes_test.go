@@ -21,7 +21,8 @@ type sizes struct {
 }
 
 type change struct {
-	at   time.Time
+	at   time.Time // of the API server
+	seen time.Time
 	what string
 }
 
@@ -49,7 +50,7 @@ func (s *sizes) updated(c *testbed.Cluster, was, is *appsv1.Deployment) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := place{c, is.Namespace, is.Name}.String()
-	s.changes[p] = append(s.changes[p], change{written(is), fmt.Sprintf("%d × %s became %d × %s", *was.Spec.Replicas, before, *is.Spec.Replicas, after)})
+	s.changes[p] = append(s.changes[p], change{written(is), time.Now(), fmt.Sprintf("%d × %s became %d × %s", *was.Spec.Replicas, before, *is.Spec.Replicas, after)})
 }
 
 // written is the time of the last write of the spec by any field manager, in whole seconds.
