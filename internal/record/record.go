@@ -53,6 +53,7 @@ type app struct {
 	Drift       drift                `json:"drift,omitzero"`
 	Trouble     note                 `json:"trouble,omitzero"`
 	Alarmed     string               `json:"alarmed,omitempty"`
+	Missing     []image              `json:"missing,omitempty"`
 	Overtaken   int                  `json:"overtaken,omitempty"`
 	Facts       int                  `json:"facts,omitempty"`
 	Ran         map[string]time.Time `json:"ran,omitempty"`
@@ -178,7 +179,7 @@ func Encode(r engine.Record) ([]byte, error) {
 			Good: each(s.Good, fromImage), Waiting: image(s.Waiting), Newest: image(s.Newest),
 			Quarantined: each(s.Quarantined, fromQuarantine),
 			Hold:        note(s.Hold), Pause: note(s.Pause), Drift: drift{string(s.Drift.Live), s.Drift.Detail, s.Drift.Since, s.Drift.Back},
-			Trouble: note(s.Trouble), Alarmed: string(s.Alarmed), Overtaken: s.SupersededInARow, Facts: s.Facts, Ran: r.Ran,
+			Trouble: note(s.Trouble), Alarmed: string(s.Alarmed), Missing: each(s.Missing, fromImage), Overtaken: s.SupersededInARow, Facts: s.Facts, Ran: r.Ran,
 		},
 	}
 	data, err := json.Marshal(to)
@@ -209,7 +210,7 @@ func Decode(data []byte) (engine.Record, error) {
 		App: a.Name, Known: a.Known, Serving: a.Serving.core(), Blue: a.Blue.core(), Green: a.Green.core(),
 		Release: a.Release.core(), Releases: a.Releases, Good: each(a.Good, image.core), Waiting: a.Waiting.core(), Newest: a.Newest.core(),
 		Quarantined: each(a.Quarantined, quarantine.core), Hold: release.Note(a.Hold), Pause: release.Note(a.Pause),
-		Drift: release.Drift{Live: release.Color(a.Drift.Live), Detail: a.Drift.Detail, Since: a.Drift.Since, Back: a.Drift.Back}, Trouble: release.Note(a.Trouble), Alarmed: reason.Reason(a.Alarmed), SupersededInARow: a.Overtaken, Facts: a.Facts,
+		Drift: release.Drift{Live: release.Color(a.Drift.Live), Detail: a.Drift.Detail, Since: a.Drift.Since, Back: a.Drift.Back}, Trouble: release.Note(a.Trouble), Alarmed: reason.Reason(a.Alarmed), Missing: each(a.Missing, image.core), SupersededInARow: a.Overtaken, Facts: a.Facts,
 	}
 	return r, nil
 }
