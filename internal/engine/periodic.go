@@ -21,22 +21,25 @@ type task struct {
 	when  func(release.State) bool // nil: always
 	soon  func(release.State) bool // at every tick; nil: never
 	// beside is work that needs no claim on the app: an alert does not wait for a registry
-	// or a table that is slow. Nil: a worker looks at the app.
-	beside func(context.Context, *Engine, *App, release.State) error
+	// or a table that is slow. A worker gives what it saw to the core. Nil: a worker looks at
+	// the app.
+	beside func(context.Context, *Engine, *App, release.State) ([]release.Event, error)
+	seen   []release.Event // by this run of beside
 }
 
 var periodicTasks = []task{
 	{name: "look", every: 5 * time.Minute, when: atRest, soon: drifted},
 	{name: "list-registry", every: 10 * time.Minute, beside: listRegistry},
+	{name: "ask-for-images", every: 6 * time.Hour, beside: askForImages},
 	{name: "sweep", every: 24 * time.Hour, beside: sweep},
 }
 
-func listRegistry(ctx context.Context, e *Engine, app *App, s release.State) error {
-	return wrap(e.missed(ctx, app, s), "look for missed pushes")
+func listRegistry(ctx context.Context, e *Engine, app *App, s release.State) ([]release.Event, error) {
+	return nil, wrap(e.missed(ctx, app, s), "look for missed pushes")
 }
 
-func sweep(ctx context.Context, e *Engine, app *App, _ release.State) error {
-	return wrap(e.Store.Sweep(ctx, app.Name, e.Now().Add(-retention)), "delete old rows")
+func sweep(ctx context.Context, e *Engine, app *App, _ release.State) ([]release.Event, error) {
+	return nil, wrap(e.Store.Sweep(ctx, app.Name, e.Now().Add(-retention)), "delete old rows")
 }
 
 // atRest reports whether no worker looks at the gateway for a release.
@@ -73,7 +76,7 @@ func (w *worker) runTask(ctx context.Context, t task) stepResult {
 	}
 	w.record.Ran[t.name], w.dirty = last, true
 	if t.beside != nil {
-		return stepResult{}
+		return stepResult{Seen: t.seen}
 	}
 	return w.look(ctx)
 }

@@ -57,11 +57,13 @@ func (e *Engine) TickApp(ctx context.Context, name string) error {
 	if len(d.tasks) == 0 {
 		return err
 	}
-	for _, t := range d.tasks {
+	for n := range d.tasks {
+		t := &d.tasks[n]
 		if t.beside == nil {
 			continue
 		}
-		if err := t.beside(ctx, e, e.apps[name], d.state); err != nil {
+		var err error
+		if t.seen, err = t.beside(ctx, e, e.apps[name], d.state); err != nil {
 			e.Log.Warn("a periodic task failed", "app", name, "task", t.name, "error", err)
 		}
 	}

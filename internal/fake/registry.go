@@ -50,6 +50,13 @@ func (r *Registry) Push(i release.Image) {
 	}
 }
 
+// Remove deletes all images of a digest, as a retention policy does.
+func (r *Registry) Remove(digest string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pushed = slices.DeleteFunc(r.pushed, func(p push) bool { return p.image.Digest == digest })
+}
+
 // SetFault sets how all calls are answered from now on.
 func (r *Registry) SetFault(f RegistryFault) {
 	r.mu.Lock()

@@ -54,6 +54,7 @@ type app struct {
 	Trouble     note                 `json:"trouble,omitzero"`
 	Alarmed     string               `json:"alarmed,omitempty"`
 	Fought      []time.Time          `json:"fought,omitempty"`
+	Missing     []image              `json:"missing,omitempty"`
 	Overtaken   int                  `json:"overtaken,omitempty"`
 	Facts       int                  `json:"facts,omitempty"`
 	Ran         map[string]time.Time `json:"ran,omitempty"`
@@ -181,7 +182,7 @@ func Encode(r engine.Record) ([]byte, error) {
 			Good: each(s.Good, fromImage), Waiting: image(s.Waiting), Newest: image(s.Newest),
 			Quarantined: each(s.Quarantined, fromQuarantine),
 			Hold:        note(s.Hold), Pause: note(s.Pause), Drift: drift{string(s.Drift.From), string(s.Drift.Live), s.Drift.Detail, s.Drift.Since, s.Drift.Back, s.Drift.Watched},
-			Trouble: note(s.Trouble), Alarmed: string(s.Alarmed), Fought: s.Fought, Overtaken: s.SupersededInARow, Facts: s.Facts, Ran: r.Ran,
+			Trouble: note(s.Trouble), Alarmed: string(s.Alarmed), Fought: s.Fought, Missing: each(s.Missing, fromImage), Overtaken: s.SupersededInARow, Facts: s.Facts, Ran: r.Ran,
 		},
 	}
 	data, err := json.Marshal(to)
@@ -212,7 +213,7 @@ func Decode(data []byte) (engine.Record, error) {
 		App: a.Name, Known: a.Known, Serving: a.Serving.core(), Blue: a.Blue.core(), Green: a.Green.core(),
 		Release: a.Release.core(), Releases: a.Releases, Good: each(a.Good, image.core), Waiting: a.Waiting.core(), Newest: a.Newest.core(),
 		Quarantined: each(a.Quarantined, quarantine.core), Hold: release.Note(a.Hold), Pause: release.Note(a.Pause),
-		Drift: release.Drift{From: release.Color(a.Drift.From), Live: release.Color(a.Drift.Live), Detail: a.Drift.Detail, Since: a.Drift.Since, Back: a.Drift.Back, Watched: a.Drift.Watched}, Trouble: release.Note(a.Trouble), Alarmed: reason.Reason(a.Alarmed), Fought: a.Fought, SupersededInARow: a.Overtaken, Facts: a.Facts,
+		Drift: release.Drift{From: release.Color(a.Drift.From), Live: release.Color(a.Drift.Live), Detail: a.Drift.Detail, Since: a.Drift.Since, Back: a.Drift.Back, Watched: a.Drift.Watched}, Trouble: release.Note(a.Trouble), Alarmed: reason.Reason(a.Alarmed), Fought: a.Fought, Missing: each(a.Missing, image.core), SupersededInARow: a.Overtaken, Facts: a.Facts,
 	}
 	return guessed(r), nil
 }

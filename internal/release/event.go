@@ -158,6 +158,10 @@ type Probed struct {
 // Retired says that the idle color has been scaled down.
 type Retired struct{ Color Color }
 
+// RegistryAsked says which of the images that State.Needs names the registry lacks and has.
+// Of one that is in neither list it is not known.
+type RegistryAsked struct{ Lacks, Has []Image }
+
 // StepFailed says that a step failed for a reason that may pass.
 type StepFailed struct{ Detail string }
 
@@ -176,6 +180,7 @@ func (RouteObserved) event()   {}
 func (TargetObserved) event()  {}
 func (Probed) event()          {}
 func (Retired) event()         {}
+func (RegistryAsked) event()   {}
 func (StepFailed) event()      {}
 func (Ticked) event()          {}
 

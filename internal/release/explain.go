@@ -16,7 +16,7 @@ func Explain(s State, p Policy, now time.Time) string {
 	if !s.Trouble.IsZero() && s.Release.Progress.Detail != s.Trouble.Why {
 		text += "; trouble since " + clock(s.Trouble.Since) + ": " + s.Trouble.Why
 	}
-	return plain(text)
+	return plain(text + s.missing())
 }
 
 func (s State) explain(p Policy) string {

@@ -55,10 +55,13 @@ func Next(s State, e Event, p Policy, now time.Time) (State, []Fact) {
 		d.probed(e)
 	case Retired:
 		d.retired(e)
+	case RegistryAsked:
+		d.registryAsked(e)
 	case StepFailed:
 		d.stepFailed(e.Detail)
 	}
 	d.settle()
+	d.forget()
 	if d.s.Trouble.IsZero() {
 		d.s.Alarmed = ""
 	}

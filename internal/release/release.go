@@ -132,6 +132,8 @@ type State struct {
 	// again; Alarmed is the reason for which an operator was asked to look meanwhile.
 	Trouble Note
 	Alarmed reason.Reason
+	// Missing are the images of Needs that the registry was last seen not to have.
+	Missing []Image
 	// SupersededInARow counts releases; see mostSuperseded.
 	SupersededInARow int
 	// Facts numbers the facts so far, so that each has an identity.

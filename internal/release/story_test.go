@@ -222,6 +222,14 @@ func (s *story) event(verb string, args []string, opts map[string]string) (relea
 		return release.ColorSeen{Color: release.Color(args[0]), Seen: o}, err
 	case "retired":
 		return release.Retired{Color: s.state.Idle(s.policy.First)}, nil
+	case "registry":
+		e := release.RegistryAsked{}
+		for name, list := range map[string]*[]release.Image{"lacks": &e.Lacks, "has": &e.Has} {
+			for _, tag := range strings.FieldsFunc(opts[name], func(r rune) bool { return r == ',' }) {
+				*list = append(*list, image(tag, time.Time{}))
+			}
+		}
+		return e, nil
 	case "failed":
 		return release.StepFailed{Detail: strings.Join(args, " ")}, nil
 	}

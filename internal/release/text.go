@@ -118,6 +118,8 @@ var sentences = map[reason.Reason]string{
 	reason.LiveMissing:     "the live color {color}, which served with {image}, is gone: make its Deployment again, or roll back",
 	reason.GatewayWarns:    "{detail}",
 	reason.GatewayUnderway: "the gateway still carries out a change, and users may meet what was there before{tail}",
+	reason.ImageMissing:    "the registry does not have {image}, which is {detail}: pods that start on another node cannot pull it; push it again, or release another image",
+	reason.ImageBack:       "the registry has {image} again, which is {detail}",
 	reason.LiveChanged:     "{color} is live and runs {image}, not {other} as recorded: it was changed outside bluegreen{changedby}; recorded as it is, nothing is deployed there",
 }
 

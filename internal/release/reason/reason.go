@@ -118,6 +118,8 @@ const (
 	GatewayWarns    Reason = "gateway-warns"
 	GatewayUnderway Reason = "gateway-underway"
 	LiveChanged     Reason = "live-color-changed"
+	ImageMissing    Reason = "image-missing"
+	ImageBack       Reason = "image-back"
 
 	// What happened to an entry of the inbox that the core did not decide.
 	Noted      Reason = "noted"
