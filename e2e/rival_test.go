@@ -112,7 +112,7 @@ func (w *env) ticking() {
 // other, and all at once at the end, which it says to have come at once.
 var rivalModes = map[string]func(*arm.Behaviour){
 	"in two parts":       func(b *arm.Behaviour) { b.Domains = 2 },
-	"answered to have ended": func(b *arm.Behaviour) { b.EarlySucceeded = true },
+	"with an end that comes later": func(b *arm.Behaviour) { b.EarlySucceeded = true },
 }
 
 func TestNothingIsDeployedWhereARivalsAcceptedWriteStillLeavesUsers(t *testing.T) {
