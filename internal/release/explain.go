@@ -40,7 +40,7 @@ func (s State) explain(p Policy) string {
 	case Switching:
 		return fmt.Sprintf("Switching traffic from %s to %s with %s since %s, until %s at the latest%s; next comes the bake of %s%s", orNothing(r.From), r.To, r.Image, since, clock(r.Since.Add(p.SwitchTimeout)), detail, span(p.Bake), s.held())
 	case Baking:
-		return fmt.Sprintf("Live on %s with %s since %s, baking until %s%s%s%s", r.To, r.Image, clock(s.Serving.Since), clock(s.bakeUntil(p)), s.returnsTo(), detail, s.held())
+		return fmt.Sprintf("Live on %s with %s since %s, baking until %s%s%s%s", r.To, s.Serving.Image, clock(s.Serving.Since), clock(s.bakeUntil(p)), s.returnsTo(), detail, s.held())
 	case Returning:
 		return fmt.Sprintf("Returning traffic from %s to %s since %s: %s%s; %s%s", r.To, r.From, since, r.Cause, detail, r.afterReturn(), s.held())
 	}

@@ -265,7 +265,7 @@ func (s *story) probe(checks string, opts map[string]string, detail string) (rel
 			if o, err = parseObserved(text); err != nil {
 				return nil, err
 			}
-			if o.Image.IsZero() {
+			if o.Image.IsZero() && !strings.HasPrefix(text, "nothing") {
 				o.Image = at.runs
 			}
 		}
@@ -278,7 +278,7 @@ func (s *story) probe(checks string, opts map[string]string, detail string) (rel
 // the middle may be left out.
 func parseObserved(text string) (o release.Observed, err error) {
 	parts := append(strings.Split(text, ":"), "", "")
-	if parts[0] != "" {
+	if parts[0] != "" && parts[0] != "nothing" {
 		o.Image = image(parts[0], time.Time{})
 	}
 	var wanted int32

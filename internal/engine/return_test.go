@@ -1,0 +1,95 @@
+package engine_test
+
+import (
+	"testing"
+	"time"
+
+	"bluegreen/internal/fake"
+	"bluegreen/internal/release"
+)
+
+// returns is an app whose release is live on green, with three pods on each color.
+func returns(t *testing.T) *env {
+	w := newEnv(t, nil)
+	w.push("2.0")
+	w.reach(release.Baking)
+	return w
+}
+
+// back checks that users are on an image within a time.
+func (w *env) back(tag string, within time.Duration) {
+	w.t.Helper()
+	began := w.clock
+	if !w.until(began.Add(within), func() bool { return w.state().Release.Phase == release.RolledBack }) {
+		w.t.Fatalf("not back within %s: %s", within, w.sentence())
+	}
+	w.users(tag)
+}
+
+func TestOnePodOfTheTargetThatIsNotReadyKeepsNobodyOnABadVersion(t *testing.T) {
+	w := returns(t)
+	w.cluster.Behave("1.0", fake.Behaviour{Ready: 5 * time.Second, Share: 0.7})
+	w.alert("a1")
+	w.back("1.0", 4*time.Minute)
+}
+
+func TestATargetThatWasChangedIsBroughtBackToItsImage(t *testing.T) {
+	w := returns(t)
+	w.cluster.Edit(release.Blue, img("9.9", time.Time{}))
+	w.alert("a1")
+	w.back("1.0", 2*time.Minute)
+}
+
+func TestAnotherGoodImageTakesThePlaceOfATargetThatIsGoneFromTheRegistry(t *testing.T) {
+	w := newEnv(t, nil)
+	for _, tag := range []string{"2.0", "3.0"} {
+		w.push(tag)
+		w.reach(release.Baking)
+		w.reach(release.Completed)
+	}
+	w.run(time.Hour) // green, with 2.0, is scaled down
+	w.cluster.Behave("2.0", fake.Behaviour{Never: "manifest unknown", Status: release.PullFailing})
+	w.push("4.0") // goes to green
+	w.reach(release.Baking)
+	w.cluster.Behave("3.0", fake.Behaviour{Never: "manifest unknown", Status: release.PullFailing})
+	w.cluster.Behave("2.0", fake.Behaviour{Ready: 5 * time.Second})
+	w.alert("a1")
+	w.back("2.0", 10*time.Minute)
+}
+
+func TestNothingIsWrittenIntoAClusterForARollbackToAColorThatIsWell(t *testing.T) {
+	w := returns(t)
+	w.cluster.Deny(release.Blue, true)
+	w.cluster.Deny(release.Green, true)
+	w.alert("a1")
+	w.back("1.0", time.Minute)
+}
+
+func TestARetiredColorComesBackWithTheSizeThatTheLiveColorHad(t *testing.T) {
+	w := newEnv(t, nil)
+	w.run(2 * time.Minute)
+	w.cluster.Seed(release.Blue, img("1.0", time.Time{}), 20) // it grows after it was taken over
+	w.push("2.0")
+	w.reach(release.Completed)
+	w.run(time.Hour)
+	if n := w.cluster.Wanted(release.Blue); n != 0 {
+		t.Fatalf("blue was not scaled down, it has %d", n)
+	}
+	w.alert("a1")
+	w.back("1.0", 2*time.Minute)
+	if n := w.cluster.Wanted(release.Blue); n != 20 {
+		t.Errorf("blue took the traffic with %d pods, it had 20", n)
+	}
+}
+
+func TestAReleaseNeedsNothingOfALiveColorWhoseClusterIsAway(t *testing.T) {
+	w := newEnv(t, nil)
+	w.run(6 * time.Minute)
+	w.cluster.ColorAway(release.Blue, true)
+	w.push("2.0")
+	w.until(w.clock.Add(10*time.Minute), func() bool { return w.gateway.Effective() == release.Green })
+	w.users("2.0")
+	if _, ready := w.cluster.Running(release.Green); ready != 3 {
+		t.Errorf("green has %d pods, blue was last seen with 3", ready)
+	}
+}
