@@ -68,7 +68,7 @@ func (w *worker) claim() {
 // together must not multiply.
 func acts(effect release.Effect) bool {
 	switch effect.(type) {
-	case release.Deploy, release.Route, release.PrepareTarget, release.Retire, release.Probe:
+	case release.Deploy, release.Route, release.PrepareTarget, release.Retire, release.FreeSize, release.Probe:
 		return true
 	}
 	return false

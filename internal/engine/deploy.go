@@ -33,7 +33,7 @@ func (w *worker) deploy(ctx context.Context, e release.Deploy) stepResult {
 			if why := w.usersElsewhere(ctx); why != "" {
 				return failed(errors.New(why))
 			}
-			return saw(looked, release.DeployCleared{Release: e.Release, Color: e.Color})
+			return saw(looked, release.DeployCleared{Release: e.Release, Color: e.Color, Holds: w.holds()})
 		}
 		size := w.sizeOf(ctx, e.Live, e.Size)
 		if err := w.order(ctx, Order{Color: e.Color, Image: e.Image, Size: size, Shrink: true}); err != nil {
@@ -50,9 +50,15 @@ func (w *worker) deploy(ctx context.Context, e release.Deploy) stepResult {
 		w.orders.forget() // it was changed outside bluegreen: order again, after a wait
 		o.Status, r.Wait = release.Progressing, w.Poll
 	}
-	r.Seen = append(r.Seen, release.RolloutObserved{
+	seen := release.RolloutObserved{
 		Release: e.Release, Color: e.Color, Status: o.Status, Seen: *observed(o), Detail: o.Detail,
-	})
+	}
+	if o.Status == release.Complete {
+		if seen.Held, seen.Unheld, err = w.holdSize(ctx, e.Color); err != nil {
+			return failed(err)
+		}
+	}
+	r.Seen = append(r.Seen, seen)
 	return r
 }
 

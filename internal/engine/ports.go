@@ -227,9 +227,10 @@ type Order struct {
 type Autoscaled interface {
 	// HoldSize raises the minimum of each autoscaler of the color to the size that its
 	// Deployment has now, at most the maximum, and notes what it was. Repeating it keeps that
-	// note and follows a larger size. It is not held when the color has no active autoscaler,
-	// when the right to change one is missing, or when another controller would put the
-	// minimum back; why says which, in words. Errors: ErrFenced, and what may pass.
+	// note and follows a larger size. It is not held when
+	// the right to change one is missing, or when another controller would put the minimum
+	// back; why says which, in words. Nor is it held when the color has no active autoscaler;
+	// why is then "". Errors: ErrFenced, and what may pass.
 	HoldSize(ctx context.Context, c release.Color, fence int64) (held bool, why string, err error)
 	// FreeSize puts back what HoldSize raised, unless it was changed outside bluegreen since.
 	// Nothing to put back is no error. Errors: ErrFenced, ErrDenied.

@@ -168,6 +168,9 @@ func (w *worker) notReady(ctx context.Context, e release.Route) (seen []release.
 		if err := w.order(ctx, Order{Color: e.To, Image: e.Image, Size: size}); err != nil {
 			return seen, "", err
 		}
+		if _, _, err := w.holdSize(ctx, e.To); err != nil {
+			return seen, "", err
+		}
 		return seen, fmt.Sprintf("%s is brought to the size of the live color (%d pods) first: %s", e.To, needed, o.Detail), nil
 	case !w.app.Policy.Capacity.AtSwitch(o.Ready, needed):
 		return seen, fmt.Sprintf("%s does not carry the traffic yet, it needs %d ready pods: %s", e.To, needed, o.Detail), nil

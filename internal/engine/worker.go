@@ -320,6 +320,8 @@ func (w *worker) step(ctx context.Context, effect release.Effect) stepResult {
 		return w.probe(ctx, effect)
 	case release.Retire:
 		return w.retire(ctx, effect)
+	case release.FreeSize:
+		return w.freeSize(ctx, effect)
 	}
 	return failed(fmt.Errorf("no step is known for the effect %T", effect))
 }

@@ -152,7 +152,7 @@ func (c *Cluster) observe(d *deployment, i release.Image) engine.Workload {
 // Deploy implements engine.Workloads.
 func (c *Cluster) Deploy(ctx context.Context, o engine.Order) error {
 	return c.locked("deploy", o.Color, func(d *deployment) error {
-		size := max(1, d.minimum, slices.Max(append([]int32{0}, o.Size...)))
+		size := max(1, d.floor(), slices.Max(append([]int32{0}, o.Size...)))
 		same := o.Image.Digest == "" || o.Image.Digest == d.image.Digest
 		if same && !o.Shrink && d.size() > size {
 			return c.change(o.Color, d, release.Image{}, d.size(), o.Fence) // it stays as it is
@@ -165,6 +165,43 @@ func (c *Cluster) Deploy(ctx context.Context, o engine.Order) error {
 func (c *Cluster) Scale(ctx context.Context, color release.Color, replicas int32, fence int64) error {
 	return c.locked("scale", color, func(d *deployment) error {
 		return c.change(color, d, release.Image{}, replicas, fence)
+	})
+}
+
+// HoldSize implements engine.Autoscaled.
+func (c *Cluster) HoldSize(ctx context.Context, color release.Color, fence int64) (held bool, why string, err error) {
+	err = c.locked("hold", color, func(d *deployment) error {
+		switch {
+		case d.minimum == 0 || d.size() == 0:
+			return nil
+		case d.denied:
+			why = "horizontalpodautoscalers/patch is missing"
+			return nil
+		case d.scaler > fence:
+			return engine.ErrFenced
+		}
+		held = true
+		if least := max(d.floor(), d.size()); least != d.minimum {
+			d.before, d.minimum, d.scaler = d.floor(), least, fence
+		}
+		return nil
+	})
+	return held, why, err
+}
+
+// FreeSize implements engine.Autoscaled.
+func (c *Cluster) FreeSize(ctx context.Context, color release.Color, fence int64) error {
+	return c.locked("free", color, func(d *deployment) error {
+		switch {
+		case d.before == 0:
+			return nil
+		case d.scaler > fence:
+			return engine.ErrFenced
+		case d.denied:
+			return fmt.Errorf("horizontalpodautoscalers/patch is missing: %w", engine.ErrDenied)
+		}
+		d.minimum, d.before, d.scaler = d.before, 0, fence
+		return nil
 	})
 }
 

@@ -32,6 +32,8 @@ type deployment struct {
 	pods      []pod
 	asked     int32 // the size that bluegreen last asked for
 	minimum   int32 // of its autoscaler; 0 without one
+	before    int32 // what the minimum was, while it is raised
+	scaler    int64 // the fence of its autoscaler
 	fence     int64
 	lost      float64 // share of the pods whose nodes are gone
 	gone      bool
@@ -69,6 +71,14 @@ func (d *deployment) running() release.Image {
 	}
 	i.Digest = d.pods[0].digest
 	return i
+}
+
+// floor is the minimum that the autoscaler has of its own.
+func (d *deployment) floor() int32 {
+	if d.before > 0 {
+		return d.before
+	}
+	return d.minimum
 }
 
 // part is a share of the pods, rounded down.

@@ -84,12 +84,18 @@ func (c *Cluster) Tag(tag, digest string) {
 	c.tags[tag] = digest
 }
 
-// Autoscale gives a color an autoscaler with a minimum; 0 takes it away.
+// Autoscale gives a color an autoscaler with a minimum, or changes that; 0 takes it away.
 func (c *Cluster) Autoscale(color release.Color, minimum int32) {
 	c.disturb(color, func(d *deployment) {
-		d.minimum = minimum
+		d.minimum, d.before = minimum, 0
 		c.scaleTo(d, d.size())
 	})
+}
+
+// Minimum returns the minimum of a color's autoscaler, and whether HoldSize has raised it.
+func (c *Cluster) Minimum(color release.Color) (minimum int32, raised bool) {
+	c.disturb(color, func(d *deployment) { minimum, raised = d.minimum, d.before > 0 })
+	return minimum, raised
 }
 
 // Resize is what an autoscaler does: it changes the size of a color, never below its minimum,

@@ -83,6 +83,7 @@ type color struct {
 	Observed observed `json:"observed,omitzero"`
 	Checked  checked  `json:"checked,omitzero"`
 	Retired  bool     `json:"retired,omitempty"`
+	Held     bool     `json:"held,omitempty"`
 }
 
 type ordered struct {
@@ -265,7 +266,7 @@ func fromColor(c release.ColorState) color {
 	return color{
 		ordered{image(c.Ordered.Image), c.Ordered.Release, c.Ordered.At},
 		observed{image(c.Observed.Image), c.Observed.Replicas, c.Observed.Ready, c.Observed.By, c.Observed.Needed, c.Observed.At},
-		checked{image(c.Checked.Image), c.Checked.At}, c.Retired,
+		checked{image(c.Checked.Image), c.Checked.At}, c.Retired, c.Held,
 	}
 }
 
@@ -273,7 +274,7 @@ func (c color) core() release.ColorState {
 	return release.ColorState{
 		Ordered:  release.Ordered{Image: c.Ordered.Image.core(), Release: c.Ordered.Release, At: c.Ordered.At},
 		Observed: release.Observed{Image: c.Observed.Image.core(), Replicas: c.Observed.Replicas, Ready: c.Observed.Ready, By: c.Observed.By, Needed: c.Observed.Needed, At: c.Observed.At},
-		Checked:  release.Checked{Image: c.Checked.Image.core(), At: c.Checked.At}, Retired: c.Retired,
+		Checked:  release.Checked{Image: c.Checked.Image.core(), At: c.Checked.At}, Retired: c.Retired, Held: c.Held,
 	}
 }
 

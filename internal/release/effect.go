@@ -68,6 +68,9 @@ type Retire struct {
 	Replicas int32
 }
 
+// FreeSize is to put back what keeps autoscalers from shrinking a color.
+type FreeSize struct{ Color Color }
+
 func (Look) effect()          {}
 func (Deploy) effect()        {}
 func (Verify) effect()        {}
@@ -75,6 +78,7 @@ func (Route) effect()         {}
 func (PrepareTarget) effect() {}
 func (Probe) effect()         {}
 func (Retire) effect()        {}
+func (FreeSize) effect()      {}
 
 // NextEffect returns what is to be carried out now, or nil and the time at which there
 // will be something; the zero time when only an event can bring more.
@@ -107,7 +111,7 @@ func (s State) NextEffect(p Policy, now time.Time) (Effect, time.Time) {
 	case Returning:
 		return s.bringBack(now)
 	}
-	return s.retire(p, now)
+	return s.afterRelease(p, now)
 }
 
 // deniedEvery is how often the gateway is written to while only an operator can fix why it

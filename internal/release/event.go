@@ -61,9 +61,11 @@ type ColorSeen struct {
 
 // DeployCleared says that the gateway was read and sends no traffic to the color that a
 // release is to be deployed to. The first order to the color goes out after it is saved.
+// Holds is set where autoscalers can be kept from shrinking it.
 type DeployCleared struct {
 	Release int
 	Color   Color
+	Holds   bool
 }
 
 // Rollout is the state of a color's workload.
@@ -76,13 +78,16 @@ const (
 	Broken      Rollout = "broken" // waiting cannot fix it
 )
 
-// RolloutObserved says how far the rollout of a release is.
+// RolloutObserved says how far the rollout of a release is. With Complete, Held is set when
+// no autoscaler can make the color smaller, and Unheld is why one can; neither without one.
 type RolloutObserved struct {
 	Release int
 	Color   Color
 	Status  Rollout
 	Seen    Observed
 	Detail  string
+	Held    bool
+	Unheld  string
 }
 
 // Verdict is the outcome of a check, or of all checks, so far.
@@ -158,6 +163,13 @@ type Probed struct {
 // Retired says that the idle color has been scaled down.
 type Retired struct{ Color Color }
 
+// SizeFreed says that the size of a color is not held any more, or, with Denied, why it
+// cannot be freed.
+type SizeFreed struct {
+	Color  Color
+	Denied string
+}
+
 // RegistryAsked says which of the images that State.Needs names the registry lacks and has.
 // Of one that is in neither list it is not known.
 type RegistryAsked struct{ Lacks, Has []Image }
@@ -180,6 +192,7 @@ func (RouteObserved) event()   {}
 func (TargetObserved) event()  {}
 func (Probed) event()          {}
 func (Retired) event()         {}
+func (SizeFreed) event()       {}
 func (RegistryAsked) event()   {}
 func (StepFailed) event()      {}
 func (Ticked) event()          {}

@@ -55,6 +55,8 @@ func Next(s State, e Event, p Policy, now time.Time) (State, []Fact) {
 		d.probed(e)
 	case Retired:
 		d.retired(e)
+	case SizeFreed:
+		d.freed(e)
 	case RegistryAsked:
 		d.registryAsked(e)
 	case StepFailed:
@@ -278,7 +280,7 @@ func (d *decision) takeOver(e Looked) {
 			if n := total(found.Replicas); n > 0 && found.Ready >= n {
 				found.Needed = found.Replicas
 			}
-			*s.color(c) = ColorState{Observed: found}
+			*s.color(c) = ColorState{Observed: found, Held: s.Color(c).Held}
 		}
 	}
 	seen := s.Color(e.Live).Observed
@@ -330,6 +332,7 @@ func (d *decision) cleared(e DeployCleared) {
 	r.Progress.ReadySince = d.now
 	c.Observed.Needed = nil // it was that of another image
 	c.Ordered, c.Checked, c.Retired = Ordered{Image: r.Image, Release: r.ID, At: d.now}, Checked{}, false
+	c.Held = c.Held || e.Holds
 	if t := s.Serving.Previous; t.Color == r.To && !t.Image.Same(r.Image) {
 		s.Serving.Previous = Target{}
 	}
@@ -355,7 +358,7 @@ func (d *decision) rollout(e RolloutObserved) {
 	case e.Status == Complete && r.Image.Digest == "" && e.Seen.Image.Digest != "":
 		r.Image = d.s.named(e.Seen.Image) // what its tag means now is deployed by digest
 	case e.Status == Complete:
-		d.enter(Verifying, reason.RolledOut, about{Color: r.To, Image: r.Image, Count: int(e.Seen.Ready)})
+		d.enter(Verifying, reason.RolledOut, about{Color: r.To, Image: r.Image, Count: int(e.Seen.Ready), Then: d.holding(e)})
 	case e.Status == Broken:
 		d.fail(reason.RolloutFailed, about{Detail: e.Detail})
 	case !p.PullFailing.IsZero() && d.now.Sub(p.PullFailing) >= d.p.PullGrace:

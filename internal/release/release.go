@@ -176,6 +176,9 @@ type ColorState struct {
 	Checked  Checked
 	// Retired is set while the color is scaled down after its release.
 	Retired bool
+	// Held is set from the first order of a release on, where autoscalers of the color can be
+	// kept from shrinking it: what was raised for that is to be put back after the release.
+	Held bool
 }
 
 // Ordered is what bluegreen last asked of a color. It says nothing of what runs there.

@@ -195,6 +195,7 @@ func (s *story) event(verb string, args []string, opts map[string]string) (relea
 		return release.RolloutObserved{
 			Release: r.ID, Color: r.To, Status: release.Rollout(args[0]), Detail: strings.Join(args[2:], " "),
 			Seen: release.Observed{Image: r.Image, Replicas: []int32{3}, Ready: int32(n)},
+			Held: opts["held"] != "", Unheld: opts["unheld"],
 		}, err
 	case "checks":
 		seen := &release.Observed{Image: r.Image, Replicas: []int32{3}, Ready: 3}
@@ -203,7 +204,9 @@ func (s *story) event(verb string, args []string, opts map[string]string) (relea
 		}
 		return release.ChecksObserved{Release: r.ID, Color: r.To, Verdict: release.Verdict(args[0]), Seen: seen, Detail: rest}, nil
 	case "cleared":
-		return release.DeployCleared{Release: r.ID, Color: r.To}, nil
+		return release.DeployCleared{Release: r.ID, Color: r.To, Holds: opts["holds"] != ""}, nil
+	case "freed":
+		return release.SizeFreed{Color: release.Color(args[0]), Denied: opts["denied"]}, nil
 	case "route":
 		to := r.To
 		if r.Phase == release.Returning {

@@ -61,7 +61,8 @@ type app struct {
 	full       map[release.Color]int32 // its size when all of its pods were last ready
 	// What fails now of each color: its API, the right to change it, its Deployment, its nodes.
 	away, denied, gone, lost map[release.Color]bool
-	failing                  map[Kind]bool // what else fails now
+	failing                  map[Kind]bool          // what else fails now
+	unfreed                  map[release.Color]bool // whose autoscaler's minimum was denied to be put back
 }
 
 func (s *sim) newApp(n int) *app {
@@ -70,7 +71,7 @@ func (s *sim) newApp(n int) *app {
 		sim: s, n: n, name: fmt.Sprintf("app-%d", n), store: fake.NewStore(nil), accepted: map[string]bool{},
 		ready: map[release.Color]time.Time{}, edited: map[release.Color]time.Time{},
 		failing: map[Kind]bool{}, full: map[release.Color]int32{}, levels: map[release.Color]levels{}, away: map[release.Color]bool{}, denied: map[release.Color]bool{},
-		gone: map[release.Color]bool{}, lost: map[release.Color]bool{}, editedTo: map[release.Color]release.Image{}, unedited: map[release.Color]release.Image{},
+		unfreed: map[release.Color]bool{}, gone: map[release.Color]bool{}, lost: map[release.Color]bool{}, editedTo: map[release.Color]release.Image{}, unedited: map[release.Color]release.Image{},
 		effective: release.Blue, reaches: []release.Color{release.Blue},
 	}
 	a.gateway = fake.NewGateway(release.Blue, gatewayTakes, now, nil)

@@ -69,7 +69,9 @@ var disturbances = []disturbance{
 		kind: Autoscaled, draw: func(r *rand.Rand, i *Item) { i.N = 1 + r.IntN(7) },
 		says: func(i Item) string { return fmt.Sprintf("makes %s %d pods, at least 2", i.Color, i.N) },
 		begin: func(a *app, i Item) {
-			a.cluster.Autoscale(i.Color, 2)
+			if minimum, _ := a.cluster.Minimum(i.Color); minimum == 0 {
+				a.cluster.Autoscale(i.Color, 2)
+			}
 			a.cluster.Resize(i.Color, int32(i.N))
 		},
 	},

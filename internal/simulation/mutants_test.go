@@ -72,7 +72,7 @@ var mutants = []mutant{
 	{"send a wake-up for another worker's claim each time", change("engine", "Engine.comeBack",
 		`!before.Before(at)`, `!before.Before(at) && at.IsZero()`)},
 	{"probe before the claim is saved", change("engine", "acts",
-		`case release.Deploy, release.Route, release.PrepareTarget, release.Retire, release.Probe:`, `case release.Deploy, release.Route, release.PrepareTarget, release.Retire:`)},
+		`case release.Deploy, release.Route, release.PrepareTarget, release.Retire, release.FreeSize, release.Probe:`, `case release.Deploy, release.Route, release.PrepareTarget, release.Retire, release.FreeSize:`)},
 	{"probe for each message", change("release", "State.probe", `now.Before(next)`, `now.Before(s.Serving.Since)`)},
 	{"forget to store a field", change("record", "progress", "`json:\"misses,omitempty\"`", "`json:\"-\"`")},
 	{"deploy to the rollback target during the bake", change("release", "decision.pushed",
@@ -102,7 +102,7 @@ var mutants = []mutant{
 			op, err = w.app.Gateway.Switch(context.WithoutCancel(ctx), to, w.record.Lease.Fence)
 		}`)},
 	{"route before verify", change("release", "decision.rollout",
-		`d.enter(Verifying, reason.RolledOut, about{Color: r.To, Image: r.Image, Count: int(e.Seen.Ready)})`,
+		`d.enter(Verifying, reason.RolledOut, about{Color: r.To, Image: r.Image, Count: int(e.Seen.Ready), Then: d.holding(e)})`,
 		`r.Force = true; d.beginSwitch(reason.RolledOut)`)},
 	{"forget quarantine", change("release", "decision.quarantine", `i.Digest == ""`, `true`)},
 	{"skip the live check before deploy and retire", change("engine", "worker.withoutTraffic",
@@ -128,6 +128,11 @@ var mutants = []mutant{
 	{"scale down although the live color has no ready pod", []edit{
 		{"engine", "worker.liveIsWell", `!w.app.Policy.Capacity.AsLive(o.Ready, needed)`, `false && needed > 0`},
 		{"engine", "worker.liveIsWell", `why != ""`, `false`}}},
+	{"never put back the minimum of an autoscaler", change("release", "State.afterRelease",
+		`c == "" || effect != nil && !s.Trouble.IsZero()`, `c != "neither"`)},
+	{"raise the minimum of an autoscaler before that is saved", []edit{
+		{"release", "decision.cleared", `c.Held = c.Held || e.Holds`, ``},
+		{"engine", "worker.holdSize", `!ok || !w.record.State.Color(c).Held`, `!ok`}}},
 	{"end a bake without evidence", change("release", "decision.probed",
 		`p.Good >= d.p.goodLooks() && !d.now.Before(s.bakeUntil(d.p))`, `p.Misses == 0 && !d.now.Before(s.bakeUntil(d.p))`)},
 	{"keep a record of the live color that is wrong", change("release", "decision.compare",

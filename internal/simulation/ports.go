@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -282,6 +283,42 @@ func (p workloads) Scale(ctx context.Context, c release.Color, replicas int32, f
 		return p.app.change(colorChange{by: p.name, what: "scale", color: c, fence: fence},
 			func() error { return p.app.cluster.Scale(ctx, c, replicas, fence) })
 	})
+}
+
+func (p workloads) HoldSize(ctx context.Context, c release.Color, fence int64) (held bool, why string, err error) {
+	err = p.call("hold", func() error {
+		return p.app.scale(ctx, p.ports, sizeHold{by: p.name, what: "hold", color: c, fence: fence}, func() error {
+			held, why, err = p.app.cluster.HoldSize(ctx, c, fence)
+			return err
+		})
+	})
+	return held, why, err
+}
+
+func (p workloads) FreeSize(ctx context.Context, c release.Color, fence int64) error {
+	return p.call("free", func() error {
+		err := p.app.scale(ctx, p.ports, sizeHold{by: p.name, what: "free", color: c, fence: fence},
+			func() error { return p.app.cluster.FreeSize(ctx, c, fence) })
+		p.app.unfreed[c] = errors.Is(err, engine.ErrDenied)
+		return err
+	})
+}
+
+// scale holds or frees the size of a color and reports that to the promises.
+func (a *app) scale(ctx context.Context, p *ports, h sizeHold, do func() error) error {
+	if err := p.claimed(ctx); err != nil {
+		return err
+	}
+	h.saved = a.saved
+	was, _ := a.cluster.Minimum(h.color)
+	if err := do(); err != nil {
+		return err
+	}
+	if is, _ := a.cluster.Minimum(h.color); is != was {
+		a.sim.logf("%s: %s %s: its autoscaler's minimum goes from %d to %d by %s, fence %d", a.name, h.what, h.color, was, is, h.by, h.fence)
+	}
+	ask(a, func(p onHold) error { return p.holding(h) })
+	return nil
 }
 
 // switching reports a write to the gateway to the promises, before it is made.

@@ -21,6 +21,8 @@ type (
 	onSwitch interface{ switching(gatewayWrite) error }
 	// onChange is called after a worker has changed the image or the size of a color.
 	onChange interface{ changed(colorChange) error }
+	// onHold is called after a worker has held or freed the size of a color.
+	onHold interface{ holding(sizeHold) error }
 	// onCommit is called after each commit, done or not.
 	onCommit interface{ committed(commit) error }
 	// onLoad is called after a worker has loaded the app.
@@ -80,6 +82,7 @@ func allPromises(a *app) []promise {
 		&liveUntouched{app: a},
 		&firstUntouched{app: a},
 		&retireEvidence{app: a},
+		&sizeFreed{app: a},
 		&targetKept{app: a},
 		&quarantineKept{app: a, bad: map[string]bool{}},
 		alertsAnswered{},
@@ -138,6 +141,15 @@ type colorChange struct {
 	had, has  int32
 	carried   int32  // ready pods before
 	saved     *saved // when the change was asked for
+}
+
+// sizeHold is that the size of a color was held or freed.
+type sizeHold struct {
+	by    string // the engine
+	fence int64
+	what  string // hold or free
+	color release.Color
+	saved *saved // when it was asked for
 }
 
 // otherImage reports whether the color runs another image. What a tag means is not known

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
 )
 
@@ -46,6 +47,23 @@ func (p *sizeFirst) needed(w gatewayWrite, from release.Color) int32 {
 
 // unchangeable reports whether bluegreen cannot make a color larger.
 func (a *app) unchangeable(c release.Color) bool { return a.away[c] || a.denied[c] || a.gone[c] }
+
+// sizeFreed: when no release is under way, the minimum of no autoscaler is raised, unless
+// bluegreen was denied to put it back.
+type sizeFreed struct{ app *app }
+
+func (*sizeFreed) Name() string { return "6 (what a release raised is put back)" }
+
+func (p *sizeFreed) restless(snap engine.Snapshot) error {
+	a, s := p.app, read(snap.Record)
+	for _, c := range []release.Color{release.Blue, release.Green} {
+		minimum, raised := a.cluster.Minimum(c)
+		if raised && !s.phase.Active() && !a.unfreed[c] {
+			return fmt.Errorf("the minimum of the autoscaler of %s is still raised, to %d", c, minimum)
+		}
+	}
+	return nil
+}
 
 // retireEvidence: the idle color is made smaller only while the live one carries its users.
 type retireEvidence struct{ app *app }

@@ -41,6 +41,13 @@ func (*oneWorker) changed(c colorChange) error {
 	return nil
 }
 
+func (*oneWorker) holding(h sizeHold) error {
+	if !holds(h.saved.lease, h.by, h.fence) {
+		return fmt.Errorf("%s of %s by %s with fence %d, %s has the app with %d", h.what, h.color, h.by, h.fence, h.saved.lease.Owner, h.saved.lease.Fence)
+	}
+	return nil
+}
+
 func (p *oneWorker) committed(c commit) error {
 	was, is := c.before.lease, c.after.lease
 	switch {
@@ -71,6 +78,15 @@ func (savedFirst) changed(c colorChange) error {
 		return nil
 	}
 	return fmt.Errorf("%s of %s is no pending effect of the saved record: release %d is %s", c.what, c.color, c.saved.id, c.saved.phase)
+}
+
+func (savedFirst) holding(h sizeHold) error {
+	s := h.saved
+	held := s.phase == release.Deploying || s.phase == release.Switching
+	if s.sizeHeld[h.color] && (h.what == "free" && !s.phase.Active() || h.what == "hold" && held && s.to == h.color) {
+		return nil
+	}
+	return fmt.Errorf("%s of %s is no pending effect of the saved record: release %d is %s", h.what, h.color, s.id, s.phase)
 }
 
 func (c colorChange) scalePending() bool { return !c.saved.phase.Active() && c.color != c.saved.live }

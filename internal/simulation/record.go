@@ -12,16 +12,18 @@ type saved struct {
 	lease  engine.Lease
 	wakeAt time.Time
 
-	known   bool          // the app was taken over
-	live    release.Color // as recorded
-	blue    release.Image // that the color is recorded to run
-	green   release.Image
-	paused  bool
-	held    bool
-	drift   bool
-	watched bool          // what serves since the drift is recorded
-	trouble bool          // the last step failed
-	waiting release.Image // for its release
+	known  bool          // the app was taken over
+	live   release.Color // as recorded
+	blue   release.Image // that the color is recorded to run
+	green  release.Image
+	paused bool
+	// sizeHeld are the colors of which an autoscaler's minimum may be raised.
+	sizeHeld map[release.Color]bool
+	held     bool
+	drift    bool
+	watched  bool          // what serves since the drift is recorded
+	trouble  bool          // the last step failed
+	waiting  release.Image // for its release
 
 	id       int // of the release
 	phase    release.Phase
@@ -45,7 +47,8 @@ func read(r engine.Record) *saved {
 	s := r.State
 	return &saved{
 		lease: r.Lease, wakeAt: r.WakeAt,
-		known: s.Known, live: s.Serving.Color, waiting: s.Waiting,
+		sizeHeld: map[release.Color]bool{release.Blue: s.Blue.Held, release.Green: s.Green.Held},
+		known:    s.Known, live: s.Serving.Color, waiting: s.Waiting,
 		blue: runsOn(s, release.Blue), green: runsOn(s, release.Green), target: s.RollbackTarget(), previous: s.Serving.Previous,
 		paused: !s.Pause.IsZero(), held: !s.Hold.IsZero(), drift: !s.Drift.IsZero(), watched: s.Drift.Watched, trouble: !s.Trouble.IsZero(),
 		id: s.Release.ID, phase: s.Release.Phase, image: s.Release.Image, to: s.Release.To, from: s.Release.From,

@@ -129,10 +129,7 @@ func (w *Workloads) HoldSize(ctx context.Context, c release.Color, f int64) (hel
 			why = join(why, reason)
 		}
 	}
-	if !found {
-		why = fmt.Sprintf("%s has no active autoscaler", c)
-	}
-	return why == "", why, nil
+	return found && why == "", why, nil
 }
 
 // holdOne holds the size of one Deployment; the reason is why it cannot.
