@@ -109,10 +109,10 @@ func (w *env) ticking() {
 }
 
 // rivalModes are the gateway's ways to carry out a write: one part of its data plane after the
-// other, and all at once at the end, which it says to have come at once.
+// other, and all at once at the end, which its answers claim at once.
 var rivalModes = map[string]func(*arm.Behaviour){
-	"in two parts":       func(b *arm.Behaviour) { b.Domains = 2 },
-	"with an end that comes later": func(b *arm.Behaviour) { b.EarlySucceeded = true },
+	"in two parts":        func(b *arm.Behaviour) { b.Domains = 2 },
+	"ended by its answer": func(b *arm.Behaviour) { b.EarlySucceeded = true },
 }
 
 func TestNothingIsDeployedWhereARivalsAcceptedWriteStillLeavesUsers(t *testing.T) {
