@@ -113,7 +113,7 @@ func (w *worker) fenceOff(ctx context.Context, id int, c release.Color) error {
 	if w.orders.sent(id, c, noImage) {
 		return nil
 	}
-	bounded, cancel := context.WithTimeout(ctx, fencing)
+	bounded, cancel := context.WithDeadline(ctx, w.Now().Add(fencing))
 	defer cancel()
 	err := w.order(bounded, Order{Color: c})
 	if errors.Is(err, ErrFenced) {

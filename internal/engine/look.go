@@ -59,7 +59,7 @@ func (w *worker) look(ctx context.Context) stepResult {
 		switch {
 		case err == nil:
 			*seen = observed(o)
-		case !state.Known:
+		case !state.Known && (state.Serving.Color == "" || color == reading.Live):
 			return failed(fmt.Errorf("look at %s: %w", color, err))
 		default:
 			w.Log.Warn("a color could not be looked at", "app", w.app.Name, "color", color, "error", err)

@@ -52,15 +52,15 @@ func (w *worker) prepareTarget(ctx context.Context, e release.PrepareTarget) ste
 		if err := w.fenceOff(ctx, e.Release, t.Color); err != nil {
 			return failed(err)
 		}
-		return w.targetReady(e, o.Detail)
+		return w.targetReady(e, &o, o.Detail)
 	}
 	reading, err := w.app.Gateway.Live(ctx)
 	switch {
 	case err != nil:
 		return failed(fmt.Errorf("read the gateway: %w", err))
 	case reading.Live == t.Color && o.Ready > 0:
-		return w.targetReady(e, "traffic was sent there outside bluegreen already")
-	case changed && (reading.Live != e.From || reading.Underway || w.Now().Sub(w.record.State.Release.Since) < reading.Lag): // its users may be there
+		return w.targetReady(e, &o, "traffic was sent there outside bluegreen already")
+	case changed && o.Ready > 0 && (reading.Live != e.From || reading.Underway || w.Now().Sub(w.record.State.Release.Since) < reading.Lag): // its users may be there
 		return w.targetNotReady(e, o, detail)
 	case changed || smaller(o.Replicas, t.Replicas) || sum(o.Replicas) == 0:
 		if err := w.order(ctx, Order{Color: t.Color, Image: t.Image, Size: t.Replicas}); err != nil {
@@ -76,7 +76,7 @@ func (w *worker) targetUnseen(ctx context.Context, e release.PrepareTarget, err 
 	if herr != nil || health.Unknown || !health.Healthy || w.failures == 0 || w.target.changed {
 		return failed(fmt.Errorf("look at %s: %w", e.Target.Color, err))
 	}
-	return w.targetReady(e, "its cluster cannot be reached, but the gateway sees it healthy")
+	return w.targetReady(e, nil, "its cluster cannot be reached, but the gateway sees it healthy")
 }
 
 // carries reports whether the target carries more than users have now: all that it needs,
@@ -97,18 +97,21 @@ func (w *worker) carries(e release.PrepareTarget, o, from Workload) bool {
 	return o.Ready > from.Ready
 }
 
-func (w *worker) targetReady(e release.PrepareTarget, why string) stepResult {
+func (w *worker) targetReady(e release.PrepareTarget, o *Workload, why string) stepResult {
 	w.target.ready = w.record.Lease.Until
-	return saw(release.TargetObserved{Release: e.Release, Color: e.Target.Color, Ready: true, Detail: why})
+	ready := release.TargetObserved{Release: e.Release, Color: e.Target.Color, Ready: true, Detail: why}
+	if o == nil {
+		return saw(ready)
+	}
+	return saw(release.ColorSeen{Color: e.Target.Color, Seen: *observed(*o)}, ready)
 }
 
 // targetNotReady looks again soon in the beginning, and with rests after a while.
 func (w *worker) targetNotReady(e release.PrepareTarget, o Workload, why string) stepResult {
 	w.target.ready = time.Time{}
-	hopeless := o.Ready == 0 && o.Matches && (o.Status == release.Broken || o.Status == release.PullFailing)
 	r := stepResult{Wait: w.Poll, Seen: []release.Event{release.TargetObserved{
 		Release: e.Release, Color: e.Target.Color, Detail: why,
-		Hopeless: hopeless && w.Now().Sub(w.record.State.Release.Since) > watchClosely,
+		Hopeless: o.Ready == 0 && o.Matches, Broken: o.Status == release.Broken || o.Status == release.PullFailing,
 	}}}
 	if w.Now().Sub(w.record.State.Release.Since) > watchClosely {
 		r.Failed = fmt.Errorf("%s cannot take the traffic back yet: %s", e.Target.Color, why)
@@ -122,7 +125,7 @@ func (w *worker) leaving(ctx context.Context, c release.Color) Workload {
 	if w.target.silent {
 		return Workload{}
 	}
-	ctx, cancel := context.WithTimeout(ctx, fencing)
+	ctx, cancel := context.WithDeadline(ctx, w.Now().Add(fencing))
 	defer cancel()
 	o, err := w.app.Workloads.Observe(ctx, c, noImage, 0)
 	if err != nil {

@@ -70,12 +70,14 @@ type serving struct {
 	Previous target    `json:"previous,omitzero"`
 	Until    time.Time `json:"until,omitzero"`
 	Baked    bool      `json:"baked,omitempty"`
+	Trusted  bool      `json:"trusted,omitempty"`
 }
 
 type target struct {
 	Color    string  `json:"color,omitempty"`
 	Image    image   `json:"image,omitzero"`
 	Replicas []int32 `json:"replicas,omitempty"`
+	Trusted  bool    `json:"trusted,omitempty"`
 }
 
 type color struct {
@@ -130,13 +132,15 @@ type progress struct {
 	ReadySince  time.Time `json:"readySince,omitzero"`
 	PullFailing time.Time `json:"pullFailing,omitzero"`
 	Operation   string    `json:"operation,omitempty"`
-	Writes      bool      `json:"writes,omitempty"`
+	Writes      time.Time `json:"writes,omitzero"`
 	DeniedAt    time.Time `json:"deniedAt,omitzero"`
 	BakeUntil   time.Time `json:"bakeUntil,omitzero"`
 	ProbedAt    time.Time `json:"probedAt,omitzero"`
 	Misses      int       `json:"misses,omitempty"`
 	Short       int       `json:"short,omitempty"`
 	Good        int       `json:"good,omitempty"`
+	BadSince    time.Time `json:"badSince,omitzero"`
+	TargetSince time.Time `json:"targetSince,omitzero"`
 	Target      target    `json:"target,omitzero"`
 	TargetReady bool      `json:"targetReady,omitempty"`
 	Forced      bool      `json:"forced,omitempty"`
@@ -220,10 +224,15 @@ func Decode(data []byte) (engine.Record, error) {
 }
 
 // guessed is a record of an earlier schema with what that did not record: in a switch
-// traffic may have left.
+// traffic may have left, and what served was trusted.
 func guessed(r engine.Record) engine.Record {
-	if r.Schema < 3 && r.State.Release.Phase == release.Switching {
-		r.State.Release.Progress.Writes = true
+	if r.Schema >= 3 {
+		return r
+	}
+	r.State.Serving.Trusted, r.State.Serving.Previous.Trusted = true, true
+	r.State.Release.Progress.Target.Trusted = true
+	if r.State.Release.Phase == release.Switching {
+		r.State.Release.Progress.Writes = r.State.Release.Since
 	}
 	return r
 }
@@ -236,11 +245,13 @@ func each[A, B any](list []A, convert func(A) B) []B {
 	return out
 }
 
-func fromImage(i release.Image) image    { return image(i) }
-func (i image) core() release.Image      { return release.Image(i) }
-func fromTarget(t release.Target) target { return target{string(t.Color), image(t.Image), t.Replicas} }
+func fromImage(i release.Image) image { return image(i) }
+func (i image) core() release.Image   { return release.Image(i) }
+func fromTarget(t release.Target) target {
+	return target{string(t.Color), image(t.Image), t.Replicas, t.Trusted}
+}
 func (t target) core() release.Target {
-	return release.Target{Color: release.Color(t.Color), Image: t.Image.core(), Replicas: t.Replicas}
+	return release.Target{Color: release.Color(t.Color), Image: t.Image.core(), Replicas: t.Replicas, Trusted: t.Trusted}
 }
 
 func fromQuarantine(q release.Quarantine) quarantine {
@@ -252,13 +263,13 @@ func (q quarantine) core() release.Quarantine {
 }
 
 func fromServing(s release.Serving) serving {
-	return serving{string(s.Color), string(s.Points), image(s.Image), s.Since, s.Release, s.RoutedAt, fromTarget(s.Previous), s.Until, s.Baked}
+	return serving{string(s.Color), string(s.Points), image(s.Image), s.Since, s.Release, s.RoutedAt, fromTarget(s.Previous), s.Until, s.Baked, s.Trusted}
 }
 
 func (s serving) core() release.Serving {
 	return release.Serving{
 		Color: release.Color(s.Color), Points: release.Color(s.Points), Image: s.Image.core(), Since: s.Since, Release: s.Release, RoutedAt: s.RoutedAt,
-		Previous: s.Previous.core(), Until: s.Until, Baked: s.Baked,
+		Previous: s.Previous.core(), Until: s.Until, Baked: s.Baked, Trusted: s.Trusted,
 	}
 }
 
@@ -285,7 +296,7 @@ func fromRelease(r release.Release) releaseForm {
 		Force: r.Force, Began: r.Began, Since: r.Since, Approved: r.Approved, Unconfirmed: r.Unconfirmed, Reason: string(r.Reason), Cause: r.Cause,
 		Progress: progress{
 			Detail: p.Detail, Ready: p.Ready, ReadySince: p.ReadySince, PullFailing: p.PullFailing, Operation: p.Operation,
-			Writes: p.Writes, DeniedAt: p.DeniedAt, Short: p.Short, Good: p.Good, Forced: p.Forced,
+			Writes: p.Writes, DeniedAt: p.DeniedAt, Short: p.Short, Good: p.Good, BadSince: p.BadSince, TargetSince: p.TargetSince, Forced: p.Forced,
 			BakeUntil: p.BakeUntil, ProbedAt: p.ProbedAt, Misses: p.Misses, Target: fromTarget(p.Target), TargetReady: p.TargetReady, Outcome: string(p.Outcome),
 		},
 	}
@@ -298,7 +309,7 @@ func (r releaseForm) core() release.Release {
 		Force: r.Force, Began: r.Began, Since: r.Since, Approved: r.Approved, Unconfirmed: r.Unconfirmed, Reason: reason.Reason(r.Reason), Cause: r.Cause,
 		Progress: release.Progress{
 			Detail: p.Detail, Ready: p.Ready, ReadySince: p.ReadySince, PullFailing: p.PullFailing, Operation: p.Operation,
-			Writes: p.Writes, DeniedAt: p.DeniedAt, Short: p.Short, Good: p.Good, Forced: p.Forced,
+			Writes: p.Writes, DeniedAt: p.DeniedAt, Short: p.Short, Good: p.Good, BadSince: p.BadSince, TargetSince: p.TargetSince, Forced: p.Forced,
 			BakeUntil: p.BakeUntil, ProbedAt: p.ProbedAt, Misses: p.Misses, Target: p.Target.core(), TargetReady: p.TargetReady, Outcome: release.Phase(p.Outcome),
 		},
 	}

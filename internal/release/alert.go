@@ -18,7 +18,7 @@ func (d *decision) alerted(e AlertFired) {
 	a := about{Rule: e.Rule, Color: e.Color, Detail: e.Summary, At: e.FiredAt}
 	subject := s.Serving.Color
 	switch {
-	case r.Phase == Switching && r.Progress.Writes || r.Phase == Returning:
+	case r.Phase == Switching && !r.untouched() || r.Phase == Returning:
 		subject = r.To
 	case !s.Drift.IsZero() && !s.Drift.Watched:
 		subject = s.Drift.Live
@@ -33,8 +33,8 @@ func (d *decision) alerted(e AlertFired) {
 	case r.Phase == Returning:
 		a.Color = r.From
 		d.report(Decided, reason.AlertWhileReturning, a)
-	case r.Phase == Switching && r.Progress.Writes:
-		d.alertAfter(r.Since, r.ID, a)
+	case r.Phase == Switching && !r.untouched():
+		d.alertAfter(r.Progress.Writes, r.ID, a)
 	case s.Serving.Release == 0 && !r.Phase.Preparing() && r.Phase != Switching:
 		d.report(Dropped, reason.AlertNoRelease, a)
 	case s.Serving.Release == 0:

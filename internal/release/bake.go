@@ -21,7 +21,7 @@ func (d *decision) compare(seen Observed) {
 		return
 	}
 	was := s.Serving.Image
-	s.Serving.Image = s.named(seen.Image)
+	s.Serving.Image, s.Serving.Baked, s.Serving.Trusted = s.named(seen.Image), false, false
 	d.report(NeedsHelp, reason.LiveChanged, about{Color: s.Serving.Color, Image: s.Serving.Image, Other: was, By: seen.By})
 	if s.Release.Phase == Baking && s.Release.To == s.Serving.Color {
 		d.beginBake() // of what is there now
@@ -52,11 +52,17 @@ func (d *decision) probed(e Probed) {
 	p := &r.Progress
 	missed := v.missing(d.now.Sub(p.ProbedAt), d.p.ProbeEvery)
 	if d.extendBy(missed); missed > 0 {
-		p.Good = 0
+		p.Good = 0 // what was good before is too old
 	}
 	p.ProbedAt, p.Detail = d.now, e.Detail
 	p.Misses, p.Short, p.Good = inARow(p.Misses, v.refuted), inARow(p.Short, v.short), inARow(p.Good, v.good)
-	backIsWell := d.bakeTroubles(e, v)
+	switch {
+	case v.bad() && p.BadSince.IsZero():
+		p.BadSince = d.now
+	case p.Good >= d.p.goodLooks():
+		p.BadSince = time.Time{}
+	}
+	backIsWell := d.bakeTroubles(e, v) || e.Target == nil
 	switch {
 	case p.Short >= shortLooks:
 		d.turnBack(RolledBack, reason.TooFewReady, about{Detail: e.Detail})
@@ -64,7 +70,7 @@ func (d *decision) probed(e Probed) {
 		d.turnBack(RolledBack, reason.ProbesFailed, about{Count: p.Misses, Detail: e.Detail})
 	case p.Good >= d.p.goodLooks() && !d.now.Before(s.bakeUntil(d.p)):
 		d.complete(reason.BakeEnded, about{})
-	case !v.good && !backIsWell && !s.Waiting.IsZero() && d.now.Sub(s.Serving.Since) >= 2*d.p.Bake:
+	case v.bad() && !backIsWell && d.heldBack(s.Waiting) == "" && !s.Waiting.IsZero() && d.now.Sub(p.BadSince) >= 2*d.p.Bake:
 		d.fail(reason.NeitherWell, about{Image: s.Waiting, Detail: e.Detail}) // the image that waits may be the fix
 	}
 }
@@ -76,6 +82,8 @@ type verdict struct {
 	// broken is set when the checks already failed before the switch.
 	broken bool
 }
+
+func (v verdict) bad() bool { return v.refuted || v.short }
 
 func (d *decision) judge(e Probed) (v verdict) {
 	s, r := &d.s, &d.s.Release
@@ -99,7 +107,7 @@ func (v verdict) missing(since, every time.Duration) time.Duration {
 	switch {
 	case !v.good:
 		return since
-	case since > 2*every+30*time.Second: // nobody looked meanwhile
+	case since > 2*every+90*time.Second: // nobody looked meanwhile
 		return since - every
 	}
 	return 0
@@ -209,7 +217,7 @@ func (d *decision) complete(why reason.Reason, a about) {
 	s, r := &d.s, d.s.Release
 	i := s.Serving.Image
 	a.Image, a.Color = i, r.To
-	s.Serving.Baked = true
+	s.Serving.Baked, s.Serving.Trusted = true, true
 	s.Good = append([]Image{i}, slices.DeleteFunc(slices.Clone(s.Good), i.Same)...)
 	s.Good = s.Good[:min(goods, len(s.Good))]
 	if !i.Same(r.Image) && r.Image.Digest != "" {

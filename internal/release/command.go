@@ -139,8 +139,10 @@ func (d *decision) switchTo(c Commanded) {
 	switch {
 	case r.Phase == Returning && to == r.From && c.Force:
 		d.forceReturn(c)
-	case s.Drift.Watched && r.Phase == Baking && to != s.Serving.Color && !image.IsZero() && (!bad || c.Force):
-		d.end(Canceled, Advanced, reason.TakenBack, about{Color: to, By: c.By})
+	case s.Drift.Watched && (r.Phase == Baking || !r.Phase.Active()) && to != s.Serving.Color && !image.IsZero() && (!bad || c.Force):
+		if r.Phase == Baking {
+			d.end(Canceled, Advanced, reason.TakenBack, about{Color: to, By: c.By})
+		}
 		s.Drift = Drift{}
 		d.switchTo(c)
 	case to == s.Serving.Color && (s.Drift.IsZero() || s.Drift.Watched):
@@ -261,6 +263,9 @@ func (d *decision) extend(c Commanded) {
 func (d *decision) pause(c Commanded) {
 	d.s.Pause = Note{By: c.By, Why: c.Why, Since: d.now}
 	d.report(Decided, reason.PausedNow, about{By: c.By, Why: c.Why})
+	if r := d.s.Release; r.Phase == Switching && r.untouched() && !r.Force {
+		d.enter(Awaiting, reason.AwaitsResume, about{})
+	}
 }
 
 func (d *decision) resume(c Commanded) {
@@ -294,10 +299,11 @@ func (d *decision) cancel(c Commanded) {
 	switch {
 	case r.untouched():
 		d.end(Canceled, Decided, reason.Canceled, a)
-	case r.Phase == Returning && s.Serving.Color == r.To && s.Alarmed != "":
+	case r.Phase == Returning && s.Alarmed != "":
 		a.Color = r.To
 		s.color(r.From).Retired = false // it was brought up
 		d.end(Failed, Decided, reason.ReturnGivenUp, a)
+		s.Known = s.Serving.Color == r.To // else the gateway is read anew: a switch was under way
 		s.Hold = Note{By: c.By, Why: c.Why, Since: d.now}
 	case r.Phase.Moving() && s.Waiting.IsZero():
 		d.report(Refused, reason.RollBackInstead, about{})

@@ -1,7 +1,6 @@
 package release
 
 import (
-	"slices"
 	"time"
 
 	"bluegreen/internal/release/reason"
@@ -20,13 +19,16 @@ func (d *decision) drifted(e Looked) {
 	s := &d.s
 	x := &s.Drift
 	if x.IsZero() || x.Live != e.Live || e.Live == "" && x.Detail != e.Detail {
+		moved := x.IsZero() || x.Live != e.Live
 		from := s.Serving.Color
-		if x.Watched {
+		if !x.IsZero() {
 			from = x.From
 		}
 		*x = Drift{From: from, Live: e.Live, Detail: e.Detail, Since: d.now}
 		d.report(DriftFound, reason.Drifted, about{Color: s.Serving.Color})
-		d.fought()
+		if moved && d.fought() {
+			d.report(NeedsHelp, reason.Fought, about{Count: mostFought, Span: foughtFor, Detail: e.Detail})
+		}
 		if r := s.Release; r.Phase.Active() {
 			if r.untouched() && r.By == "" && s.Waiting.IsZero() {
 				s.Waiting = r.Image
@@ -35,8 +37,8 @@ func (d *decision) drifted(e Looked) {
 		}
 	}
 	x.Detail, x.Back = e.Detail, time.Time{}
-	if e.Live != "" && e.Reached(x.Since, d.now) && len(s.Fought) < mostFought {
-		d.watch(e.Live, s.standing())
+	if e.Live != "" && e.Reached(x.Since, d.now) && d.recentlyFought() < mostFought {
+		d.watch(e.Live, s.standing(), x.Since)
 		if x.Watched = true; e.Live == x.From {
 			*x = Drift{}
 			d.report(Decided, reason.DriftEnded, about{Color: e.Live})
@@ -59,52 +61,55 @@ func (d *decision) driftBack(e Looked) {
 	if !e.Reached(x.Back, d.now) {
 		return
 	}
+	if x.From != "" && x.From != e.Live { // traffic was moved there outside bluegreen before
+		x.Live, x.Back, x.Watched = e.Live, time.Time{}, true
+		return
+	}
 	*x = Drift{}
 	d.report(Decided, reason.DriftEnded, about{Color: e.Live})
 	if r := s.Release; r.Reason == reason.ChangedInMidst && r.ID == s.Serving.Release && !s.Serving.Baked {
-		d.watch(e.Live, s.Serving.Previous)
+		d.watch(e.Live, s.Serving.Previous, d.now)
 	}
 }
 
 // watch lets a color that came to serve otherwise than by a release have its bake: its
 // checks run, alerts count, and the other color stays as the rollback target.
-func (d *decision) watch(c Color, back Target) {
+func (d *decision) watch(c Color, back Target, since time.Time) {
 	s := &d.s
 	image := s.Color(c).Observed.Image
 	if c == s.Serving.Color {
 		image = s.Serving.Image
 	}
-	if _, bad := s.quarantined(back.Image.Digest); bad || !s.trusts(back) {
+	if _, bad := s.quarantined(back.Image.Digest); bad || !back.Trusted {
 		back = Target{}
 	}
 	s.Releases++
-	s.Serving = Serving{Color: c, Image: image, Since: d.now, Release: s.Releases, RoutedAt: d.now, Previous: back}
+	was := s.Serving.Previous
+	trusted := c == s.Serving.Color && s.Serving.Trusted || c == was.Color && image.Same(was.Image) && was.Trusted || s.Color(c).Passed()
+	s.Serving = Serving{Color: c, Image: image, Since: d.now, Release: s.Releases, RoutedAt: since, Previous: back, Trusted: trusted}
 	s.Release = Release{ID: s.Releases, Phase: Baking, Image: image, To: c, From: back.Color, Began: d.now, Since: d.now}
 	s.color(c).Retired = false
 	d.beginBake()
 	d.report(ReleaseStarted, reason.MovedOutside, about{Color: c, Image: image, To: back.Color, At: s.Release.Progress.BakeUntil})
 }
 
-// trusts reports whether traffic may return to a target by itself: it passed its checks or a
-// bake, or was live when the app was taken over.
-func (s State) trusts(t Target) bool {
-	live := t.Color == s.Serving.Color && (s.Serving.Baked || s.Serving.Release == 0)
-	return live || s.Color(t.Color).Passed() || slices.ContainsFunc(s.Good, t.Image.Same)
-}
-
 // fought notes an outside change of the gateway, and reports whether there are so many that
 // it is a fight.
 func (d *decision) fought() bool {
 	s := &d.s
-	recent := []time.Time{}
-	for _, at := range s.Fought {
-		if d.now.Sub(at) < foughtFor {
-			recent = append(recent, at)
-		}
-	}
-	s.Fought = append(recent, d.now)
+	s.Fought = append(s.Fought[len(s.Fought)-d.recentlyFought():len(s.Fought):len(s.Fought)], d.now)
 	s.Fought = s.Fought[max(0, len(s.Fought)-mostFought):]
 	return len(s.Fought) >= mostFought
+}
+
+// recentlyFought is how many outside changes were noted lately.
+func (d *decision) recentlyFought() (n int) {
+	for _, at := range d.s.Fought {
+		if d.now.Sub(at) < foughtFor {
+			n++
+		}
+	}
+	return n
 }
 
 // giveUp leaves traffic where another writer keeps sending it.

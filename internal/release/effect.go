@@ -104,7 +104,7 @@ func (s State) NextEffect(p Policy, now time.Time) (Effect, time.Time) {
 	case Switching:
 		return Route{
 			Release: r.ID, To: r.To, From: r.From, Image: r.Image, Operation: r.Progress.Operation,
-			Size: s.Color(r.From).Observed.size(), Write: r.Progress.Writes,
+			Size: s.Color(r.From).Observed.size(), Write: !r.untouched(),
 		}, now
 	case Baking:
 		return s.probe(p, now)
@@ -146,7 +146,7 @@ func Largest(a, b []int32) []int32 {
 
 func (s State) probe(p Policy, now time.Time) (Effect, time.Time) {
 	r := s.Release
-	next := r.Progress.ProbedAt.Add(p.ProbeEvery)
+	next := r.Progress.ProbedAt.Add(max(p.ProbeEvery, time.Second))
 	if end := s.bakeUntil(p); r.Progress.ProbedAt.Before(end) && end.Before(next) {
 		next = end
 	}
@@ -173,6 +173,9 @@ func (s State) retireAt(p Policy) time.Time {
 	idle := s.Idle(p.First)
 	if s.Serving.Color == "" || !s.Release.Phase.Ended() || p.KeepIdle || s.Color(idle).Retired || !s.Pause.IsZero() || !s.Drift.IsZero() {
 		return time.Time{}
+	}
+	if why := s.Release.Reason; why == reason.Fought || why == reason.ReturnGivenUp {
+		return time.Time{} // what serves is known to be bad
 	}
 	from := s.Release.Since
 	if s.Serving.Since.After(from) {

@@ -138,12 +138,14 @@ type RouteObserved struct {
 }
 
 // TargetObserved says whether the rollback target can take the traffic. Hopeless is set
-// when waiting longer does not help.
+// while it runs its image and has no ready pod; Broken when its pods say that waiting does
+// not help.
 type TargetObserved struct {
 	Release  int
 	Color    Color
 	Ready    bool
 	Hopeless bool
+	Broken   bool
 	Detail   string
 }
 
@@ -267,7 +269,7 @@ func (d Decision) IsZero() bool { return d.Kind == "" }
 // release first is not the decision.
 func DecisionOf(facts []Fact) Decision {
 	for _, f := range facts {
-		if f.Reason != reason.Superseded && f.Reason != reason.CanceledForReturn {
+		if f.Reason != reason.Superseded && f.Reason != reason.CanceledForReturn && f.Reason != reason.TakenBack {
 			return Decision{Kind: f.Kind, Reason: f.Reason, Release: f.Release, Text: f.Text}
 		}
 	}

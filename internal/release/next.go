@@ -84,6 +84,10 @@ func (d *decision) settle() {
 	if d.s.Release.Phase == Awaiting && d.s.Pause.IsZero() {
 		d.gate()
 	}
+	if s := &d.s; !s.Waiting.IsZero() && s.Waiting.Digest == s.Serving.Image.Digest && s.Serving.Color != "" && !s.Release.Phase.Moving() {
+		d.report(Dropped, reason.AlreadyLive, about{Image: s.Waiting, Color: s.Serving.Color})
+		s.Waiting = Image{}
+	}
 	w := d.s.Waiting
 	if !d.s.Known || w.IsZero() || d.s.Release.Phase.Active() || d.heldBack(w) != "" {
 		return
@@ -143,13 +147,18 @@ func (d *decision) end(p Phase, k FactKind, why reason.Reason, a about) {
 	r := &d.s.Release
 	r.Phase, r.Since, r.Progress = p, d.now, Progress{}
 	r.Reason, r.Cause = why, d.words(why, a)
-	if p == Failed || p == Canceled {
+	if p == Failed || p == Canceled && heldAgainst(why) {
 		d.s.Good = slices.DeleteFunc(slices.Clone(d.s.Good), r.Image.Same)
 	}
 	d.s.SupersededInARow = 0
 	f := d.report(k, why, a)
 	f.Text = d.ofRelease(f.Text)
 	f.Took, f.Detail, f.Operation = took, was.Progress.Detail, was.Progress.Operation
+}
+
+// heldAgainst reports whether a cancellation for a reason is held against the image.
+func heldAgainst(why reason.Reason) bool {
+	return why != reason.ChangedInMidst && why != reason.TakenBack && why != reason.BakeEndedOfOther
 }
 
 func (d *decision) fail(why reason.Reason, a about) { d.end(Failed, ReleaseFailed, why, a) }
@@ -160,7 +169,7 @@ func (d *decision) turnBack(outcome Phase, why reason.Reason, a about) {
 	s := &d.s
 	t := s.RollbackTarget()
 	if t.Color == "" {
-		first := s.Serving.Color == "" && s.Release.Phase == Switching && s.Release.Progress.Writes
+		first := s.Serving.Color == "" && s.Release.Phase == Switching && !s.Release.untouched()
 		a.Then = d.words(reason.NothingBefore, about{})
 		d.fail(why, a)
 		s.Known = s.Known && !first // it may have users: the app is taken over as it is
@@ -177,7 +186,7 @@ func (d *decision) turnBack(outcome Phase, why reason.Reason, a about) {
 	d.enter(Returning, reason.Returning, about{Color: t.Color, Detail: cause})
 	r := &s.Release
 	r.Reason, r.Cause = why, cause
-	r.Progress.Target, r.Progress.Outcome = t, outcome
+	r.Progress.Target, r.Progress.TargetSince, r.Progress.Outcome = t, d.now, outcome
 }
 
 // makeWay cancels a release in preparation, so that another one can return its traffic. An
@@ -289,7 +298,7 @@ func (d *decision) takeOver(e Looked) {
 		d.report(Decided, reason.TakenOverEmpty, about{Color: e.Live, To: d.p.First})
 		return
 	}
-	s.Serving = Serving{Color: e.Live, Image: seen.Image, Since: d.now}
+	s.Serving = Serving{Color: e.Live, Image: seen.Image, Since: d.now, Trusted: true}
 	d.report(Decided, reason.TakenOver, about{Color: e.Live, Image: seen.Image})
 }
 
@@ -378,9 +387,9 @@ func (d *decision) overdue() {
 		d.fail(reason.RolloutTimedOut, about{Span: d.p.RolloutTimeout, Detail: detail})
 	case r.Phase == Verifying && d.now.Sub(r.Since) >= d.p.VerifyTimeout:
 		d.fail(reason.ChecksTimedOut, about{Span: d.p.VerifyTimeout, Detail: detail})
-	case r.Phase == Switching && d.now.Sub(r.Since) >= d.p.SwitchTimeout && !r.Progress.Writes:
+	case r.Phase == Switching && d.now.Sub(r.Since) >= d.p.SwitchTimeout && r.untouched():
 		d.fail(reason.SwitchTimedOut, about{Span: d.p.SwitchTimeout, Detail: detail, Then: d.words(reason.NoneMoved, about{})})
-	case r.Phase == Switching && d.now.Sub(r.Since) >= d.p.SwitchTimeout:
+	case r.Phase == Switching && !r.untouched() && d.now.Sub(r.Progress.Writes) >= d.p.SwitchTimeout:
 		d.turnBack(Failed, reason.SwitchTimedOut, about{Span: d.p.SwitchTimeout, Detail: detail})
 	}
 }

@@ -3,6 +3,8 @@ package release
 import (
 	"fmt"
 	"time"
+
+	"bluegreen/internal/release/reason"
 )
 
 // Outcome says how far a command is.
@@ -33,8 +35,13 @@ func (s State) OutcomeOf(c Commanded, accepted time.Time, d Decision, past func(
 	}
 	switch c.Command {
 	case Rollback:
-		if s.Release.Phase == Returning && (s.Release.ID == d.Release || d.Release == 0) { // schema 1 does not store it
-			return OutcomeUnderway, nil
+		if s.Release.ID == d.Release || d.Release == 0 { // schema 1 does not store it
+			switch {
+			case s.Release.Phase == Returning:
+				return OutcomeUnderway, nil
+			case s.Release.Reason == reason.Fought || s.Release.Reason == reason.ReturnGivenUp:
+				return OutcomeFailed, nil
+			}
 		}
 		return OutcomeDone, nil
 	case DeployImage:

@@ -157,16 +157,20 @@ type Serving struct {
 	// color. Alerts return traffic to it before Until; an operator at any time.
 	Previous Target
 	Until    time.Time
-	// Baked is set once the bake of Release ended well.
-	Baked bool
+	// Baked is set once the bake of Release ended well. Trusted is set for what traffic may
+	// return to by itself: it passed its checks or a bake, or was live when the app was taken
+	// over, and was not changed outside bluegreen since.
+	Baked   bool
+	Trusted bool
 }
 
 // Target is a color as it served: which image, and how many replicas each Deployment
-// wanted, in configured order.
+// wanted, in configured order. Trusted is that of Serving.
 type Target struct {
 	Color    Color
 	Image    Image
 	Replicas []int32
+	Trusted  bool
 }
 
 // ColorState is what is known of one color, apart by origin.
@@ -276,11 +280,11 @@ type Progress struct {
 	PullFailing time.Time
 
 	// Switching and returning: Operation resumes the gateway's running operation; opaque,
-	// "" when none runs. Writes is set before the first write of a switch is sent: from then
-	// on traffic may have left. DeniedAt is when the gateway last refused for a reason that
+	// "" when none runs. Writes is when the first write of a switch was let go, before it is sent:
+	// from then on traffic may have left. DeniedAt is when the gateway last refused for a reason that
 	// only an operator can fix.
 	Operation string
-	Writes    bool
+	Writes    time.Time
 	DeniedAt  time.Time
 
 	// Baking: when the bake ends, the last probe, and probes in a row that failed, saw too few
@@ -290,10 +294,12 @@ type Progress struct {
 	Misses    int
 	Short     int
 	Good      int
+	BadSince  time.Time // until good looks in a row
 
-	// Returning: where to, whether that was seen ready, whether an operator sends traffic
-	// there whatever was seen, and how the release ends.
+	// Returning: where to, since when, whether that was seen ready, whether an operator sends
+	// traffic there whatever was seen, and how the release ends.
 	Target      Target
+	TargetSince time.Time
 	TargetReady bool
 	Forced      bool
 	Outcome     Phase
@@ -301,7 +307,7 @@ type Progress struct {
 
 // untouched reports whether the release is under way and no traffic can have moved.
 func (r Release) untouched() bool {
-	return r.Phase.Preparing() || r.Phase == Switching && !r.Progress.Writes
+	return r.Phase.Preparing() || r.Phase == Switching && r.Progress.Writes.IsZero()
 }
 
 // Note is who did something, why, and when. The zero Note means it did not happen.
@@ -369,7 +375,7 @@ func (s State) RollbackTarget() Target {
 	switch {
 	case s.Release.Phase == Returning:
 		return s.Release.Progress.Target
-	case s.Release.Phase == Switching && s.Release.Progress.Writes:
+	case s.Release.Phase == Switching && !s.Release.untouched():
 		return s.standing()
 	}
 	return s.Serving.Previous
@@ -395,7 +401,7 @@ func (s State) bakeUntil(p Policy) time.Time {
 
 // standing is what serves now, as a later rollback needs it.
 func (s State) standing() Target {
-	return Target{Color: s.Serving.Color, Image: s.Serving.Image, Replicas: s.Color(s.Serving.Color).Observed.size()}
+	return Target{Color: s.Serving.Color, Image: s.Serving.Image, Replicas: s.Color(s.Serving.Color).Observed.size(), Trusted: s.Serving.Trusted}
 }
 
 func (s State) quarantined(digest string) (Quarantine, bool) {

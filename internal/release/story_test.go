@@ -106,7 +106,7 @@ func (s *story) do(line string) ([]release.Fact, error) {
 		}
 		if r := s.state.Release; verb == "rollout" && s.state.Color(r.To).Ordered.Release != r.ID {
 			events = append([]release.Event{release.DeployCleared{Release: r.ID, Color: r.To}}, events...)
-		} else if verb == "route" && r.Phase == release.Switching && !r.Progress.Writes && args[0] != "clear" && opts["unwritten"] == "" {
+		} else if verb == "route" && r.Phase == release.Switching && r.Progress.Writes.IsZero() && args[0] != "clear" && opts["unwritten"] == "" {
 			events = append([]release.Event{release.RouteObserved{Release: r.ID, To: r.To, Status: release.Clear}}, events...)
 		}
 	}
@@ -217,7 +217,7 @@ func (s *story) event(verb string, args []string, opts map[string]string) (relea
 			Live: release.Color(opts["live"]), Unconfirmed: opts["unconfirmed"], Detail: rest,
 		}, nil
 	case "target":
-		return release.TargetObserved{Release: r.ID, Color: r.From, Ready: args[0] == "ready", Hopeless: args[0] == "hopeless", Detail: rest}, nil
+		return release.TargetObserved{Release: r.ID, Color: r.From, Ready: args[0] == "ready", Hopeless: args[0] == "hopeless", Broken: args[0] == "hopeless", Detail: rest}, nil
 	case "probe":
 		return s.probe(args[0], opts, rest)
 	case "seen":

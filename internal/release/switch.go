@@ -32,7 +32,7 @@ func (d *decision) route(e RouteObserved) {
 	}
 	switch {
 	case e.Status == Clear && forward:
-		p.Writes, r.Unconfirmed = true, e.Unconfirmed
+		p.Writes, r.Unconfirmed = d.now, e.Unconfirmed
 	case e.Status == Confirmed && forward:
 		d.switched()
 	case e.Status == BadAtOnce && forward:
@@ -41,7 +41,7 @@ func (d *decision) route(e RouteObserved) {
 		d.returned()
 	case e.Status == Denied && back:
 		d.denied(e.Detail)
-	case e.Status == Denied && (!p.Writes || e.Live == r.From):
+	case e.Status == Denied && (r.untouched() || e.Live == r.From):
 		d.fail(reason.SwitchDenied, about{Detail: e.Detail})
 	case e.Status == Denied:
 		d.turnBack(Failed, reason.SwitchDenied, about{Detail: e.Detail})
@@ -65,7 +65,10 @@ func (d *decision) denied(detail string) {
 func (d *decision) switched() {
 	s, r := &d.s, &d.s.Release
 	s.Serving = Serving{
-		Color: r.To, Image: r.Image, Since: d.now, Release: r.ID, RoutedAt: r.Since, Previous: s.standing(),
+		Color: r.To, Image: r.Image, Since: d.now, Release: r.ID, RoutedAt: r.Progress.Writes, Previous: s.standing(), Trusted: !r.Force || s.Color(r.To).Passed(),
+	}
+	if _, bad := s.quarantined(s.Serving.Previous.Image.Digest); bad {
+		s.Serving.Previous = Target{}
 	}
 	s.Serving.Until, s.Drift = s.Serving.until(d.p), Drift{}
 	bake := d.now.Add(d.p.Bake)
@@ -82,8 +85,12 @@ func (d *decision) returned() {
 	if s.Serving.Color == r.To { // perhaps another image, put there outside bluegreen
 		bad = s.Serving.Image
 	}
+	if seen := s.Color(t.Color).Observed.Image; seen.Digest != "" && seen.Digest != t.Image.Digest && !t.Image.IsZero() {
+		t.Image, t.Trusted = seen, false // it was changed outside bluegreen
+		d.report(NeedsHelp, reason.LiveChanged, about{Color: t.Color, Image: seen, Other: r.Progress.Target.Image, By: s.Color(t.Color).Observed.By})
+	}
 	if s.Serving.Color != t.Color {
-		s.Serving = Serving{Color: t.Color, Image: t.Image, Since: d.now, Baked: slices.ContainsFunc(s.Good, t.Image.Same)}
+		s.Serving = Serving{Color: t.Color, Image: t.Image, Since: d.now, Baked: slices.ContainsFunc(s.Good, t.Image.Same), Trusted: t.Trusted}
 	}
 	s.color(r.To).Checked, s.color(t.Color).Retired, s.Drift = Checked{}, false, Drift{}
 	why := r.Reason
@@ -114,6 +121,9 @@ func (d *decision) quarantine(i Image, why string) {
 	s.Quarantined = s.Quarantined[max(0, len(s.Quarantined)-quarantines):]
 }
 
+// brokenAfter is how long a rollback target may say that waiting does not help.
+const brokenAfter = 2 * time.Minute
+
 func (d *decision) targetSeen(e TargetObserved) {
 	r := &d.s.Release
 	if e.Release != r.ID || r.Phase != Returning || e.Color != r.From {
@@ -125,7 +135,11 @@ func (d *decision) targetSeen(e TargetObserved) {
 		return
 	}
 	d.stepFailed(d.words(reason.TargetNotReady, about{Color: r.From, Detail: e.Detail}))
-	if e.Hopeless {
+	patience := d.p.RolloutTimeout
+	if e.Broken {
+		patience = brokenAfter
+	}
+	if e.Hopeless && d.now.Sub(r.Progress.TargetSince) >= patience {
 		d.otherTarget()
 	}
 }
@@ -142,7 +156,7 @@ func (d *decision) otherTarget() {
 			continue
 		}
 		d.report(Advanced, reason.TargetReplaced, about{Color: p.Target.Color, Image: good, Other: p.Target.Image})
-		p.Target.Image, p.TargetReady = good, false
+		p.Target.Image, p.Target.Trusted, p.TargetReady, p.TargetSince = good, true, false, d.now
 		return
 	}
 }

@@ -237,7 +237,7 @@ func (x Drift) remedy() string {
 	if x.Live == "" {
 		return "it points at neither color alone; change it by hand to point at one of them, then resume"
 	}
-	return "resume accepts it, or switch moves traffic again"
+	return "resume accepts it; switch moves traffic again once users have followed"
 }
 
 func asked(by, why string) string {

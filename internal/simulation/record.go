@@ -52,7 +52,7 @@ func read(r engine.Record) *saved {
 		blue: runsOn(s, release.Blue), green: runsOn(s, release.Green), target: s.RollbackTarget(), previous: s.Serving.Previous,
 		paused: !s.Pause.IsZero(), held: !s.Hold.IsZero(), drift: !s.Drift.IsZero(), watched: s.Drift.Watched, trouble: !s.Trouble.IsZero(),
 		id: s.Release.ID, phase: s.Release.Phase, image: s.Release.Image, to: s.Release.To, from: s.Release.From,
-		forced: s.Release.Force, writes: s.Release.Progress.Writes, returnForced: s.Release.Progress.Forced, ordered: s.Release.By != "",
+		forced: s.Release.Force, writes: !s.Release.Progress.Writes.IsZero(), returnForced: s.Release.Progress.Forced, ordered: s.Release.By != "",
 		routedAt: routedAt(s), since: s.Release.Since, ended: s.Release.Phase.Ended(), probedAt: s.Release.Progress.ProbedAt, bakeUntil: s.Release.Progress.BakeUntil,
 	}
 }
@@ -68,7 +68,7 @@ func runsOn(s release.State, c release.Color) release.Image {
 // routedAt is when traffic was first sent to the version that an alert is about.
 func routedAt(s release.State) time.Time {
 	if s.Release.Phase == release.Switching {
-		return s.Release.Since
+		return s.Release.Progress.Writes
 	}
 	return s.Serving.RoutedAt
 }
