@@ -98,6 +98,8 @@ func scenarios() []scenario {
 			when(release.Returning, 30*second, simulation.Item{Kind: simulation.NodeLoss, Color: release.Blue, For: 150 * second}))},
 		{"forced to a color whose cluster is away", "2.0", 2, release.Completed, with(items(
 			third, when(release.Deploying, 0, simulation.Item{Kind: simulation.Away, For: 20 * time.Minute}), when(release.Failed, time.Minute, forced)), "both", nil)},
+		{"release beside autoscalers", "2.0", 1, release.Completed, items(push, simulation.Item{Kind: simulation.Autoscaled, Color: release.Green, N: 1, At: 20 * second},
+			when(release.Baking, 5*second, simulation.Item{Kind: simulation.Autoscaled, Color: release.Green, N: 1}))},
 		{"messages repeated in the bake", "2.0", 1, release.Completed, items(push, when(release.Baking, 0, simulation.Item{Kind: simulation.Repeat, N: 20, For: 80 * second}))},
 		{"unrelated write in the switch", "2.0", 1, release.Completed, items(push, when(release.Switching, 5*second, simulation.Item{Kind: simulation.UnrelatedWrite}))},
 	}
