@@ -83,7 +83,8 @@ type verdict struct {
 	broken bool
 }
 
-func (v verdict) bad() bool { return v.refuted || v.short }
+// bad reports whether users get less than they must, whatever is to blame.
+func (v verdict) bad() bool { return v.refuted || v.short || v.broken }
 
 func (d *decision) judge(e Probed) (v verdict) {
 	s, r := &d.s, &d.s.Release

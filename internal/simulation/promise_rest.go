@@ -69,7 +69,7 @@ func (p *recordAgrees) restless(snap engine.Snapshot) error {
 // oversized reports whether the idle color is still to be scaled down.
 func (a *app) oversized(s *saved) bool {
 	policy := a.policy
-	retires := !s.phase.Active() && s.ended && !policy.KeepIdle && !s.paused
+	retires := !s.badLive && !s.phase.Active() && s.ended && !policy.KeepIdle && !s.paused
 	return retires && a.cluster.Wanted(s.live.Other()) != policy.RetireReplicas
 }
 

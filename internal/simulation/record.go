@@ -5,6 +5,7 @@ import (
 
 	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
+	"bluegreen/internal/release/reason"
 )
 
 // saved is what the promises read of a saved record. Only this file knows its form.
@@ -21,6 +22,7 @@ type saved struct {
 	sizeHeld map[release.Color]bool
 	held     bool
 	drift    bool
+	badLive  bool          // what serves is known to be bad: no return of it was carried out
 	watched  bool          // what serves since the drift is recorded
 	trouble  bool          // the last step failed
 	waiting  release.Image // for its release
@@ -50,7 +52,7 @@ func read(r engine.Record) *saved {
 		sizeHeld: map[release.Color]bool{release.Blue: s.Blue.Held, release.Green: s.Green.Held},
 		known:    s.Known, live: s.Serving.Color, waiting: s.Waiting,
 		blue: runsOn(s, release.Blue), green: runsOn(s, release.Green), target: s.RollbackTarget(), previous: s.Serving.Previous,
-		paused: !s.Pause.IsZero(), held: !s.Hold.IsZero(), drift: !s.Drift.IsZero(), watched: s.Drift.Watched, trouble: !s.Trouble.IsZero(),
+		paused: !s.Pause.IsZero(), held: !s.Hold.IsZero(), drift: !s.Drift.IsZero(), badLive: s.Release.Reason == reason.Fought || s.Release.Reason == reason.ReturnGivenUp, watched: s.Drift.Watched, trouble: !s.Trouble.IsZero(),
 		id: s.Release.ID, phase: s.Release.Phase, image: s.Release.Image, to: s.Release.To, from: s.Release.From,
 		forced: s.Release.Force, writes: !s.Release.Progress.Writes.IsZero(), returnForced: s.Release.Progress.Forced, ordered: s.Release.By != "",
 		routedAt: routedAt(s), since: s.Release.Since, ended: s.Release.Phase.Ended(), probedAt: s.Release.Progress.ProbedAt, bakeUntil: s.Release.Progress.BakeUntil,
