@@ -28,6 +28,9 @@ func (p *liveUntouched) changed(c colorChange) error {
 	if !c.harms() || c.saved.live == "" || a.rivalUnseen() {
 		return nil
 	}
+	if least, _ := a.looked(c.color); c.saved.phase == release.Returning && least == 0 {
+		return nil // it answered nobody, and is brought back to what served
+	}
 	switch {
 	case slices.Contains(a.gateway.Reaches(), c.color) || a.gateway.Configured() == c.color:
 		return fmt.Errorf("%s of %s, which has the users' traffic", c.what, c.color)
