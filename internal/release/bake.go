@@ -62,7 +62,7 @@ func (d *decision) probed(e Probed) {
 	case p.Good >= d.p.goodLooks():
 		p.BadSince = time.Time{}
 	}
-	backIsWell := d.bakeTroubles(e, v) || e.Target == nil
+	backIsWell := d.bakeTroubles(e, v) || e.Target == nil && r.From != ""
 	switch {
 	case p.Short >= shortLooks:
 		d.turnBack(RolledBack, reason.TooFewReady, about{Detail: e.Detail})

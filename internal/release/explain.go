@@ -141,7 +141,7 @@ func (s State) returnsTo() string {
 	if t := s.RollbackTarget(); t.Color != "" {
 		return "; an alert or a rollback returns traffic to " + string(t.Color)
 	}
-	return "; there is no rollback target: nothing was live before it"
+	return "; there is no rollback target"
 }
 
 func inBrackets(text string) string {

@@ -70,7 +70,7 @@ var sentences = map[reason.Reason]string{
 	reason.ReturnBlocked:     "release {number} cannot return traffic to {color} yet and keeps trying{tail}",
 	reason.ReturnDenied:      "release {present} cannot return traffic to {color} until an operator fixes this: {detail}; it is tried again every {span}, and at once after rollback; cancel gives the return up",
 	reason.TargetNotReady:    "{color} cannot take the traffic back yet{tail}",
-	reason.NothingBefore:     "there is no rollback target: nothing was live before it",
+	reason.NothingBefore:     "there is no rollback target",
 	reason.TargetUnhealthy:   "the rollback target is not healthy{tail}",
 	reason.TargetMissing:     "the rollback target {color}, which served with {image}, is gone: make its Deployment again",
 	reason.TargetChanged:     "the rollback target {color} runs {other}, not {image}, with which it served{changedby}; a rollback deploys {image} first",
