@@ -29,7 +29,7 @@ func (c *chaos) up(r *rand.Rand) int {
 // pulled, and some are quarantined ones under a new tag. It runs in the test's goroutine.
 func (c *chaos) pushAll(r *rand.Rand, done func() bool) {
 	for n := 1; !done(); n++ {
-		app := c.apps[r.IntN(len(c.apps))]
+		app := c.busy[r.IntN(len(c.busy))]
 		p := pushed{app: app, image: release.Image{Tag: fmt.Sprintf("2.%d.0", n)}}
 		if q := c.view(app).Quarantined; len(q) > 0 && r.IntN(10) == 0 {
 			old := q[r.IntN(len(q))].Image
@@ -49,14 +49,16 @@ func (c *chaos) pushAll(r *rand.Rand, done func() bool) {
 	}
 }
 
-// spoil makes some images bad, before any component has seen them.
+// spoil makes some images bad, or ready in one pod only, before any component has seen them.
 func (c *chaos) spoil(digest string, percent int) bool {
 	var b testbed.Behaviour
 	switch {
 	case percent < 6:
 		b = testbed.NeverReady()
-	case percent < 12:
+	case percent < 9:
 		b = testbed.PullError()
+	case percent < 12:
+		b = testbed.PartlyReady() // of an app with one pod, that one
 	default:
 		return false
 	}
@@ -104,7 +106,7 @@ func (c *chaos) observe(ctx context.Context, r *rand.Rand) {
 func (c *chaos) alarm(ctx context.Context, r *rand.Rand) {
 	seen := map[string]int{}
 	for goOn(ctx, 300*time.Millisecond) {
-		for _, app := range c.apps {
+		for _, app := range c.busy {
 			a := c.view(app)
 			if a.Release == nil || a.Release.Phase != release.Baking || seen[app] >= a.Release.ID {
 				continue
@@ -171,15 +173,27 @@ func (c *chaos) freeze(ctx context.Context, r *rand.Rand) {
 	}
 }
 
-// outage takes an API server away for some seconds, first one, then the other.
+// outage takes an API server away for some seconds, that of a live color first, and makes
+// a cluster refuse every write for some seconds: never two of these at once.
 func (c *chaos) outage(ctx context.Context, r *rand.Rand) {
 	order := []release.Color{release.Blue, release.Green}
-	r.Shuffle(2, func(i, j int) { order[i], order[j] = order[j], order[i] })
-	for _, color := range order {
-		if !goOn(ctx, 35*time.Second+time.Duration(r.IntN(15000))*time.Millisecond) {
+	if c.view(c.busy[0]).Live == release.Green {
+		order = []release.Color{release.Green, release.Blue}
+	}
+	for n, color := range order {
+		if !goOn(ctx, 20*time.Second+time.Duration(r.IntN(8000))*time.Millisecond) {
 			return
 		}
-		cluster := c.clusterOf(color)
+		c.refuseWrites(ctx, r, order[1-n])
+		if !goOn(ctx, 12*time.Second+time.Duration(r.IntN(8000))*time.Millisecond) {
+			return
+		}
+		cluster, live := c.clusterOf(color), 0
+		for _, name := range c.webNames() {
+			if c.view(name).Live == color {
+				live++
+			}
+		}
 		from := time.Now()
 		cluster.StopAPIServer()
 		goOn(ctx, 3*time.Second+time.Duration(r.IntN(4000))*time.Millisecond)
@@ -188,7 +202,7 @@ func (c *chaos) outage(ctx context.Context, r *rand.Rand) {
 			return
 		}
 		c.state.Lock()
-		c.outages = append(c.outages, span{what: string(color), from: from, to: time.Now()})
+		c.outages = append(c.outages, span{what: fmt.Sprintf("%s, live for %d apps with users", color, live), from: from, to: time.Now()})
 		c.state.Unlock()
 	}
 }

@@ -166,13 +166,13 @@ func (c *chaos) agrees(a api.App) {
 		if !strings.HasSuffix(image, "@"+known.Image.Digest) {
 			c.t.Errorf("%s: %s runs %s, the record has %s", a.Name, color, image, known.Image)
 		}
-		if live := color == a.Live; live && (size == 0 || d.Status.ReadyReplicas != size) || !live && known.Retired != (size == 0) {
+		if live := color == a.Live; live && (size == 0 || d.Status.ReadyReplicas != size) || !live && a.Release != nil && known.Retired != (size == 0) {
 			c.t.Errorf("%s: %s has %d pods, %d ready: %s", a.Name, color, size, d.Status.ReadyReplicas, a.Sentence)
 		}
 	}
 }
 
-// usersMet checks promises 1 and 3 by the answers that users got, and that no request was lost.
+// usersMet checks promises 1 and 3 by the answers that users got; baseline judges those that they did not get.
 func (c *chaos) usersMet(w *web, a api.App, history []release.Fact) {
 	c.t.Helper()
 	checked := map[string]time.Time{"blue " + w.first: {}} // color and digest, since when users may meet it
@@ -181,20 +181,26 @@ func (c *chaos) usersMet(w *web, a api.App, history []release.Fact) {
 		switch {
 		case f.Kind == release.Advanced && f.Reason == reason.ChecksPassed:
 			checked[string(f.Live.Other())+" "+f.Image.Digest] = f.At
+			if f.Live == "" { // a first release, to either color
+				checked["blue "+f.Image.Digest], checked["green "+f.Image.Digest] = f.At, f.At
+			}
 		case f.Kind == release.ReleaseReturned:
 			barred[f.Image.Digest] = f.At.Add(time.Second)
 		}
 	}
 	wrong := map[string]int{}
 	for _, answer := range w.users.answers() {
-		foreign := slices.ContainsFunc(w.foreign, func(s span) bool { return s.has(answer.at) })
+		if answer.at.Before(w.from) {
+			continue
+		}
+		foreign := w.rivaled(answer.at)
 		since, known := checked[answer.color+" sha256:"+strings.TrimPrefix(answer.version, "sha256:")]
 		until, bad := barred["sha256:"+strings.TrimPrefix(answer.version, "sha256:")]
 		switch {
 		case answer.failed != "" && foreign:
 			wrong["failed while the rival's change was in effect (allowed):  "+answer.failed]++
-		case answer.failed != "":
-			wrong["LOST: "+answer.failed+" at "+answer.at.UTC().Format("15:04:05")]++
+		case answer.failed != "": // baseline judges the number
+			wrong["allowed up to the baseline: "+answer.failed]++
 		case foreign:
 		case !known || answer.at.Add(5*time.Second).Before(since):
 			wrong["never checked: "+answer.color+" "+answer.version]++
@@ -212,6 +218,11 @@ func (c *chaos) usersMet(w *web, a api.App, history []release.Fact) {
 	if last := w.users.last(); last.color != string(a.Live) {
 		c.t.Errorf("%s: users end on %s, the record has %s", w.name, last.color, a.Live)
 	}
+}
+
+// rivaled reports whether the rival's change of the app's rule was in effect.
+func (w *web) rivaled(at time.Time) bool {
+	return slices.ContainsFunc(w.foreign, func(s span) bool { return s.has(at) })
 }
 
 // gatewayOtherwiseUntouched checks promise 8: only the apps' references and the rival's changes
@@ -279,6 +290,8 @@ func (c *chaos) report(chaotic, all time.Duration) {
 	}
 	c.t.Logf("%s of chaos, %s in all: %d pushes, %d alerts, %d kills, %d frozen, %d outages of an API server, rival: %d tags, %d other rules, %d rules of apps",
 		chaotic.Round(time.Second), all.Round(time.Second), len(c.pushes), len(c.alerts), c.kills, c.freezes, len(c.outages), c.rivals.tags, c.rivals.others, c.rivals.own)
+	c.baseline()
+	c.t.Logf("%d rollback targets ready in part, writes refused by %v, API servers away: %v, rival during each phase: %v", c.weak, c.refusals, c.outages, c.rivals.phases)
 	c.t.Logf("%d requests of users (%.0f/s)", sent, float64(sent)/all.Seconds())
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		c.t.Logf("%d × %s", kinds[kind], kind)
@@ -289,7 +302,7 @@ func (c *chaos) report(chaotic, all time.Duration) {
 	if c.watched.seen() < c.started()/2 {
 		c.t.Errorf("only %d changes of Deployments were seen: the watch shows nothing", c.watched.seen())
 	}
-	if c.kills < 5 || c.freezes == 0 || len(c.outages) == 0 || c.rivals.own == 0 {
+	if c.kills < 5 || c.freezes == 0 || len(c.outages) == 0 || c.rivals.own == 0 || len(c.refusals) == 0 || c.weak == 0 || len(c.rivals.phases) < len(rivalPhases) {
 		c.t.Error("there was not enough chaos")
 	}
 }

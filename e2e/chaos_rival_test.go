@@ -21,6 +21,7 @@ import (
 // rival counts another client's changes of the gateway, and keeps the last one.
 type rival struct {
 	tags, others, own int
+	phases            map[release.Phase]int // of releases that a write of it fell into
 	tag               string
 	priority          int
 }
@@ -39,18 +40,30 @@ func (c *chaos) maintenance() arm.Pool {
 	return arm.Pool{Name: noColorPool, Addresses: []string{"127.0.0.1"}, Port: l.Addr().(*net.TCPAddr).Port}
 }
 
-// rivalry edits the gateway as other clients do: its tags, rules of others, and now and
-// then the rule of an app.
+// rivalPhases are the phases that the rival writes in.
+var rivalPhases = []release.Phase{release.Deploying, release.Verifying, release.Switching, release.Baking, release.Returning}
+
+// rivalry edits the gateway as other clients do, in every phase of releases: its tags, rules
+// of others, and now and then the rule of an app.
 func (c *chaos) rivalry(ctx context.Context, r *rand.Rand) {
-	for n := 0; goOn(ctx, 2*time.Second+time.Duration(r.IntN(3000))*time.Millisecond); n++ {
-		switch n % 4 {
-		case 0, 2:
-			c.retag(ctx, fmt.Sprint(n))
-		case 1:
-			c.reorder(1000 + n)
-		default:
-			c.hijack(ctx, r, n%8 == 3)
+	c.rivals.phases = map[release.Phase]int{}
+	for n := 0; goOn(ctx, 500*time.Millisecond+time.Duration(r.IntN(1500))*time.Millisecond); n++ {
+		if n%4 == 3 {
+			c.hijack(ctx, r, n/4)
+			continue
 		}
+		phase := rivalPhases[n%len(rivalPhases)]
+		_, found := c.inPhase(ctx, r, phase)
+		if n%4 == 1 {
+			c.reorder(1000 + n)
+		} else {
+			c.retag(ctx, fmt.Sprint(n))
+		}
+		c.state.Lock()
+		if found {
+			c.rivals.phases[phase]++
+		}
+		c.state.Unlock()
 	}
 }
 
@@ -114,11 +127,15 @@ func poolOf(doc map[string]any, rule string) string {
 	return id[strings.LastIndex(id, "/")+1:]
 }
 
-// hijack points an app's rule at its other color, or at a pool of no color, while its release
-// bakes. The app must report that and not change it. Then an operator accepts the other color
-// by resume, or the rival restores the rule.
-func (c *chaos) hijack(ctx context.Context, r *rand.Rand, noColor bool) {
-	a, ok := c.baking(ctx, r)
+// hijack points an app's rule at its other color while its release bakes, or at a pool of no
+// color while it bakes or is deployed. The app must report that and not change it. Then an
+// operator accepts the other color by resume, or the rival restores the rule.
+func (c *chaos) hijack(ctx context.Context, r *rand.Rand, n int) {
+	noColor, phase := n%3 != 1, release.Baking
+	if n%3 == 2 {
+		phase = release.Deploying
+	}
+	a, ok := c.inPhase(ctx, r, phase)
 	if !ok {
 		return
 	}
@@ -144,6 +161,9 @@ func (c *chaos) hijack(ctx context.Context, r *rand.Rand, noColor bool) {
 	c.noticed(ctx, r, a.Name, pool, began)
 	if noColor {
 		err = c.gateway.Rival(func(doc map[string]any) { point(doc, a.Name, was) })
+		if now := c.view(a.Name); err == nil && now.Drift != nil && was != fmt.Sprintf("%s-%s", a.Name, now.Live) {
+			err = c.accept(r, a.Name) // the release had come further when the rival wrote
+		}
 	} else {
 		err = c.accept(r, a.Name)
 	}
@@ -165,18 +185,6 @@ func point(doc map[string]any, rule, pool string) {
 	p := ruleOf(doc, rule)
 	p["backendAddressPool"] = map[string]any{"id": id + "/backendAddressPools/" + pool}
 	p["backendHttpSettings"] = map[string]any{"id": id + "/backendHttpSettingsCollection/" + settings}
-}
-
-// baking finds an app behind the gateway with a baking release.
-func (c *chaos) baking(ctx context.Context, r *rand.Rand) (api.App, bool) {
-	names := c.webNames()
-	for try := 0; try < 200 && goOn(ctx, 50*time.Millisecond); try++ {
-		a, err := c.client(c.up(r)).App(ctx, names[try%len(names)])
-		if err == nil && a.Release != nil && a.Release.Phase == release.Baking && a.Release.From != "" && a.Drift == nil {
-			return a, true
-		}
-	}
-	return api.App{}, false
 }
 
 // noticed waits until the app has reported the changed rule, as drift or, if an alert came at

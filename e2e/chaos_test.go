@@ -20,7 +20,7 @@ import (
 
 const (
 	chaosHosts    = 3
-	chaosWebs     = 4  // apps behind one Application Gateway, on two clusters, with users
+	chaosWebs     = 4  // apps behind one Application Gateway, on two clusters, with users; two more have none or one release
 	chaosShops    = 16 // apps behind Services
 	chaosReleases = 200
 	chaosLeast    = 150 * time.Second // two frozen handlers must outlive their leases in it
@@ -35,20 +35,23 @@ type chaos struct {
 	blue    *testbed.Cluster
 	green   *testbed.Cluster
 	webs    map[string]*web
+	busy    []string // apps that get releases all the time
 	gateway *arm.Gateway
 	before  map[string]any // the gateway at the start
 	senders []*registry.Sender
 	watched *sizes
 
-	state   sync.Mutex
-	frozen  map[int]bool
-	views   map[string]api.App
-	pushes  []pushed
-	alerts  []fired
-	outages []span // per cluster
-	rivals  rival
-	kills   int
-	freezes int
+	state    sync.Mutex
+	frozen   map[int]bool
+	views    map[string]api.App
+	pushes   []pushed
+	alerts   []fired
+	outages  []span // per cluster
+	refusals []span // clusters that refused every write
+	weak     int    // rollback targets of which only one pod was ready for a while
+	rivals   rival
+	kills    int
+	freezes  int
 }
 
 // web is an app behind the gateway.
@@ -57,7 +60,8 @@ type web struct {
 	spaces  map[release.Color]string
 	first   string // digest
 	users   *load
-	foreign []span // while the rival had changed its rule
+	foreign []span    // while the rival had changed its rule
+	from    time.Time // users before it are not counted: nothing good was ever there
 }
 
 type span struct {
@@ -66,6 +70,10 @@ type span struct {
 }
 
 func (s span) has(t time.Time) bool { return !t.Before(s.from) && (s.to.IsZero() || t.Before(s.to)) }
+
+func (s span) String() string {
+	return fmt.Sprintf("%s for %s", s.what, s.to.Sub(s.from).Round(time.Second))
+}
 
 type pushed struct {
 	app   string
@@ -81,7 +89,7 @@ func TestChaosLosesNoRequestAndKeepsEveryPromise(t *testing.T) {
 	began := time.Now()
 	ctx, stop := context.WithCancel(t.Context())
 	var actors sync.WaitGroup
-	for n, act := range []func(context.Context, *rand.Rand){c.observe, c.alarm, c.kill, c.freeze, c.outage, c.rivalry} {
+	for n, act := range []func(context.Context, *rand.Rand){c.observe, c.alarm, c.kill, c.freeze, c.outage, c.rivalry, c.weaken, c.firstRelease} {
 		actors.Go(func() { act(ctx, c.rand(n)) })
 	}
 	ticking, stopTicks := context.WithCancel(t.Context())
@@ -127,8 +135,12 @@ func newChaos(t *testing.T) *chaos {
 		c.apps, c.spaces[name] = append(c.apps, name), c.open(name)
 	}
 	for i := range chaosWebs {
-		c.openWeb(fmt.Sprintf("web-%d", i))
+		c.openWeb(fmt.Sprintf("web-%d", i), 2)
+		c.busy = append(c.busy, fmt.Sprintf("web-%d", i))
 	}
+	c.busy = append(c.busy, c.apps[:chaosShops]...)
+	c.openWeb(stillApp, 2)
+	c.openWeb(freshApp, 0)
 	c.openChaosGateway()
 	w.raised = nil // all of it was pushed long ago
 	write(t, w.dir+"/kubeconfig", c.blue.Kubeconfig(testbed.DefaultUser))
@@ -145,17 +157,17 @@ func newChaos(t *testing.T) *chaos {
 	return c
 }
 
-// openWeb deploys an app to two clusters with 1.0.0 live on blue.
-func (c *chaos) openWeb(name string) {
+// openWeb deploys an app to two clusters with 1.0.0 live on blue, unless its size is 0.
+func (c *chaos) openWeb(name string, size int32) {
 	app := &web{name: name, first: c.push("team/"+name, "1.0.0"), spaces: map[release.Color]string{}}
 	image := fmt.Sprintf("%s/team/%s@%s", c.registry.Host(), name, app.first)
-	for color, replicas := range map[release.Color]int32{release.Blue: 2, release.Green: 0} {
+	for color, replicas := range map[release.Color]int32{release.Blue: size, release.Green: 0} {
 		cluster := c.clusterOf(color)
 		app.spaces[color] = cluster.Namespace(c.t)
 		cluster.Deploy(c.t, testbed.DeploymentSpec{Namespace: app.spaces[color], Name: name, Image: image, Replicas: replicas, Labels: map[string]string{"color": string(color)}})
 		grant(c.t, cluster, app.spaces[color], []string{name}, name)
 	}
-	c.blue.WaitAvailable(c.t, app.spaces[release.Blue], name, 2)
+	c.blue.WaitAvailable(c.t, app.spaces[release.Blue], name, size)
 	c.webs[name] = app
 	c.apps = append(c.apps, name)
 }
@@ -196,6 +208,7 @@ func (c *chaos) openChaosGateway() {
 	c.before = c.gateway.Document()
 }
 
+// webNames are all apps behind the gateway, in the order of their rules.
 func (c *chaos) webNames() []string {
 	var names []string
 	for name := range c.webs {
@@ -233,10 +246,28 @@ apps:
       blue:  {cluster: %[2]s/Microsoft.ContainerService/managedClusters/aks-blue,  namespace: %[3]s, deployment: %[1]s, backend: %[1]s-blue}
       green: {cluster: %[2]s/Microsoft.ContainerService/managedClusters/aks-green, namespace: %[4]s, deployment: %[1]s, backend: %[1]s-green}
     gateway: {applicationGateway: %[5]s, rules: [%[1]s]}
-    confirm: {http: [{url: "%[6]s/healthz", contains: "\"{color}\""}]}
-`, name, group, w.spaces[release.Blue], w.spaces[release.Green], c.gateway.ID(), c.gateway.ListenerURL("lst-"+name))
+    confirm: {http: [{url: "%[6]s%[7]s", contains: "\"{color}\""}]}
+%[8]s`, name, group, w.spaces[release.Blue], w.spaces[release.Green], c.gateway.ID(), c.gateway.ListenerURL("lst-"+name), confirmed(name), patience(name))
 	}
 	return text.String()
+}
+
+// confirmed is the path whose answers confirm a switch. The bad first release answers well
+// only at the path that the gateway asks.
+func confirmed(app string) string {
+	if app == freshApp {
+		return "/"
+	}
+	return "/healthz"
+}
+
+// patience is the setting of the app whose live version fails at the public address: an image
+// that follows is deployed when that version has not been seen there for two minutes.
+func patience(app string) string {
+	if app == freshApp {
+		return "    rolloutTimeout: 4m\n"
+	}
+	return ""
 }
 
 // started is the number of releases published to the topic.
@@ -260,7 +291,11 @@ func (c *chaos) settle(within time.Duration) {
 	for {
 		var busy []string
 		for _, name := range c.apps {
-			if a := c.app(name); !atRest(a) {
+			a := c.app(name)
+			if a.Release != nil && a.Release.Phase == release.Returning && a.Trouble != nil {
+				c.insist(name) // what an operator had to fix is fixed
+			}
+			if !atRest(a) {
 				busy = append(busy, fmt.Sprintf("%s (pending %d, busy %v): %s", name, a.Pending, a.Busy, a.Sentence))
 			}
 		}
@@ -272,6 +307,14 @@ func (c *chaos) settle(within time.Duration) {
 			c.t.Fatalf("not at rest within %s:\n%s", within, strings.Join(busy, "\n"))
 		}
 		time.Sleep(time.Second)
+	}
+}
+
+// insist is an operator's command that ends the rest after a refusal.
+func (c *chaos) insist(app string) {
+	r := api.Request{By: "on call", Why: "writes are allowed again"}
+	if _, err := c.client(0).Command(c.t.Context(), app, release.Rollback, r, api.NewKey()); err != nil {
+		c.t.Logf("%s: rollback: %v", app, err) // its handler was just killed, or it has returned
 	}
 }
 

@@ -1,12 +1,19 @@
 package testbed_test
 
 import (
+	"crypto/rand"
+	"strings"
 	"testing"
 	"time"
 
 	"bluegreen/testbed"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
 )
 
 func TestAPolicyRewritesTheImagesOfItsNamespaceAlone(t *testing.T) {
@@ -55,6 +62,59 @@ func TestAPodReportsToBeAsOldAsItsBehaviourSays(t *testing.T) {
 	if age := time.Since(started); age < time.Hour || age > time.Hour+time.Minute {
 		t.Errorf("the pod started %v ago", age)
 	}
+}
+
+func TestAReadOnlyClusterRefusesOneUsersWrites(t *testing.T) {
+	c := testbed.Shared(t)
+	ns := c.Namespace(t)
+	c.Deploy(t, testbed.DeploymentSpec{Namespace: ns, Name: "web", Replicas: 1})
+	c.Grant(t, ns, testbed.DefaultUser, rbacv1.PolicyRule{APIGroups: []string{"apps"}, Resources: []string{"deployments"}, Verbs: []string{"get", "patch"}})
+	user, err := kubernetes.NewForConfig(c.UserConfig(testbed.DefaultUser))
+	if err != nil {
+		t.Fatal(err)
+	}
+	label := func(k kubernetes.Interface) error {
+		_, err := k.AppsV1().Deployments(ns).Patch(t.Context(), "web", types.MergePatchType, []byte(`{"metadata":{"labels":{"a":"`+strings.ToLower(rand.Text())+`"}}}`), metav1.PatchOptions{})
+		return err
+	}
+	allowed := func() bool { return label(user) == nil }
+	testbed.Eventually(t, 30*time.Second, allowed, func() string { return "the user has no rights" })
+	thaw, err := c.ReadOnly(t.Context(), testbed.DefaultUser, ns, "web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := label(user); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "changes are frozen") {
+		t.Errorf("a write is answered with %v", err)
+	}
+	if err := label(c.Client()); err != nil {
+		t.Errorf("another user's write: %v", err)
+	}
+	thaw()
+	testbed.Eventually(t, 30*time.Second, allowed, func() string { return "writes are refused after the end" })
+}
+
+func TestOnePodOfAPartlyReadyImageIsReady(t *testing.T) {
+	c := testbed.Shared(t)
+	ns := c.Namespace(t)
+	c.Behave("shop.example/partly:1", testbed.PartlyReady())
+	c.Deploy(t, testbed.DeploymentSpec{Namespace: ns, Name: "web", Image: "shop.example/partly:1", Replicas: 3})
+	ready := func() (n int) {
+		for _, p := range pods(t, c, ns) {
+			for _, s := range p.Status.ContainerStatuses {
+				if s.Ready {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	testbed.Eventually(t, 30*time.Second, func() bool { return ready() == 1 }, func() string { return "no pod is ready" })
+	time.Sleep(500 * time.Millisecond)
+	if n := ready(); n != 1 {
+		t.Errorf("%d pods are ready", n)
+	}
+	c.Behave("shop.example/partly:1", testbed.Healthy())
+	c.WaitAvailable(t, ns, "web", 3)
 }
 
 // status is that of the container of the one pod of a namespace.

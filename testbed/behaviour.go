@@ -27,6 +27,7 @@ const (
 	crashLoop
 	serverErrors
 	slow
+	partlyReady
 )
 
 // Healthy is ready at once and answers 200.
@@ -55,6 +56,10 @@ func ServerErrors() Behaviour { return Behaviour{kind: serverErrors} }
 
 // Slow is healthy, but ready only after the time given.
 func Slow(ready time.Duration) Behaviour { return Behaviour{kind: slow, after: ready} }
+
+// PartlyReady is healthy in one pod of each ReplicaSet; the others answer, too, and never
+// become ready.
+func PartlyReady() Behaviour { return Behaviour{kind: partlyReady} }
 
 // Aged is the same, with start and conditions of the pods reported as so much earlier.
 func (b Behaviour) Aged(by time.Duration) Behaviour {

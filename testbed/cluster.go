@@ -108,7 +108,7 @@ func newCluster(ctx context.Context, binary string, opts Options) *Cluster {
 		logf:    log.New(opts.Log, "testbed: ", log.Ltime|log.Lmicroseconds).Printf,
 	}
 	c.life, c.endLife = context.WithCancel(context.WithoutCancel(ctx))
-	c.actor = &podActor{drain: opts.Drain, logf: c.logf, pods: map[types.UID]*pod{}, meanings: map[string]string{}}
+	c.actor = &podActor{drain: opts.Drain, logf: c.logf, pods: map[types.UID]*pod{}, meanings: map[string]string{}, first: map[types.UID]types.UID{}}
 	return c
 }
 

@@ -156,6 +156,9 @@ func (p *pod) run(ctx context.Context, b Behaviour) {
 			p.server.answer(200, 200)
 			p.report(ctx, corev1.PodRunning, p.running(), true)
 		}
+	case partlyReady:
+		p.server.answer(200, 200)
+		p.report(ctx, corev1.PodRunning, p.running(), p.actor.isFirst(p))
 	case serverErrors:
 		p.server.answer(500, 200)
 		p.report(ctx, corev1.PodRunning, p.running(), true)

@@ -33,7 +33,8 @@ type podActor struct {
 	mu       sync.Mutex
 	pods     map[types.UID]*pod
 	rules    []rule
-	meanings map[string]string // digests of images named without one
+	first    map[types.UID]types.UID // of each owner with PartlyReady pods, the pod that is ready
+	meanings map[string]string       // digests of images named without one
 	keepers  sync.WaitGroup
 }
 
@@ -85,6 +86,20 @@ func (a *podActor) seen(ctx context.Context, seen *corev1.Pod) {
 	if seen.DeletionTimestamp != nil {
 		p.deletingOnce.Do(func() { close(p.deleting) })
 	}
+}
+
+// isFirst reports whether a pod is the one of its owner's pods that PartlyReady makes ready.
+func (a *podActor) isFirst(p *pod) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(p.spec.OwnerReferences) == 0 {
+		return true
+	}
+	owner := p.spec.OwnerReferences[0].UID
+	if a.pods[a.first[owner]] == nil {
+		a.first[owner] = p.spec.UID
+	}
+	return a.first[owner] == p.spec.UID
 }
 
 func (a *podActor) lost(obj any) {
