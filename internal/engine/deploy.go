@@ -69,7 +69,11 @@ func (w *worker) usersElsewhere(ctx context.Context) string {
 	if s.Serving.Color == "" || w.Now().Sub(s.Release.Since) >= release.UnseenFor {
 		return ""
 	}
-	return w.unseen(ctx, s.Serving.Color, s.Serving.Image)
+	why := w.unseen(ctx, s.Serving.Color, s.Serving.Image)
+	if to := s.Release.To; why == "" || w.unseen(ctx, to, s.Color(to).Observed.Image) != "" {
+		return "" // a live version that fails is not users elsewhere: this may be its fix
+	}
+	return why
 }
 
 // orders is the color that this worker last gave an order to, for which release and image.

@@ -98,12 +98,18 @@ func (w *worker) looked(ctx context.Context, r Reading) release.Looked {
 // does, or when no check of it is configured.
 func (w *worker) unseen(ctx context.Context, c release.Color, i release.Image) string {
 	for _, check := range slices.Compact(slices.Clone(w.app.During)) {
-		if found := check.Run(ctx, Subject{Color: c, Image: i}); found.Verdict != release.Passed {
-			return fmt.Sprintf("%s is not seen at the public address: %s", c, found.Detail)
+		for range asks {
+			if found := check.Run(ctx, Subject{Color: c, Image: i}); found.Verdict != release.Passed {
+				return fmt.Sprintf("%s is not seen at the public address: %s", c, found.Detail)
+			}
 		}
 	}
 	return ""
 }
+
+// asks is how often the public address is asked where users are: a gateway changes one part
+// of itself at a time, and each request meets any of them.
+const asks = 6
 
 // withoutTraffic reads the gateway before something is done to the idle color, and reports
 // whether that color has no traffic. It fails where it may still have some.

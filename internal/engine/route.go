@@ -20,9 +20,8 @@ type routing struct {
 	again  time.Time
 	losses int
 	// move is what seen is about: checks passed on the data path in a row.
-	move    move
-	seen    int
-	failing failing
+	move move
+	seen int
 }
 
 // move is the traffic of a release on its way to a color.
@@ -43,7 +42,7 @@ func (w *worker) route(ctx context.Context, e release.Route) stepResult {
 		r.Wait = w.Poll
 	}
 	if m := (move{e.Release, e.To}); w.routing.move != m {
-		w.routing.move, w.routing.seen, w.routing.failing = m, 0, failing{}
+		w.routing.move, w.routing.seen = m, 0
 	}
 	op, err := w.operation(ctx, e)
 	seen.Operation, seen.Detail = op.Token, op.Detail
@@ -270,7 +269,6 @@ func (w *worker) confirm(ctx context.Context, e release.Route, seen release.Rout
 		if found.Verdict != release.Passed {
 			return w.unconfirmed(ctx, e, seen, found.Detail)
 		}
-		w.routing.failing = failing{}
 		if w.routing.seen++; w.routing.seen < len(during) {
 			return stepResult{Seen: []release.Event{seen}, Wait: w.again(during, w.routing.seen)}
 		}
@@ -280,38 +278,17 @@ func (w *worker) confirm(ctx context.Context, e release.Route, seen release.Rout
 	return saw(seen)
 }
 
-// badAfter is for how long the public address must fail until a new version is bad from
-// its first moment: instances of a gateway follow one after the other.
-const badAfter = 10 * time.Second
-
-// failing counts the checks of the public address that failed in a row.
-type failing struct {
-	since time.Time
-	times int
-}
-
 // unconfirmed judges a check of the public address that does not pass although the gateway
 // has moved. While it passes for the color before, users are still there. Where it failed
 // before the switch as well, it says nothing of the new version.
 func (w *worker) unconfirmed(ctx context.Context, e release.Route, seen release.RouteObserved, why string) stepResult {
 	w.routing.seen = 0
-	f := &w.routing.failing
-	r := w.record.State.Release
-	switch {
-	case r.Unconfirmed != "":
+	if w.record.State.Release.Unconfirmed != "" {
 		seen.Status, seen.Detail = release.Confirmed, ""
 		return saw(seen)
-	case e.From != "" && w.unseen(ctx, e.From, w.record.State.Serving.Image) == "":
-		*f = failing{}
-	case f.times == 0:
-		*f = failing{since: w.Now(), times: 1}
-	default:
-		f.times++
 	}
+	seen.Failing = e.From == "" || w.unseen(ctx, e.From, w.record.State.Serving.Image) != ""
 	seen.Detail = "the gateway has moved, not yet seen on the data path: " + why
-	if f.times >= max(2, w.app.Policy.ProbeMisses) && w.Now().Sub(f.since) >= badAfter {
-		seen.Status, seen.Detail = release.BadAtOnce, why
-	}
 	return stepResult{Seen: []release.Event{seen}, Wait: w.Poll}
 }
 

@@ -116,7 +116,6 @@ type Routing string
 const (
 	Underway  Routing = "underway"
 	Clear     Routing = "clear"     // the color can carry the traffic: the write may follow
-	BadAtOnce Routing = "bad"       // moved, and the public address fails with the new version
 	Confirmed Routing = "confirmed" // read back, and seen on the data path
 	Lost      Routing = "lost"      // superseded, failed or unknown: to be begun again from a fresh read
 	Denied    Routing = "denied"    // the gateway refuses until an operator fixes something
@@ -125,7 +124,8 @@ const (
 // RouteObserved says how a gateway operation towards To is doing. Live is what the
 // gateway pointed at when it was last read, "" when that is not known. Unconfirmed is, with
 // Clear, why the checks of the public address fail before any traffic has moved. Rival is
-// set when another writer's change took the place of the operation.
+// set when another writer's change took the place of the operation; Failing when the gateway
+// has moved and the public address fails.
 type RouteObserved struct {
 	Release     int
 	To          Color
@@ -134,6 +134,7 @@ type RouteObserved struct {
 	Live        Color
 	Unconfirmed string
 	Rival       bool
+	Failing     bool
 	Detail      string
 }
 

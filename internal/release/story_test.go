@@ -213,7 +213,7 @@ func (s *story) event(verb string, args []string, opts map[string]string) (relea
 			to = r.From
 		}
 		return release.RouteObserved{
-			Release: r.ID, To: to, Status: release.Routing(args[0]), Operation: opts["operation"], Rival: opts["rival"] != "",
+			Release: r.ID, To: to, Status: release.Routing(args[0]), Operation: opts["operation"], Rival: opts["rival"] != "", Failing: opts["failing"] != "",
 			Live: release.Color(opts["live"]), Unconfirmed: opts["unconfirmed"], Detail: rest,
 		}, nil
 	case "target":

@@ -35,7 +35,7 @@ func (d *decision) route(e RouteObserved) {
 		p.Writes, r.Unconfirmed = d.now, e.Unconfirmed
 	case e.Status == Confirmed && forward:
 		d.switched()
-	case e.Status == BadAtOnce && forward:
+	case forward && d.badAtOnce(e.Failing):
 		d.turnBack(RolledBack, reason.BadAtOnce, about{Detail: e.Detail})
 	case e.Status == Confirmed:
 		d.returned()
@@ -59,6 +59,20 @@ func (d *decision) denied(detail string) {
 	s.Trouble.By, s.Trouble.Why = "bluegreen", detail
 	r.Progress.DeniedAt = d.now
 	d.ask(reason.ReturnDenied, d.words(reason.ReturnDenied, about{Color: r.From, Detail: detail, Span: deniedEvery}))
+}
+
+// badAfter is for how long the public address must fail until a new version is bad from
+// its first moment: instances of a gateway follow one after the other.
+const badAfter = 10 * time.Second
+
+// badAtOnce counts the failures at the public address since the gateway has moved, and
+// reports whether they are enough.
+func (d *decision) badAtOnce(failing bool) bool {
+	p := &d.s.Release.Progress
+	if p.Misses = inARow(p.Misses, failing); p.Misses <= 1 {
+		p.BadSince = d.now
+	}
+	return p.Misses >= max(2, d.p.ProbeMisses) && d.now.Sub(p.BadSince) >= badAfter
 }
 
 // switched records what serves now, and what served before as the rollback target.

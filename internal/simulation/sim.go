@@ -74,6 +74,8 @@ type task struct {
 	reasons reasons
 	knows   *saved    // the record, as it last loaded or saved it
 	probed  time.Time // when the last check of the public address was due
+	// probedLast is when it was made.
+	probedLast time.Time
 }
 
 // killed ends an invocation where it stands.
