@@ -38,7 +38,7 @@ func (s State) explain(p Policy) string {
 	case Awaiting:
 		return fmt.Sprintf("Waiting since %s for %s to let %s on %s go live%s%s", since, s.gatekeeper(), r.Image, r.To, s.gateEnd(p), s.stillLive())
 	case Switching:
-		return fmt.Sprintf("Switching traffic from %s to %s with %s since %s, until %s at the latest%s; next comes the bake of %s%s", orNothing(r.From), r.To, r.Image, since, clock(r.Since.Add(p.SwitchTimeout)), detail, span(p.Bake), s.held())
+		return fmt.Sprintf("Switching traffic from %s to %s with %s since %s, until %s at the latest%s; next comes the bake of %s%s", orNothing(r.From), r.To, r.Image, since, clock(r.switchSince().Add(p.SwitchTimeout)), detail, span(p.Bake), s.held())
 	case Baking:
 		return fmt.Sprintf("Live on %s with %s since %s, baking until %s%s%s%s", r.To, s.Serving.Image, clock(s.Serving.Since), clock(s.bakeUntil(p)), s.returnsTo(), detail, s.held())
 	case Returning:

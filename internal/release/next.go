@@ -387,9 +387,10 @@ func (d *decision) overdue() {
 		d.fail(reason.RolloutTimedOut, about{Span: d.p.RolloutTimeout, Detail: detail})
 	case r.Phase == Verifying && d.now.Sub(r.Since) >= d.p.VerifyTimeout:
 		d.fail(reason.ChecksTimedOut, about{Span: d.p.VerifyTimeout, Detail: detail})
-	case r.Phase == Switching && d.now.Sub(r.Since) >= d.p.SwitchTimeout && r.untouched():
+	case r.Phase != Switching || d.now.Sub(r.switchSince()) < d.p.SwitchTimeout:
+	case r.untouched():
 		d.fail(reason.SwitchTimedOut, about{Span: d.p.SwitchTimeout, Detail: detail, Then: d.words(reason.NoneMoved, about{})})
-	case r.Phase == Switching && !r.untouched() && d.now.Sub(r.Progress.Writes) >= d.p.SwitchTimeout:
+	default:
 		d.turnBack(Failed, reason.SwitchTimedOut, about{Span: d.p.SwitchTimeout, Detail: detail})
 	}
 }

@@ -310,6 +310,15 @@ func (r Release) untouched() bool {
 	return r.Phase.Preparing() || r.Phase == Switching && r.Progress.Writes.IsZero()
 }
 
+// switchSince is when the time of a switch began: with its first write, or with its phase
+// until that is let go.
+func (r Release) switchSince() time.Time {
+	if r.Progress.Writes.IsZero() {
+		return r.Since
+	}
+	return r.Progress.Writes
+}
+
 // Note is who did something, why, and when. The zero Note means it did not happen.
 type Note struct {
 	By    string

@@ -41,12 +41,16 @@ type story struct {
 	now    time.Time
 }
 
-func play(t *testing.T, text string) string {
-	s := &story{now: noon, policy: release.Policy{
+func storyPolicy() release.Policy {
+	return release.Policy{
 		First: release.Blue, RolloutTimeout: 10 * time.Minute, PullGrace: 5 * time.Minute,
 		VerifyTimeout: 5 * time.Minute, SwitchTimeout: 10 * time.Minute, Bake: 15 * time.Minute,
 		ProbeEvery: time.Minute, ProbeMisses: 3, RollbackWindow: 24 * time.Hour, RetireAfter: 30 * time.Minute,
-	}}
+	}
+}
+
+func play(t *testing.T, text string) string {
+	s := &story{now: noon, policy: storyPolicy()}
 	var out strings.Builder
 	lines := bufio.NewScanner(strings.NewReader(text))
 	for lines.Scan() {

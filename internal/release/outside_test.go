@@ -1,0 +1,91 @@
+package release_test
+
+import (
+	"testing"
+	"time"
+
+	"bluegreen/internal/release"
+)
+
+// played is the story of some lines, under the policy of all stories.
+func played(t *testing.T, lines ...string) *story {
+	t.Helper()
+	s := &story{now: noon, policy: storyPolicy()}
+	for _, line := range lines {
+		if _, err := s.do(line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+var toBake = []string{"looked blue blue=1.0 green=nothing", "push 2.0", "rollout complete 3", "checks passed", "route confirmed"}
+
+func after(more ...string) []string { return append(append([]string{}, toBake...), more...) }
+
+func TestATargetIsTrustedAfterARollbackToo(t *testing.T) {
+	s := played(t, after("bake 15m", "alert errors", "target ready", "route confirmed",
+		"looked green blue=1.0 green=2.0", "wait 1m", "looked blue blue=1.0 green=2.0", "wait 1m", "looked green blue=1.0 green=2.0")...)
+	if s.state.RollbackTarget().Color != release.Blue {
+		t.Error(release.Explain(s.state, s.policy, s.now))
+	}
+}
+
+func TestAGoodColorIsNotScaledDownBesideAKnownBadOne(t *testing.T) {
+	s := played(t, after("alert errors", "wait 31s", "target ready", "route denied live=green no right", "cancel", "wait 31m")...)
+	if effect, _ := s.state.NextEffect(s.policy, s.now); effect != nil {
+		if _, retires := effect.(release.Retire); retires {
+			t.Error(release.Explain(s.state, s.policy, s.now))
+		}
+	}
+}
+
+func TestAnImageThatServedWellStaysGoodWhenTrafficIsMoved(t *testing.T) {
+	s := played(t, after("bake 15m", "push 3.0", "rollout complete 3", "checks passed", "route confirmed", "bake 15m",
+		"looked green blue=3.0 green=2.0", "wait 1m", "looked blue blue=3.0 green=2.0")...)
+	if len(s.state.Good) != 2 {
+		t.Errorf("good are %v", s.state.Good)
+	}
+}
+
+// outcome is how far a command is after some lines more.
+func (s *story) outcome(t *testing.T, c release.Commanded, lines ...string) release.Outcome {
+	t.Helper()
+	facts := s.next(c)
+	for _, line := range lines {
+		more, err := s.do(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		facts = append(facts, more...)
+	}
+	o, err := s.state.OutcomeOf(c, s.now, release.DecisionOf(facts), func() ([]release.Fact, error) { return facts, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func TestARollbackThatWasGivenUpIsNotDone(t *testing.T) {
+	s := played(t, toBake...)
+	o := s.outcome(t, release.Commanded{Command: release.Rollback, By: "ana"}, "target ready", "route denied live=green no right", "cancel")
+	if o != release.OutcomeFailed {
+		t.Errorf("%q, traffic is on %s", o, s.state.Serving.Color)
+	}
+}
+
+func TestASwitchOutOfAWatchIsUnderway(t *testing.T) {
+	s := played(t, "looked blue blue=1.0 green=0.9", "looked green blue=1.0 green=0.9")
+	if o := s.outcome(t, release.Commanded{Command: release.Switch, By: "ana"}); o != release.OutcomeUnderway {
+		t.Errorf("%q: %s", o, release.Explain(s.state, s.policy, s.now))
+	}
+}
+
+// Every record of a bake without a good look lasts as long as nothing is known.
+func TestAZeroPolicyAsksAtMostOnceASecond(t *testing.T) {
+	s := played(t, toBake...)
+	s.policy.ProbeEvery = 0
+	if effect, at := s.state.NextEffect(s.policy, s.now); effect != nil || at.Before(s.now.Add(time.Second)) {
+		t.Errorf("%T at %s", effect, at)
+	}
+}
