@@ -88,7 +88,10 @@ metadata: {name: live, namespace: %s}
 spec: {selector: {color: blue, shop: %s}}
 `, space, name)).says("applied", 20*time.Second)
 	seen := m.until(name, 40*time.Second, "reported as changed", func(a api.App) bool { return a.Drift != nil })
-	t.Logf("reported after %s: %s", time.Since(began).Round(100*time.Millisecond), seen.Sentence) // the field manager is not known
+	t.Logf("reported after %s: %s", time.Since(began).Round(100*time.Millisecond), seen.Sentence)
+	if !strings.Contains(seen.Sentence+seen.Drift.Detail, applier) {
+		t.Errorf("it does not name %s: %+v", applier, seen.Drift)
+	}
 	time.Sleep(3 * time.Second)
 	if now := m.selects(name); now != "blue" {
 		t.Errorf("the Service was moved back to %s although it was changed outside bluegreen", now)
@@ -139,4 +142,31 @@ func (s *shop) reported(text string) string {
 		}
 	}
 	return ""
+}
+
+// An old body that is sent again in the bake moves users back. What serves then is watched, and
+// a command takes the traffic again as a switch with a bake of its own.
+func TestAStaleWriteInTheBakeIsWatchedAndSwitchedBack(t *testing.T) {
+	s := newShop(t, `    bake: 6s
+    retire: never`)
+	second := s.release("2.0.0")
+	s.answeredBy("green", second)
+	s.reach("podinfo", release.Baking)
+	s.gateway.Set(func(b *arm.Behaviour) { b.Takes = 300 * time.Millisecond })
+	s.ticking()
+	began := time.Now()
+	s.rivalPoints("pool-blue").says("ended Succeeded", 20*time.Second)
+	s.answeredBy("blue", s.first)
+	watched := s.until("podinfo", 30*time.Second, "watched on blue", func(a api.App) bool {
+		return a.Live == release.Blue && a.Release.ID == 2 && a.Release.Phase == release.Baking
+	})
+	t.Logf("watched %s after the rival's write began: %s", time.Since(began).Round(100*time.Millisecond), watched.Sentence)
+	if watched.RollbackTarget == nil || watched.RollbackTarget.Color != release.Green || watched.Drift == nil {
+		t.Errorf("the rollback target is %+v, drift %+v", watched.RollbackTarget, watched.Drift)
+	}
+	s.command(release.Switch, api.Request{To: release.Green})
+	s.answeredBy("green", second)
+	s.until("podinfo", 30*time.Second, "baking on green", func(a api.App) bool { return a.Release.ID == 3 && a.Release.Phase == release.Baking })
+	s.until("podinfo", 60*time.Second, "completed on green", func(a api.App) bool { return a.Release.ID == 3 && a.Release.Phase == release.Completed })
+	s.noneLost()
 }

@@ -125,7 +125,7 @@ func decided(entries ...engine.Entry) []engine.Entry {
 
 func record(fence int64) engine.Record {
 	return engine.Record{
-		Schema: 2,
+		Schema: 3,
 		State:  release.State{App: "shop", Known: true, Serving: release.Serving{Color: release.Green}, Newest: release.Image{Tag: "6.7.1", PushedAt: day}},
 		Lease:  engine.Lease{Owner: "w/1", Until: day, Fence: fence},
 		WakeAt: day.Add(time.Hour), Preflight: engine.PreflightResult{Config: "c1", Warnings: []string{"ünïcode, \"quotes\" and \x00"}},

@@ -148,8 +148,8 @@ func (w *worker) liveIsWell(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("look at %s: %w", live, err)
 	}
-	if needed := max(sum(s.Color(live).Observed.Needed), sum(o.Replicas)); !w.app.Policy.Capacity.AsLive(o.Ready, needed) {
-		return fmt.Errorf("%s is live and too few of the %d pods that it needs are ready: %s", live, needed, o.Detail)
+	if needed := release.Largest(o.Replicas, s.Color(live).Observed.Needed); !w.app.Policy.Capacity.AsLive(*observed(o), needed) {
+		return fmt.Errorf("%s is live and too few of the %d pods that it needs are ready: %s", live, sum(needed), o.Detail)
 	}
 	if why := w.unseen(ctx, live, s.Serving.Image); why != "" {
 		return errors.New(why)

@@ -73,7 +73,7 @@ func (w *worker) look(ctx context.Context) stepResult {
 }
 
 func observed(o Workload) *release.Observed {
-	return &release.Observed{Image: o.Running, Replicas: o.Replicas, Ready: o.Ready, By: o.ChangedBy}
+	return &release.Observed{Image: o.Running, Replicas: o.Replicas, Ready: o.Ready, ReadyOf: o.ReadyOf, By: o.ChangedBy}
 }
 
 // looked is what a reading says of where users are. After a change made outside bluegreen

@@ -205,7 +205,8 @@ type Workload struct {
 	Running  release.Image
 	Replicas []int32 // wanted, per Deployment in configured order
 	Ready    int32
-	Detail   string // with the pods' own reasons
+	ReadyOf  []int32 // per Deployment
+	Detail   string  // with the pods' own reasons
 	// ChangedBy is the field manager that last set image or size, where that was not
 	// bluegreen; "" otherwise, and where it is not known.
 	ChangedBy string

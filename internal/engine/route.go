@@ -171,7 +171,7 @@ func (w *worker) notReady(ctx context.Context, e release.Route) (seen []release.
 			return seen, "", err
 		}
 		return seen, fmt.Sprintf("%s is brought to the size of the live color (%d pods) first: %s", e.To, needed, o.Detail), nil
-	case !w.app.Policy.Capacity.AtSwitch(o.Ready, needed):
+	case !w.app.Policy.Capacity.AtSwitch(*observed(o), size):
 		return seen, fmt.Sprintf("%s does not carry the traffic yet, it needs %d ready pods: %s", e.To, needed, o.Detail), nil
 	}
 	return seen, "", nil

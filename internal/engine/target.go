@@ -83,13 +83,14 @@ func (w *worker) targetUnseen(ctx context.Context, e release.PrepareTarget, err 
 // or as much as makes a live color good, or more than the ready pods of the bad one. Those
 // count for nothing where its version is bad; then it is waited a while for more.
 func (w *worker) carries(e release.PrepareTarget, o, from Workload) bool {
-	needed := max(sum(e.Target.Replicas), sum(o.Replicas))
+	size := release.Largest(o.Replicas, e.Target.Replicas)
+	needed := sum(size)
 	capacity := w.app.Policy.Capacity
 	waited := w.Now().Sub(w.record.State.Release.Since) > watchClosely
 	switch {
 	case o.Ready == 0 || o.Ready < needed && capacity.FullRollback:
 		return false
-	case o.Ready >= needed || capacity.AsLive(o.Ready, needed):
+	case o.Ready >= needed || capacity.AsLive(*observed(o), size):
 		return true
 	case e.Sick && waited:
 		return true

@@ -127,7 +127,7 @@ func (c *Cluster) observe(d *deployment, i release.Image) engine.Workload {
 	running, ready, replicas := d.running(), c.ready(d), d.size()
 	held := replicas >= d.asked
 	o := engine.Workload{
-		Status: release.Complete, Running: running, Replicas: []int32{replicas}, Ready: ready,
+		Status: release.Complete, Running: running, Replicas: []int32{replicas}, Ready: ready, ReadyOf: []int32{ready},
 		Matches: held && (i.Digest == "" || i.Digest == running.Digest), ChangedBy: d.changedBy,
 		Detail: fmt.Sprintf("%d of %d pods ready", ready, replicas),
 	}

@@ -53,6 +53,8 @@ type app struct {
 	Drift       drift                `json:"drift,omitzero"`
 	Trouble     note                 `json:"trouble,omitzero"`
 	Alarmed     string               `json:"alarmed,omitempty"`
+	LastAlarm   string               `json:"lastAlarm,omitempty"`
+	LastAlarmAt time.Time            `json:"lastAlarmAt,omitzero"`
 	Fought      []time.Time          `json:"fought,omitempty"`
 	Missing     []image              `json:"missing,omitempty"`
 	Overtaken   int                  `json:"overtaken,omitempty"`
@@ -98,6 +100,7 @@ type observed struct {
 	Image    image     `json:"image,omitzero"`
 	Replicas []int32   `json:"replicas,omitempty"`
 	Ready    int32     `json:"ready,omitempty"`
+	ReadyOf  []int32   `json:"readyOf,omitempty"`
 	By       string    `json:"by,omitempty"`
 	Needed   []int32   `json:"needed,omitempty"`
 	At       time.Time `json:"at,omitzero"`
@@ -187,7 +190,7 @@ func Encode(r engine.Record) ([]byte, error) {
 			Good: each(s.Good, fromImage), Waiting: image(s.Waiting), Newest: image(s.Newest),
 			Quarantined: each(s.Quarantined, fromQuarantine),
 			Hold:        note(s.Hold), Pause: note(s.Pause), Drift: drift{string(s.Drift.From), string(s.Drift.Live), s.Drift.Detail, s.Drift.Since, s.Drift.Back, s.Drift.Watched},
-			Trouble: note(s.Trouble), Alarmed: string(s.Alarmed), Fought: s.Fought, Missing: each(s.Missing, fromImage), Overtaken: s.SupersededInARow, Facts: s.Facts, Ran: r.Ran,
+			Trouble: note(s.Trouble), Alarmed: string(s.Alarmed), LastAlarm: string(s.LastAlarm), LastAlarmAt: s.LastAlarmAt, Fought: s.Fought, Missing: each(s.Missing, fromImage), Overtaken: s.SupersededInARow, Facts: s.Facts, Ran: r.Ran,
 		},
 	}
 	data, err := json.Marshal(to)
@@ -218,7 +221,7 @@ func Decode(data []byte) (engine.Record, error) {
 		App: a.Name, Known: a.Known, Serving: a.Serving.core(), Blue: a.Blue.core(), Green: a.Green.core(),
 		Release: a.Release.core(), Releases: a.Releases, Good: each(a.Good, image.core), Waiting: a.Waiting.core(), Newest: a.Newest.core(),
 		Quarantined: each(a.Quarantined, quarantine.core), Hold: release.Note(a.Hold), Pause: release.Note(a.Pause),
-		Drift: release.Drift{From: release.Color(a.Drift.From), Live: release.Color(a.Drift.Live), Detail: a.Drift.Detail, Since: a.Drift.Since, Back: a.Drift.Back, Watched: a.Drift.Watched}, Trouble: release.Note(a.Trouble), Alarmed: reason.Reason(a.Alarmed), Fought: a.Fought, Missing: each(a.Missing, image.core), SupersededInARow: a.Overtaken, Facts: a.Facts,
+		Drift: release.Drift{From: release.Color(a.Drift.From), Live: release.Color(a.Drift.Live), Detail: a.Drift.Detail, Since: a.Drift.Since, Back: a.Drift.Back, Watched: a.Drift.Watched}, Trouble: release.Note(a.Trouble), Alarmed: reason.Reason(a.Alarmed), LastAlarm: reason.Reason(a.LastAlarm), LastAlarmAt: a.LastAlarmAt, Fought: a.Fought, Missing: each(a.Missing, image.core), SupersededInARow: a.Overtaken, Facts: a.Facts,
 	}
 	return guessed(r), nil
 }
@@ -226,11 +229,13 @@ func Decode(data []byte) (engine.Record, error) {
 // guessed is a record of an earlier schema with what that did not record: in a switch
 // traffic may have left, and what served was trusted.
 func guessed(r engine.Record) engine.Record {
-	if r.Schema >= 3 {
+	if r.Schema == 0 || r.Schema >= 3 { // 0: nothing was stored yet
 		return r
 	}
-	r.State.Serving.Trusted, r.State.Serving.Previous.Trusted = true, true
-	r.State.Release.Progress.Target.Trusted = true
+	for _, t := range []*release.Target{&r.State.Serving.Previous, &r.State.Release.Progress.Target} {
+		t.Trusted = t.Color != ""
+	}
+	r.State.Serving.Trusted = r.State.Serving.Color != ""
 	if r.State.Release.Phase == release.Switching {
 		r.State.Release.Progress.Writes = r.State.Release.Since
 	}
@@ -276,7 +281,7 @@ func (s serving) core() release.Serving {
 func fromColor(c release.ColorState) color {
 	return color{
 		ordered{image(c.Ordered.Image), c.Ordered.Release, c.Ordered.At},
-		observed{image(c.Observed.Image), c.Observed.Replicas, c.Observed.Ready, c.Observed.By, c.Observed.Needed, c.Observed.At},
+		observed{image(c.Observed.Image), c.Observed.Replicas, c.Observed.Ready, c.Observed.ReadyOf, c.Observed.By, c.Observed.Needed, c.Observed.At},
 		checked{image(c.Checked.Image), c.Checked.At}, c.Retired, c.Held,
 	}
 }
@@ -284,7 +289,7 @@ func fromColor(c release.ColorState) color {
 func (c color) core() release.ColorState {
 	return release.ColorState{
 		Ordered:  release.Ordered{Image: c.Ordered.Image.core(), Release: c.Ordered.Release, At: c.Ordered.At},
-		Observed: release.Observed{Image: c.Observed.Image.core(), Replicas: c.Observed.Replicas, Ready: c.Observed.Ready, By: c.Observed.By, Needed: c.Observed.Needed, At: c.Observed.At},
+		Observed: release.Observed{Image: c.Observed.Image.core(), Replicas: c.Observed.Replicas, Ready: c.Observed.Ready, ReadyOf: c.Observed.ReadyOf, By: c.Observed.By, Needed: c.Observed.Needed, At: c.Observed.At},
 		Checked:  release.Checked{Image: c.Checked.Image.core(), At: c.Checked.At}, Retired: c.Retired, Held: c.Held,
 	}
 }

@@ -90,7 +90,7 @@ func (d *decision) judge(e Probed) (v verdict) {
 	s, r := &d.s, &d.s.Release
 	live := s.Color(r.To).Observed
 	known := e.Live != nil && (e.Live.Image.Digest != "" || s.Serving.Image.Digest == "")
-	v.short = e.Live != nil && !d.p.Capacity.AsLive(e.Live.Ready, live.needs())
+	v.short = e.Live != nil && !d.p.Capacity.AsLive(*e.Live, live.size())
 	switch {
 	case e.Checks == Passed:
 		r.Unconfirmed = ""

@@ -21,6 +21,7 @@ const (
 	// askAfter is how long a return may wait, for instance for a color that is scaled up,
 	// until an operator is asked to look.
 	askAfter = 30 * time.Second
+	askAgain = 30 * time.Minute
 	// UnseenFor is for how long users are looked for at the public address after a change.
 	// Then a check that does not pass says more of the color than of the gateway.
 	UnseenFor = 2 * time.Minute
@@ -309,7 +310,7 @@ func (d *decision) observe(c Color, seen Observed) {
 	if n := total(seen.Replicas); n > 0 && seen.Ready >= n {
 		seen.Needed = seen.Replicas
 	}
-	unchanged := seen.Image.Same(o.Image) && seen.Image.Tag == o.Image.Tag && slices.Equal(seen.Replicas, o.Replicas) && seen.Ready == o.Ready && seen.By == o.By && slices.Equal(seen.Needed, o.Needed) && d.now.Sub(o.At) < observedEvery
+	unchanged := seen.Image.Same(o.Image) && seen.Image.Tag == o.Image.Tag && slices.Equal(seen.Replicas, o.Replicas) && seen.Ready == o.Ready && slices.Equal(seen.ReadyOf, o.ReadyOf) && seen.By == o.By && slices.Equal(seen.Needed, o.Needed) && d.now.Sub(o.At) < observedEvery
 	if unchanged && !d.s.color(c).Ordered.At.After(o.At) {
 		return
 	}
@@ -482,11 +483,14 @@ func (d *decision) stepFailed(detail string) {
 	d.overdue()
 }
 
-// ask asks an operator to look, once for each reason until there is no trouble any more.
+// ask asks an operator to look, once for each reason until there is no trouble any more, and
+// for one that comes and goes not again within askAgain.
 func (d *decision) ask(why reason.Reason, text string) {
-	if d.s.Alarmed == why {
+	s := &d.s
+	if s.Alarmed == why || s.LastAlarm == why && d.now.Sub(s.LastAlarmAt) < askAgain {
+		s.Alarmed = why
 		return
 	}
-	d.s.Alarmed = why
+	s.Alarmed, s.LastAlarm, s.LastAlarmAt = why, why, d.now
 	d.report(NeedsHelp, why, about{}).Text = text
 }

@@ -89,3 +89,20 @@ func TestAZeroPolicyAsksAtMostOnceASecond(t *testing.T) {
 		t.Errorf("%T at %s", effect, at)
 	}
 }
+
+// One Deployment of two that has no ready pod is not made up for by the other.
+func TestADeploymentWithoutPodsIsNotHealth(t *testing.T) {
+	s := played(t, toBake...)
+	for range 16 {
+		s.now = s.now.Add(time.Minute)
+		live := release.Observed{Image: s.state.Serving.Image, Replicas: []int32{10, 3}, Ready: 13, ReadyOf: []int32{10, 3}}
+		if s.now.Sub(noon) > 2*time.Minute {
+			live.Ready, live.ReadyOf = 10, []int32{10, 0}
+		}
+		target := release.Observed{Image: s.state.Serving.Previous.Image, Replicas: []int32{3}, Ready: 3}
+		s.next(release.Probed{Release: s.state.Release.ID, Live: &live, Target: &target})
+	}
+	if s.state.Release.Phase != release.Returning {
+		t.Error(release.Explain(s.state, s.policy, s.now))
+	}
+}

@@ -132,6 +132,9 @@ type State struct {
 	// again; Alarmed is the reason for which an operator was asked to look meanwhile.
 	Trouble Note
 	Alarmed reason.Reason
+	// LastAlarm and LastAlarmAt are the last reason for which an operator was asked, and when.
+	LastAlarm   reason.Reason
+	LastAlarmAt time.Time
 	// Missing are the images of Needs that the registry was last seen not to have.
 	Missing []Image
 	// SupersededInARow counts releases; see mostSuperseded.
@@ -193,20 +196,19 @@ type Ordered struct {
 }
 
 // Observed is what a color was last seen to run. Replicas is the wanted size of each
-// Deployment in configured order, Ready the number of ready pods in all. By is who changed
+// Deployment in configured order, Ready the number of ready pods in all, ReadyOf that of
+// each Deployment. By is who changed
 // it last, where that was not bluegreen. Needed is the size that it had when all of its pods
 // were last ready: what it takes to carry its traffic. At is exact to observedEvery.
 type Observed struct {
 	Image    Image
 	Replicas []int32
 	Ready    int32
+	ReadyOf  []int32
 	By       string
 	Needed   []int32
 	At       time.Time
 }
-
-// needs is the number of pods that a color needs to carry its traffic.
-func (o Observed) needs() int32 { return total(o.size()) }
 
 // size is the size that a color needs; as it was last seen where it never was whole.
 func (o Observed) size() []int32 {
@@ -466,14 +468,27 @@ type Capacity struct {
 	FullRollback bool
 }
 
-// AtSwitch reports whether so many ready pods let traffic move to a color.
-func (c Capacity) AtSwitch(ready, needed int32) bool { return share(ready, needed, c.Switch, 100) }
+// AtSwitch reports whether a color's ready pods let traffic move to it.
+func (c Capacity) AtSwitch(o Observed, needed []int32) bool {
+	return o.carries(needed, cmp.Or(c.Switch, 100))
+}
 
-// AsLive reports whether so many ready pods carry the traffic of a live color.
-func (c Capacity) AsLive(ready, needed int32) bool { return share(ready, needed, c.Live, 75) }
+// AsLive reports whether a color's ready pods carry the traffic of a live color.
+func (c Capacity) AsLive(o Observed, needed []int32) bool {
+	return o.carries(needed, cmp.Or(c.Live, 75))
+}
 
-func share(ready, needed int32, percent, otherwise int) bool {
-	return ready > 0 && int64(ready)*100 >= int64(needed)*int64(cmp.Or(percent, otherwise))
+// carries reports whether each Deployment has a share, in percent, of what it needs ready.
+func (o Observed) carries(needed []int32, percent int) bool {
+	if len(o.ReadyOf) != len(needed) {
+		return o.Ready > 0 && int64(o.Ready)*100 >= int64(total(needed))*int64(percent)
+	}
+	for i, n := range needed {
+		if int64(o.ReadyOf[i])*100 < int64(n)*int64(percent) {
+			return false
+		}
+	}
+	return o.Ready > 0
 }
 
 func (p Policy) newer(a, b Image) bool {

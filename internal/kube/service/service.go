@@ -4,6 +4,7 @@
 package service
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -86,6 +87,9 @@ func (g *Gateway) problem(s *corev1.Service) string {
 
 func (g *Gateway) read(s *corev1.Service) engine.Reading {
 	r := engine.Reading{Detail: fmt.Sprintf("Service %s selects %s", g.Service, text(s.Spec.Selector))}
+	if by := setBy(s); by != "" && by != manager {
+		r.Detail += ", set by " + by
+	}
 	blue, green := contains(s.Spec.Selector, g.Blue), contains(s.Spec.Selector, g.Green)
 	switch {
 	case blue && !green:
@@ -94,6 +98,20 @@ func (g *Gateway) read(s *corev1.Service) engine.Reading {
 		r.Live = release.Green
 	}
 	return r
+}
+
+// setBy is the field manager that set the selector last; "" where that is not known.
+func setBy(s *corev1.Service) (name string) {
+	var last time.Time
+	for _, m := range s.ManagedFields {
+		if m.FieldsV1 == nil || !bytes.Contains(m.FieldsV1.GetRawBytes(), []byte(`"f:selector"`)) || m.Time == nil {
+			continue
+		}
+		if at := m.Time.Time; name == "" || !at.Before(last) {
+			name, last = m.Manager, at
+		}
+	}
+	return name
 }
 
 func contains(selector, labels map[string]string) bool {

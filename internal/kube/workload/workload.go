@@ -168,6 +168,7 @@ func (w *Workloads) reportOne(s *snapshot, o *engine.Workload) (release.Image, s
 	found := s.judge(time.Now())
 	o.Status = worse(o.Status, found.status)
 	o.Ready += found.ready
+	o.ReadyOf = append(o.ReadyOf, found.ready)
 	o.Replicas = append(o.Replicas, wanted(s.deployment))
 	running, differ := s.running(w.App)
 	reasons := append(found.reasons, s.sizeNote(w.asked(s.deployment)), differ,
