@@ -11,7 +11,7 @@ import (
 	"bluegreen/internal/release"
 )
 
-func TestTheWayBackOutlivesAnotherWritersMistake(t *testing.T) {
+func TestTheRollbackTargetOutlivesAnotherWritersMistake(t *testing.T) {
 	w := newEnv(t, nil)
 	w.push("2.0")
 	w.reach(release.Baking)
@@ -69,7 +69,7 @@ func TestAnImageThatServesDoesNotWait(t *testing.T) {
 	w.command(release.ResumeReleases)
 	w.run(time.Minute)
 	if i, _ := w.cluster.Running(release.Blue); i.Tag != "1.0" {
-		t.Errorf("the way back became %s: %s", i, w.sentence())
+		t.Errorf("the rollback target became %s: %s", i, w.sentence())
 	}
 }
 
