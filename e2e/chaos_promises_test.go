@@ -76,11 +76,11 @@ func (c *chaos) decidedOnce(app string, history []release.Fact) {
 	barred := map[string]bool{}
 	for _, f := range history {
 		switch {
+		case f.Kind == release.ReleaseStarted && f.Reason == reason.MovedOutside: // by another writer
 		case f.Kind == release.ReleaseReturned:
 			barred[f.Image.Digest] = true
 		case f.Kind == release.ReleaseStarted && barred[f.Image.Digest]:
 			c.t.Errorf("%s: release %d is of %s, which is quarantined", app, f.Release, f.Image)
-		case f.Kind == release.ReleaseStarted && f.Reason == reason.MovedOutside: // by another writer
 		case f.Kind == release.ReleaseStarted:
 			began[f.Image.Digest]++
 		case f.Phase == release.Canceled && (f.Reason == reason.ChangedInMidst || f.Reason == reason.CanceledForReturn):
