@@ -27,13 +27,6 @@ const (
 	Flapping Kind = "pods that come and go"
 )
 
-// unfixed are the kinds that make the present engine break a promise, so that no seed draws
-// them. Each has a plan in notYet. Whoever fixes the engine takes the kind off this list.
-var unfixed = []Kind{}
-
-// drawn reports whether seeds draw a kind.
-func drawn(k Kind) bool { return !slices.Contains(unfixed, k) }
-
 // disturbance is what items of one kind do to an app.
 type disturbance struct {
 	kind  Kind
@@ -118,8 +111,8 @@ func disturbanceOf(k Kind) (disturbance, bool) {
 	return disturbances[n], true
 }
 
-// disturbed draws items of the kinds above. It draws from a source of its own, and the kinds
-// that no seed draws too, so that a seed keeps its other items when a kind is taken off the list.
+// disturbed draws items of the kinds above, from a source of its own, so that a seed keeps its
+// other items when a kind is added.
 func disturbed(p *Plan) (items []Item) {
 	r := rand.New(rand.NewPCG(p.Seed, 8))
 	all := slices.Concat(disturbances, services)
@@ -129,9 +122,7 @@ func disturbed(p *Plan) (items []Item) {
 		if d.draw != nil {
 			d.draw(r, &i)
 		}
-		if drawn(d.kind) {
-			items = append(items, i)
-		}
+		items = append(items, i)
 	}
 	return items
 }
@@ -218,13 +209,9 @@ func degree(seed uint64, n int, b fake.Behaviour) fake.Behaviour {
 	}
 	switch r.IntN(10) {
 	case 0:
-		if drawn(Partly) {
-			b.Share = float64(1+r.IntN(3)) / 4
-		}
+		b.Share = float64(1+r.IntN(3)) / 4
 	case 1:
-		if drawn(Flapping) {
-			b.Up, b.Down = time.Duration(5+r.IntN(60))*time.Second, time.Duration(2+r.IntN(30))*time.Second
-		}
+		b.Up, b.Down = time.Duration(5+r.IntN(60))*time.Second, time.Duration(2+r.IntN(30))*time.Second
 	}
 	return b
 }

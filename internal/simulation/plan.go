@@ -24,8 +24,6 @@ type Plan struct {
 	DNS     bool   // the gateway is a name, whose answers resolvers keep for a while
 	Items   []Item
 	Faults  time.Duration // after this time nothing goes wrong any more but the calls listed
-	// Strict plans are judged by the promises too that the present engine does not keep.
-	Strict bool
 	// Behave is how the pods of an image behave, by its number; nil draws it from the seed.
 	Behave map[int]fake.Behaviour
 	// Watch, unless nil, is called when users of an app come to be answered by another image.
@@ -159,9 +157,6 @@ func Generate(seed uint64) Plan {
 		p.Items[i].App = r.IntN(p.Apps)
 	}
 	p.DNS = r.IntN(4) == 0
-	if p.DNS && !drawn(Lasting) { // behind DNS the write of a rival lasts for the TTL
-		p.Items = slices.DeleteFunc(p.Items, func(i Item) bool { return i.Kind == Rival })
-	}
 	p.Items = append(p.Items, disturbed(&p)...)
 	slices.SortStableFunc(p.Items, func(a, b Item) int { return int(a.At - b.At) })
 	return p

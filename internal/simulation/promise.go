@@ -1,7 +1,6 @@
 package simulation
 
 import (
-	"slices"
 	"time"
 
 	"bluegreen/internal/engine"
@@ -54,22 +53,9 @@ type (
 	atRest interface{ restless(engine.Snapshot) error }
 )
 
-// unkept are the promises that the present engine does not keep, by name. Only strict plans
-// are judged by them. Whoever fixes the engine takes the promise off this list.
-var unkept = []string{}
-
-// promises are those that a run of an app is judged by.
-func promises(a *app) []promise {
-	all := allPromises(a)
-	if a.sim.plan.Strict {
-		return all
-	}
-	return slices.DeleteFunc(all, func(p promise) bool { return slices.Contains(unkept, p.Name()) })
-}
-
-// allPromises are all that hold for an app: causes before consequences, because a run ends
+// promises are all that hold for an app: causes before consequences, because a run ends
 // with the first that is broken.
-func allPromises(a *app) []promise {
+func promises(a *app) []promise {
 	return []promise{
 		newOneWorker(a),
 		savedFirst{},
