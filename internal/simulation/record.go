@@ -69,7 +69,7 @@ func runsOn(s release.State, c release.Color) release.Image {
 
 // routedAt is when traffic was first sent to the version that an alert is about.
 func routedAt(s release.State) time.Time {
-	if s.Release.Phase == release.Switching {
+	if s.Release.Phase == release.Switching && !s.Release.Progress.Writes.IsZero() {
 		return s.Release.Progress.Writes
 	}
 	return s.Serving.RoutedAt
