@@ -159,7 +159,10 @@ func (w *worker) liveIsWell(ctx context.Context) error {
 
 // retire scales the idle color down, while the live one is well.
 func (w *worker) retire(ctx context.Context, e release.Retire) stepResult {
-	looked, idle, err := w.withoutTraffic(ctx)
+	if err := w.liveIsWell(ctx); err != nil {
+		return failed(fmt.Errorf("%s is kept: %w", e.Color, err))
+	}
+	looked, idle, err := w.withoutTraffic(ctx) // right before the write: the checks may have taken long
 	if err != nil {
 		return failed(err)
 	}
@@ -168,9 +171,6 @@ func (w *worker) retire(ctx context.Context, e release.Retire) stepResult {
 		return saw(looked)
 	case w.resolversFollow(looked):
 		return stepResult{Wait: w.Poll}
-	}
-	if err := w.liveIsWell(ctx); err != nil {
-		return failed(fmt.Errorf("%s is kept: %w", e.Color, err))
 	}
 	ctx, cancel := w.claimed(ctx)
 	defer cancel()
