@@ -217,6 +217,9 @@ func (d *decision) looked(e Looked) {
 	case s.Serving.Color == "":
 		s.Serving.Points = cmp.Or(e.Live, s.Serving.Points)
 		d.seenBoth(e)
+		if r := &s.Release; r.Phase == Deploying && s.Color(r.To).Ordered.Release != r.ID {
+			r.To = s.Idle(r.To) // not where an image that did not go live may have users now
+		}
 		return
 	case s.Release.Phase == Switching && !s.Release.untouched() || s.Release.Phase == Returning:
 		return
