@@ -44,7 +44,7 @@ func (p *bakeEvidence) committed(c commit) error {
 }
 
 func (p *bakeEvidence) judge() error {
-	now, needed := p.app.sim.now, max(1, p.app.policy.ProbeMisses)
+	now, needed := p.app.sim.now, p.app.fits(p.app.policy.ProbeMisses)
 	good, bad := 0, 0
 	for i, o := range p.probes {
 		switch {
@@ -69,6 +69,11 @@ func (p *bakeEvidence) judge() error {
 	return nil
 }
 
+// fits is a number of looks, or as many as a bake has room for.
+func (a *app) fits(looks int) int {
+	return max(1, min(looks, int(a.policy.Bake/a.policy.ProbeEvery)))
+}
+
 // seenInBake: a bake ends by itself only after two looks at the live color in a row that show it
 // carrying its users.
 type seenInBake struct {
@@ -91,9 +96,9 @@ func (p *seenInBake) looked(c release.Color, ready, wanted int32) {
 func (p *seenInBake) committed(c commit) error {
 	n := len(p.looks)
 	switch {
-	case endsBake(c) && n < 2:
+	case endsBake(c) && n < p.app.fits(2):
 		return fmt.Errorf("a bake ended after %d looks at the live color", n)
-	case endsBake(c) && !(p.looks[n-1].good && (p.looks[n-2].good || p.app.sim.lookAge() == claimLasts)): // a look of a worker that froze is lost
+	case endsBake(c) && !(p.looks[n-1].good && (n < 2 || p.looks[n-2].good || p.app.sim.lookAge() == claimLasts)): // a look of a worker that froze is lost
 		return fmt.Errorf("a bake ended although the live color did not carry its users at the last two looks")
 	case c.err == nil && c.before.phase != release.Baking:
 		p.looks = nil
