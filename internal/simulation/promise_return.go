@@ -71,7 +71,7 @@ func (p *usersReturn) judge() {
 		p.since = a.sim.now
 		p.why = fmt.Sprintf("it carries %d of %d pods", a.carries(a.effective), a.cluster.Wanted(a.effective))
 	}
-	if a.sim.disabled() || a.gatewayTroubled() || s.drift || a.failing[ChecksLie] || !a.canReturn(s) {
+	if a.sim.disabled() || a.gatewayTroubled() || s.drift || a.failing[ChecksLie] || a.failing[ChecksUnknown] && a.cluster.Fails(a.effective) || !a.canReturn(s) {
 		p.since = a.sim.now
 	}
 }
