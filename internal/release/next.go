@@ -22,6 +22,9 @@ const (
 	// until an operator is asked to look.
 	askAfter = 30 * time.Second
 	askAgain = 30 * time.Minute
+	// underwayFor is for how long an app is not taken over because its gateway carries out a
+	// change. Longer ones were seen on Azure, but without end nothing would return traffic.
+	underwayFor = 15 * time.Minute
 	// UnseenFor is for how long users are looked for at the public address after a change.
 	// Then a check that does not pass says more of the color than of the gateway.
 	UnseenFor = 2 * time.Minute
@@ -206,12 +209,12 @@ func (d *decision) makeWay() {
 func (d *decision) looked(e Looked) {
 	s := &d.s
 	seen := map[Color]*Observed{Blue: e.Blue, Green: e.Green}
-	if s.Release.Phase != Baking { // whose looks judge all of it
-		d.restTroubles(e, seen)
-	}
-	if !s.Known {
+	switch {
+	case !s.Known:
 		d.takeOver(e)
 		return
+	case s.Release.Phase != Baking: // whose looks judge all of it
+		d.restTroubles(e, seen)
 	}
 	switch {
 	case s.Serving.Color == "":
@@ -277,14 +280,14 @@ func (d *decision) takeOver(e Looked) {
 	case e.Live == "":
 		d.stepFailed(d.words(reason.AmbiguousGateway, about{Detail: e.Detail}))
 		return
-	case !e.Reached(s.Serving.Since, d.now): // an operator has accepted it, and users still follow
+	case !e.Reached(s.Serving.Since, d.now) && (s.Trouble.IsZero() || d.now.Sub(s.Trouble.Since) < underwayFor): // users still follow
 		if e.Underway && s.Serving.Color != "" {
 			s.Serving.Since = d.now
 		}
 		d.stepFailed(d.words(reason.GatewayUnderway, about{Detail: cmp.Or(e.Unseen, e.Detail)}))
 		return
 	}
-	s.Known = true
+	s.Known, s.Trouble = true, Note{}
 	was := *s // its orders name the images
 	for c, seen := range map[Color]*Observed{Blue: e.Blue, Green: e.Green} {
 		if seen != nil {

@@ -318,6 +318,9 @@ func (s *sim) heal() {
 				a.cluster.Edit(c, a.unedited[c])
 			}
 		}
+		if to := a.gateway.Configured(); s.plan.DNS && to != "" && to != a.gateway.Effective() {
+			a.gateway.RivalFor(to, gatewayTakes/4) // name servers that did not follow do so now
+		}
 		if a.gateway.Configured() == "" {
 			live := a.saved.live
 			if live == "" {
