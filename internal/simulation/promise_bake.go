@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"bluegreen/internal/release"
@@ -55,7 +56,7 @@ func (p *bakeEvidence) judge() error {
 		}
 	}
 	switch {
-	case p.inARow && bad > 0:
+	case p.inARow && bad > 0 && !p.app.sim.losesLooks():
 		return fmt.Errorf("a bake ended although %d of the last %d probes of the public address were bad", bad, needed)
 	case p.inARow:
 		return nil
@@ -67,6 +68,12 @@ func (p *bakeEvidence) judge() error {
 		return fmt.Errorf("a bake ended %s after its last probe, good %v", age, last.good)
 	}
 	return nil
+}
+
+// losesLooks reports whether in this run a worker may look and never save what it saw: it is
+// killed, it freezes, or the storage fails.
+func (s *sim) losesLooks() bool {
+	return slices.ContainsFunc(s.plan.Items, func(i Item) bool { return i.Kind == Call || i.Kind == Storage })
 }
 
 // fits is a number of looks, or as many as a bake has room for.
@@ -98,7 +105,7 @@ func (p *seenInBake) committed(c commit) error {
 	switch {
 	case endsBake(c) && n < p.app.fits(2):
 		return fmt.Errorf("a bake ended after %d looks at the live color", n)
-	case endsBake(c) && !(p.looks[n-1].good && (n < 2 || p.looks[n-2].good || p.app.sim.lookAge() == claimLasts)): // a look of a worker that froze is lost
+	case endsBake(c) && !(p.looks[n-1].good && (n < 2 || p.looks[n-2].good || p.app.sim.losesLooks())):
 		return fmt.Errorf("a bake ended although the live color did not carry its users at the last two looks")
 	case c.err == nil && c.before.phase != release.Baking:
 		p.looks = nil
