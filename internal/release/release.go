@@ -359,7 +359,7 @@ func (s State) Idle(first Color) Color {
 	switch points := s.Serving.Points; {
 	case s.Serving.Color != "":
 		return s.Serving.Color.Other()
-	case points != "" && !s.Color(points).Ordered.At.IsZero():
+	case points != "" && (!s.Color(points).Ordered.At.IsZero() || s.Color(points).Observed.Ready > 0):
 		return points.Other() // an image that did not go live may have users
 	}
 	return first
