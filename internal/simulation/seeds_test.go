@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 0, "number of runs; 0 for 2,000 in short mode and 100,000 otherwise")
+	seeds = flag.Int("seeds", 0, "number of runs; 0 for 2,000 in short mode and 30,000 otherwise")
 	seed  = flag.Uint64("seed", 0, "first seed")
 )
 
@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 func TestNoRunBreaksAPromise(t *testing.T) {
 	n := *seeds
 	if n == 0 {
-		n = 100_000
+		n = 30_000
 		if testing.Short() {
 			n = 2_000
 		}
