@@ -90,7 +90,7 @@ func (o *orders) note(id int, c release.Color, i release.Image) { *o = orders{id
 func (o *orders) forget()                                       { *o = orders{} }
 
 // sizeOf is the size that a color has now, and the remembered one where its cluster cannot
-// be asked: what is done to one side asks nothing of the other.
+// be asked, so that a deployment does not depend on the other cluster.
 func (w *worker) sizeOf(ctx context.Context, c release.Color, remembered []int32) []int32 {
 	if c == "" {
 		return remembered

@@ -21,8 +21,8 @@ type task struct {
 	when  func(release.State) bool // nil: always
 	soon  func(release.State) bool // at every tick; nil: never
 	// beside is work that needs no claim on the app: an alert does not wait for a registry
-	// or a table that is slow. A worker gives what it saw to the core. Nil: a worker looks at
-	// the app.
+	// or a table that is slow. The events that it returns are decided by a worker. Nil: a
+	// worker looks at the app.
 	beside func(context.Context, *Engine, *App, release.State) ([]release.Event, error)
 	seen   []release.Event // by this run of beside
 }

@@ -28,6 +28,23 @@ func (w *env) untouched() {
 	}
 }
 
+// rivalTakes is a write of another client that lasts for a time; later ones take 20 s again.
+func (w *env) rivalTakes(takes time.Duration, to release.Color) {
+	w.gateway.Slowly(takes)
+	w.gateway.Rival(to)
+	w.gateway.Slowly(20 * time.Second)
+}
+
+// endsOn lets everything come to its end: no color was changed under users, and they have
+// the image.
+func (w *env) endsOn(tag string) {
+	w.t.Helper()
+	w.run(20 * time.Minute)
+	w.untouched()
+	w.run(time.Hour)
+	w.users(tag)
+}
+
 func TestTheOtherColorIsKeptUntilARivalsWriteHasEnded(t *testing.T) {
 	w := newEnv(t, nil)
 	w.push("2.0")
@@ -36,9 +53,7 @@ func TestTheOtherColorIsKeptUntilARivalsWriteHasEnded(t *testing.T) {
 	w.gateway.Rival(release.Blue)
 	w.run(2 * time.Minute)
 	w.users("1.0")
-	w.gateway.Slowly(10 * time.Minute)
-	w.gateway.Rival(release.Green) // accepted, and users stay on blue for a while
-	w.gateway.Slowly(20 * time.Second)
+	w.rivalTakes(10*time.Minute, release.Green) // accepted, and users stay on blue for a while
 	w.run(20 * time.Minute)
 	w.untouched()
 	w.users("2.0")
@@ -55,29 +70,19 @@ func TestNothingIsDeployedWhereARivalsWriteStillLeavesUsers(t *testing.T) {
 	w.gateway.Rival(release.Blue)
 	w.run(2 * time.Minute)
 	w.push("3.0") // waits
-	w.gateway.Slowly(10 * time.Minute)
-	w.gateway.Rival(release.Green)
-	w.gateway.Slowly(20 * time.Second)
-	w.run(20 * time.Minute)
-	w.untouched()
-	w.run(time.Hour)
-	w.users("3.0")
+	w.rivalTakes(10*time.Minute, release.Green)
+	w.endsOn("3.0")
 }
 
 func TestAChangeIsAcceptedOnlyWhenItHasEnded(t *testing.T) {
 	w := newEnv(t, nil)
 	w.push("2.0")
 	w.reach(release.Completed)
-	w.gateway.Slowly(10 * time.Minute)
-	w.gateway.Rival(release.Blue)
+	w.rivalTakes(10*time.Minute, release.Blue)
 	w.run(2 * time.Minute)
 	w.command(release.ResumeReleases)
 	w.push("3.0") // goes to green, where the users still are
-	w.gateway.Slowly(20 * time.Second)
-	w.run(20 * time.Minute)
-	w.untouched()
-	w.run(time.Hour)
-	w.users("3.0")
+	w.endsOn("3.0")
 }
 
 // A gateway may say that it has ended although its instances still follow: what the public
@@ -89,13 +94,8 @@ func TestAnEndThatUsersDoNotSeeIsNotBelieved(t *testing.T) {
 	w.gateway.Rival(release.Blue)
 	w.run(2 * time.Minute)
 	w.push("3.0")
-	w.gateway.Slowly(100 * time.Second)
 	w.gateway.SaysEndedEarly(true)
 	w.publicAddress()
-	w.gateway.Rival(release.Green)
-	w.gateway.Slowly(20 * time.Second)
-	w.run(20 * time.Minute)
-	w.untouched()
-	w.run(time.Hour)
-	w.users("3.0")
+	w.rivalTakes(100*time.Second, release.Green)
+	w.endsOn("3.0")
 }

@@ -30,9 +30,10 @@ func (t *targetSeen) lookFirst(effect release.Effect, s release.State, p release
 	return effect
 }
 
-// prepareTarget finds out whether the rollback target can take the traffic. It asks
-// nothing of the color that traffic is to leave: its pods, its cluster and its API may all
-// be gone. Nothing that is written into the target's cluster is needed where image and size are right.
+// prepareTarget finds out whether the rollback target can take the traffic. It does not
+// depend on the color that traffic is to leave, whose cluster may be gone: its size is read
+// where it answers at once. Where image and size of the target are right, no write into the
+// target's cluster has to succeed.
 func (w *worker) prepareTarget(ctx context.Context, e release.PrepareTarget) stepResult {
 	from := w.leaving(ctx, e.From)
 	e.Target.Replicas = release.Largest(e.Target.Replicas, from.Replicas) // users may have become more

@@ -108,7 +108,7 @@ func (v verdict) missing(since, every time.Duration) time.Duration {
 	switch {
 	case !v.good:
 		return since
-	case since > 2*every+90*time.Second: // nobody looked meanwhile
+	case since > 2*every+90*time.Second: // no probe was made meanwhile
 		return since - every
 	}
 	return 0

@@ -46,7 +46,7 @@ type Route struct {
 
 // PrepareTarget is to find out whether the rollback target can take traffic, and to bring
 // it back to the image and the size that it had where it has others. Sick is set when the
-// ready pods of From serve nobody well: its version is known to be bad.
+// version on From is known to be bad, so that its ready pods do not count as capacity.
 type PrepareTarget struct {
 	Release int
 	Target  Target

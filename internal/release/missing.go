@@ -53,7 +53,7 @@ func (d *decision) registryAsked(e RegistryAsked) {
 	s.Missing = missing
 }
 
-// forget drops what is known to be missing and not needed any more.
+// forget removes the missing images that are no longer needed.
 func (d *decision) forget() {
 	if len(d.s.Missing) == 0 {
 		return

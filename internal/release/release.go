@@ -199,7 +199,7 @@ type Ordered struct {
 // Deployment in configured order, Ready the number of ready pods in all, ReadyOf that of
 // each Deployment. By is who changed
 // it last, where that was not bluegreen. Needed is the size that it had when all of its pods
-// were last ready: what it takes to carry its traffic. At is exact to observedEvery.
+// were last ready, which is the capacity that its traffic needs. At is exact to observedEvery.
 type Observed struct {
 	Image    Image
 	Replicas []int32

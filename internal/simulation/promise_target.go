@@ -29,7 +29,7 @@ func (p *liveUntouched) changed(c colorChange) error {
 		return nil
 	}
 	if least, _ := a.looked(c.color); c.saved.phase == release.Returning && least == 0 {
-		return nil // it answered nobody, and is brought back to what served
+		return nil // it had no ready pod, and its recorded image is deployed again
 	}
 	switch {
 	case slices.Contains(a.gateway.Reaches(), c.color) || a.gateway.Configured() == c.color:

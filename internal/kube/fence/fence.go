@@ -19,7 +19,7 @@ func Annotations(app string, f int64) map[string]string {
 
 // Held returns the fence that an object's annotations hold for an app; it is 0 for an object
 // that was last written for another app, or for this one under another name. It is 0 as well
-// where it cannot be read: a rollback must not wait until somebody has corrected it, and the
+// where it cannot be read: a rollback must not wait for its correction, and the
 // next write does. Problem reports that.
 func Held(annotations map[string]string, app string) int64 {
 	f, _ := read(annotations, app)
