@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -299,6 +300,26 @@ func (s *sim) outside(a *app, entry engine.Entry) {
 	})
 }
 
+func (a *app) healColor(c release.Color) {
+	a.lose(c, 0)
+	a.delete(c, false)
+	a.deny(c, false)
+	runs, _ := a.cluster.Running(c)
+	if edited, ok := a.editedTo[c]; ok && c != a.effective && runs == edited {
+		a.cluster.Edit(c, a.unedited[c])
+	}
+}
+
+func (a *app) healGateway() {
+	to := a.gateway.Configured()
+	if a.sim.plan.DNS && to != "" && to != a.gateway.Effective() {
+		a.gateway.RivalFor(to, gatewayTakes/4) // name servers that did not follow do so now
+	}
+	if to == "" {
+		a.rivalWrites(cmp.Or(a.saved.live, release.Blue), gatewayTakes)
+	}
+}
+
 // heal ends everything that fails. What was changed outside bluegreen is changed back.
 func (s *sim) heal() {
 	s.logf("nothing fails any more")
@@ -309,25 +330,9 @@ func (s *sim) heal() {
 		a.misconfigure(false)
 		clear(a.failing)
 		a.registry.SetFault(fake.RegistryAnswers)
-		for _, c := range []release.Color{release.Blue, release.Green} {
-			a.lose(c, 0)
-			a.delete(c, false)
-			a.deny(c, false)
-			runs, _ := a.cluster.Running(c)
-			if edited, ok := a.editedTo[c]; ok && c != a.effective && runs == edited {
-				a.cluster.Edit(c, a.unedited[c])
-			}
-		}
-		if to := a.gateway.Configured(); s.plan.DNS && to != "" && to != a.gateway.Effective() {
-			a.gateway.RivalFor(to, gatewayTakes/4) // name servers that did not follow do so now
-		}
-		if a.gateway.Configured() == "" {
-			live := a.saved.live
-			if live == "" {
-				live = release.Blue
-			}
-			a.rivalWrites(live, gatewayTakes)
-		}
+		a.healColor(release.Blue)
+		a.healColor(release.Green)
+		a.healGateway()
 		if s.plan.Seed%2 == 0 {
 			s.at(s.now.Add(6*time.Minute), func() {
 				if a.saved.drift {

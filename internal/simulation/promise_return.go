@@ -71,7 +71,7 @@ func (p *usersReturn) judge() {
 		p.since = a.sim.now
 		p.why = fmt.Sprintf("it carries %d of %d pods", a.carries(a.effective), a.cluster.Wanted(a.effective))
 	}
-	if a.sim.disabled() || a.gatewayTroubled() || s.drift || a.failing[ChecksLie] || a.failing[ChecksUnknown] && a.cluster.Fails(a.effective) || !a.canReturn(s) {
+	if a.sim.disabled() || a.gatewayTroubled() || s.drift || a.checksHide() || !a.canReturn(s) {
 		p.since = a.sim.now
 	}
 }
@@ -107,6 +107,11 @@ func (a *app) canReturn(s *saved) bool {
 	_, now := a.looked(a.effective)
 	enough := ready > 0 && ready == a.cluster.Wanted(back) && ready >= now
 	return enough || a.healthy(runs) && !a.unchangeable(back) && !a.lost[back]
+}
+
+// checksHide reports whether checks do not tell what users get.
+func (a *app) checksHide() bool {
+	return a.failing[ChecksLie] || a.failing[ChecksUnknown] && a.cluster.Fails(a.effective)
 }
 
 // gatewayTroubled reports whether a change of the gateway can fail for a reason outside.

@@ -31,12 +31,15 @@ func (p *sizeFirst) switching(w gatewayWrite) error {
 }
 
 // needed is how many pods must be ready before traffic leaves a color. A return needs none where
-// the target is all that it can be, and better than what users get.
+// the target is all that it can be, and better than what users get; a live color that cannot be
+// looked at needs what it needed when it was last seen.
 func (p *sizeFirst) needed(w gatewayWrite, from release.Color) int32 {
 	a := p.app
 	carried, _ := a.looked(from)
 	late := a.sim.now.Sub(w.saved.since) > returnsAnyway
 	switch {
+	case w.forward && a.away[from]:
+		return percent(switchPercent, min(carried, w.saved.size[from]))
 	case w.forward:
 		return percent(switchPercent, carried)
 	case a.cluster.Fails(from), a.unchangeable(w.to), a.lost[w.to], late, !a.healthy(w.image):

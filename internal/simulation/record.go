@@ -20,12 +20,14 @@ type saved struct {
 	paused bool
 	// sizeHeld are the colors of which an autoscaler's minimum may be raised.
 	sizeHeld map[release.Color]bool
-	held     bool
-	drift    bool
-	badLive  bool          // what serves is known to be bad: no return of it was carried out
-	watched  bool          // what serves since the drift is recorded
-	trouble  bool          // the last step failed
-	waiting  release.Image // for its release
+	// size is how many pods a color was last seen to need.
+	size    map[release.Color]int32
+	held    bool
+	drift   bool
+	badLive bool          // what serves is known to be bad: no return of it was carried out
+	watched bool          // what serves since the drift is recorded
+	trouble bool          // the last step failed
+	waiting release.Image // for its release
 
 	id       int // of the release
 	phase    release.Phase
@@ -50,6 +52,7 @@ func read(r engine.Record) *saved {
 	return &saved{
 		lease: r.Lease, wakeAt: r.WakeAt,
 		sizeHeld: map[release.Color]bool{release.Blue: s.Blue.Held, release.Green: s.Green.Held},
+		size:     map[release.Color]int32{release.Blue: needed(s.Blue), release.Green: needed(s.Green)},
 		known:    s.Known, live: s.Serving.Color, waiting: s.Waiting,
 		blue: runsOn(s, release.Blue), green: runsOn(s, release.Green), target: s.RollbackTarget(), previous: s.Serving.Previous,
 		paused: !s.Pause.IsZero(), held: !s.Hold.IsZero(), drift: !s.Drift.IsZero(), badLive: s.Release.Reason == reason.Fought || s.Release.Reason == reason.ReturnGivenUp, watched: s.Drift.Watched, trouble: !s.Trouble.IsZero(),
@@ -57,6 +60,18 @@ func read(r engine.Record) *saved {
 		forced: s.Release.Force, writes: !s.Release.Progress.Writes.IsZero(), returnForced: s.Release.Progress.Forced, ordered: s.Release.By != "",
 		routedAt: routedAt(s), since: s.Release.Since, ended: s.Release.Phase.Ended(), probedAt: s.Release.Progress.ProbedAt, bakeUntil: s.Release.Progress.BakeUntil,
 	}
+}
+
+// needed is how many pods a color was last seen to need: when it was whole, or when it was seen.
+func needed(c release.ColorState) (n int32) {
+	sizes := c.Observed.Needed
+	if len(sizes) == 0 {
+		sizes = c.Observed.Replicas
+	}
+	for _, r := range sizes {
+		n += r
+	}
+	return n
 }
 
 // runsOn is what a color is recorded to run: for the live color what serves.
