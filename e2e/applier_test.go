@@ -148,7 +148,7 @@ func (s *shop) reported(text string) string {
 // a command takes the traffic again as a switch with a bake of its own.
 func TestAStaleWriteInTheBakeIsWatchedAndSwitchedBack(t *testing.T) {
 	s := newShop(t, `    bake: 6s
-    retire: never`)
+    standby: {size: ready}`)
 	second := s.release("2.0.0")
 	s.answeredBy("green", second)
 	s.reach("podinfo", release.Baking)

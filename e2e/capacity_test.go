@@ -82,7 +82,7 @@ func TestTheOtherColorIsReleasedAndSwitchedToWhileTheLiveClusterIsAway(t *testin
 	}
 	t.Cleanup(func() { own[0].Close(); own[1].Close() })
 	s := openShop(w, own[0], own[1], `    bake: 3s
-    retire: never`)
+    standby: {size: ready}`)
 	second := s.release("2.0.0")
 	s.reach("podinfo", release.Completed)
 	s.answeredBy("green", second)

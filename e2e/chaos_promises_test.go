@@ -73,8 +73,9 @@ func (c *chaos) numbersOnce(a api.App, history []release.Fact) {
 func (c *chaos) decidedOnce(app string, history []release.Fact) {
 	c.t.Helper()
 	began := map[string]int{}
-	barred := map[string]bool{}
+	barred, mentioned := map[string]bool{}, ""
 	for _, f := range history {
+		mentioned += f.Image.Digest + " " + f.Text + "\n"
 		switch {
 		case f.Kind == release.ReleaseStarted && f.Reason == reason.MovedOutside: // by another writer
 		case f.Kind == release.ReleaseReturned:
@@ -96,9 +97,13 @@ func (c *chaos) decidedOnce(app string, history []release.Fact) {
 		if p.app != app {
 			continue
 		}
-		id := "push|" + engine.PushIdentity(c.registry.Host()+"/team/"+app, p.image)
+		c.mu.Lock()
+		event := c.eventIDs[p.image.Digest+p.image.Tag]
+		c.mu.Unlock()
+		id := "push|" + engine.PushIdentity(c.registry.Host()+"/team/"+app, p.image, event)
 		entry, err := c.store().Accepted(c.t.Context(), app, id)
-		if err != nil || entry.Decision.IsZero() || entry.Decision.Reason == reason.Noted {
+		found := entry.Decision.Reason == reason.SamePush && strings.Contains(mentioned, p.image.String()) // in a list, before its event
+		if err != nil || entry.Decision.IsZero() || entry.Decision.Reason == reason.SamePush && !found {
 			c.t.Errorf("%s: the push of %s has the decision %+v, %v", app, p.image, entry.Decision, err)
 		}
 	}

@@ -45,6 +45,8 @@ type env struct {
 
 	mu     sync.Mutex
 	raised [][]byte
+	// eventIDs are the ids of the raised events, by the digest that was pushed.
+	eventIDs map[string]string
 }
 
 func newEnv(t testing.TB) *env {
@@ -77,6 +79,17 @@ func (w *env) raise(event []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.raised = append(w.raised, event)
+	var pushed struct {
+		ID   string
+		Data struct{ Target struct{ Digest, Tag string } }
+	}
+	if err := json.Unmarshal(event, &pushed); err != nil {
+		panic(err) // the registry of the test wrote it
+	}
+	if w.eventIDs == nil {
+		w.eventIDs = map[string]string{}
+	}
+	w.eventIDs[pushed.Data.Target.Digest+pushed.Data.Target.Tag] = pushed.ID
 }
 
 // deliver sends the events that the registry has raised.

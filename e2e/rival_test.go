@@ -119,7 +119,7 @@ func TestNothingIsDeployedWhereARivalsAcceptedWriteStillLeavesUsers(t *testing.T
 	for name, mode := range rivalModes {
 		t.Run(name, func(t *testing.T) {
 			s := newShop(t, `    bake: 2s
-    retire: never`)
+    standby: {size: ready}`)
 			users := s.rivalHasLeft(mode, func() string { return s.release("3.0.0") })
 			s.until("podinfo", 2*time.Minute, "completed with 3.0.0", func(a api.App) bool {
 				return a.Release.Image.Tag == "3.0.0" && a.Release.Phase == release.Completed

@@ -223,7 +223,7 @@ func (s *storm) insertAll(order []int, name string, messages bool) time.Duration
 func pushEntry(n int) (app string, e engine.Entry) {
 	app = fmt.Sprintf("app-%03d", n%stormApps)
 	image := release.Image{Digest: fmt.Sprintf("sha256:%064x", n), Tag: fmt.Sprintf("1.0.%d", n), PushedAt: time.Date(2026, 11, 24, 9, 12, 43, 0, time.UTC)}
-	return app, engine.PushEntry(engine.PushIdentity("z.azurecr.io/team/"+app, image), image, time.Now())
+	return app, engine.PushEntry(engine.PushIdentity("z.azurecr.io/team/"+app, image, image.Tag), image, time.Now())
 }
 
 // rowsOf are the rows that an accepted push is kept in.

@@ -204,13 +204,18 @@ func TestAGateIsShownWithTheCommandThatOpensIt(t *testing.T) {
 func TestAPausedSwitchIsShownWithTheCommandThatResumesIt(t *testing.T) {
 	s := newSite(t)
 	s.until("Live on blue", "status", "shop")
-	s.expects(s.run("deploy", "shop", "--image", "2.0", "--wait"), 0, "shop: done")
-	s.expects(s.run("promote", "shop"), 0)
-	s.expects(s.run("pause", "shop"), 0, "shop: done: paused")
-	s.expects(s.run("switch", "shop", "--wait"), 0, "shop: waits: releases are paused; bluegreen resume shop lets it go on")
+	s.cluster.Behave("2.0", fake.Behaviour{Never: "pods are starting", Status: release.Progressing})
+	s.expects(s.run("deploy", "shop", "--image", "2.0", "--idempotency-key", "k"), 0)
+	s.run("pause", "shop")
+	s.until("paused by", "status", "shop")
+	s.cluster.Behave("2.0", fake.Behaviour{Ready: 20 * time.Millisecond})
+	s.expects(s.run("deploy", "shop", "--image", "2.0", "--idempotency-key", "k", "--wait"), 0, "shop: waits: releases are paused; bluegreen resume shop lets it go on")
 	s.expects(s.run("promote", "shop"), 1, "resume first")
 	s.expects(s.run("resume", "shop"), 0)
-	s.until("Live on blue with", "status", "shop")
+	s.until("Live on green with 2.0", "status", "shop")
+	s.expects(s.run("pause", "shop"), 0)
+	s.expects(s.run("promote", "shop"), 0) // ends the bake
+	s.expects(s.run("switch", "shop"), 1, "resume first, or force the switch")
 }
 
 func TestJSONIsForScripts(t *testing.T) {

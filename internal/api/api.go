@@ -77,6 +77,8 @@ type Color struct {
 	SeenAt   time.Time `json:"seenAt,omitzero"`
 	Checked  bool      `json:"checked"` // what was last seen has passed the checks
 	Retired  bool      `json:"retired"`
+	// Suspect is set after a failover on the color that traffic left.
+	Suspect *Note `json:"suspect,omitempty"`
 }
 
 // Image is one image of the app's repository.
@@ -204,7 +206,9 @@ type Request struct {
 	Image string `json:"image,omitempty"`
 	// Digest is for release-quarantine, and binds promote.
 	Digest string `json:"digest,omitempty"`
-	// To and Force are for switch.
+	// Tag is for forget.
+	Tag string `json:"tag,omitempty"`
+	// To is for switch; Force for switch, rollback and failover.
 	To    release.Color `json:"to,omitempty"`
 	Force bool          `json:"force,omitempty"`
 	// For is for extend: a duration such as 30m.

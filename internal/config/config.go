@@ -92,7 +92,10 @@ type Behavior struct {
 	SwitchTimeout  time.Duration `key:"switchTimeout" default:"10m" least:"1s" most:"1d" doc:"How long a switch may go without being confirmed before traffic is put back."`
 	Probe          Probe         `key:"probe" doc:"How often the public address is probed during the bake, and how many failures start a rollback."`
 	Capacity       Capacity      `key:"capacity" doc:"How much of what the live color needs must be ready. What it needs is the size that it had when all of its pods were last ready."`
-	Retire         Retire        `key:"retire" doc:"When the color without traffic is scaled down after a release, and to which size; 'never' keeps its size."`
+	Retire         Retire        `key:"retire" doc:"For how long after a release the color that served before is left as it is."`
+	Standby        Standby       `key:"standby" doc:"What the color without traffic is for after that: which version it runs, and at which size."`
+	Failover       string        `key:"failover" default:"manual" one:"off,manual,alert" doc:"What moves traffic to the standby between releases, when nothing speaks against the version: manual, a command; alert, also an alert on the live color after the rollback window, where the standby was seen ready."`
+	ReleaseTimeout time.Duration `key:"releaseTimeout" default:"24h" least:"1h" most:"90d" doc:"A release that is not live, and in which nothing happened for so long, starts over with the newest image. One that waits for a person is left alone."`
 	Alerts         []Alert       `key:"alerts" doc:"The Azure Monitor alerts that return traffic."`
 }
 
@@ -139,12 +142,15 @@ type Capacity struct {
 	Rollback string `key:"rollback" default:"better" one:"better,full" doc:"better: traffic returns to a target that carries more than users have now; full: only when all pods of the target are ready."`
 }
 
-// Retire sets when the color without traffic is scaled down after a release, and to which size.
+// Retire sets when the color without traffic becomes the standby.
 type Retire struct {
-	After    time.Duration `key:"after" default:"30m" least:"0s" most:"90d" doc:"From the end of the release."`
-	Replicas int           `key:"replicas" default:"0" least:"0" most:"1000" doc:"Size of each Deployment that is scaled down."`
-	// Never is set by the word never in place of the map.
-	Never bool
+	After time.Duration `key:"after" default:"30m" least:"0s" most:"90d" doc:"From the end of the release. A standby that is kept ready or at its minimum is brought back at once where a release that did not go well was deployed to it."`
+}
+
+// Standby is what the color without traffic is between releases.
+type Standby struct {
+	Version string `key:"version" default:"previous" one:"previous,same" doc:"previous: the version that served before; same: the live version, deployed there once the rollback window is over."`
+	Size    string `key:"size" default:"zero" one:"ready,minimum,zero" doc:"ready: as many pods as the live color needs; minimum: one pod for each Deployment, or its autoscaler's minimum; zero: none."`
 }
 
 // Alert names Azure Monitor alerts that return traffic.
@@ -189,7 +195,8 @@ func (a App) Policy() release.Policy {
 		RolloutTimeout: a.RolloutTimeout, PullGrace: a.PullGrace, VerifyTimeout: a.Verify.Timeout, SwitchTimeout: a.SwitchTimeout,
 		Bake: a.Bake, ProbeEvery: a.Probe.Every, ProbeMisses: a.Probe.Misses, RollbackWindow: a.RollbackWindow,
 		Capacity:    release.Capacity{Switch: percent(a.Capacity.Switch), Live: percent(a.Capacity.Live), FullRollback: a.Capacity.Rollback == "full"},
-		RetireAfter: a.Retire.After, RetireReplicas: int32(a.Retire.Replicas), KeepIdle: a.Retire.Never,
+		RetireAfter: a.Retire.After, Standby: release.StandbyPolicy{Same: a.Standby.Version == "same", Size: release.StandbySize(a.Standby.Size)},
+		Failover: release.FailoverMode(a.Failover), ReleaseTimeout: a.ReleaseTimeout,
 	}
 }
 

@@ -98,7 +98,7 @@ func TestAnAppOverridesTheDefaultsOfTheFileAndTheseTheBuiltIn(t *testing.T) {
 		First: release.Green, Manual: true, Deadline: 48 * time.Hour, Default: "promote",
 		RolloutTimeout: 15 * time.Minute, PullGrace: 2 * time.Minute, VerifyTimeout: 8 * time.Minute, SwitchTimeout: 20 * time.Minute,
 		Bake: 20 * time.Minute, ProbeEvery: 30 * time.Second, ProbeMisses: 2, RollbackWindow: 36 * time.Hour,
-		Capacity: release.Capacity{Switch: 80, Live: 50, FullRollback: true}, RetireAfter: time.Hour, RetireReplicas: 1,
+		Capacity: release.Capacity{Switch: 80, Live: 50, FullRollback: true}, RetireAfter: time.Hour, Standby: release.StandbyPolicy{Same: true, Size: release.StandbyMinimum}, Failover: release.FailoverAlert, ReleaseTimeout: 48 * time.Hour,
 	}
 	if diff := cmp.Diff(want, policy(shop)); diff != "" {
 		t.Errorf("shop (-want +got):\n%s", diff)
@@ -107,7 +107,7 @@ func TestAnAppOverridesTheDefaultsOfTheFileAndTheseTheBuiltIn(t *testing.T) {
 		First: release.Blue, Manual: true, Default: "cancel",
 		RolloutTimeout: 10 * time.Minute, PullGrace: 5 * time.Minute, VerifyTimeout: 8 * time.Minute, SwitchTimeout: 10 * time.Minute,
 		Bake: 20 * time.Minute, ProbeEvery: 15 * time.Second, ProbeMisses: 3, RollbackWindow: 24 * time.Hour,
-		Capacity: release.Capacity{Switch: 100, Live: 75}, RetireAfter: 30 * time.Minute, KeepIdle: true,
+		Capacity: release.Capacity{Switch: 100, Live: 75}, RetireAfter: 30 * time.Minute, Standby: release.StandbyPolicy{Size: release.StandbyReady}, Failover: release.FailoverManual, ReleaseTimeout: 24 * time.Hour,
 	}
 	if diff := cmp.Diff(want, policy(inner)); diff != "" {
 		t.Errorf("inner (-want +got):\n%s", diff)
@@ -289,7 +289,7 @@ func TestSchemaAndLoaderDrawTheSameLines(t *testing.T) {
 		{"expect: 204", "expect: 99"}, {"expect: 204", "expect: 100"}, {"expect: 204", "expect: 599"}, {"expect: 204", "expect: 600"},
 		{"times: 3", "times: 0"}, {"times: 3", "times: 100"}, {"times: 3", "times: 101"},
 		{"misses: 2", "misses: 0"}, {"misses: 2", "misses: 1"}, {"misses: 2", "misses: 101"},
-		{"replicas: 1", "replicas: -1"}, {"replicas: 1", "replicas: 1000"}, {"replicas: 1", "replicas: 1001"}, {"replicas: 1", "replicas: \"1\""},
+		{"times: 3", "times: -1"}, {"times: 3", "times: 100"}, {"times: 3", "times: 101"}, {"times: 3", "times: \"1\""},
 		{"first: green", "first: red"}, {"default: promote", "default: cancel"}, {"default: promote", "default: none"},
 		{"mode: manual", "mode: Manual"}, {"promotion: manual", "promotion: auto"}, {"promotion: manual", "promotion: never"},
 		{"name: inner", "name: x"}, {"name: inner", "name: -x"}, {"name: inner", "name: " + strings.Repeat("x", 40)}, {"name: inner", "name: " + strings.Repeat("x", 41)},
@@ -300,7 +300,7 @@ func TestSchemaAndLoaderDrawTheSameLines(t *testing.T) {
 		{"repository: team/shop", "repository: team//shop"}, {"repository: team/shop", "repository: \"team/shop:1\""},
 		{"rules: [shop-http, shop-https]", "rules: []"}, {"rules: [shop-http, shop-https]", "rules: shop"},
 		{"deployments: [web, worker]", "deployments: []"}, {"selector: {app: inner, color: blue}", "selector: {}"},
-		{"retire: never", "retire: always"}, {"X-Digest:", "\"X Digest\":"}, {"color: blue}", "color: \"b l\"}"}, {"url: \"https://shop.example.com/\", ", ""}, {"topic: https", "topic: gopher"},
+		{"standby: {size: ready}", "standby: {size: large}"}, {"X-Digest:", "\"X Digest\":"}, {"color: blue}", "color: \"b l\"}"}, {"url: \"https://shop.example.com/\", ", ""}, {"topic: https", "topic: gopher"},
 	} {
 		changed := bytes.ReplaceAll(data, []byte(c.was), []byte(c.is))
 		if bytes.Equal(changed, data) {

@@ -106,9 +106,6 @@ func (p *Promotion) set(word string) {
 	}
 }
 
-func (r *Retire) words() []string { return []string{"never"} }
-func (r *Retire) set(word string) { r.Never = word == "never" }
-
 // read reads a node into a value by its type and the tags of its field.
 func (r *reader) read(n *yaml.Node, path string, v reflect.Value, tag reflect.StructTag) {
 	for n.Kind == yaml.AliasNode {

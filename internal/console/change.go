@@ -188,6 +188,10 @@ func checkKind(f release.Field, text string) error {
 		if !tagForm.MatchString(text) && !digestForm.MatchString(text) {
 			return invalid(f.Name, "%q is neither a tag nor a digest sha256:… with 64 hexadecimal digits; registry and repository come from the configuration", shown)
 		}
+	case "tag":
+		if !tagForm.MatchString(text) {
+			return invalid(f.Name, "%q is not a tag: letters, digits and . _ -, at most 128", shown)
+		}
 	case "digest":
 		if !digestForm.MatchString(text) {
 			return invalid(f.Name, "%q is not sha256: and 64 hexadecimal digits in lower case", shown)
@@ -214,7 +218,7 @@ func (c *console) accept(r *call, asked api.Request, key string) (engine.Entry, 
 	if !errors.Is(err, engine.ErrNotFound) {
 		return engine.Entry{}, err
 	}
-	command := release.Commanded{Command: r.command, By: r.who, Why: asked.Why, Digest: asked.Digest, To: asked.To, Force: asked.Force, For: duration(asked.For)}
+	command := release.Commanded{Command: r.command, By: r.who, Why: asked.Why, Digest: asked.Digest, Tag: asked.Tag, To: asked.To, Force: asked.Force, For: duration(asked.For)}
 	if r.command == release.DeployImage {
 		if command.Image, err = c.resolve(r, asked.Image); err != nil {
 			return engine.Entry{}, err
@@ -235,7 +239,7 @@ func same(e engine.Entry, asked api.Request, r *call) error {
 		return fmt.Errorf("the entry %s of this key is no command", e.ID)
 	}
 	image := asked.Image == "" || asked.Image == was.Image.Tag || asked.Image == was.Image.Digest
-	if was.Command == r.command && was.By == r.who && image && was.Digest == asked.Digest && was.To == asked.To && was.Force == asked.Force && was.For == duration(asked.For) {
+	if was.Command == r.command && was.By == r.who && image && was.Digest == asked.Digest && was.Tag == asked.Tag && was.To == asked.To && was.Force == asked.Force && was.For == duration(asked.For) {
 		return nil
 	}
 	return &api.Error{

@@ -126,10 +126,10 @@ func TestPlainTextSaysWhatBecameOfACommandAndWhoWasRefused(t *testing.T) {
 	plain := func(method, path string) string {
 		return s.ask(method, path, `{"by": "ana"}`, "Accept", "text/plain").Body.String()
 	}
-	if text := plain("POST", "/api/apps/shop/pause"); !strings.HasPrefix(text, "shop: pause is done\nshop: Live on blue") {
+	if text := plain("POST", "/api/apps/shop/switch"); !strings.HasPrefix(text, "shop: switch is under way\nshop: Deploying") {
 		t.Error(text)
 	}
-	if text := plain("POST", "/api/apps/shop/switch"); !strings.HasPrefix(text, "shop: switch is under way\nshop: Deploying") {
+	if text := plain("POST", "/api/apps/shop/pause"); !strings.HasPrefix(text, "shop: pause is done\nshop: Deploying") {
 		t.Error(text)
 	}
 	plain("POST", "/api/apps/shop/rollback")
@@ -266,7 +266,7 @@ func TestAnEarlierSwitchIsNotTakenForALaterOne(t *testing.T) {
 	s.engine.arrives("shop")
 	s.post("/api/apps/shop/promote", `{}`)
 	s.post("/api/apps/shop/deploy", `{"image": "2.0"}`, api.KeyHeader, "again")
-	s.engine.does("shop", release.ImagePushed{Image: release.Image{Tag: "4.0", Digest: digest("4"), PushedAt: noon.Add(25 * time.Hour)}})
+	s.engine.does("shop", release.ImagePushed{Image: release.Image{Tag: "4.0", Digest: digest("4"), PushedAt: noon.Add(24 * time.Hour)}})
 	if a := s.post("/api/apps/shop/deploy", `{"image": "2.0"}`, api.KeyHeader, "again"); a.Outcome != api.Failed {
 		t.Errorf("superseded, and reported as %s", a.Outcome)
 	}
@@ -283,7 +283,7 @@ func TestWaitingEndsWithTheOutcome(t *testing.T) {
 			s.engine.does("shop", release.RolloutObserved{Release: 1, Color: release.Green, Status: release.Broken, Detail: "crash"})
 		}, api.Failed},
 		"superseded": {"deploy", `{"wait": true, "image": "2.0"}`, func(s *site) {
-			s.engine.does("shop", release.ImagePushed{Image: release.Image{Tag: "3.0", Digest: digest("3"), PushedAt: noon.Add(time.Hour)}})
+			s.engine.does("shop", release.ImagePushed{Image: release.Image{Tag: "3.0", Digest: digest("3"), PushedAt: noon.Add(time.Minute)}})
 		}, api.Failed},
 		"gate": {"deploy", `{"wait": true, "image": "2.0"}`, func(s *site) {
 			s.engine.does("shop", release.Commanded{Command: release.PauseReleases})

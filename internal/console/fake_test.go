@@ -140,7 +140,7 @@ func (e *fakeEngine) Command(_ context.Context, app string, c release.Commanded,
 }
 
 func (e *fakeEngine) decide(app string, c release.Commanded) release.Decision {
-	return release.DecisionOf(e.happen(app, c))
+	return release.DecisionOf(c, e.happen(app, c))
 }
 
 // catchUp decides what is pending.

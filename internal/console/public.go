@@ -72,7 +72,7 @@ func colorOf(s release.State, c release.Color) api.Color {
 	}
 	return api.Color{
 		Role: role, Image: api.Image(color.Image()), Ordered: api.Image(color.Ordered.Image), Observed: api.Image(color.Observed.Image),
-		Replicas: color.Observed.Replicas, Ready: color.Observed.Ready, SeenAt: color.Observed.At, Checked: color.Passed(), Retired: color.Retired,
+		Replicas: color.Observed.Replicas, Ready: color.Observed.Ready, SeenAt: color.Observed.At, Checked: color.Passed(), Retired: color.Retired(), Suspect: noteOf(color.Suspect),
 	}
 }
 

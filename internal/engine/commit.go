@@ -15,7 +15,7 @@ import (
 // schema is the form of the record that this version writes. It works with records of the
 // schema before and of the one after: handlers of two versions run beside each other
 // during a rolling deployment, and when it is undone.
-const schema = 3
+const schema = 4
 
 // unusable says why a record cannot be worked with; "" when it can.
 func unusable(r Record) string {
@@ -68,7 +68,7 @@ func (w *worker) claim() {
 // together must not multiply.
 func acts(effect release.Effect) bool {
 	switch effect.(type) {
-	case release.Deploy, release.Route, release.PrepareTarget, release.Retire, release.FreeSize, release.Probe:
+	case release.Deploy, release.Route, release.PrepareTarget, release.KeepStandby, release.FreeSize, release.Probe:
 		return true
 	}
 	return false

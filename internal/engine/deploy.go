@@ -156,26 +156,3 @@ func (w *worker) liveIsWell(ctx context.Context) error {
 	}
 	return nil
 }
-
-// retire scales the idle color down, while the live one is well.
-func (w *worker) retire(ctx context.Context, e release.Retire) stepResult {
-	if err := w.liveIsWell(ctx); err != nil {
-		return failed(fmt.Errorf("%s is kept: %w", e.Color, err))
-	}
-	looked, idle, err := w.withoutTraffic(ctx) // right before the write: the checks may have taken long
-	if err != nil {
-		return failed(err)
-	}
-	switch {
-	case !idle:
-		return saw(looked)
-	case w.resolversFollow(looked):
-		return stepResult{Wait: w.Poll}
-	}
-	ctx, cancel := w.claimed(ctx)
-	defer cancel()
-	if err := w.app.Workloads.Scale(ctx, e.Color, e.Replicas, w.record.Lease.Fence); err != nil {
-		return failed(fmt.Errorf("scale %s down: %w", e.Color, err))
-	}
-	return saw(release.Retired{Color: e.Color})
-}

@@ -34,7 +34,7 @@ func withRegistry(t *testing.T) (*env, *asked) {
 	registry := &asked{Registry: fake.NewRegistry(func() time.Time { return w.clock }), asked: map[string]int{}}
 	registry.Push(img("1.0", time.Time{}))
 	registry.Push(img("2.0", w.clock))
-	w.app.Registry, w.app.Policy.KeepIdle = registry, true
+	w.app.Registry, w.app.Policy.Standby.Size = registry, release.StandbyReady
 	w.restart()
 	w.run(2 * time.Minute)
 	w.push("2.0")

@@ -28,7 +28,7 @@ type task struct {
 }
 
 var periodicTasks = []task{
-	{name: "look", every: 5 * time.Minute, when: atRest, soon: drifted},
+	{name: "look", every: 5 * time.Minute, when: atRest, soon: changing},
 	{name: "list-registry", every: 10 * time.Minute, beside: listRegistry},
 	{name: "ask-for-images", every: 6 * time.Hour, beside: askForImages},
 	{name: "sweep", every: 24 * time.Hour, beside: sweep},
@@ -47,7 +47,8 @@ func atRest(s release.State) bool {
 	return s.Known && (!s.Release.Phase.Active() || s.Release.Phase == release.Awaiting)
 }
 
-func drifted(s release.State) bool { return !s.Drift.IsZero() }
+// changing reports whether what a look sees is to change soon.
+func changing(s release.State) bool { return !s.Drift.IsZero() || s.StandbyComing() }
 
 func (t task) due(r Record, now time.Time) bool {
 	if t.when != nil && !t.when(r.State) {

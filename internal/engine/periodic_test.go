@@ -36,7 +36,7 @@ func (r *slowRegistry) Newest(ctx context.Context, _ int) ([]release.Image, erro
 func TestAnAlertDoesNotWaitForASlowRegistry(t *testing.T) {
 	w := newEnv(t, nil)
 	registry := &slowRegistry{w: w}
-	w.app.Registry, w.app.Policy.KeepIdle = registry, true
+	w.app.Registry, w.app.Policy.Standby.Size = registry, release.StandbyReady
 	w.push("2.0")
 	w.reach(release.Completed)
 	w.clock = w.clock.Add(time.Hour) // all periodic tasks are due

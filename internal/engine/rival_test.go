@@ -58,7 +58,7 @@ func TestTheOtherColorIsKeptUntilARivalsWriteHasEnded(t *testing.T) {
 	w.untouched()
 	w.users("2.0")
 	w.run(time.Hour)
-	if s := w.state(); !s.Drift.IsZero() || !s.Blue.Retired {
+	if s := w.state(); !s.Drift.IsZero() || !s.Blue.Retired() {
 		t.Errorf("at rest: %s", w.sentence())
 	}
 }

@@ -96,7 +96,7 @@ func (w *worker) carries(e release.PrepareTarget, o, from Workload) bool {
 	case e.Sick && waited:
 		return true
 	}
-	return o.Ready > from.Ready
+	return !w.target.silent && o.Ready > from.Ready
 }
 
 func (w *worker) targetReady(e release.PrepareTarget, o *Workload, why string) stepResult {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -113,27 +114,34 @@ func (e *Engine) missed(ctx context.Context, app *App, s release.State) error {
 	if app.Registry == nil || s.Newest.IsZero() {
 		return nil
 	}
-	images, err := app.Registry.Newest(ctx, 1)
+	images, err := app.Registry.Newest(ctx, listed)
+	images = slices.DeleteFunc(images, func(i release.Image) bool { return !s.MayStart(i) })
 	if err != nil || len(images) == 0 || images[0].Digest == s.Newest.Digest {
 		return err
 	}
 	if app.Policy.Newer != nil && !app.Policy.Newer(images[0], s.Newest) {
 		return nil
 	}
-	fresh, err := e.Accept(ctx, app.Name, PushEntry(PushIdentity(app.Repository, images[0]), images[0], e.Now()))
+	id := PushIdentity(app.Repository, images[0], images[0].PushedAt.UTC().Format(time.RFC3339))
+	fresh, err := e.Accept(ctx, app.Name, PushEntry(id, images[0], e.Now()))
 	if fresh {
 		e.Log.Info("found a push whose event was lost", "app", app.Name, "image", images[0].String())
 	}
 	return err
 }
 
-// PushIdentity is the identity of a push: the same for each delivery, replica and listing.
-func PushIdentity(repository string, i release.Image) string {
-	return repository + "|" + i.Digest + "|" + i.Tag
+// listed is how many images are listed to find the newest that is not quarantined.
+const listed = 5
+
+// PushIdentity is the identity of what said that an image was pushed: the event's own id, or
+// the time that the registry lists. The core finds out which of them are one push.
+func PushIdentity(repository string, i release.Image, source string) string {
+	return repository + "|" + i.Digest + "|" + i.Tag + "|" + source
 }
 
-// Pushed accepts a pushed image for an app, unless the registry says that it is no image.
-func (e *Engine) Pushed(ctx context.Context, name string, i release.Image, ambiguous bool) (bool, error) {
+// Pushed accepts a pushed image for an app, unless the registry says that it is no image. The
+// event's id is the same for each of its deliveries.
+func (e *Engine) Pushed(ctx context.Context, name, event string, i release.Image, ambiguous bool) (bool, error) {
 	app, ok := e.apps[name]
 	if !ok {
 		return false, fmt.Errorf("app %q: %w", name, ErrNotFound)
@@ -145,5 +153,5 @@ func (e *Engine) Pushed(ctx context.Context, name string, i release.Image, ambig
 			return false, err
 		}
 	}
-	return e.Accept(ctx, name, PushEntry(PushIdentity(app.Repository, i), i, e.Now()))
+	return e.Accept(ctx, name, PushEntry(PushIdentity(app.Repository, i, event), i, e.Now()))
 }

@@ -205,7 +205,7 @@ func (w *worker) pendingEffect() (release.Effect, time.Time) {
 // being scaled down, and never a bake, an alert or a return.
 func waitsForPreflight(effect release.Effect) bool {
 	switch e := effect.(type) {
-	case nil, release.Look, release.Retire:
+	case nil, release.Look, release.KeepStandby:
 		return true
 	case release.Deploy:
 		return !e.Cleared
@@ -243,7 +243,7 @@ func (w *worker) decide(seen []release.Event) {
 		if e.Unreadable != nil {
 			e.Decision = release.Decision{Kind: release.Dropped, Reason: reason.Unreadable, Text: e.Unreadable.Why}
 		} else {
-			e.Decision = release.DecisionOf(w.next(e.Event))
+			e.Decision = release.DecisionOf(e.Event, w.next(w.beside(e)))
 		}
 		w.decided, w.dirty = append(w.decided, e), true
 	}
@@ -253,6 +253,20 @@ func (w *worker) pendingEntries() []Entry {
 	return slices.DeleteFunc(slices.Clone(w.snap.Inbox), func(e Entry) bool {
 		return slices.ContainsFunc(w.decided, func(d Entry) bool { return d.ID == e.ID })
 	})
+}
+
+// beside adds to a push those that arrived with it, so that only the newest is released.
+func (w *worker) beside(e Entry) release.Event {
+	push, ok := e.Event.(release.ImagePushed)
+	if !ok {
+		return e.Event
+	}
+	for _, other := range w.pendingEntries() {
+		if p, ok := other.Event.(release.ImagePushed); ok && other.ID != e.ID {
+			push.Beside = append(push.Beside, p.Image)
+		}
+	}
+	return push
 }
 
 func (w *worker) next(event release.Event) []release.Fact {
@@ -318,8 +332,8 @@ func (w *worker) step(ctx context.Context, effect release.Effect) stepResult {
 		return w.prepareTarget(ctx, effect)
 	case release.Probe:
 		return w.probe(ctx, effect)
-	case release.Retire:
-		return w.retire(ctx, effect)
+	case release.KeepStandby:
+		return w.keepStandby(ctx, effect)
 	case release.FreeSize:
 		return w.freeSize(ctx, effect)
 	}

@@ -110,7 +110,7 @@ func (i *Intake) pushed(ctx context.Context, apps []config.App, push acr.Push) (
 }
 
 func (i *Intake) pushedTo(ctx context.Context, app config.App, push acr.Push) (string, error) {
-	fresh, err := i.Engine.Pushed(ctx, app.Name, push.Image, push.Ambiguous)
+	fresh, err := i.Engine.Pushed(ctx, app.Name, push.Event, push.Image, push.Ambiguous)
 	outcome := "accepted"
 	switch {
 	case errors.Is(err, engine.ErrNotAnImage):

@@ -56,6 +56,7 @@ type commanded struct {
 	Why     string `json:"why,omitempty"`
 	Image   image  `json:"image,omitzero"`
 	Digest  string `json:"digest,omitempty"`
+	Tag     string `json:"tag,omitempty"`
 	To      string `json:"to,omitempty"`
 	Force   bool   `json:"force,omitempty"`
 	For     string `json:"for,omitempty"` // as 30m0s
@@ -114,11 +115,11 @@ func fromEvent(e engine.Entry) (kind string, data json.RawMessage, err error) {
 	var event any
 	switch v := e.Event.(type) {
 	case release.ImagePushed:
-		kind, event = kindPush, imagePushed{image(v.Image)}
+		kind, event = kindPush, imagePushed{image(v.Image)} // Beside is known at the decision only
 	case release.AlertFired:
 		kind, event = kindAlert, alertFired{v.ID, v.Rule, v.Severity, v.Summary, v.FiredAt, string(v.Color)}
 	case release.Commanded:
-		c := commanded{Command: string(v.Command), By: v.By, Why: v.Why, Image: image(v.Image), Digest: v.Digest, To: string(v.To), Force: v.Force}
+		c := commanded{Command: string(v.Command), By: v.By, Why: v.Why, Image: image(v.Image), Digest: v.Digest, Tag: v.Tag, To: string(v.To), Force: v.Force}
 		if v.For != 0 {
 			c.For = v.For.String()
 		}
@@ -152,7 +153,7 @@ func (e entry) command() (release.Event, error) {
 		return nil, err
 	}
 	c := release.Commanded{
-		Command: release.Command(v.Command), By: v.By, Why: v.Why, Image: v.Image.core(), Digest: v.Digest, To: release.Color(v.To), Force: v.Force,
+		Command: release.Command(v.Command), By: v.By, Why: v.Why, Image: v.Image.core(), Digest: v.Digest, Tag: v.Tag, To: release.Color(v.To), Force: v.Force,
 	}
 	var err error
 	if v.For != "" {

@@ -46,6 +46,8 @@ type app struct {
 	Releases    int                  `json:"releases,omitempty"`
 	Good        []image              `json:"good,omitempty"`
 	Waiting     image                `json:"waiting,omitzero"`
+	WaitingBy   note                 `json:"waitingBy,omitzero"`
+	LastPush    push                 `json:"lastPush,omitzero"`
 	Newest      image                `json:"newest,omitzero"`
 	Quarantined []quarantine         `json:"quarantined,omitempty"`
 	Hold        note                 `json:"hold,omitzero"`
@@ -87,7 +89,20 @@ type color struct {
 	Observed observed `json:"observed,omitzero"`
 	Checked  checked  `json:"checked,omitzero"`
 	Retired  bool     `json:"retired,omitempty"`
+	Standby  standby  `json:"standby,omitzero"`
+	Suspect  note     `json:"suspect,omitzero"`
 	Held     bool     `json:"held,omitempty"`
+}
+
+type standby struct {
+	Image    image     `json:"image,omitzero"`
+	Replicas []int32   `json:"replicas,omitempty"`
+	Since    time.Time `json:"since,omitzero"`
+}
+
+type push struct {
+	Image image     `json:"image,omitzero"`
+	At    time.Time `json:"at,omitzero"`
 }
 
 type ordered struct {
@@ -130,24 +145,25 @@ type releaseForm struct {
 }
 
 type progress struct {
-	Detail      string    `json:"detail,omitempty"`
-	Ready       int32     `json:"ready,omitempty"`
-	ReadySince  time.Time `json:"readySince,omitzero"`
-	PullFailing time.Time `json:"pullFailing,omitzero"`
-	Operation   string    `json:"operation,omitempty"`
-	Writes      time.Time `json:"writes,omitzero"`
-	DeniedAt    time.Time `json:"deniedAt,omitzero"`
-	BakeUntil   time.Time `json:"bakeUntil,omitzero"`
-	ProbedAt    time.Time `json:"probedAt,omitzero"`
-	Misses      int       `json:"misses,omitempty"`
-	Short       int       `json:"short,omitempty"`
-	Good        int       `json:"good,omitempty"`
-	BadSince    time.Time `json:"badSince,omitzero"`
-	TargetSince time.Time `json:"targetSince,omitzero"`
-	Target      target    `json:"target,omitzero"`
-	TargetReady bool      `json:"targetReady,omitempty"`
-	Forced      bool      `json:"forced,omitempty"`
-	Outcome     string    `json:"outcome,omitempty"`
+	Detail      string        `json:"detail,omitempty"`
+	Ready       int32         `json:"ready,omitempty"`
+	ReadySince  time.Time     `json:"readySince,omitzero"`
+	PullFailing time.Time     `json:"pullFailing,omitzero"`
+	Stood       time.Duration `json:"stood,omitempty"`
+	Operation   string        `json:"operation,omitempty"`
+	Writes      time.Time     `json:"writes,omitzero"`
+	DeniedAt    time.Time     `json:"deniedAt,omitzero"`
+	BakeUntil   time.Time     `json:"bakeUntil,omitzero"`
+	ProbedAt    time.Time     `json:"probedAt,omitzero"`
+	Misses      int           `json:"misses,omitempty"`
+	Short       int           `json:"short,omitempty"`
+	Good        int           `json:"good,omitempty"`
+	BadSince    time.Time     `json:"badSince,omitzero"`
+	TargetSince time.Time     `json:"targetSince,omitzero"`
+	Target      target        `json:"target,omitzero"`
+	TargetReady bool          `json:"targetReady,omitempty"`
+	Forced      bool          `json:"forced,omitempty"`
+	Outcome     string        `json:"outcome,omitempty"`
 }
 
 type image struct {
@@ -187,7 +203,7 @@ func Encode(r engine.Record) ([]byte, error) {
 		App: &app{
 			Schema: r.Schema, Name: s.App, Known: s.Known, Serving: fromServing(s.Serving),
 			Blue: fromColor(s.Blue), Green: fromColor(s.Green), Release: fromRelease(s.Release), Releases: s.Releases,
-			Good: each(s.Good, fromImage), Waiting: image(s.Waiting), Newest: image(s.Newest),
+			Good: each(s.Good, fromImage), Waiting: image(s.Waiting), WaitingBy: note(s.WaitingBy), Newest: image(s.Newest), LastPush: push{image(s.LastPush.Image), s.LastPush.At},
 			Quarantined: each(s.Quarantined, fromQuarantine),
 			Hold:        note(s.Hold), Pause: note(s.Pause), Drift: drift{string(s.Drift.From), string(s.Drift.Live), s.Drift.Detail, s.Drift.Since, s.Drift.Back, s.Drift.Watched},
 			Trouble: note(s.Trouble), Alarmed: string(s.Alarmed), LastAlarm: string(s.LastAlarm), LastAlarmAt: s.LastAlarmAt, Fought: s.Fought, Missing: each(s.Missing, fromImage), Overtaken: s.SupersededInARow, Facts: s.Facts, Ran: r.Ran,
@@ -219,9 +235,19 @@ func Decode(data []byte) (engine.Record, error) {
 	r.Schema, r.Ran = a.Schema, a.Ran
 	r.State = release.State{
 		App: a.Name, Known: a.Known, Serving: a.Serving.core(), Blue: a.Blue.core(), Green: a.Green.core(),
-		Release: a.Release.core(), Releases: a.Releases, Good: each(a.Good, image.core), Waiting: a.Waiting.core(), Newest: a.Newest.core(),
+		Release: a.Release.core(), Releases: a.Releases, Good: each(a.Good, image.core), Waiting: a.Waiting.core(), WaitingBy: release.Note(a.WaitingBy), Newest: a.Newest.core(), LastPush: release.Push{Image: a.LastPush.Image.core(), At: a.LastPush.At},
 		Quarantined: each(a.Quarantined, quarantine.core), Hold: release.Note(a.Hold), Pause: release.Note(a.Pause),
 		Drift: release.Drift{From: release.Color(a.Drift.From), Live: release.Color(a.Drift.Live), Detail: a.Drift.Detail, Since: a.Drift.Since, Back: a.Drift.Back, Watched: a.Drift.Watched}, Trouble: release.Note(a.Trouble), Alarmed: reason.Reason(a.Alarmed), LastAlarm: reason.Reason(a.LastAlarm), LastAlarmAt: a.LastAlarmAt, Fought: a.Fought, Missing: each(a.Missing, image.core), SupersededInARow: a.Overtaken, Facts: a.Facts,
+	}
+	if a.Schema < 4 {
+		for c, state := range map[*color]*release.ColorState{&a.Blue: &r.State.Blue, &a.Green: &r.State.Green} {
+			switch { // an earlier handler keeps what it does not know, and sets retired alone
+			case !c.Retired:
+				state.Standby = release.Standby{}
+			case !state.Retired():
+				state.Standby = c.retired()
+			}
+		}
 	}
 	return guessed(r), nil
 }
@@ -278,11 +304,16 @@ func (s serving) core() release.Serving {
 	}
 }
 
+// retired is the standby of a color that a handler of an earlier schema scaled down.
+func (c color) retired() release.Standby {
+	return release.Standby{Image: c.Observed.Image.core(), Replicas: make([]int32, max(1, len(c.Observed.Replicas))), Since: c.Observed.At}
+}
+
 func fromColor(c release.ColorState) color {
 	return color{
 		ordered{image(c.Ordered.Image), c.Ordered.Release, c.Ordered.At},
 		observed{image(c.Observed.Image), c.Observed.Replicas, c.Observed.Ready, c.Observed.ReadyOf, c.Observed.By, c.Observed.Needed, c.Observed.At},
-		checked{image(c.Checked.Image), c.Checked.At}, c.Retired, c.Held,
+		checked{image(c.Checked.Image), c.Checked.At}, c.Retired(), standby{image(c.Standby.Image), c.Standby.Replicas, c.Standby.Since}, note(c.Suspect), c.Held,
 	}
 }
 
@@ -290,7 +321,8 @@ func (c color) core() release.ColorState {
 	return release.ColorState{
 		Ordered:  release.Ordered{Image: c.Ordered.Image.core(), Release: c.Ordered.Release, At: c.Ordered.At},
 		Observed: release.Observed{Image: c.Observed.Image.core(), Replicas: c.Observed.Replicas, Ready: c.Observed.Ready, ReadyOf: c.Observed.ReadyOf, By: c.Observed.By, Needed: c.Observed.Needed, At: c.Observed.At},
-		Checked:  release.Checked{Image: c.Checked.Image.core(), At: c.Checked.At}, Retired: c.Retired, Held: c.Held,
+		Checked:  release.Checked{Image: c.Checked.Image.core(), At: c.Checked.At},
+		Standby:  release.Standby{Image: c.Standby.Image.core(), Replicas: c.Standby.Replicas, Since: c.Standby.Since}, Suspect: release.Note(c.Suspect), Held: c.Held,
 	}
 }
 
@@ -300,7 +332,7 @@ func fromRelease(r release.Release) releaseForm {
 		ID: r.ID, Phase: string(r.Phase), Image: image(r.Image), To: string(r.To), From: string(r.From), By: r.By, Why: r.Why,
 		Force: r.Force, Began: r.Began, Since: r.Since, Approved: r.Approved, Unconfirmed: r.Unconfirmed, Reason: string(r.Reason), Cause: r.Cause,
 		Progress: progress{
-			Detail: p.Detail, Ready: p.Ready, ReadySince: p.ReadySince, PullFailing: p.PullFailing, Operation: p.Operation,
+			Detail: p.Detail, Ready: p.Ready, ReadySince: p.ReadySince, PullFailing: p.PullFailing, Stood: p.Stood, Operation: p.Operation,
 			Writes: p.Writes, DeniedAt: p.DeniedAt, Short: p.Short, Good: p.Good, BadSince: p.BadSince, TargetSince: p.TargetSince, Forced: p.Forced,
 			BakeUntil: p.BakeUntil, ProbedAt: p.ProbedAt, Misses: p.Misses, Target: fromTarget(p.Target), TargetReady: p.TargetReady, Outcome: string(p.Outcome),
 		},
@@ -313,7 +345,7 @@ func (r releaseForm) core() release.Release {
 		ID: r.ID, Phase: release.Phase(r.Phase), Image: r.Image.core(), To: release.Color(r.To), From: release.Color(r.From), By: r.By, Why: r.Why,
 		Force: r.Force, Began: r.Began, Since: r.Since, Approved: r.Approved, Unconfirmed: r.Unconfirmed, Reason: reason.Reason(r.Reason), Cause: r.Cause,
 		Progress: release.Progress{
-			Detail: p.Detail, Ready: p.Ready, ReadySince: p.ReadySince, PullFailing: p.PullFailing, Operation: p.Operation,
+			Detail: p.Detail, Ready: p.Ready, ReadySince: p.ReadySince, PullFailing: p.PullFailing, Stood: p.Stood, Operation: p.Operation,
 			Writes: p.Writes, DeniedAt: p.DeniedAt, Short: p.Short, Good: p.Good, BadSince: p.BadSince, TargetSince: p.TargetSince, Forced: p.Forced,
 			BakeUntil: p.BakeUntil, ProbedAt: p.ProbedAt, Misses: p.Misses, Target: p.Target.core(), TargetReady: p.TargetReady, Outcome: release.Phase(p.Outcome),
 		},

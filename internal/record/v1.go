@@ -85,7 +85,10 @@ func (v stateV1) state() release.State {
 }
 
 func (v slotV1) color(r releaseV1, name string) release.ColorState {
-	c := release.ColorState{Retired: v.Retired}
+	c := release.ColorState{}
+	if v.Retired {
+		c.Standby = release.Standby{Image: v.Image.core(), Replicas: make([]int32, max(1, len(v.Replicas))), Since: time.Unix(1, 0).UTC()}
+	}
 	if r.To == name && release.Phase(r.Phase) == release.Deploying {
 		c.Ordered = release.Ordered{Image: v.Image.core(), Release: r.ID, At: r.Since}
 		c.Observed.Replicas = v.Replicas
@@ -196,7 +199,7 @@ func toV1(s release.State) stateV1 {
 // corrects that: with another image there, its handlers would not return traffic to it.
 func toSlotV1(s release.State, c release.Color) slotV1 {
 	color, r := s.Color(c), s.Release
-	v := slotV1{Image: image(color.Image()), Verified: color.Passed(), Replicas: color.Observed.Replicas, Retired: color.Retired}
+	v := slotV1{Image: image(color.Image()), Verified: color.Passed(), Replicas: color.Observed.Replicas, Retired: color.Retired()}
 	switch t := s.RollbackTarget(); {
 	case s.Release.Phase == release.Deploying && s.Release.To == c: // in schema 1 from the start, ordered or not
 		v.Image, v.Verified, v.Retired = image(s.Release.Image), false, false

@@ -36,12 +36,12 @@ func (d *decision) alerted(e AlertFired) {
 	case r.Phase == Switching && !r.untouched():
 		d.alertAfter(r.Progress.Writes, r.ID, a)
 	case s.Serving.Release == 0 && !r.Phase.Preparing() && r.Phase != Switching:
-		d.report(Dropped, reason.AlertNoRelease, a)
+		d.alertBetween(e, reason.AlertNoRelease, a)
 	case s.Serving.Release == 0:
 		d.report(NeedsHelp, reason.AlertNoTarget, a)
 	case d.firedAt(e).After(s.Serving.until(d.p)) && r.Phase != Baking:
 		a.Number, a.At = s.Serving.Release, s.Serving.until(d.p)
-		d.report(Dropped, reason.AlertOutOfWindow, a)
+		d.alertBetween(e, reason.AlertOutOfWindow, a)
 	default:
 		d.alertAfter(s.Serving.RoutedAt, s.Serving.Release, a)
 	}

@@ -18,8 +18,10 @@ const (
 	ExtendBake        Command = "extend"
 	PauseReleases     Command = "pause"
 	ResumeReleases    Command = "resume"
+	Failover          Command = "failover"
 	Cancel            Command = "cancel"
 	ReleaseQuarantine Command = "release-quarantine"
+	Forget            Command = "forget"
 )
 
 // Verb is the definition of a command. API, command line and documentation are made from
@@ -40,7 +42,7 @@ type Verb struct {
 // command line, or its argument after the app.
 type Field struct {
 	Name     string // as Commanded has it, in lower case
-	Kind     string // color, image (a tag or a digest), digest, duration, or flag
+	Kind     string // color, image (a tag or a digest), digest, tag (as it is), duration, or flag
 	Required bool
 	Argument bool // an argument on the command line, not a flag
 	Help     string
@@ -54,7 +56,7 @@ var Commands = []Verb{
 			{Name: "to", Kind: "color", Help: "blue or green; the color without traffic by default"},
 			{Name: "force", Kind: "flag", Help: "skip the checks, and a quarantine; it is recorded"},
 		},
-		Refusals: []reason.Reason{reason.AlreadyLive, reason.PromoteOrCancel, reason.RollBackInstead, reason.Drifted, reason.NothingThere, reason.Quarantined, reason.IsScaledDown},
+		Refusals: []reason.Reason{reason.AlreadyLive, reason.PromoteOrCancel, reason.RollBackInstead, reason.Drifted, reason.Paused, reason.NothingThere, reason.Quarantined, reason.IsScaledDown},
 		decide:   (*decision).switchTo,
 	},
 	{
@@ -76,6 +78,12 @@ var Commands = []Verb{
 		decide:   (*decision).rollback,
 	},
 	{
+		Command: Failover, Does: "Move traffic to the standby, and hold nothing against the version that it leaves", Moves: true,
+		Takes:    []Field{{Name: "force", Kind: "flag", Help: "take the standby whatever was seen of it; it is recorded"}},
+		Refusals: []reason.Reason{reason.FailoverOff, reason.PromoteOrCancel, reason.RollBackInstead, reason.Drifted, reason.NoStandby, reason.StandbySuspect, reason.StandbyIsDown},
+		decide:   (*decision).commandFailover,
+	},
+	{
 		Command: ExtendBake, Does: "Let the running bake end later",
 		Takes:    []Field{{Name: "for", Kind: "duration", Required: true, Argument: true, Help: "by how much the bake is longer: 1m to 24h, such as 30m"}},
 		Refusals: []reason.Reason{reason.NotBaking, reason.OutOfRange},
@@ -86,7 +94,7 @@ var Commands = []Verb{
 		decide: (*decision).pause,
 	},
 	{
-		Command: ResumeReleases, Does: "Resume after a pause, after a hold, or after a gateway change made outside bluegreen",
+		Command: ResumeReleases, Does: "Resume after a pause, a hold, a failover, or a gateway change made outside bluegreen",
 		Refusals: []reason.Reason{reason.NothingToResume, reason.AmbiguousGateway},
 		decide:   (*decision).resume,
 	},
@@ -100,6 +108,12 @@ var Commands = []Verb{
 		Takes:    []Field{{Name: "digest", Kind: "digest", Required: true, Help: "digest sha256:…"}},
 		Refusals: []reason.Reason{reason.NotQuarantined},
 		decide:   (*decision).unquarantine,
+	},
+	{
+		Command: Forget, Does: "Drop a tag that was pushed by mistake: it is quarantined, and keeps no other image back",
+		Takes:    []Field{{Name: "tag", Kind: "tag", Required: true, Argument: true, Help: "the tag as it was pushed"}},
+		Refusals: []reason.Reason{reason.TagNotKnown, reason.AlreadyLive, reason.PromoteOrCancel, reason.RollBackInstead},
+		decide:   (*decision).forgetTag,
 	},
 }
 
@@ -155,14 +169,16 @@ func (d *decision) switchTo(c Commanded) {
 		d.report(Refused, reason.RollBackInstead, a)
 	case !s.Drift.IsZero():
 		d.report(Refused, reason.Drifted, a)
+	case !s.Pause.IsZero() && !c.Force:
+		d.report(Refused, reason.Paused, about{ForceWouldHelp: true})
 	case image.IsZero():
 		d.report(Refused, reason.NothingThere, a)
 	case bad && !c.Force:
 		d.report(Refused, reason.Quarantined, about{Image: image, At: q.Since, Detail: q.Why, ForceWouldHelp: true})
-	case c.Force && (s.Color(to).Retired || s.Color(to).Observed.Ready == 0):
+	case c.Force && (s.Color(to).Retired() || s.Color(to).Observed.Ready == 0):
 		d.report(Refused, reason.IsScaledDown, a)
 	default:
-		d.start(image, to, c.By, c.Why)
+		d.start(image, to, Note{By: c.By, Why: c.Why, Since: d.now})
 		if c.Force {
 			d.s.Release.Force = true
 			d.beginSwitch(reason.Forced)
@@ -186,10 +202,10 @@ func (d *decision) deploy(c Commanded) {
 	case s.Serving.Color != "" && s.Serving.Image.Digest == c.Image.Digest:
 		d.report(Refused, reason.AlreadyLive, a)
 	case r.Phase.Moving():
-		d.wait(c.Image, reason.ReleaseUnderway)
+		d.wait(c.Image, Note{By: c.By, Why: c.Why, Since: d.now}, reason.ReleaseUnderway)
 	default:
 		d.supersede(c.Image)
-		d.start(c.Image, s.Idle(d.p.First), c.By, c.Why)
+		d.start(c.Image, s.Idle(d.p.First), Note{By: c.By, Why: c.Why, Since: d.now})
 	}
 }
 
@@ -271,7 +287,7 @@ func (d *decision) pause(c Commanded) {
 func (d *decision) resume(c Commanded) {
 	s := &d.s
 	switch {
-	case s.Pause.IsZero() && s.Hold.IsZero() && s.Drift.IsZero():
+	case s.Pause.IsZero() && s.Hold.IsZero() && s.Drift.IsZero() && s.Blue.Suspect.IsZero() && s.Green.Suspect.IsZero():
 		d.report(Refused, reason.NothingToResume, about{})
 		return
 	case !s.Drift.IsZero() && s.Drift.Live == "":
@@ -280,7 +296,11 @@ func (d *decision) resume(c Commanded) {
 	case !s.Drift.IsZero() && !s.Drift.Watched:
 		d.accept()
 	}
+	if r := &s.Release; r.Phase == Awaiting && !s.Pause.IsZero() {
+		r.Progress.Stood += d.now.Sub(latest(s.Pause.Since, r.Since))
+	}
 	s.Pause, s.Hold, s.Drift = Note{}, Note{}, Drift{}
+	s.Blue.Suspect, s.Green.Suspect = Note{}, Note{}
 	d.report(Decided, reason.Resumed, about{By: c.By, Why: c.Why})
 }
 
@@ -301,7 +321,7 @@ func (d *decision) cancel(c Commanded) {
 		d.end(Canceled, Decided, reason.Canceled, a)
 	case r.Phase == Returning && s.Alarmed != "":
 		a.Color = r.To
-		s.color(r.From).Retired = false // it was brought up
+		s.color(r.From).Standby = Standby{} // it was brought up
 		d.end(Failed, Decided, reason.ReturnGivenUp, a)
 		s.Known = s.Serving.Color == r.To // else the gateway is read anew: a switch was under way
 		s.Hold = Note{By: c.By, Why: c.Why, Since: d.now}
@@ -309,7 +329,7 @@ func (d *decision) cancel(c Commanded) {
 		d.report(Refused, reason.RollBackInstead, about{})
 	case !s.Waiting.IsZero():
 		d.report(Decided, reason.WaitingCanceled, a)
-		s.Waiting = Image{}
+		s.Waiting, s.WaitingBy = Image{}, Note{}
 	default:
 		d.report(Refused, reason.NothingToCancel, about{})
 	}
@@ -324,4 +344,36 @@ func (d *decision) unquarantine(c Commanded) {
 	}
 	s.Quarantined = slices.DeleteFunc(slices.Clone(s.Quarantined), func(o Quarantine) bool { return o.Image.Digest == c.Digest })
 	d.report(Decided, reason.Unquarantined, about{Image: q.Image, By: c.By, Why: c.Why})
+}
+
+// forgetTag drops the newest image, or one that waits, that was pushed by mistake.
+func (d *decision) forgetTag(c Commanded) {
+	s, r := &d.s, d.s.Release
+	var i Image
+	for _, known := range []Image{s.Newest, s.Waiting, s.LastPush.Image, r.Image, s.Serving.Image} {
+		if known.Tag == c.Tag {
+			i = known
+			break
+		}
+	}
+	a := about{Image: i, Color: s.Serving.Color, By: c.By, Why: c.Why}
+	switch {
+	case i.IsZero():
+		d.report(Refused, reason.TagNotKnown, about{Image: Image{Tag: c.Tag}, Other: s.Newest})
+	case i.Same(s.Serving.Image) && s.Serving.Color != "":
+		d.report(Refused, reason.AlreadyLive, a)
+	case r.untouched() && i.Same(r.Image):
+		d.report(Refused, reason.PromoteOrCancel, about{Color: r.To})
+	case r.Phase.Moving() && i.Same(r.Image):
+		d.report(Refused, reason.RollBackInstead, a)
+	default:
+		d.quarantine(i, d.words(reason.Forgotten, about{By: c.By, Why: c.Why}))
+		if s.Waiting.Same(i) {
+			s.Waiting, s.WaitingBy = Image{}, Note{}
+		}
+		if s.Newest.Same(i) {
+			s.Newest = s.Serving.Image
+		}
+		d.report(Decided, reason.Dropped, a)
+	}
 }

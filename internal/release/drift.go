@@ -31,7 +31,7 @@ func (d *decision) drifted(e Looked) {
 		}
 		if r := s.Release; r.Phase.Active() {
 			if r.untouched() && r.By == "" && s.Waiting.IsZero() {
-				s.Waiting = r.Image
+				s.Waiting, s.WaitingBy = r.Image, Note{}
 			}
 			d.end(Canceled, Advanced, reason.ChangedInMidst, about{})
 		}
@@ -88,7 +88,7 @@ func (d *decision) watch(c Color, back Target, since time.Time) {
 	trusted := c == s.Serving.Color && s.Serving.Trusted || c == was.Color && image.Same(was.Image) && was.Trusted || s.Color(c).Passed()
 	s.Serving = Serving{Color: c, Image: image, Since: d.now, Release: s.Releases, RoutedAt: since, Previous: back, Trusted: trusted}
 	s.Release = Release{ID: s.Releases, Phase: Baking, Image: image, To: c, From: back.Color, Began: d.now, Since: d.now}
-	s.color(c).Retired = false
+	s.color(c).Standby, s.color(c).Suspect = Standby{}, Note{}
 	d.beginBake()
 	d.report(ReleaseStarted, reason.MovedOutside, about{Color: c, Image: image, To: back.Color, At: s.Release.Progress.BakeUntil})
 }

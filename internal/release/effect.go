@@ -62,12 +62,6 @@ type Probe struct {
 	Image   Image
 }
 
-// Retire is to scale a color down.
-type Retire struct {
-	Color    Color
-	Replicas int32
-}
-
 // FreeSize is to put back what keeps autoscalers from shrinking a color.
 type FreeSize struct{ Color Color }
 
@@ -77,7 +71,6 @@ func (Verify) effect()        {}
 func (Route) effect()         {}
 func (PrepareTarget) effect() {}
 func (Probe) effect()         {}
-func (Retire) effect()        {}
 func (FreeSize) effect()      {}
 
 // NextEffect returns what is to be carried out now, or nil and the time at which there
@@ -98,7 +91,7 @@ func (s State) NextEffect(p Policy, now time.Time) (Effect, time.Time) {
 		return Verify{Release: r.ID, Color: r.To, Image: r.Image}, now
 	case Awaiting:
 		if p.Manual && p.Deadline > 0 && s.Pause.IsZero() {
-			return nil, r.Since.Add(p.Deadline)
+			return nil, r.gateEnd(p)
 		}
 		return nil, time.Time{}
 	case Switching:
@@ -154,32 +147,4 @@ func (s State) probe(p Policy, now time.Time) (Effect, time.Time) {
 		return nil, next
 	}
 	return Probe{Release: r.ID, Live: r.To, Target: r.From, Image: r.Image}, now
-}
-
-func (s State) retire(p Policy, now time.Time) (Effect, time.Time) {
-	at := s.retireAt(p)
-	if at.IsZero() {
-		return nil, time.Time{}
-	}
-	if now.Before(at) {
-		return nil, at
-	}
-	return Retire{Color: s.Idle(p.First), Replicas: p.RetireReplicas}, now
-}
-
-// retireAt is when the idle color is to be scaled down: some time after the last release
-// ended, and after that color last served. Zero when it is not.
-func (s State) retireAt(p Policy) time.Time {
-	idle := s.Idle(p.First)
-	if s.Serving.Color == "" || !s.Release.Phase.Ended() || p.KeepIdle || s.Color(idle).Retired || !s.Pause.IsZero() || !s.Drift.IsZero() {
-		return time.Time{}
-	}
-	if why := s.Release.Reason; why == reason.Fought || why == reason.ReturnGivenUp {
-		return time.Time{} // what serves is known to be bad
-	}
-	from := s.Release.Since
-	if s.Serving.Since.After(from) {
-		from = s.Serving.Since
-	}
-	return from.Add(p.RetireAfter)
 }

@@ -12,7 +12,12 @@ import (
 type Event interface{ event() }
 
 // ImagePushed says that the registry received an image that the app's tag policy admits.
-type ImagePushed struct{ Image Image }
+// Beside are other pushes that are not decided yet. What was decided as the same push
+// before yields no fact.
+type ImagePushed struct {
+	Image  Image
+	Beside []Image
+}
 
 // AlertFired says that a monitoring rule that the app's configuration names has fired.
 type AlertFired struct {
@@ -32,6 +37,7 @@ type Commanded struct {
 	Why     string
 	Image   Image
 	Digest  string
+	Tag     string
 	To      Color
 	Force   bool
 	For     time.Duration
@@ -163,9 +169,6 @@ type Probed struct {
 	TargetDetail string
 }
 
-// Retired says that the idle color has been scaled down.
-type Retired struct{ Color Color }
-
 // SizeFreed says that the size of a color is not held any more, or, with Denied, why it
 // cannot be freed.
 type SizeFreed struct {
@@ -194,7 +197,6 @@ func (ChecksObserved) event()  {}
 func (RouteObserved) event()   {}
 func (TargetObserved) event()  {}
 func (Probed) event()          {}
-func (Retired) event()         {}
 func (SizeFreed) event()       {}
 func (RegistryAsked) event()   {}
 func (StepFailed) event()      {}
@@ -268,11 +270,14 @@ func (d Decision) IsZero() bool { return d.Kind == "" }
 
 // DecisionOf returns what became of an event that led to the facts. That it ended another
 // release first is not the decision.
-func DecisionOf(facts []Fact) Decision {
+func DecisionOf(e Event, facts []Fact) Decision {
 	for _, f := range facts {
 		if f.Reason != reason.Superseded && f.Reason != reason.CanceledForReturn && f.Reason != reason.TakenBack {
 			return Decision{Kind: f.Kind, Reason: f.Reason, Release: f.Release, Text: f.Text}
 		}
+	}
+	if _, ok := e.(ImagePushed); ok {
+		return Decision{Kind: Dropped, Reason: reason.SamePush, Text: "it is the push that was decided before"}
 	}
 	return Decision{Kind: Decided, Reason: reason.Noted, Text: "noted"}
 }

@@ -9,7 +9,7 @@ import (
 // Explain says in one sentence what the app is doing, since when, until when, and what
 // comes next.
 func Explain(s State, p Policy, now time.Time) string {
-	text := s.explain(p)
+	text := s.explain(p, now)
 	if !s.Waiting.IsZero() && (s.Release.Phase.Active() || !s.Drift.IsZero() && !s.Drift.Watched) {
 		text += s.waits()
 	}
@@ -19,7 +19,7 @@ func Explain(s State, p Policy, now time.Time) string {
 	return plain(text + s.missing())
 }
 
-func (s State) explain(p Policy) string {
+func (s State) explain(p Policy, now time.Time) string {
 	r := s.Release
 	since, detail := clock(r.Since), inBrackets(r.Progress.Detail)
 	switch {
@@ -45,7 +45,7 @@ func (s State) explain(p Policy) string {
 		return fmt.Sprintf("Returning traffic from %s to %s since %s: %s%s; %s%s", r.To, r.From, since, r.Cause, detail, r.afterReturn(), s.held())
 	}
 	rest := s.rest()
-	return strings.ToUpper(rest[:1]) + rest[1:] + s.held() + s.next(p)
+	return strings.ToUpper(rest[:1]) + rest[1:] + s.held() + s.next(p, now)
 }
 
 // rest says what is true while nothing is under way.
@@ -62,6 +62,8 @@ func (s State) rest() string {
 		return live + ", accepted as it was found"
 	case r.Phase == Completed:
 		return fmt.Sprintf("%s since %s", live, clock(s.Serving.Since))
+	case r.Phase == RolledBack && r.failsOver():
+		return fmt.Sprintf("%s since %s, after a failover: %s", live, clock(s.Serving.Since), r.Cause)
 	case r.Phase.Active():
 		return fmt.Sprintf("%s; release %d of %s %s since %s", live, r.ID, r.Image, r.Phase.words(), clock(r.Since))
 	}
@@ -69,6 +71,9 @@ func (s State) rest() string {
 }
 
 func (r Release) afterReturn() string {
+	if r.failsOver() {
+		return fmt.Sprintf("afterwards %s is left alone until an operator resumes", r.To)
+	}
 	if r.Progress.Outcome == RolledBack {
 		return "afterwards automation is on hold"
 	}
@@ -81,23 +86,36 @@ func (s State) held() string {
 		return fmt.Sprintf("; traffic was moved there outside bluegreen at %s, and no release starts by itself until an operator resumes or switches", clock(s.Drift.Since))
 	case !s.Pause.IsZero():
 		return fmt.Sprintf("; paused since %s%s, until resumed", clock(s.Pause.Since), asked(s.Pause.By, s.Pause.Why))
+	case !s.suspect().IsZero():
+		return fmt.Sprintf("; %s is left alone since the failover of %s, until an operator resumes", s.suspectColor(), clock(s.suspect().Since))
 	case !s.Hold.IsZero():
 		return fmt.Sprintf("; automation is on hold since %s until a newer image is pushed or an operator resumes", clock(s.Hold.Since))
 	}
 	return ""
 }
 
-func (s State) next(p Policy) string {
+func (s State) next(p Policy, now time.Time) string {
 	idle := s.Idle(p.First)
-	switch at := s.retireAt(p); {
-	case !s.Waiting.IsZero():
+	if !s.Waiting.IsZero() {
 		return s.waits()
-	case !at.IsZero():
-		return fmt.Sprintf("; %s is scaled down at %s", idle, clock(at))
-	case s.Pause.IsZero() && s.Hold.IsZero():
-		return fmt.Sprintf("; the next image goes to %s", idle)
 	}
-	return ""
+	effect, at := s.standby(p, now)
+	if effect != nil {
+		at = s.standbyAt(p)
+	}
+	text := ""
+	switch c := s.Color(idle); {
+	case !at.IsZero() && p.Standby == StandbyPolicy{}:
+		return fmt.Sprintf("; %s is scaled down at %s", idle, clock(at))
+	case !at.IsZero():
+		text = fmt.Sprintf("; %s becomes the standby at %s", idle, clock(at))
+	case total(c.Standby.Replicas) > 0:
+		text = fmt.Sprintf("; the standby is %s with %s, %s", idle, c.Image(), readyOf(c.Observed, c.Standby.Replicas))
+	}
+	if s.Pause.IsZero() && s.Hold.IsZero() && s.Color(idle).Suspect.IsZero() && at.IsZero() {
+		text += fmt.Sprintf("; the next image goes to %s", idle)
+	}
+	return text
 }
 
 func (s State) waits() string { return fmt.Sprintf("; %s waits", s.Waiting) }
@@ -134,7 +152,7 @@ func (s State) gateEnd(p Policy) string {
 	if p.Default == "promote" {
 		then = "promotes it"
 	}
-	return fmt.Sprintf(", until %s, which %s", clock(s.Release.Since.Add(p.Deadline)), then)
+	return fmt.Sprintf(", until %s, which %s", clock(s.Release.gateEnd(p)), then)
 }
 
 func (s State) returnsTo() string {

@@ -7,10 +7,10 @@ import (
 )
 
 // afterRelease is what is pending while no release is under way: the size of a color that
-// is held is freed, then the idle color is scaled down. A step that fails does not keep the
-// idle color from being scaled down.
+// is held is freed, then the idle color becomes the standby. A step that fails does not keep
+// it from that.
 func (s State) afterRelease(p Policy, now time.Time) (Effect, time.Time) {
-	effect, at := s.retire(p, now)
+	effect, at := s.standby(p, now)
 	c := s.heldColor()
 	if c == "" || effect != nil && !s.Trouble.IsZero() {
 		return effect, at

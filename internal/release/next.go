@@ -18,9 +18,10 @@ const (
 	// observedEvery is how old an observation that did not change may become before its
 	// time is written again: each write is a commit.
 	observedEvery = time.Minute
-	// askAfter is how long a return may wait, for instance for a color that is scaled up,
-	// until an operator is asked to look.
+	// askAfter is how long a return may be blocked until an operator is asked to look.
 	askAfter = 30 * time.Second
+	// comesUp is how long a rollback target that is scaled up may normally take.
+	comesUp  = 5 * time.Minute
 	askAgain = 30 * time.Minute
 	// underwayFor is for how long an app is not taken over because its gateway carries out a
 	// change. Longer ones were seen on Azure, but without end nothing would return traffic.
@@ -36,7 +37,7 @@ func Next(s State, e Event, p Policy, now time.Time) (State, []Fact) {
 	d := &decision{s: s, p: p, now: now}
 	switch e := e.(type) {
 	case ImagePushed:
-		d.pushed(e.Image)
+		d.pushed(e)
 	case AlertFired:
 		d.alerted(e)
 	case Commanded:
@@ -57,8 +58,10 @@ func Next(s State, e Event, p Policy, now time.Time) (State, []Fact) {
 		d.targetSeen(e)
 	case Probed:
 		d.probed(e)
-	case Retired:
-		d.retired(e)
+	case StandbyCleared:
+		d.standbyCleared(e)
+	case StandbyMade:
+		d.standbyMade(e)
 	case SizeFreed:
 		d.freed(e)
 	case RegistryAsked:
@@ -88,26 +91,51 @@ func (d *decision) settle() {
 	if d.s.Release.Phase == Awaiting && d.s.Pause.IsZero() {
 		d.gate()
 	}
+	d.startOver()
 	if s := &d.s; !s.Waiting.IsZero() && s.Waiting.Digest == s.Serving.Image.Digest && s.Serving.Color != "" && !s.Release.Phase.Moving() {
 		d.report(Dropped, reason.AlreadyLive, about{Image: s.Waiting, Color: s.Serving.Color})
-		s.Waiting = Image{}
+		s.Waiting, s.WaitingBy = Image{}, Note{}
 	}
-	w := d.s.Waiting
+	w, by := d.s.Waiting, d.s.WaitingBy
 	if !d.s.Known || w.IsZero() || d.s.Release.Phase.Active() || d.heldBack(w) != "" {
 		return
 	}
-	d.s.Waiting = Image{}
+	d.s.Waiting, d.s.WaitingBy = Image{}, Note{}
 	if q, bad := d.s.quarantined(w.Digest); bad {
 		d.report(Dropped, reason.TakenFromQueue, about{Image: w, At: q.Since, Detail: q.Why})
 		return
 	}
-	d.start(w, d.s.Idle(d.p.First), "", "")
+	if live := d.s.Serving.Image; by.IsZero() && d.s.Serving.Color != "" && d.p.newer(live, w) {
+		d.report(Dropped, reason.Older, about{Image: w, Other: live})
+		return
+	}
+	d.start(w, d.s.Idle(d.p.First), by)
+}
+
+// startOver lets a release in which nothing happened for long begin again, with the newest
+// image that may be released. One that waits for an operator waits on.
+func (d *decision) startOver() {
+	s, r := &d.s, d.s.Release
+	last := latest(r.Since, r.Progress.ReadySince)
+	if d.p.ReleaseTimeout <= 0 || !r.untouched() || r.Phase == Awaiting || !s.Pause.IsZero() || d.now.Sub(last) < d.p.ReleaseTimeout {
+		return
+	}
+	if s.Waiting.IsZero() {
+		s.Waiting, s.WaitingBy = r.Image, Note{By: r.By, Why: r.Why, Since: d.now}
+		if _, bad := s.quarantined(s.Newest.Digest); r.By == "" {
+			s.WaitingBy = Note{}
+			if !bad && !s.Newest.IsZero() && d.p.newer(s.Newest, r.Image) {
+				s.Waiting = s.Newest
+			}
+		}
+	}
+	d.end(Superseded, Advanced, reason.StartedOver, about{Image: s.Waiting, Span: d.p.ReleaseTimeout})
 }
 
 // gate lets a release that awaits approval go on when there is one, or when its time is over.
 func (d *decision) gate() {
 	r := &d.s.Release
-	over := d.p.Deadline > 0 && !d.now.Before(r.Since.Add(d.p.Deadline))
+	over := d.p.Deadline > 0 && !d.now.Before(r.gateEnd(d.p))
 	switch {
 	case r.Approved || !d.p.Manual:
 		r.Approved = true
@@ -120,15 +148,22 @@ func (d *decision) gate() {
 	}
 }
 
-func (d *decision) start(i Image, to Color, by, why string) {
+// gateEnd is when the gate's deadline ends while no pause lets it stand still.
+func (r Release) gateEnd(p Policy) time.Time { return r.Since.Add(p.Deadline + r.Progress.Stood) }
+
+// start begins a release. Only one that starts by itself ends the hold: an operator's is
+// no sign that automation may go on.
+func (d *decision) start(i Image, to Color, by Note) {
 	s := &d.s
-	s.Hold = Note{}
+	if by.By == "" {
+		s.Hold = Note{}
+	}
 	s.Releases++
 	s.Release = Release{
 		ID: s.Releases, Phase: Deploying, Image: i, To: to, From: s.Serving.Color,
-		By: by, Why: why, Began: d.now, Since: d.now, Progress: Progress{ReadySince: d.now},
+		By: by.By, Why: by.Why, Began: d.now, Since: d.now, Progress: Progress{ReadySince: d.now},
 	}
-	d.report(ReleaseStarted, reason.Started, about{Image: i, Color: to, By: by, Why: why})
+	d.report(ReleaseStarted, reason.Started, about{Image: i, Color: to, By: by.By, Why: by.Why})
 }
 
 // enter begins a phase, with nothing of the one before but what the fact keeps.
@@ -201,7 +236,7 @@ func (d *decision) makeWay() {
 		return
 	}
 	if r.By == "" && d.s.Waiting.IsZero() {
-		d.s.Waiting = r.Image
+		d.s.Waiting, d.s.WaitingBy = r.Image, Note{}
 	}
 	d.end(Canceled, Advanced, reason.CanceledForReturn, about{Number: d.s.Serving.Release})
 }
@@ -260,6 +295,10 @@ func (d *decision) restTroubles(e Looked, seen map[Color]*Observed) {
 	if target := seen[d.s.Serving.Previous.Color]; target != nil {
 		t.add(d.targetGone(*target))
 	}
+	idle := d.s.Serving.Color.Other()
+	if standby := seen[idle]; standby != nil {
+		t.add(d.standbyProblem(idle, *standby))
+	}
 	t.warn(e.Warnings)
 	d.troubled(t)
 }
@@ -305,7 +344,8 @@ func (d *decision) takeOver(e Looked) {
 		d.report(Decided, reason.TakenOverEmpty, about{Color: e.Live, To: d.p.First})
 		return
 	}
-	s.Serving = Serving{Color: e.Live, Image: seen.Image, Since: d.now, Trusted: true}
+	failed := s.Release.Phase == Failed && s.Release.Image.Same(seen.Image) // a first release that was not confirmed
+	s.Serving = Serving{Color: e.Live, Image: seen.Image, Since: d.now, Trusted: !failed}
 	d.report(Decided, reason.TakenOver, about{Color: e.Live, Image: seen.Image})
 }
 
@@ -347,7 +387,7 @@ func (d *decision) cleared(e DeployCleared) {
 	c := s.color(r.To)
 	r.Progress.ReadySince = d.now
 	c.Observed.Needed = nil // it was that of another image
-	c.Ordered, c.Checked, c.Retired = Ordered{Image: r.Image, Release: r.ID, At: d.now}, Checked{}, false
+	c.Ordered, c.Checked, c.Standby = Ordered{Image: r.Image, Release: r.ID, At: d.now}, Checked{}, Standby{}
 	c.Held = c.Held || e.Holds
 	if t := s.Serving.Previous; t.Color == r.To && !t.Image.Same(r.Image) {
 		s.Serving.Previous = Target{}
@@ -458,18 +498,12 @@ func (d *decision) beginSwitch(why reason.Reason) {
 	d.enter(Switching, why, about{Color: r.To})
 }
 
-func (d *decision) retired(e Retired) {
-	s := &d.s
-	if e.Color == s.Serving.Color || s.Release.Phase.Active() {
-		return
-	}
-	s.color(e.Color).Retired, s.Trouble = true, Note{}
-	d.report(Advanced, reason.ScaledDown, about{Color: e.Color, Count: int(d.p.RetireReplicas), At: s.Release.Since})
-}
+// stepFailed records what keeps the app from going on.
+func (d *decision) stepFailed(detail string) { d.blocked(detail, askAfter) }
 
-// stepFailed records what keeps the app from going on, and asks for help once when that
-// is the way to a good version.
-func (d *decision) stepFailed(detail string) {
+// blocked records what keeps the app from going on, and asks for help once when that is the
+// way to a good version, and lasts for longer than is normal.
+func (d *decision) blocked(detail string, normal time.Duration) {
 	s, r := &d.s, &d.s.Release
 	fresh := s.Trouble.IsZero()
 	since := d.now
@@ -483,7 +517,10 @@ func (d *decision) stepFailed(detail string) {
 	if r.Phase.Active() {
 		r.Progress.Detail = detail
 	}
-	if r.Phase == Returning && d.now.Sub(r.Since) >= askAfter {
+	if d.now.Sub(r.Since) >= normal && d.failoverImpossible(detail) {
+		return
+	}
+	if r.Phase == Returning && d.now.Sub(r.Since) >= normal {
 		d.ask(reason.ReturnBlocked, d.words(reason.ReturnBlocked, about{Color: r.From, Number: r.ID, Detail: detail}))
 	}
 	d.overdue()

@@ -34,12 +34,12 @@ func (s State) OutcomeOf(c Commanded, accepted time.Time, d Decision, past func(
 		return OutcomeFailed, nil
 	}
 	switch c.Command {
-	case Rollback:
+	case Rollback, Failover:
 		if s.Release.ID == d.Release || d.Release == 0 { // schema 1 does not store it
 			switch {
 			case s.Release.Phase == Returning:
 				return OutcomeUnderway, nil
-			case s.Release.Reason == reason.Fought || s.Release.Reason == reason.ReturnGivenUp:
+			case s.Release.Reason == reason.Fought || s.Release.Reason == reason.ReturnGivenUp || s.Release.Phase == Failed && s.Release.failsOver():
 				return OutcomeFailed, nil
 			}
 		}

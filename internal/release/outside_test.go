@@ -34,7 +34,7 @@ func TestATargetIsTrustedAfterARollbackToo(t *testing.T) {
 func TestAGoodColorIsNotScaledDownBesideAKnownBadOne(t *testing.T) {
 	s := played(t, after("alert errors", "wait 31s", "target ready", "route denied live=green no right", "cancel", "wait 31m")...)
 	if effect, _ := s.state.NextEffect(s.policy, s.now); effect != nil {
-		if _, retires := effect.(release.Retire); retires {
+		if _, retires := effect.(release.KeepStandby); retires {
 			t.Error(release.Explain(s.state, s.policy, s.now))
 		}
 	}
@@ -59,7 +59,7 @@ func (s *story) outcome(t *testing.T, c release.Commanded, lines ...string) rele
 		}
 		facts = append(facts, more...)
 	}
-	o, err := s.state.OutcomeOf(c, s.now, release.DecisionOf(facts), func() ([]release.Fact, error) { return facts, nil })
+	o, err := s.state.OutcomeOf(c, s.now, release.DecisionOf(c, facts), func() ([]release.Fact, error) { return facts, nil })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,18 @@
 package release
 
-import "bluegreen/internal/release/reason"
+import (
+	"time"
+
+	"bluegreen/internal/release/reason"
+)
+
+const (
+	// samePushFor is how long after a push the same digest under the same tag is that push,
+	// when no other image of the app was pushed meanwhile.
+	samePushFor = 30 * time.Minute
+	// mostAhead is by how much the time of a push may be ahead of this app's clock.
+	mostAhead = 5 * time.Minute
+)
 
 // heldBack is why an image must not start by itself now; "" when it may.
 func (d *decision) heldBack(i Image) reason.Reason {
@@ -10,20 +22,32 @@ func (d *decision) heldBack(i Image) reason.Reason {
 		return reason.Paused
 	case !s.Drift.IsZero():
 		return reason.Drifted
+	case !s.Color(s.Idle(d.p.First)).Suspect.IsZero():
+		return reason.Suspect
 	case !s.Hold.IsZero() && !i.PushedAt.After(s.Hold.Since):
 		return reason.Held
 	}
 	return ""
 }
 
-func (d *decision) pushed(i Image) {
-	s, r := &d.s, d.s.Release
-	older := !s.Newest.IsZero() && s.Newest.Digest != i.Digest && d.p.newer(s.Newest, i)
-	seen := s.Newest
+func (d *decision) pushed(e ImagePushed) {
+	s, r, i := &d.s, d.s.Release, e.Image
+	q, bad := s.quarantined(i.Digest)
+	switch {
+	case i.PushedAt.Sub(d.now) > mostAhead:
+		d.report(NeedsHelp, reason.FromTheFuture, about{Image: i, At: i.PushedAt})
+		return
+	case d.samePush(i) && !bad:
+		return
+	case i.PushedAt.After(d.now):
+		i.PushedAt = d.now
+	}
+	s.LastPush = Push{Image: i, At: d.now}
+	newer, older := d.olderThan(i)
 	if !older {
 		s.Newest = i
 	}
-	q, bad := s.quarantined(i.Digest)
+	beside, behind := d.newest(i, e.Beside)
 	switch {
 	case bad:
 		d.report(Dropped, reason.Quarantined, about{Image: i, At: q.Since, Detail: q.Why})
@@ -36,23 +60,72 @@ func (d *decision) pushed(i Image) {
 	case r.Image.Digest == i.Digest && r.Phase.Ended() && !i.PushedAt.After(r.Since):
 		d.report(Dropped, reason.AlreadyTried, about{Image: i})
 	case older:
-		d.report(Dropped, reason.Older, about{Image: i, Other: seen})
+		d.tooOld(i, newer)
+	case behind:
+		d.report(Dropped, reason.Older, about{Image: i, Other: beside})
 	case r.Phase.Moving():
-		d.wait(i, reason.ReleaseUnderway)
+		d.wait(i, Note{}, reason.ReleaseUnderway)
 	case d.heldBack(i) != "":
-		d.wait(i, d.heldBack(i))
+		d.wait(i, Note{}, d.heldBack(i))
 	case r.Phase.Preparing() && s.SupersededInARow >= mostSuperseded:
-		d.wait(i, reason.ManySuperseded)
+		d.wait(i, Note{}, reason.ManySuperseded)
 	default:
 		d.supersede(i)
-		d.start(i, s.Idle(d.p.First), "", "")
+		d.start(i, s.Idle(d.p.First), Note{})
 	}
 }
 
+// samePush reports whether a push is known: it was delivered again, comes from another
+// replica of the registry, or was found by listing.
+func (d *decision) samePush(i Image) bool {
+	last, r := d.s.LastPush, d.s.Release
+	if r.Phase.Ended() && r.Image.Same(i) && i.PushedAt.After(r.Since) {
+		return false // it is to be tried again
+	}
+	return last.Image.Digest == i.Digest && last.Image.Tag == i.Tag && d.now.Sub(last.At) < samePushFor
+}
+
+// olderThan reports whether an image is older than what is live, or than the newest that
+// was pushed. One that is quarantined keeps back only what was pushed before it.
+func (d *decision) olderThan(i Image) (newer Image, older bool) {
+	s := d.s
+	for _, k := range []Image{s.Newest, s.Serving.Image} {
+		if _, bad := s.quarantined(k.Digest); bad && !i.PushedAt.Before(k.PushedAt) {
+			continue
+		}
+		if !k.IsZero() && k.Digest != i.Digest && d.p.newer(k, i) {
+			return k, true
+		}
+	}
+	return Image{}, false
+}
+
+// newest returns another push that is newer and may be released instead.
+func (d *decision) newest(i Image, beside []Image) (newest Image, newer bool) {
+	for _, b := range beside {
+		_, bad := d.s.quarantined(b.Digest)
+		if !bad && b.PushedAt.Sub(d.now) <= mostAhead && b.Digest != i.Digest && d.p.newer(b, i) && (newest.IsZero() || d.p.newer(b, newest)) {
+			newest = b
+		}
+	}
+	return newest, !newest.IsZero()
+}
+
+// tooOld drops an image that is older than another. Where that one was pushed before and is
+// neither live nor on its way, it may have been a mistake, and an operator is told.
+func (d *decision) tooOld(i, newer Image) {
+	s := d.s
+	kind, why := NeedsHelp, reason.OlderThanUnreleased
+	if !i.PushedAt.After(newer.PushedAt) || newer.Same(s.Serving.Image) || newer.Same(s.Waiting) || s.Release.Phase.Active() && newer.Same(s.Release.Image) {
+		kind, why = Dropped, reason.Older
+	}
+	d.report(kind, why, about{Image: i, Other: newer})
+}
+
 // wait keeps an image until what holds it back has ended. It replaces one that waits.
-func (d *decision) wait(i Image, why reason.Reason) {
+func (d *decision) wait(i Image, by Note, why reason.Reason) {
 	replaced := d.s.Waiting
-	d.s.Waiting = i
+	d.s.Waiting, d.s.WaitingBy = i, by
 	d.report(Decided, reason.Waits, about{Image: i, Other: replaced, Detail: d.words(why, about{Image: i, Color: d.s.Serving.Color})})
 }
 

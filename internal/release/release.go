@@ -116,10 +116,13 @@ type State struct {
 	// Good are the last images whose bake ended well and that did not fail since, newest
 	// first.
 	Good []Image
-	// Waiting is released when nothing holds it back any more; Newest is the newest that
-	// was pushed, released or not.
+	// Waiting is released when nothing holds it back any more, and WaitingBy is set when an
+	// operator asked for it; Newest is the newest that was pushed, released or not, and
+	// LastPush the last that was pushed.
 	Waiting     Image
+	WaitingBy   Note
 	Newest      Image
+	LastPush    Push
 	Quarantined []Quarantine
 	// Hold follows a rollback, Pause an operator's command, Drift a gateway that was
 	// changed outside bluegreen: no release starts by itself.
@@ -181,8 +184,11 @@ type ColorState struct {
 	Ordered  Ordered
 	Observed Observed
 	Checked  Checked
-	// Retired is set while the color is scaled down after its release.
-	Retired bool
+	// Standby is what the color was made between releases.
+	Standby Standby
+	// Suspect is set after a failover, on the color that traffic left, until an operator resumes
+	// or traffic goes there again: no release goes there by itself.
+	Suspect Note
 	// Held is set from the first order of a release on, where autoscalers of the color can be
 	// kept from shrinking it: what was raised for that is to be put back after the release.
 	Held bool
@@ -191,7 +197,7 @@ type ColorState struct {
 // Ordered is what bluegreen last asked of a color. It says nothing of what runs there.
 type Ordered struct {
 	Image   Image
-	Release int
+	Release int // 0: an order for the standby
 	At      time.Time
 }
 
@@ -234,7 +240,7 @@ type Checked struct {
 // Image is what the color is taken to run: what was last seen there, or what was ordered
 // since.
 func (c ColorState) Image() Image {
-	if c.Ordered.At.After(c.Observed.At) {
+	if !c.Ordered.At.IsZero() && !c.Observed.At.After(c.Ordered.At) {
 		return c.Ordered.Image
 	}
 	return c.Observed.Image
@@ -280,6 +286,9 @@ type Progress struct {
 	Ready       int32
 	ReadySince  time.Time
 	PullFailing time.Time
+
+	// Awaiting: for how long releases were paused meanwhile; a deadline stands still then.
+	Stood time.Duration
 
 	// Switching and returning: Operation resumes the gateway's running operation; opaque,
 	// "" when none runs. Writes is when the first write of a switch was let go, before it is sent:
@@ -330,6 +339,12 @@ type Note struct {
 
 // IsZero reports whether there is no note.
 func (n Note) IsZero() bool { return n.Since.IsZero() }
+
+// Push is a pushed image and when it was first known here.
+type Push struct {
+	Image Image
+	At    time.Time
+}
 
 // Quarantine is a digest that must not go live by itself.
 type Quarantine struct {
@@ -444,9 +459,10 @@ type Policy struct {
 	ProbeMisses    int           // failed probes in a row that return traffic
 	RollbackWindow time.Duration // from the switch; an alert later than that returns nothing
 	Capacity       Capacity
-	RetireAfter    time.Duration // from the end of the release
-	RetireReplicas int32
-	KeepIdle       bool // never scale the idle color down
+	RetireAfter    time.Duration // from the end of the release until the other color is the standby
+	Standby        StandbyPolicy
+	Failover       FailoverMode
+	ReleaseTimeout time.Duration // without anything happening to a release that is not live; 0: none
 }
 
 // goodLooks is how many good looks in a row end a bake: as many as bad ones would have
@@ -496,4 +512,10 @@ func (p Policy) newer(a, b Image) bool {
 		return p.Newer(a, b)
 	}
 	return a.PushedAt.After(b.PushedAt)
+}
+
+// MayStart reports whether an image may be released by itself: it is not quarantined.
+func (s State) MayStart(i Image) bool {
+	_, bad := s.quarantined(i.Digest)
+	return !bad
 }

@@ -152,6 +152,17 @@ func (s *story) setPolicy(opts map[string]string) error {
 				return err
 			}
 			s.policy.Deadline = d
+		case "standby":
+			version, size, _ := strings.Cut(v, "/")
+			s.policy.Standby = release.StandbyPolicy{Same: version == "same", Size: release.StandbySize(size)}
+		case "failover":
+			s.policy.Failover = release.FailoverMode(v)
+		case "releaseTimeout":
+			d, err := time.ParseDuration(v)
+			if err != nil {
+				return err
+			}
+			s.policy.ReleaseTimeout = d
 		default:
 			return fmt.Errorf("no policy %q", k)
 		}
@@ -183,7 +194,11 @@ func (s *story) event(verb string, args []string, opts map[string]string) (relea
 			}
 			at = at.Add(-d)
 		}
-		return release.ImagePushed{Image: image(args[0], at)}, nil
+		e := release.ImagePushed{Image: image(args[0], at)}
+		for _, tag := range strings.FieldsFunc(opts["beside"], func(r rune) bool { return r == ',' }) {
+			e.Beside = append(e.Beside, image(tag, s.now))
+		}
+		return e, nil
 	case "alert":
 		e := release.AlertFired{ID: "a1", Rule: args[0], Summary: rest, FiredAt: s.now, Color: release.Color(opts["color"])}
 		if ago, ok := opts["ago"]; ok {
@@ -227,8 +242,8 @@ func (s *story) event(verb string, args []string, opts map[string]string) (relea
 	case "seen":
 		o, err := parseObserved(args[1])
 		return release.ColorSeen{Color: release.Color(args[0]), Seen: o}, err
-	case "retired":
-		return release.Retired{Color: s.state.Idle(s.policy.First)}, nil
+	case "standby":
+		return s.standby()
 	case "registry":
 		e := release.RegistryAsked{}
 		for name, list := range map[string]*[]release.Image{"lacks": &e.Lacks, "has": &e.Has} {
@@ -245,11 +260,28 @@ func (s *story) event(verb string, args []string, opts map[string]string) (relea
 		return release.Commanded{Command: release.ExtendBake, By: "ana", Why: opts["why"], For: d}, err
 	}
 	c := release.Commanded{Command: release.Command(verb), By: "ana", Why: opts["why"], To: release.Color(opts["to"]), Force: opts["force"] != ""}
-	if len(args) > 0 {
+	if len(args) > 0 && c.Command == release.Forget {
+		c.Tag = args[0]
+	} else if len(args) > 0 {
 		c.Image = image(args[0], time.Time{})
 		c.Digest = c.Image.Digest
 	}
 	return c, nil
+}
+
+// standby is what became of the pending order for the standby.
+func (s *story) standby() (release.Event, error) {
+	effect, _ := s.state.NextEffect(s.policy, s.now)
+	switch e, ok := effect.(release.KeepStandby); {
+	case !ok:
+		return nil, fmt.Errorf("nothing is to be done to the standby: %#v", effect)
+	case e.Cleared:
+		return release.StandbyMade{Color: e.Color, Image: e.Image}, nil
+	case !e.Image.IsZero():
+		return release.StandbyCleared{Color: e.Color, Image: e.Image}, nil
+	default:
+		return release.StandbyMade{Color: e.Color, Replicas: e.Size}, nil
+	}
 }
 
 // probe is a look during the bake: ok, miss or unknown at the public address. live and

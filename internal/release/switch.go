@@ -85,6 +85,7 @@ func (d *decision) switched() {
 		s.Serving.Previous = Target{}
 	}
 	s.Serving.Until, s.Drift = s.Serving.until(d.p), Drift{}
+	s.color(r.To).Standby, s.color(r.To).Suspect = Standby{}, Note{}
 	bake := d.now.Add(d.p.Bake)
 	d.enter(Baking, reason.Switched, about{Color: r.To, Image: r.Image, At: bake, To: r.From})
 	d.beginBake()
@@ -106,8 +107,9 @@ func (d *decision) returned() {
 	if s.Serving.Color != t.Color {
 		s.Serving = Serving{Color: t.Color, Image: t.Image, Since: d.now, Baked: slices.ContainsFunc(s.Good, t.Image.Same), Trusted: t.Trusted}
 	}
-	s.color(r.To).Checked, s.color(t.Color).Retired, s.Drift = Checked{}, false, Drift{}
-	why := r.Reason
+	s.color(r.To).Checked, s.Drift = Checked{}, Drift{}
+	s.color(t.Color).Standby, s.color(t.Color).Suspect = Standby{}, Note{}
+	why, left := r.Reason, r.To
 	if outcome != RolledBack {
 		d.fail(reason.Returned, about{Color: t.Color, Detail: cause})
 		r.Reason = why
@@ -115,6 +117,10 @@ func (d *decision) returned() {
 	}
 	d.end(RolledBack, ReleaseReturned, reason.Returned, about{Color: t.Color, Detail: cause})
 	r.Reason = why
+	if r.failsOver() {
+		d.failedOver(left, cause)
+		return
+	}
 	d.quarantine(bad, cause)
 	s.Hold = Note{By: "bluegreen", Why: cause, Since: d.now}
 	d.report(HoldSet, reason.HoldAfterRollback, about{Image: bad}).Image = bad
@@ -148,11 +154,14 @@ func (d *decision) targetSeen(e TargetObserved) {
 		r.Progress.Detail = e.Detail // trouble ends with the gateway's answer, or each denial would be reported anew
 		return
 	}
-	d.stepFailed(d.words(reason.TargetNotReady, about{Color: r.From, Detail: e.Detail}))
-	patience := d.p.RolloutTimeout
-	if e.Broken {
-		patience = brokenAfter
+	if d.failoverImpossible(e.Detail) {
+		return
 	}
+	patience, normal := d.p.RolloutTimeout, min(d.p.RolloutTimeout, comesUp)
+	if e.Broken {
+		patience, normal = brokenAfter, askAfter
+	}
+	d.blocked(d.words(reason.TargetNotReady, about{Color: r.From, Detail: e.Detail}), normal)
 	if e.Hopeless && d.now.Sub(r.Progress.TargetSince) >= patience {
 		d.otherTarget()
 	}

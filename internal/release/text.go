@@ -1,6 +1,7 @@
 package release
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -13,23 +14,26 @@ import (
 // sentences words each reason. Nothing is decided by these texts: any may be rewritten.
 // A name in braces is replaced; values holds the names.
 var sentences = map[reason.Reason]string{
-	reason.Started:           "release {number}: {image} goes to {color}{asked}",
-	reason.Waits:             "{image} waits: {detail}{replacing}",
-	reason.Quarantined:       "{image} is not released: quarantined since {at}, {detail}",
-	reason.AlreadyLive:       "{image} is already live on {color}",
-	reason.AlreadyReleasing:  "{image} is already known: release {present} {phase}",
-	reason.AlreadyWaiting:    "{image} is already waiting",
-	reason.AlreadyTried:      "{image} was already tried: release {present} {phase}",
-	reason.Older:             "{image} is older than {other}, which was pushed before",
-	reason.Superseded:        "{image} takes its place",
-	reason.ReleaseUnderway:   "release {present} {phase}",
-	reason.ManySuperseded:    "release {present} may finish, after {superseded} releases in a row were superseded",
-	reason.Paused:            "releases are paused by {pausedby}",
-	reason.Held:              "automation is on hold after a rollback",
-	reason.Drifted:           "the gateway was changed outside bluegreen: {drift}, not {color} as recorded; no release starts by itself until an operator resumes or switches, or it is moved back",
-	reason.TakenFromQueue:    "{image}, which waited, is not released: quarantined since {at}, {detail}",
-	reason.ChangedInMidst:    "the gateway was changed outside bluegreen",
-	reason.CanceledForReturn: "the traffic of release {number} is returned first",
+	reason.Started:             "release {number}: {image} goes to {color}{asked}",
+	reason.Waits:               "{image} waits: {detail}{replacing}",
+	reason.Quarantined:         "{image} is not released: quarantined since {at}, {detail}",
+	reason.AlreadyLive:         "{image} is already live on {color}",
+	reason.AlreadyReleasing:    "{image} is already known: release {present} {phase}",
+	reason.AlreadyWaiting:      "{image} is already waiting",
+	reason.AlreadyTried:        "{image} was already tried: release {present} {phase}",
+	reason.Older:               "{image} is older than {other}, which was pushed before",
+	reason.OlderThanUnreleased: "{image} is not released: it is older than {other}, which was pushed before and is not live; forget {othertag} if that was a mistake",
+	reason.FromTheFuture:       "{image} is not released: its push is dated {at}, ahead of the present time; the registry is asked for it again",
+	reason.StartedOver:         "nothing happened for {span}; it starts over with {image}",
+	reason.Superseded:          "{image} takes its place",
+	reason.ReleaseUnderway:     "release {present} {phase}",
+	reason.ManySuperseded:      "release {present} may finish, after {superseded} releases in a row were superseded",
+	reason.Paused:              "releases are paused by {pausedby}",
+	reason.Held:                "automation is on hold after a rollback",
+	reason.Drifted:             "the gateway was changed outside bluegreen: {drift}, not {color} as recorded; no release starts by itself until an operator resumes or switches, or it is moved back",
+	reason.TakenFromQueue:      "{image}, which waited, is not released: quarantined since {at}, {detail}",
+	reason.ChangedInMidst:      "the gateway was changed outside bluegreen",
+	reason.CanceledForReturn:   "the traffic of release {number} is returned first",
 
 	reason.RolledOut:         "{color} runs {image} with {count} ready",
 	reason.RolloutFailed:     "{detail}",
@@ -77,6 +81,23 @@ var sentences = map[reason.Reason]string{
 	reason.TargetReplaced:    "{color} does not come up with {other}; it is brought to {image}, the last good image before",
 	reason.HoldAfterRollback: "automation is on hold: {image} is quarantined; a newer image or an operator's resume ends the hold",
 
+	reason.SamePush:        "{image} is the push that was decided before",
+	reason.StandbySized:    "{color} is the standby: {image} with {count} pods asked for",
+	reason.StandbyRestored: "{image} is put on the standby {color}",
+	reason.StandbyNotReady: "the standby {color} with {image} is not ready{tail}",
+	reason.StandbyNotGood:  "what {color} runs is no good image; {image} would be deployed there first",
+	reason.StandbyUnseen:   "{color} was not seen ready lately",
+	reason.StandbySuspect:  "{color} is left alone since the failover of {suspectsince} ({suspect}): resume when it is well, or force",
+	reason.StandbyIsDown:   "the standby {color} has no ready pod with {image}: failover without force, which brings it up first",
+	reason.NoStandby:       "no good image is known for {color}",
+	reason.FailingOver:     "traffic goes to the standby {color}{tail}",
+	reason.FailedOver:      "failover{asked}",
+	reason.FailoverByAlert: "failover by alert {rule}{tail}",
+	reason.FailoverOff:     "failover is off in the configuration",
+	reason.Suspect:         "{color} is left alone after the failover, and nothing goes there by itself until an operator resumes{tail}",
+
+	reason.AlertNoFailover:     "alert {rule}: no failover",
+	reason.AlertBeforeServing:  "alert {rule} fired at {at}, before {color} got the traffic",
 	reason.Alert:               "alert {rule}{tail}",
 	reason.AlertOfTarget:       "alert {rule} is about {color}, which traffic is returning to",
 	reason.AlertOfIdle:         "alert {rule} is about {color}, which is not live",
@@ -106,6 +127,9 @@ var sentences = map[reason.Reason]string{
 	reason.NothingThere:     "nothing is known to run on {color}: deploy an image first",
 	reason.NoTarget:         "there is no rollback target: {rest}; {hint}",
 	reason.NotQuarantined:   "{image} is not quarantined",
+	reason.TagNotKnown:      "{image} is not known here; the newest image that was pushed is {other}",
+	reason.Forgotten:        "pushed by mistake{asked}",
+	reason.Dropped:          "{image} is forgotten{asked}: it is quarantined, and keeps no other image back",
 	reason.NotServed:        "release {present} {phase} and has no traffic yet: cancel it",
 	reason.PromoteOrCancel:  "release {present} {phase} on {color}: promote it or cancel it first",
 	reason.RollBackInstead:  "release {present} {phase}: roll it back instead",
@@ -129,7 +153,7 @@ var sentences = map[reason.Reason]string{
 // refusals words a reason as the answer to a command: what to do first.
 var refusals = map[reason.Reason]string{
 	reason.Quarantined: "{image} is quarantined since {at}, {detail}: release it from quarantine first{orforce}",
-	reason.Paused:      "releases are paused by {pausedby}: resume first",
+	reason.Paused:      "releases are paused by {pausedby}: resume first{orforce}",
 	reason.Drifted:     "the gateway was changed outside bluegreen ({drift}): {remedy}",
 	reason.AlreadyLive: "{image} is already live on {color}",
 }
@@ -183,11 +207,11 @@ func (d *decision) fill(sentence string, a about) string {
 	}
 	values := []string{
 		"{number}", strconv.Itoa(number), "{present}", strconv.Itoa(s.Release.ID), "{phase}", s.Release.Phase.words(),
-		"{image}", a.Image.String(), "{other}", a.Other.String(), "{replacing}", replacing(a.Other),
+		"{image}", a.Image.String(), "{other}", a.Other.String(), "{othertag}", cmp.Or(a.Other.Tag, a.Other.Digest), "{replacing}", replacing(a.Other),
 		"{color}", string(a.Color), "{to}", string(a.To), "{keeping}", keeping(a.To), "{watching}", watching(a.To),
 		"{asked}", asked(a.By, a.Why), "{changedby}", changedBy(a.By), "{by}", strings.TrimPrefix(asked(a.By, a.Why), ", "), "{rule}", a.Rule, "{detail}", a.Detail, "{tail}", tail(a.Detail),
 		"{at}", clock(a.At), "{span}", span(a.Span), "{count}", strconv.Itoa(a.Count), "{superseded}", strconv.Itoa(s.SupersededInARow),
-		"{pausedby}", s.Pause.By, "{drift}", s.Drift.Detail, "{remedy}", s.Drift.remedy(), "{orforce}", orForce(a.ForceWouldHelp),
+		"{pausedby}", s.Pause.By, "{suspect}", s.suspect().Why, "{suspectsince}", clock(s.suspect().Since), "{drift}", s.Drift.Detail, "{remedy}", s.Drift.remedy(), "{orforce}", orForce(a.ForceWouldHelp),
 	}
 	if strings.Contains(sentence, "{rest}") || strings.Contains(sentence, "{hint}") {
 		values = append(values, "{rest}", s.rest(), "{hint}", s.hint(d.p))
@@ -213,6 +237,27 @@ func (s State) hint(p Policy) string {
 		return fmt.Sprintf("release %d of %s is being prepared on %s; if it holds the fix, let it finish, or else cancel it and push a fixed image", s.Release.ID, s.Release.Image, idle)
 	}
 	return "push a fixed image"
+}
+
+// suspectColor is the color that is left alone since a failover; "" when none is.
+func (s State) suspectColor() Color {
+	switch {
+	case !s.Blue.Suspect.IsZero():
+		return Blue
+	case !s.Green.Suspect.IsZero():
+		return Green
+	}
+	return ""
+}
+
+// suspect says why a color is left alone since a failover.
+func (s State) suspect() Note {
+	return s.Color(s.suspectColor()).Suspect
+}
+
+// readyOf says how many of the pods that are needed were seen ready.
+func readyOf(o Observed, needed []int32) string {
+	return fmt.Sprintf("%d of %d pods were ready at %s", o.Ready, total(needed), clock(o.At))
 }
 
 // words is a phase as a predicate of a release.

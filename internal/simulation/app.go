@@ -212,8 +212,9 @@ func (s *sim) happen(i Item) {
 	case Push:
 		pushed := image(i.Image, i.ID%3 == 0, s.now.Add(-i.Ago))
 		a.registry.Push(pushed)
-		s.accept(a, "push|"+engine.PushIdentity("registry/"+a.name, pushed), func(ctx context.Context, e *engine.Engine) error {
-			_, err := e.Pushed(ctx, a.name, pushed, i.ID%5 == 0)
+		event := fmt.Sprint(i.ID)
+		s.accept(a, "push|"+engine.PushIdentity("registry/"+a.name, pushed, event), func(ctx context.Context, e *engine.Engine) error {
+			_, err := e.Pushed(ctx, a.name, event, pushed, i.ID%5 == 0)
 			return err
 		})
 	case Alert:
@@ -277,10 +278,14 @@ func (a *app) edit(i Item) {
 }
 
 func (s *sim) command(a *app, i Item) {
-	c := release.Commanded{Command: i.Command, By: "ana", To: i.Color, Force: i.Force && i.Command == release.Switch}
+	c := release.Commanded{Command: i.Command, By: "ana", To: i.Color, Force: i.Force && (i.Command == release.Switch || i.Command == release.Failover)}
 	switch i.Command {
 	case release.DeployImage:
 		c.Image = image(i.Image, false, time.Time{})
+	case release.Forget:
+		c.Tag = image(i.Image, false, time.Time{}).Tag
+	case release.ExtendBake:
+		c.For = time.Minute
 	case release.ReleaseQuarantine:
 		c.Digest = image(i.Image, false, time.Time{}).Digest
 	}

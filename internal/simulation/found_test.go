@@ -210,13 +210,13 @@ func flapsThenFails(list ...simulation.Item) simulation.Plan {
 // idleKept is a plan in which the idle color keeps its size.
 func idleKept(list ...simulation.Item) simulation.Plan {
 	p := items(list...)
-	p.Policy.KeepIdle = true
+	p.Policy.Standby.Size = release.StandbyReady
 	return p
 }
 
 func (s story) run(log func(string, ...any)) error {
 	plan := scenario{plan: s.plan}.prepared()
-	plan.Policy.KeepIdle = s.plan.Policy.KeepIdle
+	plan.Policy.Standby = s.plan.Policy.Standby
 	if s.plan.Policy.First != "" {
 		plan.Policy.First = s.plan.Policy.First
 	}

@@ -116,8 +116,8 @@ func (i Item) String() string {
 // String lists the plan, one line for each item.
 func (p Plan) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d: %d apps (shared gateway %v, by DNS %v) that start with %s, %d workers, clocks %s apart; manual %v default %q deadline %s, bake %s, keepIdle %v, first %s\n",
-		p.Seed, p.Apps, p.Shared, p.DNS, p.Start, p.Workers, p.Skew, p.Policy.Manual, p.Policy.Default, p.Policy.Deadline, p.Policy.Bake, p.Policy.KeepIdle, p.Policy.First)
+	fmt.Fprintf(&b, "seed %d: %d apps (shared gateway %v, by DNS %v) that start with %s, %d workers, clocks %s apart; manual %v default %q deadline %s, bake %s, standby %+v, failover %s, first %s\n",
+		p.Seed, p.Apps, p.Shared, p.DNS, p.Start, p.Workers, p.Skew, p.Policy.Manual, p.Policy.Default, p.Policy.Deadline, p.Policy.Bake, p.Policy.Standby, p.Policy.Failover, p.Policy.First)
 	for _, i := range p.Items {
 		b.WriteString("  " + i.String() + "\n")
 	}
@@ -180,7 +180,9 @@ func settings(r *rand.Rand, p *Plan) {
 	if p.Policy.Manual && r.IntN(3) > 0 {
 		p.Policy.Deadline, p.Policy.Default = time.Minute, []string{"cancel", "promote"}[r.IntN(2)]
 	}
-	p.Policy.KeepIdle = r.IntN(6) == 0
+	p.Policy.Standby.Size = []release.StandbySize{release.StandbyZero, release.StandbyZero, release.StandbyMinimum, release.StandbyReady}[r.IntN(4)]
+	p.Policy.Standby.Same = r.IntN(4) == 0
+	p.Policy.Failover = []release.FailoverMode{release.FailoverManual, release.FailoverAlert, release.FailoverAlert, release.FailoverOff}[r.IntN(4)]
 	p.Policy.First = []release.Color{release.Blue, release.Green}[r.IntN(2)]
 }
 
@@ -213,6 +215,7 @@ func happens(r *rand.Rand, p *Plan) Item {
 		commands := []release.Command{
 			release.Switch, release.Switch, release.DeployImage, release.Promote, release.Rollback,
 			release.PauseReleases, release.ResumeReleases, release.ResumeReleases, release.Cancel, release.ReleaseQuarantine,
+			release.Failover, release.Failover, release.Forget, release.ExtendBake,
 		}
 		i.Command = commands[r.IntN(len(commands))]
 		i.Force = r.IntN(3) == 0

@@ -83,8 +83,11 @@ func promises(a *app) []promise {
 		&historyNumbered{},
 		&outcomesPublished{published: map[int]bool{}},
 		&pushesFound{app: a},
+		&neverOlder{app: a},
+		&whoRecorded{asked: map[string]bool{}},
 		&driftTrue{app: a},
 		&recordAgrees{app: a},
+		&standbyGood{app: a},
 		&comesToRest{app: a},
 		&fixGoesLive{app: a},
 	}

@@ -47,7 +47,8 @@ func speaksOfLive(s *saved, e release.AlertFired) bool {
 // mustCount reports whether an alert was decided in a bake, of no color and no time that
 // would excuse that it was dropped.
 func mustCount(before, after *saved, e release.AlertFired) bool {
-	baked := before.id == after.id && (before.phase == release.Switching || before.phase == release.Baking)
+	inWindow := before.writes || !e.FiredAt.After(before.served.Until)
+	baked := before.id == after.id && (before.phase == release.Switching && inWindow || before.phase == release.Baking)
 	ignored := after.phase == release.Switching || after.phase == release.Baking || after.phase == release.Completed
 	own := e.Color == "" && !e.FiredAt.Before(after.routedAt)
 	return baked && ignored && own && after.from != "" && !after.drift
@@ -69,7 +70,7 @@ func (p *decisionsRecorded) committed(c commit) error {
 	for _, e := range c.decided {
 		d := e.Decision
 		reported := slices.ContainsFunc(c.facts, func(f release.Fact) bool { return f.Kind == d.Kind && f.Reason == d.Reason && f.Release == d.Release })
-		if e.Unreadable != nil || !reported {
+		if e.Unreadable != nil || !reported && d.Reason != reason.SamePush {
 			return fmt.Errorf("%s was decided as %+v, which the history does not report", e.ID, d)
 		}
 	}

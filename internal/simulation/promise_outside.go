@@ -47,8 +47,7 @@ func (p *pushesFound) restless(snap engine.Snapshot) error {
 	if err != nil || len(newest) == 0 || snap.Record.State.Newest.IsZero() {
 		return nil
 	}
-	id := "push|" + engine.PushIdentity("registry/"+a.name, newest[0])
-	if _, err := a.store.Accepted(context.Background(), a.name, id); err != nil && newest[0].Digest != snap.Record.State.Newest.Digest {
+	if s := snap.Record.State; newest[0].Digest != s.Newest.Digest && s.MayStart(newest[0]) && newest[0].PushedAt.After(s.Newest.PushedAt) && !newest[0].Same(s.Release.Image) && !newest[0].Same(s.LastPush.Image) {
 		return fmt.Errorf("%s was pushed, and is not known", newest[0])
 	}
 	return nil

@@ -69,8 +69,9 @@ func (p *recordAgrees) restless(snap engine.Snapshot) error {
 // oversized reports whether the idle color is still to be scaled down.
 func (a *app) oversized(s *saved) bool {
 	policy := a.policy
-	retires := !s.badLive && !s.phase.Active() && s.ended && !policy.KeepIdle && !s.paused
-	return retires && a.cluster.Wanted(s.live.Other()) != policy.RetireReplicas
+	zero := policy.Standby.Size == "" || policy.Standby.Size == release.StandbyZero
+	retires := !s.badLive && !s.phase.Active() && s.ended && zero && !s.paused && !s.suspect[s.live.Other()]
+	return retires && a.cluster.Wanted(s.live.Other()) > 0
 }
 
 // comesToRest: nothing is left undone once nothing fails any more.
@@ -91,7 +92,7 @@ func (p *comesToRest) restless(snap engine.Snapshot) error {
 		return p.returning(s)
 	case s.phase.Active():
 		return fmt.Errorf("release is %s", s.phase)
-	case !s.waiting.IsZero() && !s.paused && !s.held && !s.drift:
+	case !s.waiting.IsZero() && !s.paused && !s.held && !s.drift && !s.suspect[s.live.Other()]:
 		return fmt.Errorf("%s waits for nothing", s.waiting)
 	}
 	return nil

@@ -76,7 +76,7 @@ func (*retireEvidence) Name() string { return "13 (retired only beside a live co
 func (p *retireEvidence) changed(c colorChange) error {
 	a := p.app
 	live := a.effective
-	if c.what != "scale" || c.has >= c.had || live == "" || live == c.color || a.rivalUnseen() {
+	if c.saved.phase.Active() || c.has >= c.had || c.otherImage() || live == "" || live == c.color || a.rivalUnseen() {
 		return nil
 	}
 	needed := max(1, percent(livePercent, a.needs(live)))

@@ -66,6 +66,7 @@ func (p *checkedFirst) committed(c commit) error {
 		switch {
 		case f.Reason == reason.LiveChanged:
 			p.checked[live] = c.after.runs(live).Digest
+			p.passed[c.after.runs(live).Digest] = true // it served, so that a rollback may return to it
 		case f.Kind == release.ReleaseCompleted:
 			p.passed[f.Image.Digest] = true
 		}

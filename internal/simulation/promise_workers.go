@@ -99,6 +99,8 @@ func (c colorChange) deployPending() bool {
 		return c.saved.from == c.color
 	case release.Switching:
 		return c.saved.to == c.color && (!c.otherImage() || c.saved.image.Digest == c.runs.Digest) // made right again before the write
+	case release.Verifying, release.Awaiting, release.Baking:
+		return false
 	}
-	return false
+	return c.color != c.saved.live && (!c.otherImage() || c.saved.standbyOrder[c.color] == c.runs.Digest)
 }

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"slices"
 	"time"
 
 	"bluegreen/internal/engine"
@@ -20,6 +21,14 @@ type saved struct {
 	paused bool
 	// sizeHeld are the colors of which an autoscaler's minimum may be raised.
 	sizeHeld map[release.Color]bool
+	by       string // who asked for the release
+	served   release.Serving
+	// standbyOrder is the digest that a color was to be brought back to; spoiled is set
+	// where traffic must not go to what bluegreen has put there.
+	standbyOrder map[release.Color]string
+	spoiled      map[release.Color]bool
+	// suspect are the colors that a failover left.
+	suspect map[release.Color]bool
 	// size is how many pods a color was last seen to need.
 	size    map[release.Color]int32
 	held    bool
@@ -52,14 +61,33 @@ func read(r engine.Record) *saved {
 	return &saved{
 		lease: r.Lease, wakeAt: r.WakeAt,
 		sizeHeld: map[release.Color]bool{release.Blue: s.Blue.Held, release.Green: s.Green.Held},
-		size:     map[release.Color]int32{release.Blue: needed(s.Blue), release.Green: needed(s.Green)},
-		known:    s.Known, live: s.Serving.Color, waiting: s.Waiting,
+		by:       s.Release.By, served: s.Serving,
+		standbyOrder: map[release.Color]string{release.Blue: standbyOrder(s.Blue), release.Green: standbyOrder(s.Green)},
+		spoiled:      map[release.Color]bool{release.Blue: spoiled(s, s.Blue), release.Green: spoiled(s, s.Green)},
+		suspect:      map[release.Color]bool{release.Blue: !s.Blue.Suspect.IsZero(), release.Green: !s.Green.Suspect.IsZero()},
+		size:         map[release.Color]int32{release.Blue: needed(s.Blue), release.Green: needed(s.Green)},
+		known:        s.Known, live: s.Serving.Color, waiting: s.Waiting,
 		blue: runsOn(s, release.Blue), green: runsOn(s, release.Green), target: s.RollbackTarget(), previous: s.Serving.Previous,
 		paused: !s.Pause.IsZero(), held: !s.Hold.IsZero(), drift: !s.Drift.IsZero(), badLive: s.Release.Reason == reason.Fought || s.Release.Reason == reason.ReturnGivenUp, watched: s.Drift.Watched, trouble: !s.Trouble.IsZero(),
 		id: s.Release.ID, phase: s.Release.Phase, image: s.Release.Image, to: s.Release.To, from: s.Release.From,
 		forced: s.Release.Force, writes: !s.Release.Progress.Writes.IsZero(), returnForced: s.Release.Progress.Forced, ordered: s.Release.By != "",
 		routedAt: routedAt(s), since: s.Release.Since, ended: s.Release.Phase.Ended(), probedAt: s.Release.Progress.ProbedAt, bakeUntil: s.Release.Progress.BakeUntil,
 	}
+}
+
+func standbyOrder(c release.ColorState) string {
+	if c.Ordered.Release != 0 || c.Ordered.At.IsZero() {
+		return ""
+	}
+	return c.Ordered.Image.Digest
+}
+
+// spoiled reports whether a color was given an image by a release, and is recorded to run it,
+// that is neither good, nor live, nor the rollback target.
+func spoiled(s release.State, c release.ColorState) bool {
+	i := c.Ordered.Image
+	allowed := append([]release.Image{s.Serving.Image, s.Serving.Previous.Image}, s.Good...)
+	return !c.Ordered.At.IsZero() && c.Image().Same(i) && !slices.ContainsFunc(allowed, i.Same) && len(s.Good) > 0
 }
 
 // needed is how many pods a color was last seen to need: when it was whole, or when it was seen.

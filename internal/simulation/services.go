@@ -89,7 +89,7 @@ func (a *app) reconfigure(i Item) {
 	case 1:
 		a.policy.Bake *= 2
 	case 2:
-		a.policy.KeepIdle = true
+		a.policy.Standby.Size = release.StandbyReady
 	}
 	a.shortestBake = min(a.shortestBake, a.policy.Bake)
 	a.restarted()

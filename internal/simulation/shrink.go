@@ -1,6 +1,10 @@
 package simulation
 
-import "slices"
+import (
+	"slices"
+
+	"bluegreen/internal/release"
+)
 
 // Shrink drops the items that a plan does not need to break a promise.
 func Shrink(p Plan) Plan {
@@ -31,7 +35,7 @@ func simpler(p Plan, fails func(Plan) bool) Plan {
 		func(p *Plan) { p.Skew = 0 },
 		func(p *Plan) { p.Workers = 1 },
 		func(p *Plan) { p.Policy.Manual = false },
-		func(p *Plan) { p.Policy.KeepIdle = false },
+		func(p *Plan) { p.Policy.Standby = release.StandbyPolicy{} },
 	} {
 		smaller := p
 		change(&smaller)

@@ -8,23 +8,26 @@ type Reason string
 
 const (
 	// What became of an image.
-	Started           Reason = "started"
-	Waits             Reason = "waits"
-	Quarantined       Reason = "quarantined"
-	AlreadyLive       Reason = "already-live"
-	AlreadyReleasing  Reason = "already-releasing"
-	AlreadyWaiting    Reason = "already-waiting"
-	AlreadyTried      Reason = "already-tried"
-	Older             Reason = "older"
-	Superseded        Reason = "superseded"
-	ReleaseUnderway   Reason = "release-underway"
-	ManySuperseded    Reason = "many-superseded"
-	Paused            Reason = "paused"
-	Held              Reason = "held"
-	Drifted           Reason = "drifted"
-	TakenFromQueue    Reason = "waited-and-quarantined"
-	ChangedInMidst    Reason = "changed-outside"
-	CanceledForReturn Reason = "canceled-for-return"
+	Started             Reason = "started"
+	Waits               Reason = "waits"
+	Quarantined         Reason = "quarantined"
+	AlreadyLive         Reason = "already-live"
+	AlreadyReleasing    Reason = "already-releasing"
+	AlreadyWaiting      Reason = "already-waiting"
+	AlreadyTried        Reason = "already-tried"
+	Older               Reason = "older"
+	OlderThanUnreleased Reason = "older-than-unreleased"
+	FromTheFuture       Reason = "from-the-future"
+	StartedOver         Reason = "started-over"
+	Superseded          Reason = "superseded"
+	ReleaseUnderway     Reason = "release-underway"
+	ManySuperseded      Reason = "many-superseded"
+	Paused              Reason = "paused"
+	Held                Reason = "held"
+	Drifted             Reason = "drifted"
+	TakenFromQueue      Reason = "waited-and-quarantined"
+	ChangedInMidst      Reason = "changed-outside"
+	CanceledForReturn   Reason = "canceled-for-return"
 
 	// How a release goes on.
 	RolledOut         Reason = "rolled-out"
@@ -73,6 +76,21 @@ const (
 	TargetReplaced    Reason = "rollback-target-replaced"
 	HoldAfterRollback Reason = "hold-after-rollback"
 
+	// The color without traffic between releases.
+	StandbySized    Reason = "standby-sized"
+	StandbyRestored Reason = "standby-restored"
+	StandbyNotReady Reason = "standby-not-ready"
+	StandbyNotGood  Reason = "standby-not-good"
+	StandbyUnseen   Reason = "standby-not-seen"
+	StandbySuspect  Reason = "standby-suspect"
+	StandbyIsDown   Reason = "standby-is-down"
+	NoStandby       Reason = "no-standby"
+	FailingOver     Reason = "failing-over"
+	FailedOver      Reason = "failed-over"
+	FailoverByAlert Reason = "failover-by-alert"
+	FailoverOff     Reason = "failover-off"
+	Suspect         Reason = "color-suspect"
+
 	// What became of an alert.
 	Alert               Reason = "alert"
 	AlertOfTarget       Reason = "alert-of-rollback-target"
@@ -83,6 +101,8 @@ const (
 	AlertNoRelease      Reason = "alert-without-release"
 	AlertNoTarget       Reason = "alert-without-rollback-target"
 	AlertInDrift        Reason = "alert-in-drift"
+	AlertNoFailover     Reason = "alert-without-failover"
+	AlertBeforeServing  Reason = "alert-before-serving"
 
 	// What became of a command.
 	RolledBack       Reason = "rolled-back"
@@ -105,6 +125,9 @@ const (
 	NoTarget         Reason = "no-rollback-target"
 	NotQuarantined   Reason = "not-quarantined"
 	NotServed        Reason = "no-traffic-yet"
+	TagNotKnown      Reason = "tag-not-known"
+	Forgotten        Reason = "forgotten"
+	Dropped          Reason = "tag-dropped"
 	PromoteOrCancel  Reason = "promote-or-cancel-first"
 	RollBackInstead  Reason = "roll-back-instead"
 	IsScaledDown     Reason = "is-scaled-down"
@@ -124,6 +147,8 @@ const (
 	ImageMissing    Reason = "image-missing"
 	ImageBack       Reason = "image-back"
 
+	// SamePush is a push that was delivered again, or came from another replica of the registry.
+	SamePush Reason = "same-push"
 	// What happened to an entry of the inbox that the core did not decide.
 	Noted      Reason = "noted"
 	Unreadable Reason = "unreadable"
