@@ -67,6 +67,9 @@ type periodic struct {
 // the claim. One that fails is tried again when it is due again.
 func (w *worker) runTask(ctx context.Context, t task) stepResult {
 	w.tasks = w.tasks[1:]
+	if t.when != nil && !t.when(w.record.State) {
+		return stepResult{} // another worker has changed it since the tick
+	}
 	last := w.Now()
 	if w.record.Ran[t.name].IsZero() { // the apps of a new installation are not all due at once
 		last = last.Add(-spread(w.app.Name, t.every))

@@ -104,13 +104,19 @@ func (s State) next(p Policy, now time.Time) string {
 		at = s.standbyAt(p)
 	}
 	text := ""
-	switch c := s.Color(idle); {
-	case !at.IsZero() && p.Standby == StandbyPolicy{}:
-		return fmt.Sprintf("; %s is scaled down at %s", idle, clock(at))
-	case !at.IsZero():
-		text = fmt.Sprintf("; %s becomes the standby at %s", idle, clock(at))
-	case total(c.Standby.Replicas) > 0:
+	c := s.Color(idle)
+	made := total(c.Standby.Replicas) > 0
+	if made {
 		text = fmt.Sprintf("; the standby is %s with %s, %s", idle, c.Image(), readyOf(c.Observed, c.Standby.Replicas))
+	}
+	switch {
+	case at.IsZero():
+	case p.Standby == StandbyPolicy{} || p.Standby == StandbyPolicy{Size: StandbyZero}:
+		return fmt.Sprintf("; %s is scaled down at %s", idle, clock(at))
+	case made:
+		text += fmt.Sprintf("; it gets %s at %s", s.Serving.Image, clock(at))
+	default:
+		text = fmt.Sprintf("; %s becomes the standby at %s", idle, clock(at))
 	}
 	if s.Pause.IsZero() && s.Hold.IsZero() && s.Color(idle).Suspect.IsZero() && at.IsZero() {
 		text += fmt.Sprintf("; the next image goes to %s", idle)

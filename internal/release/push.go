@@ -35,7 +35,7 @@ func (d *decision) pushed(e ImagePushed) {
 	q, bad := s.quarantined(i.Digest)
 	switch {
 	case i.PushedAt.Sub(d.now) > mostAhead:
-		d.report(NeedsHelp, reason.FromTheFuture, about{Image: i, At: i.PushedAt})
+		d.report(NeedsHelp, reason.FromTheFuture, about{Image: i, Detail: i.PushedAt.UTC().Format("2006-01-02 15:04 UTC")})
 		return
 	case d.samePush(i) && !bad:
 		return
@@ -72,6 +72,10 @@ func (d *decision) pushed(e ImagePushed) {
 	default:
 		d.supersede(i)
 		d.start(i, s.Idle(d.p.First), Note{})
+		if w := s.Waiting; !w.IsZero() && s.WaitingBy.IsZero() && !d.p.newer(w, i) {
+			s.Waiting = Image{}
+			d.report(Dropped, reason.Older, about{Image: w, Other: i})
+		}
 	}
 }
 
@@ -124,9 +128,12 @@ func (d *decision) tooOld(i, newer Image) {
 
 // wait keeps an image until what holds it back has ended. It replaces one that waits.
 func (d *decision) wait(i Image, by Note, why reason.Reason) {
-	replaced := d.s.Waiting
+	replaced, color := d.s.Waiting, d.s.Serving.Color
+	if why == reason.Suspect {
+		color = color.Other()
+	}
 	d.s.Waiting, d.s.WaitingBy = i, by
-	d.report(Decided, reason.Waits, about{Image: i, Other: replaced, Detail: d.words(why, about{Image: i, Color: d.s.Serving.Color})})
+	d.report(Decided, reason.Waits, about{Image: i, Other: replaced, Detail: d.words(why, about{Image: i, Color: color})})
 }
 
 func (d *decision) supersede(by Image) {

@@ -1,6 +1,7 @@
 package release
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -248,6 +249,7 @@ func (d *decision) standbyProblem(c Color, seen Observed) (reason.Reason, about)
 	if total(made.Replicas) == 0 || d.now.Sub(made.Since) < d.p.RolloutTimeout || !seen.Image.Same(made.Image) || d.p.Capacity.AsLive(seen, made.Replicas) {
 		return "", about{}
 	}
+	seen.At = d.now
 	return reason.StandbyNotReady, about{Color: c, Image: seen.Image, Detail: readyOf(seen, made.Replicas)}
 }
 
@@ -301,8 +303,12 @@ func (r Release) failsOver() bool {
 
 // failedOver records that the standby serves. The color that traffic left is bad, and not
 // its version.
-func (d *decision) failedOver(left Color, cause string) {
+func (d *decision) failedOver(to, left Color) {
 	s := &d.s
+	why, cause := s.Release.Reason, s.Release.Cause
+	d.end(RolledBack, ReleaseReturned, reason.StandbyServes, about{Color: to, Detail: cause})
+	d.facts[len(d.facts)-1].Text = fmt.Sprintf("release %d: %s", s.Release.ID, s.Release.Cause)
+	s.Release.Reason, s.Release.Cause = why, cause
 	s.color(left).Suspect = Note{By: "bluegreen", Why: cause, Since: d.now}
 	d.report(NeedsHelp, reason.Suspect, about{Color: left, Detail: cause})
 }

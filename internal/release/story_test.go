@@ -341,5 +341,12 @@ func running(tag string) *release.Observed {
 	if tag == "nothing" {
 		return &release.Observed{Replicas: []int32{0}}
 	}
+	if strings.Contains(tag, ":") {
+		o, err := parseObserved(tag)
+		if err != nil {
+			panic(err)
+		}
+		return &o
+	}
 	return &release.Observed{Image: image(tag, time.Time{}), Replicas: []int32{3}, Ready: 3}
 }

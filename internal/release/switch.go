@@ -31,6 +31,8 @@ func (d *decision) route(e RouteObserved) {
 		}
 	}
 	switch {
+	case e.Status == Clear && forward && r.By == "" && d.p.newer(d.s.Serving.Image, r.Image):
+		d.fail(reason.Older, about{Image: r.Image, Other: d.s.Serving.Image}) // what is live was changed outside bluegreen
 	case e.Status == Clear && forward:
 		p.Writes, r.Unconfirmed = d.now, e.Unconfirmed
 	case e.Status == Confirmed && forward:
@@ -115,12 +117,12 @@ func (d *decision) returned() {
 		r.Reason = why
 		return
 	}
-	d.end(RolledBack, ReleaseReturned, reason.Returned, about{Color: t.Color, Detail: cause})
-	r.Reason = why
 	if r.failsOver() {
-		d.failedOver(left, cause)
+		d.failedOver(t.Color, left)
 		return
 	}
+	d.end(RolledBack, ReleaseReturned, reason.Returned, about{Color: t.Color, Detail: cause})
+	r.Reason = why
 	d.quarantine(bad, cause)
 	s.Hold = Note{By: "bluegreen", Why: cause, Since: d.now}
 	d.report(HoldSet, reason.HoldAfterRollback, about{Image: bad}).Image = bad

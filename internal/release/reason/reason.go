@@ -83,6 +83,7 @@ const (
 	StandbyNotGood  Reason = "standby-not-good"
 	StandbyUnseen   Reason = "standby-not-seen"
 	StandbySuspect  Reason = "standby-suspect"
+	StandbyServes   Reason = "standby-serves"
 	StandbyIsDown   Reason = "standby-is-down"
 	NoStandby       Reason = "no-standby"
 	FailingOver     Reason = "failing-over"
