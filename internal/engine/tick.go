@@ -133,7 +133,7 @@ func (e *Engine) missed(ctx context.Context, app *App, s release.State) error {
 // listed is how many images are listed to find the newest that is not quarantined.
 const listed = 5
 
-// PushIdentity is the identity of what said that an image was pushed: the event's own id, or
+// PushIdentity is the identity of the source of a push: the event's own id, or
 // the time that the registry lists. The core finds out which of them are one push.
 func PushIdentity(repository string, i release.Image, source string) string {
 	return repository + "|" + i.Digest + "|" + i.Tag + "|" + source

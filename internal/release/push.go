@@ -116,7 +116,7 @@ func (d *decision) newest(i Image, beside []Image) (newest Image, newer bool) {
 }
 
 // tooOld drops an image that is older than another. Where that one was pushed before and is
-// neither live nor on its way, it may have been a mistake, and an operator is told.
+// neither live nor on its way, it may have been a mistake, and an operator is asked to look.
 func (d *decision) tooOld(i, newer Image) {
 	s := d.s
 	kind, why := NeedsHelp, reason.OlderThanUnreleased

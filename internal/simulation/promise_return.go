@@ -109,7 +109,7 @@ func (a *app) canReturn(s *saved) bool {
 	return enough || a.healthy(runs) && !a.unchangeable(back) && !a.lost[back]
 }
 
-// checksHide reports whether checks do not tell what users get.
+// checksHide reports whether checks do not show what users get.
 func (a *app) checksHide() bool {
 	return a.failing[ChecksLie] || a.failing[ChecksUnknown] && a.cluster.Fails(a.effective)
 }

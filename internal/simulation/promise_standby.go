@@ -38,7 +38,7 @@ func (p *standbyGood) restless(snap engine.Snapshot) error {
 	return nil
 }
 
-// spared reports whether somebody else has changed a color, or an autoscaler changes it.
+// spared reports whether a color was changed outside bluegreen, or an autoscaler changes it.
 func (a *app) spared(c release.Color) bool {
 	minimum, _ := a.cluster.Minimum(c)
 	return !a.edited[c].IsZero() || minimum > 0
