@@ -22,6 +22,7 @@ var configuration = template.Must(template.New("bluegreen.yaml").Parse(`apps:
     bake: {{.Bake}}
     probe: {every: 2s}
     retire: {after: {{.Retire}}}
+    standby: {size: ready}
     alerts: [{rule: "podinfo-*", severity: "<=Sev2"}]
 `))
 

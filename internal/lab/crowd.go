@@ -37,8 +37,11 @@ func newCrowd(url string, transport *http.Transport) *crowd {
 	return &crowd{url: url, seen: map[Served]int{}, client: &http.Client{Timeout: 10 * time.Second, Transport: transport}}
 }
 
-// run asks perSecond times a second until ctx ends.
+// run asks perSecond times a second until ctx ends, from the first good answer on: the
+// gateway finds its backends healthy a moment after its start.
 func (c *crowd) run(ctx context.Context, perSecond int) {
+	for c.asked(ctx).Failed != "" && sleep(ctx, 100*time.Millisecond) == nil {
+	}
 	tick := time.NewTicker(time.Second / time.Duration(perSecond))
 	defer tick.Stop()
 	for {

@@ -52,6 +52,23 @@ func (s *Lab) Demo(ctx context.Context, out io.Writer) error {
 			do:    s.switchByHand,
 			users: Served{Color: "green", Version: "2.0.0"}, app: ended(release.Completed),
 		},
+		{
+			title: "A release fails: the smoke test of 2.2.0 does not pass. Users notice nothing, and the standby is brought back to the last good image.",
+			do:    func(ctx context.Context) error { return s.Push(ctx, "2.2.0", "smoke") },
+			users: Served{Color: "green", Version: "2.0.0"},
+			app: func(a api.App) bool {
+				standby := a.Colors.Blue
+				return ended(release.Failed)(a) && standby.Observed.Tag == "2.1.1" && standby.Ready > 0 && standby.SeenAt.After(a.Release.Since)
+			},
+		},
+		{
+			title: "A person fails over: traffic goes to the standby at once, and nothing is held against the version.",
+			do:    s.failover,
+			users: Served{Color: "blue", Version: "2.1.1"},
+			app: func(a api.App) bool {
+				return a.Live == release.Blue && a.Colors.Green.Suspect != nil && len(a.Quarantined) == 1
+			},
+		},
 	} {
 		fmt.Fprintf(out, "\n%d. %s\n", i+1, a.title)
 		if err := s.play(ctx, out, a); err != nil {
@@ -67,11 +84,16 @@ func (s *Lab) switchByHand(ctx context.Context) error {
 	return err
 }
 
+func (s *Lab) failover(ctx context.Context) error {
+	_, err := s.Client().Command(ctx, App, release.Failover, api.Request{Why: "shown in the demo", By: "demo"}, api.NewKey())
+	return err
+}
+
 // breath is time for Watch to print the end of a step before the next one is announced.
 const breath = 300 * time.Millisecond
 
 // within is how long one act may take.
-const within = 30 * time.Second
+const within = 60 * time.Second
 
 func (s *Lab) play(ctx context.Context, out io.Writer, a act) error {
 	before := s.users.count()

@@ -37,7 +37,7 @@ func playsTheDemo(t *testing.T, gateway string) {
 	if err != nil {
 		t.Fatalf("%v\n%s\n%s", err, shown.String(), watched.String())
 	}
-	for _, line := range []string{"release 1 is completed", "2.1.0", "automation is on hold", "release 4 is baking"} {
+	for _, line := range []string{"release 1 is completed", "2.1.0", "automation is on hold", "release 4 is baking", "is put on the standby blue", "traffic is on the standby blue"} {
 		if !strings.Contains(watched.String(), line) {
 			t.Errorf("%q was not printed:\n%s", line, watched.String())
 		}
