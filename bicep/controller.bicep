@@ -98,7 +98,7 @@ module controller 'modules/controller.bicep' = {
 }
 
 module roles 'roles.bicep' = {
-  name: '${name}-roles-${uniqueString(subscription().id, groupName, name)}'
+  name: '${name}-roles-${uniqueString(subscription().id, groupName, name, location)}' // one name is one region's in a subscription
   params: {
     name: name
     groupName: groupName

@@ -277,7 +277,7 @@ module controller 'modules/controller.bicep' = {
 }
 
 module roles 'roles.bicep' = {
-  name: '${name}-roles-${suffix}'
+  name: '${name}-roles-${uniqueString(suffix, location)}' // one name is one region's in a subscription
   params: {
     name: name
     groupName: groupName

@@ -6,11 +6,9 @@ verb="${1:-create}"
 parameters="${BLUEGREEN_PARAMETERS:-bicep/$BLUEGREEN_SETUP.bicepparam}"
 [ "$verb" = create ] || [ "$verb" = what-if ] || stop "infra.sh $verb: use create or what-if"
 [ -f "$parameters" ] || stop "there is no $parameters: set BLUEGREEN_PARAMETERS to a file in bicep/"
-signed_in
-# what-if must not create an app registration.
-[ "$verb" = create ] || export BLUEGREEN_SECURE_ALERTS=no
+scripts/preflight.sh
 [ "$verb" = what-if ] || [ "$BLUEGREEN_SETUP" = controller ] || scripts/quiet.sh
-settings=$(scripts/settings.sh)
+settings=$(scripts/settings.sh "$verb")
 while IFS='=' read -r name value; do
   export "$name=$value"
 done <<< "$settings"

@@ -61,6 +61,19 @@ func TestTwoEnvironmentsWriteNothingOfEachOther(t *testing.T) {
 	}
 }
 
+// TestADeploymentInTheSubscriptionIsOfOneRegion: Azure refuses its name in another one, also
+// after the environment was deleted.
+func TestADeploymentInTheSubscriptionIsOfOneRegion(t *testing.T) {
+	for _, name := range setups {
+		elsewhere := setup(t, name, map[string]any{"location": "northeurope"}).nested
+		for _, d := range setup(t, name, nil).nested {
+			if !strings.Contains(d.id, "/resourceGroups/") && slices.ContainsFunc(elsewhere, func(r resource) bool { return r.id == d.id }) {
+				t.Errorf("%s: the deployment in the subscription is called %s in every region", name, d.name)
+			}
+		}
+	}
+}
+
 // TestTheSubscriptionIsMadeFromTheOutputsOfItsEnvironment: a variable that is not set has its
 // name as the value here.
 func TestTheSubscriptionIsMadeFromTheOutputsOfItsEnvironment(t *testing.T) {
