@@ -17,6 +17,7 @@ done <<< "$settings"
 [ -z "${BLUEGREEN_LIVE:-}" ] || say "the live color stays $BLUEGREEN_LIVE"
 
 if [ "$verb" = what-if ]; then
+  say "changes that $parameters would make in resource group $RESOURCE_GROUP, $AZURE_LOCATION:"
   exec az deployment sub what-if --name "$record" --location "$AZURE_LOCATION" --parameters "$parameters"
 fi
 say "deploying $parameters as $record in $AZURE_LOCATION; the full environment takes about 20 minutes the first time"

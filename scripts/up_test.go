@@ -285,6 +285,34 @@ func TestAReleaseHasItsSectionOfTheChangelog(t *testing.T) {
 	w.stops(w.run("changelog.sh", "v1.3.0"), `no section "## 1.3.0"`)
 }
 
+func TestAWorkflowWithoutAPlaceFails(t *testing.T) {
+	for name, c := range map[string]struct {
+		event, env string
+		why, out   string
+		ready      bool
+	}{
+		"all there":             {"workflow_dispatch", "production", "", "", true},
+		"none for a deploy":     {"workflow_dispatch", "", "AZURE_ENV_NAME", "::error::the environment has no variable AZURE_ENV_NAME: nothing was changed", false},
+		"none for a preview":    {"pull_request", "", "", "::notice::no preview: the environment preview has no variable AZURE_ENV_NAME", false},
+		"a preview has a place": {"pull_request", "production", "", "", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newEnv(t)
+			outputs := filepath.Join(w.root, "outputs")
+			for _, set := range [][2]string{{"GITHUB_OUTPUT", outputs}, {"GITHUB_EVENT_NAME", c.event}, {"AZURE_ENV_NAME", c.env}, {"AZURE_CLIENT_ID", "c"}, {"AZURE_TENANT_ID", "t"}, {"AZURE_SUBSCRIPTION_ID", "s"}} {
+				w.set(set[0], set[1])
+			}
+			r := w.run("variables.sh")
+			if failed := r.code != 0; failed != (c.why != "") || strings.TrimSpace(r.out) != c.out {
+				t.Errorf("exit %d, printed %q, want %q", r.code, r.out, c.out)
+			}
+			if data, _ := os.ReadFile(outputs); (string(data) == "ready=yes\n") != c.ready {
+				t.Errorf("outputs %q", data)
+			}
+		})
+	}
+}
+
 func TestTheScriptsAreValidBash(t *testing.T) {
 	names, err := filepath.Glob("*.sh")
 	if err != nil || len(names) == 0 {
