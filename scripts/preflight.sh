@@ -62,7 +62,8 @@ if [ -n "$topic" ]; then
 fi
 [ "$exists" = true ] || exit 0
 
-# What Azure changes only by making it anew.
+# What Azure changes only by making it anew. Without zones in the parameters Azure may choose
+# some, and keeps them.
 gateways=$(az network application-gateway list --resource-group "$RESOURCE_GROUP" --output json)
 addresses=$(az network public-ip list --resource-group "$RESOURCE_GROUP" --output json)
 clusters=$(az aks list --resource-group "$RESOURCE_GROUP" --output json)
@@ -74,7 +75,7 @@ fixed=$(jq -r --argjson gateways "$gateways" --argjson addresses "$addresses" --
     ($gateways[] | ours("agw-") | {what: "Application Gateway \(.name)", zones}),
     ($addresses[] | ours("pip-agw-", "pip-nat-", "pip-bas-") | {what: "public address \(.name)", zones}),
     ($clusters[] | ours("aks-") | .name as $cluster | .agentPoolProfiles[] | {what: "node pool \($cluster)/\(.name)", zones: .availabilityZones})
-  ] | (.[] | .zones = ((.zones // []) | sort) | select(.zones != $zones) | "\(.what) is in \(.zones | list), not in \($zones | list)"),
+  ] | (.[] | .zones = ((.zones // []) | sort) | select($zones != [] and .zones != $zones) | "\(.what) is in \(.zones | list), not in \($zones | list)"),
     ($accounts[] | ours("st") | select(.sku.name != $sku) | "storage account \(.name) is \(.sku.name), not \($sku)")' <<< "$values")
 [ -z "$fixed" ] || stop "$fixed
 Azure cannot change this in place, so $parameters does not fit the environment $AZURE_ENV_NAME. Nothing was deployed. Deploy a second environment beside it, with another AZURE_ENV_NAME, move your host name to it, and delete this one."

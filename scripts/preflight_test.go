@@ -132,6 +132,9 @@ func TestAnEnvironmentInOtherZonesIsRefused(t *testing.T) {
 	w := newEnv(t)
 	w.azure(append(same, deploys...)...)
 	w.prints(w.run("infra.sh"), "deployed")
+	same[0] = parameters(nil) // Azure has chosen zones
+	w.azure(append(same, deploys...)...)
+	w.prints(w.run("infra.sh"), "deployed")
 	w = newEnv(t)
 	w.azure(append([]answer{{when: "network public-ip list", fail: "AuthorizationFailed"}}, deploys...)...)
 	w.refused("AuthorizationFailed")

@@ -1,6 +1,7 @@
 // The Event Grid system topic of a container registry, in the registry's resource group. Azure
 // allows one for each registry, so all environments of the registry share it: what is written
 // here is the same for all of them. A topic that existed before is not written.
+
 @description('Required. Name of the topic.')
 @minLength(3)
 @maxLength(50)

@@ -268,3 +268,45 @@ func TestTheCompilersGetTheVariablesOfTheParameterFiles(t *testing.T) {
 		}
 	}
 }
+
+// TestAzdChecksItsVersionAndTheSettings before anything is done.
+func TestAzdChecksItsVersionAndTheSettings(t *testing.T) {
+	var azd struct {
+		RequiredVersions map[string]string `yaml:"requiredVersions"`
+		Hooks            map[string]struct{ Run string }
+	}
+	if err := yaml.Unmarshal([]byte(read(t, "azure.yaml")), &azd); err != nil {
+		t.Fatal(err)
+	}
+	if azd.RequiredVersions["azd"] != ">= 1.23.5" {
+		t.Errorf("azure.yaml requires azd %q", azd.RequiredVersions["azd"])
+	}
+	if run := azd.Hooks["preprovision"].Run; !strings.HasPrefix(run, "scripts/preflight.sh && ") {
+		t.Errorf("before provisioning azd runs %s", run)
+	}
+}
+
+// TestTheLocalCheckOfBicepNeedsNodeAlone: it has findings to fix, and none to wave through.
+func TestTheLocalCheckOfBicepNeedsNodeAlone(t *testing.T) {
+	if text := read(t, ".ci/run"); strings.Contains(text, "npm") || !strings.Contains(text, "bicep-check/check.mjs\" bicep ") {
+		t.Errorf(".ci/run installs something, or does not check bicep/:\n%s", text)
+	}
+	if found, err := filepath.Glob(filepath.Join(root, "testbed", "bicep")); err != nil || found != nil {
+		t.Errorf("%v is of no use (%v)", found, err)
+	}
+	for _, pattern := range []string{"*", "modules/*"} {
+		files, err := filepath.Glob(filepath.Join(root, "bicep", pattern+".bicep"))
+		if err != nil || len(files) == 0 {
+			t.Fatal(files, err)
+		}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := strings.Count(string(data), "bicep-check: ok"); n > 0 {
+				t.Errorf("%s waives %d findings", filepath.Base(file), n)
+			}
+		}
+	}
+}
