@@ -14,7 +14,8 @@ registry="${REGISTRY_GROUP:-$RESOURCE_GROUP}"
 exists=$(az group exists --name "$RESOURCE_GROUP")
 [ "$exists" = true ] || stop "subscription $current has no resource group $RESOURCE_GROUP: nothing was deleted"
 of_environment || stop "resource group $RESOURCE_GROUP is not of the environment $AZURE_ENV_NAME: nothing was deleted"
-workspaces=$(az monitor log-analytics workspace list --resource-group "$RESOURCE_GROUP" --query '[].name' --output tsv)
+workspaces=""
+[ "${1:-}" = elsewhere ] || workspaces=$(az monitor log-analytics workspace list --resource-group "$RESOURCE_GROUP" --query '[].name' --output tsv)
 say "This deletes resource group $RESOURCE_GROUP in subscription $current with everything in it, and all role assignments of its identities."
 [ -z "$workspaces" ] || say "It also deletes the logs of $(paste -s -d ' ' - <<< "$workspaces") for good: Azure would keep them for 14 days, and reserve the name."
 if [ -z "${CONFIRM:-}" ]; then

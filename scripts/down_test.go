@@ -112,7 +112,11 @@ func TestOnlyTheDeployedResourcesAreDeleted(t *testing.T) {
 	w = newEnv(t)
 	w.set("CONFIRM", "rg-bluegreen")
 	w.azure(deployed()...)
-	w.prints(w.run("azure-down.sh", "elsewhere"), "")
+	r = w.run("azure-down.sh", "elsewhere")
+	w.prints(r, "")
+	if strings.Contains(r.err, "for good") {
+		t.Errorf("azd down deletes the workspace, with --purge for good: %s", r.err)
+	}
 	if diff := cmp.Diff(anywhere, changes(w)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}

@@ -164,6 +164,8 @@ func TestAnExistingJumpHostIsKept(t *testing.T) {
 	w := newEnv(t)
 	w.azure(create, greenIsLive)
 	w.prints(w.run("infra.sh"), "false")
+	w.azure(answer{when: "vm list", fail: "AuthorizationFailed"}, create, greenIsLive)
+	w.stops(w.run("infra.sh"), "virtual machines of rg-bluegreen cannot be read")
 }
 
 // TestAnExistingTopicNeedsAnIdentity: dead letters are written with it.

@@ -26,6 +26,7 @@ param registry registryOptions
 param outcomeTopic bool
 
 var suffix = uniqueString(subscription().id, resourceGroup().name, name)
+var eventSubscription = 'image-pushed-${name}-${suffix}'
 var registryTopic = registry.?topicName ?? 'registry-${uniqueString(toLower(registry.id))}'
 
 module topic 'topic.bicep' = {
@@ -37,7 +38,7 @@ module topic 'topic.bicep' = {
     location: registry.?location ?? location
     registryId: registry.id
     workspaceId: workspaceId
-    settingName: 'bluegreen-${name}-${suffix}'
+    settingName: eventSubscription
   }
 }
 
@@ -50,7 +51,7 @@ module outcomes 'outcome-topic.bicep' = if (outcomeTopic) {
 output registryTopicName string = registryTopic
 
 @description('Name of the subscription to that topic, a different one for each environment.')
-output eventSubscription string = 'image-pushed-${name}-${suffix}'
+output eventSubscription string = eventSubscription
 
 @description('Object id of the identity of that topic, which writes dead letters.')
 output registryTopicPrincipalId string = topic.outputs.principalId

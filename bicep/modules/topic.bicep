@@ -19,7 +19,7 @@ param registryId string
 @description('Required. Resource id of the Log Analytics workspace.')
 param workspaceId string
 
-@description('Required. Name of the diagnostic setting, a different one for each environment.')
+@description('Required. Name of the diagnostic setting, that of the subscription of the environment: scripts/azure-down.sh deletes both.')
 @minLength(1)
 @maxLength(260)
 param settingName string

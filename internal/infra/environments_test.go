@@ -55,6 +55,11 @@ func TestTwoEnvironmentsWriteNothingOfEachOther(t *testing.T) {
 		if want := map[bool]int{true: 1}[name == "controller"]; shared != want {
 			t.Errorf("%s: the environments share %d topics of the registry, want %d", name, shared, want)
 		}
+		for _, r := range a.outside() {
+			if r.kind == "Microsoft.Insights/diagnosticSettings" && r.name != a.output(a.entry, "EVENT_SUBSCRIPTION") {
+				t.Errorf("%s: scripts/azure-down.sh does not find the diagnostic setting %s", name, r.name)
+			}
+		}
 		if x, y := a.output(a.entry, "EVENT_SUBSCRIPTION"), b.output(b.entry, "EVENT_SUBSCRIPTION"); x == y {
 			t.Errorf("%s: both environments write the subscription %s", name, x)
 		}
