@@ -10,9 +10,7 @@ import (
 // written.
 func (w *env) refused(why string) {
 	w.Helper()
-	for _, verb := range []string{"create", "what-if"} {
-		w.stops(w.run("infra.sh", verb), why)
-	}
+	w.stops(w.run("infra.sh"), why)
 	if calls := w.asked("az", "deployment sub create", "deployment sub what-if", "ad app create", "ad app list"); calls != nil {
 		w.Error(calls)
 	}
@@ -26,6 +24,7 @@ func TestAnOldAzIsRefusedBeforeAnythingIsDone(t *testing.T) {
 		w := newEnv(t)
 		w.azure(append([]answer{{when: "version", print: version}}, deploys...)...)
 		w.refused("az is " + version + ", and a parameter file needs 2.53.0 or newer")
+		w.stops(w.run("infra.sh", "what-if"), "az is "+version)
 		w.azure(record, answer{when: "version", print: version}, answer{when: "functionapp function show"})
 		w.stops(w.run("events.sh"), "az is "+version)
 	}
@@ -75,19 +74,20 @@ func TestMistakesInTheParametersNameTheSetting(t *testing.T) {
 		`tags has no azd-env-name with the value bluegreen`:           {"tags": map[string]any{}},
 	} {
 		t.Run(why, func(t *testing.T) {
-			w := newEnv(t)
-			w.set("BLUEGREEN_SETUP", "controller")
-			w.azure(append([]answer{parameters(good)}, deploys...)...)
-			w.prints(w.run("infra.sh"), "deployed")
+			t.Parallel()
 			with := maps.Clone(good)
 			maps.Copy(with, wrong)
-			w = newEnv(t)
+			w := newEnv(t)
 			w.set("BLUEGREEN_SETUP", "controller")
 			w.azure(append([]answer{parameters(with)}, deploys...)...)
 			w.refused("bicep/controller.bicepparam: " + why)
 		})
 	}
 	w := newEnv(t)
+	w.set("BLUEGREEN_SETUP", "controller")
+	w.azure(append([]answer{parameters(good)}, deploys...)...)
+	w.prints(w.run("infra.sh"), "deployed")
+	w = newEnv(t)
 	w.azure(append([]answer{{when: "bicep build-params", fail: "Error BCP338: BLUEGREEN_SSH_PUBLIC_KEY"}}, deploys...)...)
 	w.refused("Error BCP338: BLUEGREEN_SSH_PUBLIC_KEY")
 }
