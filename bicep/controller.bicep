@@ -28,6 +28,7 @@ param workspaceId string
 param registry registryOptions
 
 @description('Required. Resource ids of the clusters of the colors.')
+@minLength(1)
 param clusterIds string[]
 
 @description('Optional. The Application Gateways whose rules the controller changes.')
@@ -48,6 +49,9 @@ param network networkOptions?
 @description('Optional. Redundancy of the storage account: Standard_LRS for regions without availability zones.')
 @allowed(['Standard_LRS', 'Standard_ZRS'])
 param storageSku string = 'Standard_ZRS'
+
+@description('Optional. Whether the instances of the controller are spread over availability zones, by default with Standard_ZRS; turn it off in regions where Flex Consumption has none.')
+param zoneRedundant bool = storageSku == 'Standard_ZRS'
 
 @description('Optional. Client id of the app registration for secure alert delivery; without it there is neither authentication nor an action group.')
 param alertApp string = ''
@@ -88,12 +92,13 @@ module controller 'modules/controller.bicep' = {
     alertApp: alertApp
     alertAppObjectId: alertAppObjectId
     alwaysReady: alwaysReady
+    zoneRedundant: zoneRedundant
     outcomeTopic: outcomeTopic
   }
 }
 
 module roles 'roles.bicep' = {
-  name: '${name}-roles'
+  name: '${name}-roles-${uniqueString(subscription().id, groupName, name, location)}' // one name is one region's in a subscription
   params: {
     name: name
     groupName: groupName
@@ -135,6 +140,9 @@ output FUNCTION_HOST string = controller.outputs.hostName
 
 @description('Name of the system topic of the registry, for events.bicep.')
 output REGISTRY_TOPIC string = controller.outputs.registryTopicName
+
+@description('Name of the subscription to that topic, for events.bicep.')
+output EVENT_SUBSCRIPTION string = controller.outputs.eventSubscription
 
 @description('Resource group of the registry, for the deployment of events.bicep.')
 output REGISTRY_GROUP string = split(registry.id, '/')[4]

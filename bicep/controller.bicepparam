@@ -3,6 +3,7 @@ using 'controller.bicep'
 
 var shop = '/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg-shop/providers'
 
+param name = readEnvironmentVariable('BLUEGREEN_NAME', 'bluegreen')
 param groupName = readEnvironmentVariable('RESOURCE_GROUP', 'rg-bluegreen')
 param tags = { 'azd-env-name': readEnvironmentVariable('AZURE_ENV_NAME', 'bluegreen') }
 param location = readEnvironmentVariable('AZURE_LOCATION', 'westeurope')

@@ -18,10 +18,10 @@ param storageId string
 @maxLength(24)
 param repositories string[]
 
-@description('Optional. Name of the subscription.')
+@description('Required. Name of the subscription (output EVENT_SUBSCRIPTION), a different one for each environment of the registry.')
 @minLength(3)
 @maxLength(64)
-param name string = 'image-pushed'
+param name string
 
 resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = {
   name: topicName

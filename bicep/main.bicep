@@ -85,6 +85,12 @@ param ttl int = 10
 @description('Optional. Public SSH key of the jump host; without one there is neither jump host nor Bastion.')
 param sshPublicKey string = ''
 
+@description('Optional. Size of the jump host.')
+param jumpHostSize string = 'Standard_B2s'
+
+@description('Optional. Whether the jump host exists: it is then kept as it is, because Azure refuses another SSH key or cloud-init for it; the scripts read it from Azure.')
+param jumpHostExists bool = false
+
 @description('Optional. Retention of logs in days.')
 @minValue(30)
 @maxValue(730)
@@ -104,6 +110,9 @@ param operatorType string = 'Group'
 @description('Optional. Redundancy of the storage account of the controller: Standard_LRS for regions without availability zones.')
 @allowed(['Standard_LRS', 'Standard_ZRS'])
 param storageSku string = 'Standard_ZRS'
+
+@description('Optional. Whether the instances of the controller are spread over availability zones, by default if zones are given; turn it off in regions where Flex Consumption has none.')
+param zoneRedundant bool = storageSku == 'Standard_ZRS' && !empty(zones)
 
 @description('Optional. Client id of the app registration for secure alert delivery; without it there is neither authentication nor an action group.')
 param alertApp string = ''
@@ -155,7 +164,7 @@ module logs 'modules/logs.bicep' = {
 module nat 'modules/nat.bicep' = if (fixedEgress) {
   name: '${name}-nat'
   scope: group
-  params: { name: 'nat-${name}', location: location, tags: tags }
+  params: { name: 'nat-${name}', location: location, tags: tags, zones: zones }
 }
 
 module network 'modules/network.bicep' = {
@@ -174,7 +183,7 @@ module network 'modules/network.bicep' = {
 module jumpNat 'modules/nat.bicep' = if (jump) {
   name: '${name}-jump-nat'
   scope: group
-  params: { name: 'nat-${name}-jump', location: location, tags: tags }
+  params: { name: 'nat-${name}-jump', location: location, tags: tags, zones: zones }
 }
 
 module operations 'modules/operations.bicep' = {
@@ -209,7 +218,7 @@ module toWorkload 'modules/peering.bicep' = {
 module zonesOfNames 'modules/zones.bicep' = {
   name: '${name}-zones'
   scope: group
-  params: { location: location, tags: tags, workloadNetwork: networkName, operationsNetwork: operationsName }
+  params: { location: location, tags: tags, workloadNetwork: networkName, operationsNetwork: operationsName, topics: outcomeTopic }
   dependsOn: [toWorkload]
 }
 
@@ -367,7 +376,7 @@ module trafficManager 'modules/traffic-manager.bicep' = {
 module bastion 'modules/bastion.bicep' = if (jump) {
   name: '${name}-bastion'
   scope: group
-  params: { name: 'bas-${name}', location: location, tags: tags, workspaceId: logs.outputs.id, subnetId: '${operations.outputs.id}/subnets/AzureBastionSubnet' }
+  params: { name: 'bas-${name}', location: location, tags: tags, workspaceId: logs.outputs.id, subnetId: '${operations.outputs.id}/subnets/AzureBastionSubnet', zones: zones }
   dependsOn: [toWorkload]
 }
 
@@ -379,9 +388,11 @@ module jumpHost 'modules/jump-host.bicep' = if (jump) {
     location: location
     tags: tags
     subnetId: '${operations.outputs.id}/subnets/snet-jump'
-    vmSize: 'Standard_B2s'
+    vmSize: jumpHostSize
     adminName: 'jump'
     sshPublicKey: sshPublicKey
+    exists: jumpHostExists
+    workspaceId: logs.outputs.id
   }
   dependsOn: [toWorkload]
 }
@@ -406,19 +417,21 @@ module controller 'modules/controller.bicep' = {
       blobZoneId: storageZoneIds[0]
       queueZoneId: storageZoneIds[1]
       tableZoneId: storageZoneIds[2]
+      topicZoneId: outcomeTopic ? resourceId(here, groupName, 'Microsoft.Network/privateDnsZones', 'privatelink.eventgrid.azure.net') : ''
     }
     registry: { id: registryId }
     storageSku: storageSku
     alertApp: alertApp
     alertAppObjectId: alertAppObjectId
     alwaysReady: alwaysReady
+    zoneRedundant: zoneRedundant
     outcomeTopic: outcomeTopic
   }
   dependsOn: [registry, zonesOfNames]
 }
 
 module roles 'roles.bicep' = {
-  name: '${name}-roles'
+  name: '${name}-roles-${uniqueString(suffix, location)}' // one name is one region's in a subscription
   params: {
     name: name
     groupName: groupName
@@ -490,6 +503,9 @@ output REGISTRY_GROUP string = group.name
 
 @description('Name of the system topic of the registry, for events.bicep.')
 output REGISTRY_TOPIC string = controller.outputs.registryTopicName
+
+@description('Name of the subscription to that topic, for events.bicep.')
+output EVENT_SUBSCRIPTION string = controller.outputs.eventSubscription
 
 @description('Name of the vault, for the certificate.')
 output VAULT string = vault.outputs.name

@@ -3,6 +3,7 @@
 // nodes. Without a jump host, private clusters are reached by az aks command invoke.
 using 'main.bicep'
 
+param name = readEnvironmentVariable('BLUEGREEN_NAME', 'bluegreen')
 param groupName = readEnvironmentVariable('RESOURCE_GROUP', 'rg-bluegreen')
 param tags = { 'azd-env-name': readEnvironmentVariable('AZURE_ENV_NAME', 'bluegreen') }
 param location = readEnvironmentVariable('AZURE_LOCATION', 'westeurope')

@@ -3,6 +3,7 @@
 // host name once the certificate is in the vault.
 using 'main.bicep'
 
+param name = readEnvironmentVariable('BLUEGREEN_NAME', 'bluegreen')
 param groupName = readEnvironmentVariable('RESOURCE_GROUP', 'rg-bluegreen')
 param tags = { 'azd-env-name': readEnvironmentVariable('AZURE_ENV_NAME', 'bluegreen') }
 param location = readEnvironmentVariable('AZURE_LOCATION', 'westeurope')
@@ -20,6 +21,7 @@ param purgeProtection = true
 param certificate = readEnvironmentVariable('BLUEGREEN_CERTIFICATE', '')
 param hostName = readEnvironmentVariable('BLUEGREEN_HOST_NAME', '')
 param sshPublicKey = readEnvironmentVariable('BLUEGREEN_SSH_PUBLIC_KEY') // Bastion and jump host
+param jumpHostExists = bool(readEnvironmentVariable('BLUEGREEN_JUMP_HOST_EXISTS', 'false'))
 param logDays = 90
 param operatorId = readEnvironmentVariable('BLUEGREEN_OPERATORS', '') // a group
 param alertApp = readEnvironmentVariable('BLUEGREEN_ALERT_APP', '')

@@ -1,5 +1,6 @@
-// Every permission of the controller, and the code that needs it. In a cluster it has the
-// Role of deploy/kubernetes/access/role.yaml, and no Azure role.
+// Every permission of the controller but those on its storage account, which are in
+// modules/storage-roles.bicep, and the code that needs it. In a cluster it has the Role of
+// deploy/kubernetes/access/role.yaml, and no Azure role.
 targetScope = 'subscription'
 
 import { gatewayOptions } from 'types.bicep'
@@ -51,9 +52,6 @@ var controllerId = resourceId(subscription().subscriptionId, groupName, 'Microso
 var definitions = 'Microsoft.Authorization/roleDefinitions'
 var acrPull = subscriptionResourceId(definitions, '7f951dda-4ed3-4680-a7ca-43fe172d538d') // AcrPull, needed by internal/azure/acr/client.go exchange
 var clusterUser = subscriptionResourceId(definitions, '4abbcc35-e782-43d8-92c5-2d3f1bd2253f') // Azure Kubernetes Service Cluster User Role, needed by internal/azure/aks/aks.go fetch
-var blobOwner = subscriptionResourceId(definitions, 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b') // Storage Blob Data Owner, needed by clock-tick/function.json timerTrigger
-var queueContributor = subscriptionResourceId(definitions, '974c5e8b-45b9-4653-ba55-5f855dd0fb88') // Storage Queue Data Contributor, needed by internal/azure/queue/queue.go send
-var tableContributor = subscriptionResourceId(definitions, '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3') // Storage Table Data Contributor, needed by internal/azure/tables/store.go Commit
 var metricsPublisher = subscriptionResourceId(definitions, '3913510d-42f4-4e42-8a64-420c390055eb') // Monitoring Metrics Publisher, needed by host.json logging
 var dataSender = subscriptionResourceId(definitions, 'd5a91429-5739-47e2-a06b-3470a27159e7') // EventGrid Data Sender, needed by internal/azure/eventgrid/eventgrid.go Notify
 var blobContributor = subscriptionResourceId(definitions, 'ba92f5b4-2d11-453d-a403-e96b0029c9fe') // Storage Blob Data Contributor, needed by bicep/events.bicep deadLetterWithResourceIdentity
@@ -134,22 +132,16 @@ resource polls 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty
 }
 
 module onRegistry 'modules/grant-registry.bicep' = {
-  name: '${name}-grant-registry'
+  name: '${name}-grant-registry-${suffix}'
   scope: resourceGroup(split(registryId, '/')[2], split(registryId, '/')[4])
   params: { name: last(split(registryId, '/')), who: controllerId, principalId: principalId, roleIds: [acrPull] }
 }
 
 module onClusters 'modules/grant-cluster.bicep' = [for id in union(clusterIds, []): {
-  name: '${name}-grant-cluster-${uniqueString(id)}'
+  name: '${name}-grant-cluster-${uniqueString(suffix, id)}'
   scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
   params: { name: last(split(id, '/')), who: controllerId, principalId: principalId, roleIds: [clusterUser] }
 }]
-
-module onStorage 'modules/grant-storage.bicep' = {
-  name: '${name}-grant-storage'
-  scope: resourceGroup(groupName)
-  params: { name: storageName, who: controllerId, principalId: principalId, roleIds: [blobOwner, queueContributor, tableContributor] }
-}
 
 module onDeadLetters 'modules/grant-storage.bicep' = {
   name: '${name}-grant-dead-letters'
@@ -170,49 +162,49 @@ module onTopic 'modules/grant-topic.bicep' = if (outcomeTopic) {
 }
 
 module onGateways 'modules/grant-gateway.bicep' = [for g in applicationGateways: {
-  name: '${name}-grant-gateway-${uniqueString(g.id)}'
+  name: '${name}-grant-gateway-${uniqueString(suffix, g.id)}'
   scope: resourceGroup(split(g.id, '/')[2], split(g.id, '/')[4])
   params: { name: last(split(g.id, '/')), who: controllerId, principalId: principalId, roleIds: [gatewayRole] }
   dependsOn: [gateway]
 }]
 
 module onSubnets 'modules/grant-subnet.bicep' = [for id in union(map(applicationGateways, g => g.subnetId), []): {
-  name: '${name}-grant-subnet-${uniqueString(id)}'
+  name: '${name}-grant-subnet-${uniqueString(suffix, id)}'
   scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
   params: { networkName: split(id, '/')[8], name: last(split(id, '/')), who: controllerId, principalId: principalId, roleIds: [gatewayRole] }
   dependsOn: [gateway]
 }]
 
 module onPublicIps 'modules/grant-public-ip.bicep' = [for id in union(flatten(map(applicationGateways, g => g.publicIpIds)), []): {
-  name: '${name}-grant-public-ip-${uniqueString(id)}'
+  name: '${name}-grant-public-ip-${uniqueString(suffix, id)}'
   scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
   params: { name: last(split(id, '/')), who: controllerId, principalId: principalId, roleIds: [gatewayRole] }
   dependsOn: [gateway]
 }]
 
 module onIdentities 'modules/grant-identity.bicep' = [for id in union(flatten(map(applicationGateways, g => g.identityIds)), []): {
-  name: '${name}-grant-identity-${uniqueString(id)}'
+  name: '${name}-grant-identity-${uniqueString(suffix, id)}'
   scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
   params: { name: last(split(id, '/')), who: controllerId, principalId: principalId, roleIds: [gatewayRole] }
   dependsOn: [gateway]
 }]
 
 module onWafPolicies 'modules/grant-waf-policy.bicep' = [for id in union(flatten(map(applicationGateways, g => g.wafPolicyIds)), []): {
-  name: '${name}-grant-waf-policy-${uniqueString(id)}'
+  name: '${name}-grant-waf-policy-${uniqueString(suffix, id)}'
   scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
   params: { name: last(split(id, '/')), who: controllerId, principalId: principalId, roleIds: [gatewayRole] }
   dependsOn: [gateway]
 }]
 
 module onTraffic 'modules/grant-traffic-manager.bicep' = [for id in filter([trafficManagerId], x => !empty(x)): {
-  name: '${name}-grant-traffic-manager'
+  name: '${name}-grant-traffic-manager-${suffix}'
   scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
   params: { name: last(split(id, '/')), who: controllerId, principalId: principalId, roleIds: [trafficRole] }
   dependsOn: [traffic]
 }]
 
 module onTrafficPublicIps 'modules/grant-public-ip.bicep' = [for id in union(trafficManagerPublicIpIds, []): {
-  name: '${name}-grant-traffic-ip-${uniqueString(id)}'
+  name: '${name}-grant-traffic-ip-${uniqueString(suffix, id)}'
   scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
   params: { name: last(split(id, '/')), who: controllerId, principalId: principalId, roleIds: [trafficRole] }
   dependsOn: [traffic]

@@ -98,6 +98,9 @@ param operatorType string = 'Group'
 @allowed(['Standard_LRS', 'Standard_ZRS'])
 param storageSku string = 'Standard_ZRS'
 
+@description('Optional. Whether the instances of the controller are spread over availability zones, by default if zones are given; turn it off in regions where Flex Consumption has none.')
+param zoneRedundant bool = storageSku == 'Standard_ZRS' && !empty(zones)
+
 @description('Optional. Client id of the app registration for secure alert delivery; without it there is neither authentication nor an action group.')
 param alertApp string = ''
 
@@ -267,13 +270,14 @@ module controller 'modules/controller.bicep' = {
     alertApp: alertApp
     alertAppObjectId: alertAppObjectId
     alwaysReady: alwaysReady
+    zoneRedundant: zoneRedundant
     outcomeTopic: outcomeTopic
   }
   dependsOn: [registry]
 }
 
 module roles 'roles.bicep' = {
-  name: '${name}-roles'
+  name: '${name}-roles-${uniqueString(suffix, location)}' // one name is one region's in a subscription
   params: {
     name: name
     groupName: groupName
@@ -340,6 +344,9 @@ output REGISTRY_GROUP string = group.name
 
 @description('Name of the system topic of the registry, for events.bicep.')
 output REGISTRY_TOPIC string = controller.outputs.registryTopicName
+
+@description('Name of the subscription to that topic, for events.bicep.')
+output EVENT_SUBSCRIPTION string = controller.outputs.eventSubscription
 
 @description('Name of the vault, for the certificate.')
 output VAULT string = vault.outputs.name

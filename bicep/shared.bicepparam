@@ -2,6 +2,7 @@
 // with BLUEGREEN_ONE_CLUSTER=false.
 using 'shared.bicep'
 
+param name = readEnvironmentVariable('BLUEGREEN_NAME', 'bluegreen')
 param groupName = readEnvironmentVariable('RESOURCE_GROUP', 'rg-bluegreen')
 param tags = { 'azd-env-name': readEnvironmentVariable('AZURE_ENV_NAME', 'bluegreen') }
 param location = readEnvironmentVariable('AZURE_LOCATION', 'westeurope')

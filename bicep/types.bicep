@@ -24,6 +24,9 @@ type networkOptions = {
 
   @description('Required. Id of the private DNS zone of tables, linked to the virtual network of the Function app.')
   tableZoneId: string
+
+  @description('Optional. Id of the private DNS zone of Event Grid topics, linked to that network: it closes the topic of outcomes to the internet.')
+  topicZoneId: string?
 }
 
 @description('The container registry whose pushes start releases.')
@@ -35,7 +38,7 @@ type registryOptions = {
   @description('Optional. Azure region of the registry; that of the controller by default.')
   location: string?
 
-  @description('Optional. Name of an existing system topic of the registry, in the registry\'s resource group: Azure allows only one for each registry. By default the deployment creates one.')
+  @description('Optional. Name of an existing system topic of the registry, in the registry\'s resource group, with a system-assigned identity: Azure allows only one for each registry. The deployment does not change it. By default the deployment creates one.')
   topicName: string?
 }
 
@@ -74,7 +77,7 @@ type watchedPool = {
 @description('An Application Gateway with alert rules for its pools.')
 @export()
 type watchedGateway = {
-  @description('Required. Resource id of the Application Gateway.')
+  @description('Required. Resource id of the Application Gateway. Its name is part of the names of the rules: gateways of one app need different names.')
   id: string
 
   @description('Required. Name of the app, the prefix of the names of the rules.')
@@ -201,7 +204,7 @@ type subnet = {
   @description('Optional. The service that the subnet is delegated to.')
   delegation: string?
 
-  @description('Optional. Whether default outbound access to the internet is allowed; not by default.')
+  @description('Optional. Whether default outbound access to the internet is allowed; not by default. Azure requires it for the subnets of Bastion and of delegated services.')
   calls: bool?
 
   @description('Optional. Whether the security group applies to private endpoints too; not by default.')

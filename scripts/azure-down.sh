@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Deletes the resources of a deployment and nothing else: the role assignments of the group's
-# identities, the custom roles without other assignments, the system topic of a registry in
-# another group, the app registration for alerts, the resource group with its vaults, and the
-# deployment's records. With the argument elsewhere it keeps the group and the records, for
+# identities, the custom roles without other assignments, the subscription to the system topic
+# of a registry in another group, and this topic if bluegreen created it and no subscription is
+# left, the app registration for alerts, the resource group with its vaults and workspaces, and
+# the deployment's records. With the argument elsewhere it keeps the group and the records, for
 # azd down to delete. It asks for the name of the group first, unless CONFIRM contains it.
 source "$(dirname "$0")/common.sh"
 signed_in
@@ -12,7 +13,11 @@ registry="${REGISTRY_GROUP:-$RESOURCE_GROUP}"
 
 exists=$(az group exists --name "$RESOURCE_GROUP")
 [ "$exists" = true ] || stop "subscription $current has no resource group $RESOURCE_GROUP: nothing was deleted"
+of_environment || stop "resource group $RESOURCE_GROUP is not of the environment $AZURE_ENV_NAME: nothing was deleted"
+workspaces=""
+[ "${1:-}" = elsewhere ] || workspaces=$(az monitor log-analytics workspace list --resource-group "$RESOURCE_GROUP" --query '[].name' --output tsv)
 say "This deletes resource group $RESOURCE_GROUP in subscription $current with everything in it, and all role assignments of its identities."
+[ -z "$workspaces" ] || say "It also deletes the logs of $(paste -s -d ' ' - <<< "$workspaces") for good: Azure would keep them for 14 days, and reserve the name."
 if [ -z "${CONFIRM:-}" ]; then
   printf 'Type %s to continue: ' "$RESOURCE_GROUP" >&2
   read -r CONFIRM || true
@@ -57,18 +62,27 @@ cut -d ' ' -f 2 <<< "$assignments" | lines | while read -r id; do
   esac
 done
 
-if [ "$registry" != "$RESOURCE_GROUP" ]; then
-  case "$REGISTRY_TOPIC" in
-    registry-*) # the name that modules/controller.bicep gives
-      say "deleting system topic $REGISTRY_TOPIC in $registry"
-      az eventgrid system-topic delete --resource-group "$registry" --name "$REGISTRY_TOPIC" --yes --output none
-      ;;
-    *)
-      say "deleting subscription image-pushed of system topic $REGISTRY_TOPIC in $registry; the topic existed before"
-      az eventgrid system-topic event-subscription delete --resource-group "$registry" --system-topic-name "$REGISTRY_TOPIC" --name image-pushed --yes --output none
-      ;;
-  esac
-fi
+# unsubscribe deletes the subscription of this environment, and its topic unless others use it.
+unsubscribe() {
+  topics=$(az eventgrid system-topic list --resource-group "$registry" --output json)
+  topic=$(jq -c --arg name "$REGISTRY_TOPIC" '.[] | select(.name == $name)' <<< "$topics")
+  [ -n "$topic" ] || return 0
+  say "deleting subscription $EVENT_SUBSCRIPTION of system topic $REGISTRY_TOPIC in $registry"
+  az eventgrid system-topic event-subscription delete --resource-group "$registry" --system-topic-name "$REGISTRY_TOPIC" --name "$EVENT_SUBSCRIPTION" --yes --output none
+  if [ "$(jq -r '.tags["created-by"]? // ""' <<< "$topic")" != bluegreen ]; then
+    say "system topic $REGISTRY_TOPIC stays: bluegreen did not create it"
+    return
+  fi
+  left=$(az eventgrid system-topic event-subscription list --resource-group "$registry" --system-topic-name "$REGISTRY_TOPIC" --query '[].name' --output tsv)
+  if [ -n "$left" ]; then
+    say "system topic $REGISTRY_TOPIC stays: it has the subscriptions $(paste -s -d ' ' - <<< "$left")"
+    rest delete "$(jq -r .id <<< "$topic")/providers/Microsoft.Insights/diagnosticSettings/$EVENT_SUBSCRIPTION" 2021-05-01-preview > /dev/null
+    return
+  fi
+  say "deleting system topic $REGISTRY_TOPIC in $registry"
+  az eventgrid system-topic delete --resource-group "$registry" --name "$REGISTRY_TOPIC" --yes --output none
+}
+[ "$registry" = "$RESOURCE_GROUP" ] || unsubscribe
 if [ -n "${ACTION_GROUP_ID:-}" ]; then
   scripts/entra.sh remove ||
     say "app registration bluegreen-alerts-$AZURE_ENV_NAME remains: run scripts/entra.sh remove with the permission to delete it"
@@ -91,6 +105,11 @@ kept=$(
   records "$record"
   echo "$scope/resourceGroups/$registry/providers/Microsoft.Resources/deployments/$record-events"
 )
+# A deleted workspace reserves its name as a vault does, and can be purged only before.
+lines <<< "$workspaces" | while read -r name; do
+  az monitor log-analytics workspace delete --resource-group "$RESOURCE_GROUP" --workspace-name "$name" --force true --yes --output none < /dev/null ||
+    say "workspace $name keeps its name for 14 days, see above"
+done
 vaults=$(az keyvault list --resource-group "$RESOURCE_GROUP" --query '[].name' --output tsv)
 say "deleting resource group $RESOURCE_GROUP: about 10 minutes"
 az group delete --name "$RESOURCE_GROUP" --yes --output none

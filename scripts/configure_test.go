@@ -79,7 +79,7 @@ func TestTheGeneratedConfigurationIsValidForEachSetup(t *testing.T) {
 	if a.Backend(release.Blue) != "pool-blue" || a.Gateway.Rules[0] != "app" || a.Color(release.Blue).Namespace != "podinfo-blue" {
 		t.Errorf("%+v", a)
 	}
-	if !a.Watches("podinfo-green-backend-5xx", "Sev1") || a.Watches("shop-5xx", "Sev1") {
+	if !a.Watches("podinfo-agw-bluegreen-green-backend-5xx", "Sev1") || a.Watches("shop-5xx", "Sev1") {
 		t.Error("the alerts of bicep/modules/alerts.bicep are not the configured ones")
 	}
 	a = configured(t, "controller")
@@ -125,7 +125,7 @@ func TestTheEntryPointsHaveTheOutputsThatTheScriptsRead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		wanted := []string{"RESOURCE_GROUP", "FUNCTION_APP", "FUNCTION_APP_ID", "FUNCTION_HOST", "REGISTRY_TOPIC", "REGISTRY_GROUP", "STORAGE_ID", "ACTION_GROUP_ID"}
+		wanted := []string{"RESOURCE_GROUP", "FUNCTION_APP", "FUNCTION_APP_ID", "FUNCTION_HOST", "REGISTRY_TOPIC", "EVENT_SUBSCRIPTION", "REGISTRY_GROUP", "STORAGE_ID", "ACTION_GROUP_ID"}
 		for name := range setups[setup] {
 			// With an existing gateway, its owner names the rules.
 			if setup != "controller" || name != "RULE" {
@@ -139,15 +139,18 @@ func TestTheEntryPointsHaveTheOutputsThatTheScriptsRead(t *testing.T) {
 		}
 	}
 	files, err := filepath.Glob(filepath.Join("..", "bicep", "*.bicepparam"))
-	if err != nil || len(files) < 4 {
+	if err != nil || len(files) < 5 {
 		t.Fatal(files, err)
 	}
 	for _, file := range files {
+		if filepath.Base(file) == "events.bicepparam" {
+			continue // it reads the outputs
+		}
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		reads := []string{"RESOURCE_GROUP", "AZURE_LOCATION", "BLUEGREEN_ALERT_APP", "BLUEGREEN_ALERT_APP_OBJECT_ID"}
+		reads := []string{"BLUEGREEN_NAME", "RESOURCE_GROUP", "AZURE_ENV_NAME", "AZURE_LOCATION", "BLUEGREEN_ALERT_APP", "BLUEGREEN_ALERT_APP_OBJECT_ID"}
 		if filepath.Base(file) != "controller.bicepparam" {
 			reads = append(reads, "BLUEGREEN_LIVE", "BLUEGREEN_SCALED_POOLS")
 		}

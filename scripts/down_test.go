@@ -38,7 +38,12 @@ func deployed() []answer {
 			scope+"/resourceGroups/rg-bluegreen/providers/Microsoft.Resources/deployments/shop-controller", scope+"/providers/Microsoft.Resources/deployments/shop-roles")},
 		{when: "deployment operation sub list --name shop-roles ", print: operations(
 			scope+"/resourceGroups/RG-bluegreen/providers/Microsoft.Resources/deployments/shop-grant-storage", scope+"/resourceGroups/rg-registry/providers/Microsoft.Resources/deployments/shop-grant-registry")},
+		{when: "eventgrid system-topic event-subscription delete --resource-group rg-registry --system-topic-name registry-shop --name image-pushed-shop-x1 --yes"},
+		{when: "eventgrid system-topic list --resource-group rg-registry", print: text([]any{systemTopic("bluegreen")})},
+		{when: "eventgrid system-topic event-subscription list --resource-group rg-registry --system-topic-name registry-shop", print: ""},
 		{when: "eventgrid system-topic delete --resource-group rg-registry --name registry-shop --yes"},
+		{when: "monitor log-analytics workspace list --resource-group rg-bluegreen", print: "log-shop"},
+		{when: "monitor log-analytics workspace delete --resource-group rg-bluegreen --workspace-name log-shop --force true --yes"},
 		{when: "group delete --name rg-bluegreen --yes"},
 		{when: "keyvault list --resource-group rg-bluegreen", print: "kv-shop"},
 		{when: "keyvault purge --name kv-shop"},
@@ -47,8 +52,13 @@ func deployed() []answer {
 	return append(append(answers, entra()...), answer{when: "rest --method delete"})
 }
 
+// systemTopic is that of the registry, with its tag.
+func systemTopic(creator string) map[string]any {
+	return map[string]any{"name": "registry-shop", "id": scope + "/resourceGroups/rg-registry/providers/Microsoft.EventGrid/systemTopics/registry-shop", "tags": map[string]string{"created-by": creator}}
+}
+
 func changes(w *env) []string {
-	return w.asked("az", "rest --method delete", "eventgrid", "group delete", "ad app delete", "keyvault purge")
+	return w.asked("az", "rest --method delete", "eventgrid system-topic delete", "eventgrid system-topic event-subscription delete", "group delete", "ad app delete", "keyvault purge", "monitor log-analytics workspace delete")
 }
 
 func TestNothingIsDeletedWithoutTheNameOfTheGroup(t *testing.T) {
@@ -74,10 +84,12 @@ func TestOnlyTheDeployedResourcesAreDeleted(t *testing.T) {
 		remove("/gateway/a-gateway", "2022-04-01"), remove("/other/a-other", "2022-04-01"),
 		remove("/registry/a-pull", "2022-04-01"), remove("/subnet/a-gateway", "2022-04-01"),
 		remove(authorization+"roleDefinitions/gateway", "2022-04-01"),
+		"eventgrid system-topic event-subscription delete --resource-group rg-registry --system-topic-name registry-shop --name image-pushed-shop-x1 --yes --output none",
 		"eventgrid system-topic delete --resource-group rg-registry --name registry-shop --yes --output none",
 		"ad app delete --id app-1",
 	}
 	all := slices.Concat(anywhere, []string{
+		"monitor log-analytics workspace delete --resource-group rg-bluegreen --workspace-name log-shop --force true --yes --output none",
 		"group delete --name rg-bluegreen --yes --output none",
 		remove(scope+"/providers/Microsoft.Resources/deployments/bluegreen-bluegreen", "2025-04-01"),
 		remove(scope+"/providers/Microsoft.Resources/deployments/shop-roles", "2025-04-01"),
@@ -87,7 +99,11 @@ func TestOnlyTheDeployedResourcesAreDeleted(t *testing.T) {
 	})
 	w := newEnv(t)
 	w.azure(deployed()...)
-	w.prints(w.runWith("rg-bluegreen\n", "azure-down.sh"), "")
+	r := w.runWith("rg-bluegreen\n", "azure-down.sh")
+	w.prints(r, "")
+	if before, _, asked := strings.Cut(r.err, "Type rg-bluegreen to continue"); !asked || !strings.Contains(before, "deletes the logs of log-shop for good") {
+		t.Errorf("the workspace is deleted for good, and the question does not name it: %s", r.err)
+	}
 	if diff := cmp.Diff(all, changes(w)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -96,22 +112,66 @@ func TestOnlyTheDeployedResourcesAreDeleted(t *testing.T) {
 	w = newEnv(t)
 	w.set("CONFIRM", "rg-bluegreen")
 	w.azure(deployed()...)
-	w.prints(w.run("azure-down.sh", "elsewhere"), "")
+	r = w.run("azure-down.sh", "elsewhere")
+	w.prints(r, "")
+	if strings.Contains(r.err, "for good") {
+		t.Errorf("azd down deletes the workspace, with --purge for good: %s", r.err)
+	}
 	if diff := cmp.Diff(anywhere, changes(w)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
 
-func TestASystemTopicThatExistedBeforeIsKept(t *testing.T) {
-	w := newEnv(t)
-	w.set("CONFIRM", "rg-bluegreen")
-	had := record
-	had.print = strings.ReplaceAll(had.print, "registry-shop", "evgt-shop")
-	only := "eventgrid system-topic event-subscription delete --resource-group rg-registry --system-topic-name evgt-shop --name image-pushed --yes"
-	w.azure(append([]answer{had, {when: only}}, deployed()...)...)
-	w.prints(w.run("azure-down.sh"), "")
-	if calls := w.asked("az", "eventgrid"); len(calls) != 1 || !strings.HasPrefix(calls[0], only) {
-		t.Error(calls)
+// TestASystemTopicIsKeptForOthers: Azure allows one for each registry, so other environments and
+// other subscribers may use it.
+func TestASystemTopicIsKeptForOthers(t *testing.T) {
+	const setting = "rest --method delete --url " + scope + "/resourceGroups/rg-registry/providers/Microsoft.EventGrid/systemTopics/registry-shop/providers/Microsoft.Insights/diagnosticSettings/image-pushed-shop-x1"
+	for name, c := range map[string]struct {
+		topic       []any
+		left        string
+		reason      string
+		unsubscribe bool
+		setting     bool
+	}{
+		"of another environment": {[]any{systemTopic("bluegreen")}, "image-pushed-shop-x2", "it has the subscriptions image-pushed-shop-x2", true, true},
+		"that existed before":    {[]any{systemTopic("")}, "", "bluegreen did not create it", true, false},
+		"that is gone":           {[]any{}, "", "", false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newEnv(t)
+			w.set("CONFIRM", "rg-bluegreen")
+			w.azure(append([]answer{
+				{when: "eventgrid system-topic list", print: text(c.topic)},
+				{when: "eventgrid system-topic event-subscription list", print: c.left},
+			}, deployed()...)...)
+			r := w.run("azure-down.sh")
+			w.prints(r, "")
+			if !strings.Contains(r.err, c.reason) {
+				t.Errorf("no %q in\n%s", c.reason, r.err)
+			}
+			if calls := w.asked("az", "eventgrid system-topic delete"); calls != nil {
+				t.Error(calls)
+			}
+			if calls := w.asked("az", "eventgrid system-topic event-subscription delete"); (len(calls) == 1) != c.unsubscribe {
+				t.Error(calls)
+			}
+			if calls := w.asked("az", setting); (len(calls) == 1) != c.setting {
+				t.Error(calls)
+			}
+		})
+	}
+}
+
+// TestAGroupOfAnotherEnvironmentIsNotDeleted: it may have been there before.
+func TestAGroupOfAnotherEnvironmentIsNotDeleted(t *testing.T) {
+	for _, tags := range []any{nil, map[string]any{"azd-env-name": "production"}} {
+		w := newEnv(t)
+		w.set("CONFIRM", "rg-bluegreen")
+		w.azure(append([]answer{{when: "group show", print: text(map[string]any{"location": "westeurope", "tags": tags})}}, deployed()...)...)
+		w.stops(w.run("azure-down.sh"), "resource group rg-bluegreen is not of the environment bluegreen: nothing was deleted")
+		if deleted := changes(w); deleted != nil {
+			t.Error(deleted)
+		}
 	}
 }
 
@@ -122,10 +182,11 @@ func TestResourcesThatCannotBeDeletedDoNotStopTheRest(t *testing.T) {
 		{when: "rest --method delete --url " + authorization + "roleDefinitions/gateway", fail: "RoleDefinitionHasAssignments"},
 		{when: "ad app delete", fail: "Insufficient privileges"},
 		{when: "keyvault purge", fail: "PurgeProtection"},
+		{when: "monitor log-analytics workspace delete", fail: "ScopeLocked"},
 	}, deployed()...)...)
 	r := w.run("azure-down.sh")
 	w.prints(r, "")
-	for _, message := range []string{"custom role bluegreen shop gateway x stays", "app registration bluegreen-alerts-bluegreen remains", "Key Vault kv-shop is deleted but reserves its name", "rg-bluegreen is deleted"} {
+	for _, message := range []string{"custom role bluegreen shop gateway x stays", "app registration bluegreen-alerts-bluegreen remains", "Key Vault kv-shop is deleted but reserves its name", "workspace log-shop keeps its name for 14 days", "rg-bluegreen is deleted"} {
 		if !strings.Contains(r.err, message) {
 			t.Errorf("no %q in\n%s", message, r.err)
 		}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Creates the app registration that authenticates alerts from Azure Monitor, and prints its ids
-# for the entry points. Repeated runs change nothing. With the argument remove it deletes the
-# registration. Azure Monitor accepts an action group with the registration only from an owner
+# for the entry points. Repeated runs change nothing. With the argument find it only prints the
+# ids of an existing registration, with the argument remove it deletes it. Azure Monitor accepts an action group with the registration only from an owner
 # of it, and creating it as an administrator does not make one: this script adds its caller as
 # an owner. Other deployers need az ad app owner add --id APP --owner-object-id OBJECT_ID.
 source "$(dirname "$0")/common.sh"
@@ -22,10 +22,10 @@ again() {
 
 # me prints the object id of the signed-in principal.
 me() {
-  if [ "$(az account show --query user.type --output tsv)" = user ]; then
+  if [ "$(jq -r .user.type <<< "$account")" = user ]; then
     az ad signed-in-user show --query id --output tsv
   else
-    az ad sp show --id "$(az account show --query user.name --output tsv)" --query id --output tsv
+    az ad sp show --id "$(jq -r .user.name <<< "$account")" --query id --output tsv
   fi
 }
 
@@ -36,11 +36,23 @@ principal() {
   echo "$found"
 }
 
+# ids prints the ids of a registration. Action groups need its object id, not that of its
+# service principal.
+ids() {
+  object=$(az ad app show --id "$1" --query id --output tsv)
+  printf 'BLUEGREEN_ALERT_APP=%s\nBLUEGREEN_ALERT_APP_OBJECT_ID=%s\n' "$1" "$object"
+}
+
 registrations=$(az ad app list --display-name "$name" --query "[?displayName=='$name'].appId" --output tsv)
 [ "$(wc -l <<< "$registrations")" -eq 1 ] || stop "there are several app registrations $name: delete the unused ones"
 
 if [ "${1:-}" = remove ]; then
   [ -z "$registrations" ] || az ad app delete --id "$registrations"
+  exit
+fi
+
+if [ "${1:-}" = find ]; then
+  [ -z "$registrations" ] || ids "$registrations"
   exit
 fi
 
@@ -69,6 +81,4 @@ granted=$(az rest --method get --url "$graph/servicePrincipals/$own/appRoleAssig
       '{principalId: $principal, resourceId: $resource, appRoleId: $role}'
   )"
 
-# Action groups need the object id of the registration, not of its service principal.
-echo "BLUEGREEN_ALERT_APP=$app"
-echo "BLUEGREEN_ALERT_APP_OBJECT_ID=$(az ad app show --id "$app" --query id --output tsv)"
+ids "$app"

@@ -54,8 +54,8 @@ func newEnv(t *testing.T) *env {
 		w.write(filepath.Join("scripts", name), string(data), 0o755)
 	}
 	w.jq()
-	for _, setup := range []string{"main", "shared", "controller"} {
-		w.write("bicep/"+setup+".bicepparam", "", 0o644)
+	for _, file := range []string{"main", "main.full", "shared", "controller", "events"} {
+		w.write("bicep/"+file+".bicepparam", "", 0o644)
 	}
 	w.env = []string{"PATH=" + filepath.Join(w.root, "bin") + ":" + os.Getenv("PATH"), "HOME=" + w.root, "LOG=" + filepath.Join(w.root, "log"), "BLUEGREEN_PAUSE=0", "BLUEGREEN_SECURE_ALERTS=no"}
 	return w
@@ -103,14 +103,41 @@ func (w *env) program(name string, answers ...answer) {
 
 func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
-// azure is a fake az that is signed in; the given answers come first.
+// azure is a fake az that is signed in; the given answers come first. The resource group is
+// of the environment, and the parameter file has only what all of them have.
 func (w *env) azure(answers ...answer) {
 	w.Helper()
 	w.program("az", append(answers,
-		answer{when: "account show", print: subscription},
+		account("AzureCloud", "user"),
+		answer{when: "version", print: "2.53.0"},
 		answer{when: "group exists", print: "true"},
+		answer{when: "group show", run: `jq -nc '{location: env.AZURE_LOCATION, tags: {"azd-env-name": env.AZURE_ENV_NAME}}'`},
 		answer{when: "aks list", print: "[]"},
+		answer{when: "vm list", print: "[]"},
+		answer{when: "storage account list", print: "[]"},
+		answer{when: "network public-ip list", print: "[]"},
+		answer{when: "network application-gateway list", print: "[]"},
+		parameters(nil),
 		answer{when: "deployment sub show", fail: "DeploymentNotFound"})...)
+}
+
+// account is what az is signed in to.
+func account(cloud, kind string) answer {
+	return answer{when: "account show", print: text(map[string]any{
+		"id": subscription, "environmentName": cloud, "user": map[string]string{"type": kind, "name": "workflow-1"},
+	})}
+}
+
+// parameters is a compiled parameter file with these values and those that all files have.
+func parameters(values map[string]any) answer {
+	given := map[string]any{}
+	for name, value := range values {
+		given[name] = map[string]any{"value": value}
+	}
+	return answer{when: "bicep build-params --file bicep/", run: `jq -nc --argjson given ` + quote(text(given)) + ` '{
+		templateJson: ({parameters: {zones: {defaultValue: []}, storageSku: {defaultValue: "Standard_ZRS"}}} | tojson),
+		parametersJson: ({parameters: ({name: {value: env.BLUEGREEN_NAME}, groupName: {value: env.RESOURCE_GROUP},
+			tags: {value: {"azd-env-name": env.AZURE_ENV_NAME}}} + $given)} | tojson)}'`}
 }
 
 func (w *env) set(name, value string) { w.env = append(w.env, name+"="+value) }

@@ -5,7 +5,10 @@
 source "$(dirname "$0")/common.sh"
 needs go
 deployed
-repositories=$(go run ./cmd/bluegreen config repositories bluegreen.yaml | jq -Rnc '[inputs]')
+recent_az
+[ -n "${EVENT_SUBSCRIPTION:-}" ] || stop "the last deployment of $record has no output EVENT_SUBSCRIPTION: run make azure-up again"
+BLUEGREEN_REPOSITORIES=$(go run ./cmd/bluegreen config repositories bluegreen.yaml | paste -s -d , -)
+export BLUEGREEN_REPOSITORIES
 
 function_exists() {
   az functionapp function show --resource-group "$RESOURCE_GROUP" --name "$FUNCTION_APP" --function-name image-pushed --output none 2> /dev/null
@@ -13,9 +16,8 @@ function_exists() {
 
 for try in 1 2 3 4 5 6 7 8 9 10 11 12; do
   if function_exists; then
-    say "subscribing image-pushed to $REGISTRY_TOPIC"
-    exec az deployment group create --name "$record-events" --resource-group "$REGISTRY_GROUP" --template-file bicep/events.bicep --output none \
-      --parameters topicName="$REGISTRY_TOPIC" functionAppId="$FUNCTION_APP_ID" storageId="$STORAGE_ID" repositories="$repositories"
+    say "subscribing image-pushed to $REGISTRY_TOPIC as $EVENT_SUBSCRIPTION"
+    exec az deployment group create --name "$record-events" --resource-group "$REGISTRY_GROUP" --parameters bicep/events.bicepparam --output none
   fi
   say "function image-pushed does not exist yet ($try of 12)"
   sleep "${BLUEGREEN_PAUSE:-10}"

@@ -6,11 +6,9 @@ verb="${1:-create}"
 parameters="${BLUEGREEN_PARAMETERS:-bicep/$BLUEGREEN_SETUP.bicepparam}"
 [ "$verb" = create ] || [ "$verb" = what-if ] || stop "infra.sh $verb: use create or what-if"
 [ -f "$parameters" ] || stop "there is no $parameters: set BLUEGREEN_PARAMETERS to a file in bicep/"
-signed_in
-# what-if must not create an app registration.
-[ "$verb" = create ] || export BLUEGREEN_SECURE_ALERTS=no
+scripts/preflight.sh
 [ "$verb" = what-if ] || [ "$BLUEGREEN_SETUP" = controller ] || scripts/quiet.sh
-settings=$(scripts/settings.sh)
+settings=$(scripts/settings.sh "$verb")
 while IFS='=' read -r name value; do
   export "$name=$value"
 done <<< "$settings"
@@ -19,6 +17,7 @@ done <<< "$settings"
 [ -z "${BLUEGREEN_LIVE:-}" ] || say "the live color stays $BLUEGREEN_LIVE"
 
 if [ "$verb" = what-if ]; then
+  say "changes that $parameters would make in resource group $RESOURCE_GROUP, $AZURE_LOCATION:"
   exec az deployment sub what-if --name "$record" --location "$AZURE_LOCATION" --parameters "$parameters"
 fi
 say "deploying $parameters as $record in $AZURE_LOCATION; the full environment takes about 20 minutes the first time"

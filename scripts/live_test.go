@@ -127,7 +127,7 @@ func TestTheLiveColorIsNotGuessedWhenAzureFails(t *testing.T) {
 }
 
 func TestEveryScriptChecksTheSubscriptionAndTheSettings(t *testing.T) {
-	for _, script := range []string{"live-color.sh", "settings.sh", "infra.sh", "quiet.sh", "events.sh", "health.sh", "entra.sh", "azure-down.sh"} {
+	for _, script := range []string{"live-color.sh", "settings.sh", "preflight.sh", "infra.sh", "quiet.sh", "publish.sh", "events.sh", "health.sh", "entra.sh", "azure-down.sh"} {
 		w := newEnv(t)
 		w.write("dist/bluegreen.zip", "zip", 0o644)
 		w.program("az", answer{when: "account show", fail: "Please run 'az login'"})
@@ -136,9 +136,16 @@ func TestEveryScriptChecksTheSubscriptionAndTheSettings(t *testing.T) {
 		w.azure()
 		w.set("AZURE_SUBSCRIPTION_ID", "11111111-0000-0000-0000-000000000000")
 		w.stops(w.run(script), "the current subscription of az is "+subscription+", but AZURE_SUBSCRIPTION_ID is 11111111")
+		w.azure(account("AzureChinaCloud", "user"))
+		w.stops(w.run(script), "az is signed in to AzureChinaCloud: bluegreen runs in AzureCloud only")
 		w.set("AZURE_ENV_NAME", "x; rm -rf /")
 		w.stops(w.run(script), "use letters, digits and hyphens")
 		w.set("AZURE_ENV_NAME", "test")
+		for _, name := range []string{"Shop", "ab", "shop-1", "abcdefghijklm"} {
+			w.set("BLUEGREEN_NAME", name)
+			w.stops(w.run(script), `BLUEGREEN_NAME "`+name+`": use 3 to 12 lower-case letters and digits`)
+		}
+		w.set("BLUEGREEN_NAME", "shop1")
 		w.set("BLUEGREEN_SETUP", "other")
 		w.stops(w.run(script), "use main, shared or controller")
 	}

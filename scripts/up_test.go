@@ -14,7 +14,8 @@ import (
 var record = answer{when: "deployment sub show --name bluegreen-bluegreen", print: text(map[string]any{
 	"resourcE_GROUP": output("rg-bluegreen"), "functioN_APP": output("func-it's"), "FUNCTION_APP_ID": output(scope + "/sites/func"),
 	"FUNCTION_HOST": output("func.example.net"), "REGISTRY_TOPIC": output("registry-shop"), "REGISTRY_GROUP": output("rg-registry"),
-	"STORAGE_ID": output(scope + "/storageAccounts/st"), "ACTION_GROUP_ID": output(scope + "/actionGroups/ag"),
+	"EVENT_SUBSCRIPTION": output("image-pushed-shop-x1"),
+	"STORAGE_ID":         output(scope + "/storageAccounts/st"), "ACTION_GROUP_ID": output(scope + "/actionGroups/ag"),
 	"A_LIST": map[string]any{"type": "Array", "value": []string{"x"}},
 })}
 
@@ -59,9 +60,29 @@ func TestNothingIsDeployedDuringARelease(t *testing.T) {
 	w.prints(w.run("infra.sh"), "deployed")
 }
 
+// TestWhatIfShowsWhatADeploymentWouldChange: without the app registration of the last deployment
+// it would show that every alert rule loses its action.
+func TestWhatIfShowsWhatADeploymentWouldChange(t *testing.T) {
+	w := newEnv(t)
+	w.set("BLUEGREEN_SECURE_ALERTS", "")
+	w.azure(append(entra(), greenIsLive, answer{when: "deployment sub what-if", run: `echo "$BLUEGREEN_ALERT_APP $BLUEGREEN_ALERT_APP_OBJECT_ID"`})...)
+	w.prints(w.run("infra.sh", "what-if"), "app-1 object-1")
+	if changed := w.asked("az", "ad app create", "ad app owner", "ad sp create", "rest", "deployment sub create"); changed != nil {
+		t.Error(changed)
+	}
+
+	w.azure(append([]answer{{when: "ad app list", print: ""}, greenIsLive, {when: "deployment sub what-if", run: `echo "app: ${BLUEGREEN_ALERT_APP:-}"`}}, entra()...)...)
+	r := w.run("infra.sh", "what-if")
+	w.prints(r, "app:")
+	if !strings.Contains(r.err, "would also create the app registration bluegreen-alerts-bluegreen") {
+		t.Error(r.err)
+	}
+	w.azure(answer{when: "ad app list", fail: "Insufficient privileges"}, greenIsLive, answer{when: "deployment sub what-if", print: "shown"})
+	w.stops(w.run("infra.sh", "what-if"), "the app registration for alerts cannot be read")
+}
+
 func TestWhatIfChangesNothing(t *testing.T) {
 	w := newEnv(t)
-	w.set("BLUEGREEN_SECURE_ALERTS", "yes")
 	w.set("AZURE_ENV_NAME", "test")
 	w.set("BLUEGREEN_SETUP", "shared")
 	what := "deployment sub what-if --name bluegreen-test --location westeurope --parameters bicep/shared.bicepparam"
@@ -101,11 +122,11 @@ func TestAzdGetsTheVariablesOfTheEntryPoints(t *testing.T) {
 	w.set("BLUEGREEN_SECURE_ALERTS", "")
 	w.azure(append(entra(), greenIsLive)...)
 	w.program("azd", answer{when: "env set"})
-	w.prints(w.run("settings.sh"), "RESOURCE_GROUP=rg-bluegreen\nBLUEGREEN_LIVE=green\nBLUEGREEN_SCALED_POOLS=none\nBLUEGREEN_ALERT_APP=app-1\nBLUEGREEN_ALERT_APP_OBJECT_ID=object-1")
+	w.prints(w.run("settings.sh"), "RESOURCE_GROUP=rg-bluegreen\nBLUEGREEN_LIVE=green\nBLUEGREEN_SCALED_POOLS=none\nBLUEGREEN_JUMP_HOST_EXISTS=false\nBLUEGREEN_ALERT_APP=app-1\nBLUEGREEN_ALERT_APP_OBJECT_ID=object-1")
 	if r := w.run("settings.sh", "azd"); r.code != 0 {
 		t.Error(r)
 	}
-	want := []string{"env set RESOURCE_GROUP rg-bluegreen", "env set BLUEGREEN_LIVE green", "env set BLUEGREEN_SCALED_POOLS none", "env set BLUEGREEN_ALERT_APP app-1", "env set BLUEGREEN_ALERT_APP_OBJECT_ID object-1"}
+	want := []string{"env set RESOURCE_GROUP rg-bluegreen", "env set BLUEGREEN_LIVE green", "env set BLUEGREEN_SCALED_POOLS none", "env set BLUEGREEN_JUMP_HOST_EXISTS false", "env set BLUEGREEN_ALERT_APP app-1", "env set BLUEGREEN_ALERT_APP_OBJECT_ID object-1"}
 	if diff := cmp.Diff(want, w.asked("azd")); diff != "" {
 		t.Error(diff)
 	}
@@ -118,6 +139,7 @@ func TestWithoutAnAppRegistrationForAlertsNothingIsDeployedUnlessTurnedOff(t *te
 	w.azure(refused, greenIsLive, answer{when: "deployment sub create", print: "deployed"})
 	w.stops(w.run("infra.sh"), "ask an administrator to run scripts/entra.sh")
 	w.set("BLUEGREEN_ALERT_APP", "app-1")
+	w.set("BLUEGREEN_ALERT_APP_OBJECT_ID", "object-1")
 	w.prints(w.run("infra.sh"), "deployed")
 	w.set("BLUEGREEN_ALERT_APP", "")
 	w.set("BLUEGREEN_SECURE_ALERTS", "no")
@@ -130,7 +152,6 @@ func entra() []answer {
 		{when: "ad app list --display-name bluegreen-alerts-bluegreen", print: "app-1"},
 		{when: "ad app show --id app-1", print: "object-1"},
 		{when: "ad app delete --id app-1"},
-		{when: "account show --query user.type", print: "user"},
 		{when: "ad signed-in-user show", print: "me-1"},
 		{when: "ad app owner add --id app-1 --owner-object-id me-1"},
 		{when: "ad sp list --filter appId eq 'app-1'", print: "sp-own"},
@@ -179,8 +200,7 @@ func TestTheAppRegistrationIsCreatedOnce(t *testing.T) {
 func TestTheDeployerOwnsTheAppRegistration(t *testing.T) {
 	w := newEnv(t)
 	w.azure(append([]answer{
-		{when: "account show --query user.type", print: "servicePrincipal"},
-		{when: "account show --query user.name", print: "workflow-1"},
+		account("AzureCloud", "servicePrincipal"),
 		{when: "ad sp show --id workflow-1", print: "object-2"},
 		{when: "ad app owner add --id app-1 --owner-object-id object-2", run: `if [ -e "$LOG/known" ]; then :; else touch "$LOG/known"; echo "Resource 'app-1' does not exist" >&2; exit 1; fi`},
 	}, entra()...)...)
@@ -198,8 +218,25 @@ func TestThePackageIsDeployedToTheApp(t *testing.T) {
 	w.stops(w.run("publish.sh"), "no successful deployment bluegreen-bluegreen: run make azure-up first")
 	w.azure(answer{when: "deployment sub show", print: "null"})
 	w.stops(w.run("publish.sh"), "no successful deployment")
-	w.azure(record, answer{when: "functionapp deployment source config-zip --resource-group rg-bluegreen --name func-it's --src dist/bluegreen.zip"})
+	const send = "functionapp deployment source config-zip --resource-group rg-bluegreen --name func-it's --src dist/bluegreen.zip"
+	w.azure(record, answer{when: send})
 	w.prints(w.run("publish.sh"), "")
+
+	// The grants on the storage account take minutes to spread.
+	w = newEnv(t)
+	w.write("dist/bluegreen.zip", "zip", 0o644)
+	spread := "InaccessibleStorageException: Failed to access storage account for deployment: 403"
+	w.azure(record, answer{when: send, run: `echo . >> "$LOG/tries"; [ "$(wc -l < "$LOG/tries")" -gt 20 ] || { echo ` + quote(spread) + ` >&2; exit 1; }`})
+	w.prints(w.run("publish.sh"), "")
+	w.azure(record, answer{when: send, fail: spread})
+	w.stops(w.run("publish.sh"), spread)
+	w = newEnv(t)
+	w.write("dist/bluegreen.zip", "zip", 0o644)
+	w.azure(record, answer{when: send, fail: "The resource was not found"})
+	w.stops(w.run("publish.sh"), "The resource was not found")
+	if tries := w.asked("az", send); len(tries) != 1 {
+		t.Error(tries)
+	}
 }
 
 func TestImagePushesAreSubscribedToOnceTheFunctionExists(t *testing.T) {
@@ -207,13 +244,11 @@ func TestImagePushesAreSubscribedToOnceTheFunctionExists(t *testing.T) {
 	w.program("go", answer{when: "run ./cmd/bluegreen config repositories bluegreen.yaml", print: "team/podinfo\nteam/shop"})
 	w.azure(record,
 		answer{when: "functionapp function show", run: `[ -f "$LOG/once" ] || { touch "$LOG/once"; exit 3; }`},
-		answer{when: "deployment group create --name bluegreen-bluegreen-events --resource-group rg-registry --template-file bicep/events.bicep"})
-	w.prints(w.run("events.sh"), "")
-	calls := w.asked("az", "deployment group create")
-	want := "--parameters topicName=registry-shop functionAppId=" + scope + "/sites/func storageId=" + scope + `/storageAccounts/st repositories=["team/podinfo","team/shop"]`
-	if len(calls) != 1 || !strings.HasSuffix(calls[0], want) {
-		t.Errorf("%s\nwant one that ends in %s", calls, want)
-	}
+		answer{
+			when: "deployment group create --name bluegreen-bluegreen-events --resource-group rg-registry --parameters bicep/events.bicepparam --output none",
+			run:  `echo "$EVENT_SUBSCRIPTION of $REGISTRY_TOPIC to $FUNCTION_APP_ID, $STORAGE_ID: $BLUEGREEN_REPOSITORIES"`,
+		})
+	w.prints(w.run("events.sh"), "image-pushed-shop-x1 of registry-shop to "+scope+"/sites/func, "+scope+"/storageAccounts/st: team/podinfo,team/shop")
 	w.azure(record, answer{when: "functionapp function show", fail: "NotFound"})
 	w.stops(w.run("events.sh"), "has no function image-pushed")
 	w.program("go", answer{when: "run", fail: "read the configuration"})
@@ -248,6 +283,34 @@ func TestAReleaseHasItsSectionOfTheChangelog(t *testing.T) {
 	w.stops(w.run("changelog.sh", "v1.2"), "is not a version")
 	w.stops(w.run("changelog.sh", "v1.2.3;id"), "is not a version")
 	w.stops(w.run("changelog.sh", "v1.3.0"), `no section "## 1.3.0"`)
+}
+
+func TestAWorkflowWithoutAPlaceFails(t *testing.T) {
+	for name, c := range map[string]struct {
+		event, env string
+		why, out   string
+		ready      bool
+	}{
+		"all there":             {"workflow_dispatch", "production", "", "", true},
+		"none for a deploy":     {"workflow_dispatch", "", "AZURE_ENV_NAME", "::error::the environment has no variable AZURE_ENV_NAME: nothing was changed", false},
+		"none for a preview":    {"pull_request", "", "", "::notice::no preview: the environment preview has no variable AZURE_ENV_NAME", false},
+		"a preview has a place": {"pull_request", "production", "", "", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newEnv(t)
+			outputs := filepath.Join(w.root, "outputs")
+			for _, set := range [][2]string{{"GITHUB_OUTPUT", outputs}, {"GITHUB_EVENT_NAME", c.event}, {"AZURE_ENV_NAME", c.env}, {"AZURE_CLIENT_ID", "c"}, {"AZURE_TENANT_ID", "t"}, {"AZURE_SUBSCRIPTION_ID", "s"}} {
+				w.set(set[0], set[1])
+			}
+			r := w.run("variables.sh")
+			if failed := r.code != 0; failed != (c.why != "") || strings.TrimSpace(r.out) != c.out {
+				t.Errorf("exit %d, printed %q, want %q", r.code, r.out, c.out)
+			}
+			if data, _ := os.ReadFile(outputs); (string(data) == "ready=yes\n") != c.ready {
+				t.Errorf("outputs %q", data)
+			}
+		})
+	}
 }
 
 func TestTheScriptsAreValidBash(t *testing.T) {

@@ -76,7 +76,7 @@ var gatewayRules = [
 
 // A rule fires only if all its criteria are met.
 resource rules 'Microsoft.Insights/metricAlerts@2018-03-01' = [for r in concat(flatten(poolRules), gatewayRules): {
-  name: '${name}-${r.name}'
+  name: '${name}-${take(last(split(gatewayId, '/')), 80)}-${r.name}'
   location: 'global'
   tags: tags
   properties: {

@@ -38,6 +38,9 @@ param network networkOptions?
 @maxValue(10)
 param alwaysReady int = 0
 
+@description('Required. Whether the instances are spread over availability zones.')
+param zoneRedundant bool
+
 resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
   name: insightsName
 }
@@ -48,7 +51,7 @@ resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   tags: tags
   kind: 'functionapp'
   sku: { name: 'FC1', tier: 'FlexConsumption' }
-  properties: { reserved: true }
+  properties: { reserved: true, zoneRedundant: zoneRedundant }
 }
 
 resource app 'Microsoft.Web/sites@2025-03-01' = {

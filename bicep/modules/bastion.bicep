@@ -18,11 +18,15 @@ param workspaceId string
 @description('Required. Id of the subnet; Azure requires the name AzureBastionSubnet.')
 param subnetId string
 
+@description('Optional. Availability zones of the address.')
+param zones string[] = []
+
 resource address 'Microsoft.Network/publicIPAddresses@2025-05-01' = {
   name: 'pip-${name}'
   location: location
   tags: tags
   sku: { name: 'Standard' }
+  zones: empty(zones) ? null : zones
   properties: { publicIPAllocationMethod: 'Static' }
 }
 

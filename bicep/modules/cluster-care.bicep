@@ -39,6 +39,7 @@ resource logs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
       { category: 'kube-apiserver', enabled: true }
       { category: 'kube-audit-admin', enabled: true }
       { category: 'kube-controller-manager', enabled: true }
+      { category: 'kube-scheduler', enabled: true }
       { category: 'cluster-autoscaler', enabled: true }
       { category: 'guard', enabled: true }
     ]

@@ -81,7 +81,7 @@ resource cluster 'Microsoft.ContainerService/managedClusters@2025-05-01' = {
       outboundType: routedEgress ? 'userDefinedRouting' : 'loadBalancer'
     }
     // A new pool needs a count; an existing autoscaled pool keeps its own.
-    agentPoolProfiles: [for p in pools: { // bicep-check: ok it takes the loop for one element
+    agentPoolProfiles: [for p in pools: {
       name: p.name
       mode: p.mode
       type: 'VirtualMachineScaleSets'

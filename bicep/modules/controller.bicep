@@ -1,4 +1,4 @@
-// The controller: its identity, storage, Function app, system topic and action group.
+// The controller: its identity, storage, Function app, topics and action group.
 import { networkOptions, registryOptions, tagValues } from '../types.bicep'
 
 @description('Required. Base of all names.')
@@ -34,6 +34,9 @@ param alwaysReady int = 0
 @allowed(['Standard_LRS', 'Standard_ZRS'])
 param storageSku string = 'Standard_ZRS'
 
+@description('Required. Whether the instances are spread over availability zones, which Standard_ZRS requires.')
+param zoneRedundant bool
+
 @description('Optional. Whether to create an Event Grid topic for the outcomes of releases.')
 param outcomeTopic bool = false
 
@@ -41,7 +44,6 @@ var suffix = uniqueString(subscription().id, resourceGroup().name, name)
 var storageName = 'st${name}${take(suffix, 10)}'
 var insightsName = 'appi-${name}-${suffix}'
 var appName = 'func-${name}-${suffix}'
-var registryTopic = registry.?topicName ?? 'registry-${name}-${uniqueString(registry.id)}'
 
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
   name: 'id-${name}-controller'
@@ -52,6 +54,12 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' 
 module storage 'storage.bicep' = {
   name: '${name}-storage'
   params: { name: storageName, location: location, tags: tags, workspaceId: workspaceId, sku: storageSku, network: network }
+}
+
+module storageRoles 'storage-roles.bicep' = {
+  name: '${name}-storage-roles'
+  params: { name: storageName, identityId: identity.id, principalId: identity.properties.principalId }
+  dependsOn: [storage]
 }
 
 module insights 'insights.bicep' = {
@@ -73,8 +81,9 @@ module app 'app.bicep' = {
     codeUrl: storage.outputs.codeUrl
     network: network
     alwaysReady: alwaysReady
+    zoneRedundant: zoneRedundant
   }
-  dependsOn: [insights]
+  dependsOn: [insights, storageRoles]
 }
 
 module actionGroup 'action-group.bicep' = if (!empty(alertApp)) {
@@ -82,15 +91,10 @@ module actionGroup 'action-group.bicep' = if (!empty(alertApp)) {
   params: { name: name, tags: tags, appName: appName, hostName: app.outputs.hostName, alertApp: alertApp, alertAppObjectId: alertAppObjectId }
 }
 
-module topic 'topic.bicep' = {
-  name: '${name}-registry-topic'
-  scope: resourceGroup(split(registry.id, '/')[2], split(registry.id, '/')[4])
-  params: { name: registryTopic, location: registry.?location ?? location, tags: tags, registryId: registry.id, workspaceId: workspaceId }
-}
-
-module outcomes 'outcome-topic.bicep' = if (outcomeTopic) {
-  name: '${name}-outcomes'
-  params: { name: 'outcomes-${name}-${suffix}', location: location, tags: tags, workspaceId: workspaceId }
+module events 'controller-events.bicep' = {
+  name: '${name}-events'
+  params: { name: name, location: location, tags: tags, workspaceId: workspaceId, network: network, registry: registry, outcomeTopic: outcomeTopic }
+  dependsOn: [storage] // private endpoints of both are in one subnet
 }
 
 @description('Name of the Function app.')
@@ -104,10 +108,12 @@ output principalId string = identity.properties.principalId
 @description('Resource id of the storage account.')
 output storageId string = storage.outputs.id
 @description('Name of the Event Grid system topic of the registry.')
-output registryTopicName string = topic.outputs.name
+output registryTopicName string = events.outputs.registryTopicName
+@description('Name of the subscription to that topic, a different one for each environment.')
+output eventSubscription string = events.outputs.eventSubscription
 @description('Object id of the identity of that topic, which writes dead letters.')
-output registryTopicPrincipalId string = topic.outputs.principalId
+output registryTopicPrincipalId string = events.outputs.registryTopicPrincipalId
 @description('Resource id of the action group; empty without an app registration.')
 output actionGroupId string = empty(alertApp) ? '' : actionGroup!.outputs.id
 @description('Endpoint of the topic of outcomes, for notify.topic of bluegreen.yaml; empty if there is none.')
-output outcomeTopicEndpoint string = outcomeTopic ? outcomes!.outputs.endpoint : ''
+output outcomeTopicEndpoint string = events.outputs.outcomeTopicEndpoint

@@ -16,7 +16,7 @@ param tags tagValues
 param targetId string
 
 @description('Required. Part of the resource that is reached, as Azure calls it.')
-@allowed(['blob', 'queue', 'registry', 'table', 'vault'])
+@allowed(['blob', 'queue', 'registry', 'table', 'topic', 'vault'])
 param part string
 
 @description('Required. Id of the subnet of the endpoint.')

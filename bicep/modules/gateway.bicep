@@ -85,7 +85,7 @@ resource gateway 'Microsoft.Network/applicationGateways@2025-05-01' = {
     frontendIPConfigurations: [{ name: 'public', properties: { publicIPAddress: { id: frontend.publicIpId } } }]
     frontendPorts: ports
     sslCertificates: secure ? [{ name: 'app', properties: { keyVaultSecretId: certificateUrl } }] : []
-    backendAddressPools: [for p in pools: { name: 'pool-${p.color}', properties: { backendAddresses: [{ ipAddress: p.address }] } }] // bicep-check: ok it takes the loop for one element
+    backendAddressPools: [for p in pools: { name: 'pool-${p.color}', properties: { backendAddresses: [{ ipAddress: p.address }] } }]
     probes: [{ name: 'health', properties: { protocol: 'Http', host: healthHost, path: healthPath, interval: 10, timeout: 5, unhealthyThreshold: 2, match: { statusCodes: ['200-399'] } } }]
     backendHttpSettingsCollection: [
       {

@@ -4,7 +4,7 @@ import { tagValues } from '../types.bicep'
 
 @description('Required. Name of the host.')
 @minLength(1)
-@maxLength(60)
+@maxLength(57)
 param name string
 
 @description('Required. Azure region.')
@@ -28,6 +28,12 @@ param adminName string
 @minLength(1)
 param sshPublicKey string
 
+@description('Required. Whether the host exists. It is then kept: Azure refuses another SSH key or cloud-init for it.')
+param exists bool
+
+@description('Required. Resource id of the Log Analytics workspace.')
+param workspaceId string
+
 resource card 'Microsoft.Network/networkInterfaces@2025-05-01' = {
   name: 'nic-${name}'
   location: location
@@ -37,7 +43,7 @@ resource card 'Microsoft.Network/networkInterfaces@2025-05-01' = {
   }
 }
 
-resource host 'Microsoft.Compute/virtualMachines@2025-04-01' = {
+resource host 'Microsoft.Compute/virtualMachines@2025-04-01' = if (!exists) {
   name: name
   location: location
   tags: tags
@@ -65,18 +71,11 @@ resource host 'Microsoft.Compute/virtualMachines@2025-04-01' = {
   }
 }
 
-resource signIn 'Microsoft.Compute/virtualMachines/extensions@2025-04-01' = {
-  parent: host
-  name: 'AADSSHLoginForLinux'
-  location: location
-  tags: tags
-  properties: {
-    publisher: 'Microsoft.Azure.ActiveDirectory'
-    type: 'AADSSHLoginForLinux'
-    typeHandlerVersion: '1.0'
-    autoUpgradeMinorVersion: true
-  }
+module agents 'jump-host-agents.bicep' = {
+  name: '${name}-agents'
+  params: { name: name, location: location, tags: tags, workspaceId: workspaceId }
+  dependsOn: [host]
 }
 
 @description('Resource id of the host.')
-output id string = host.id
+output id string = resourceId('Microsoft.Compute/virtualMachines', name)

@@ -12,11 +12,15 @@ param location string
 @description('Required. Tags of all resources.')
 param tags tagValues
 
+@description('Optional. Availability zones of the address.')
+param zones string[] = []
+
 resource address 'Microsoft.Network/publicIPAddresses@2025-05-01' = {
   name: 'pip-${name}'
   location: location
   tags: tags
   sku: { name: 'Standard' }
+  zones: empty(zones) ? null : zones
   properties: { publicIPAllocationMethod: 'Static' }
 }
 

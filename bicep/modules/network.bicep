@@ -39,25 +39,18 @@ resource routes 'Microsoft.Network/routeTables@2025-05-01' = [for color in color
   }
 }]
 
+// In the ingress subnets are only addresses of internal load balancers. A packet keeps such an
+// address as its destination up to the node, where the rules of the nodes' subnet decide.
 module nodeRules 'nsg.bicep' = [for (color, i) in colors: {
   name: '${name}-nsg-nodes-${color}'
   params: {
     name: 'nsg-${name}-nodes-${color}'
     location: location
     tags: tags
-    rules: [{ name: 'other-color', priority: 100, access: 'Deny', sources: [nodes[1 - i], gateways[1 - i]], destination: '*', ports: ['*'] }]
-  }
-}]
-
-module ingressRules 'nsg.bicep' = [for (color, i) in colors: {
-  name: '${name}-nsg-ingress-${color}'
-  params: {
-    name: 'nsg-${name}-ingress-${color}'
-    location: location
-    tags: tags
     rules: [
-      { name: 'gateway-and-checks', priority: 100, access: 'Allow', protocol: 'Tcp', sources: [gateways[i], functions], destination: ingress[i], ports: ['80', '443'] }
-      { name: 'network', priority: 200, access: 'Deny', sources: ['VirtualNetwork'], destination: '*', ports: ['*'] }
+      { name: 'other-color', priority: 100, access: 'Deny', sources: [nodes[1 - i], gateways[1 - i]], destination: '*', ports: ['*'] }
+      { name: 'gateway-and-checks', priority: 110, access: 'Allow', protocol: 'Tcp', sources: [gateways[i], functions], destination: ingress[i], ports: ['80', '443'] }
+      { name: 'network', priority: 120, access: 'Deny', sources: ['VirtualNetwork'], destination: ingress[i], ports: ['*'] }
     ]
   }
 }]
@@ -102,12 +95,12 @@ module subnets 'subnets.bicep' = {
     tags: tags
     addressSpace: addressSpace
     subnets: [
-      { name: 'snet-nodes-blue', range: nodes[0], securityGroupId: nodeRules[0].outputs.id, routeTableId: routes[0].id, calls: true }
-      { name: 'snet-nodes-green', range: nodes[1], securityGroupId: nodeRules[1].outputs.id, routeTableId: routes[1].id, calls: true }
-      { name: 'snet-ingress-blue', range: ingress[0], securityGroupId: ingressRules[0].outputs.id }
-      { name: 'snet-ingress-green', range: ingress[1], securityGroupId: ingressRules[1].outputs.id }
-      { name: 'snet-gateway-blue', range: gateways[0], securityGroupId: gatewayRules[0].outputs.id, calls: true }
-      { name: 'snet-gateway-green', range: gateways[1], securityGroupId: gatewayRules[1].outputs.id, calls: true }
+      { name: 'snet-nodes-blue', range: nodes[0], securityGroupId: nodeRules[0].outputs.id, routeTableId: routes[0].id }
+      { name: 'snet-nodes-green', range: nodes[1], securityGroupId: nodeRules[1].outputs.id, routeTableId: routes[1].id }
+      { name: 'snet-ingress-blue', range: ingress[0], securityGroupId: nodeRules[0].outputs.id }
+      { name: 'snet-ingress-green', range: ingress[1], securityGroupId: nodeRules[1].outputs.id }
+      { name: 'snet-gateway-blue', range: gateways[0], securityGroupId: gatewayRules[0].outputs.id }
+      { name: 'snet-gateway-green', range: gateways[1], securityGroupId: gatewayRules[1].outputs.id }
       { name: 'snet-functions', range: functions, securityGroupId: functionRules.outputs.id, natGatewayId: natGatewayId, delegation: 'Microsoft.App/environments', calls: true }
       { name: 'snet-endpoints', range: endpoints, securityGroupId: endpointRules.outputs.id, filtered: true }
     ]

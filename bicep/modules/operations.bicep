@@ -46,6 +46,7 @@ module bastionRules 'nsg.bicep' = {
     name: 'nsg-${name}-bastion'
     location: location
     tags: tags
+    sessions: true
     rules: [
       { name: 'users', priority: 100, access: 'Allow', protocol: 'Tcp', sources: ['Internet'], destination: '*', ports: ['443'] }
       { name: 'gateway-manager', priority: 110, access: 'Allow', protocol: 'Tcp', sources: ['GatewayManager'], destination: '*', ports: ['443'] }

@@ -1,5 +1,6 @@
-// The Event Grid topic for the outcomes of releases.
-import { tagValues } from '../types.bicep'
+// The Event Grid topic for the outcomes of releases. With a private DNS zone for it, only the
+// network of the controller can publish.
+import { networkOptions, tagValues } from '../types.bicep'
 
 @description('Required. Name of the topic.')
 @minLength(3)
@@ -15,6 +16,11 @@ param tags tagValues
 @description('Required. Resource id of the Log Analytics workspace.')
 param workspaceId string
 
+@description('Optional. Network of the controller; null for a controller with public access.')
+param network networkOptions?
+
+var zoneId = network.?topicZoneId ?? ''
+
 resource topic 'Microsoft.EventGrid/topics@2025-02-15' = {
   name: name
   location: location
@@ -24,7 +30,20 @@ resource topic 'Microsoft.EventGrid/topics@2025-02-15' = {
     disableLocalAuth: true
     inputSchema: 'CloudEventSchemaV1_0'
     minimumTlsVersionAllowed: '1.2'
-    publicNetworkAccess: 'Enabled'
+    publicNetworkAccess: empty(zoneId) ? 'Enabled' : 'Disabled'
+  }
+}
+
+module endpoint 'endpoint.bicep' = if (!empty(zoneId)) {
+  name: '${name}-endpoint'
+  params: {
+    name: 'pep-${name}'
+    location: location
+    tags: tags
+    targetId: topic.id
+    part: 'topic'
+    subnetId: network!.endpointSubnetId
+    zoneId: zoneId
   }
 }
 

@@ -35,6 +35,8 @@ resource registry 'Microsoft.ContainerRegistry/registries@2025-04-01' = {
     publicNetworkAccess: public ? 'Enabled' : 'Disabled'
     // Allows az acr import into a registry without public access.
     networkRuleBypassOptions: 'AzureServices'
+    // Only a closed registry can refuse exports.
+    policies: sku != 'Premium' ? null : { exportPolicy: { status: public ? 'enabled' : 'disabled' } }
     zoneRedundancy: sku != 'Premium' ? null : zoneRedundant ? 'Enabled' : 'Disabled'
   }
 }

@@ -23,20 +23,19 @@ var nodes = [cidrSubnet(addressSpace, 22, 0), cidrSubnet(addressSpace, 22, 1)]
 var ingress = [cidrSubnet(addressSpace, 24, 8), cidrSubnet(addressSpace, 24, 9)]
 var gateway = cidrSubnet(addressSpace, 24, 10)
 
+// In the ingress subnets are only addresses of internal load balancers. A packet keeps such an
+// address as its destination up to the node, where the rules of the nodes' subnet decide.
 module nodeRules 'nsg.bicep' = {
   name: '${name}-nsg-nodes'
-  params: { name: 'nsg-${name}-nodes', location: location, tags: tags }
-}
-
-module ingressRules 'nsg.bicep' = {
-  name: '${name}-nsg-ingress'
   params: {
-    name: 'nsg-${name}-ingress'
+    name: 'nsg-${name}-nodes'
     location: location
     tags: tags
     rules: [
-      { name: 'gateway', priority: 100, access: 'Allow', protocol: 'Tcp', sources: [gateway], destination: '*', ports: ['80'] }
-      { name: 'network', priority: 200, access: 'Deny', sources: ['VirtualNetwork'], destination: '*', ports: ['*'] }
+      { name: 'gateway-to-blue', priority: 100, access: 'Allow', protocol: 'Tcp', sources: [gateway], destination: ingress[0], ports: ['80'] }
+      { name: 'gateway-to-green', priority: 110, access: 'Allow', protocol: 'Tcp', sources: [gateway], destination: ingress[1], ports: ['80'] }
+      { name: 'network-to-blue', priority: 120, access: 'Deny', sources: ['VirtualNetwork'], destination: ingress[0], ports: ['*'] }
+      { name: 'network-to-green', priority: 130, access: 'Deny', sources: ['VirtualNetwork'], destination: ingress[1], ports: ['*'] }
     ]
   }
 }
@@ -64,11 +63,11 @@ module subnets 'subnets.bicep' = {
     tags: tags
     addressSpace: addressSpace
     subnets: [
-      { name: 'snet-nodes-blue', range: nodes[0], securityGroupId: nodeRules.outputs.id, calls: true }
-      { name: 'snet-nodes-green', range: nodes[1], securityGroupId: nodeRules.outputs.id, calls: true }
-      { name: 'snet-ingress-blue', range: ingress[0], securityGroupId: ingressRules.outputs.id }
-      { name: 'snet-ingress-green', range: ingress[1], securityGroupId: ingressRules.outputs.id }
-      { name: 'snet-gateway', range: gateway, securityGroupId: gatewayRules.outputs.id, calls: true }
+      { name: 'snet-nodes-blue', range: nodes[0], securityGroupId: nodeRules.outputs.id }
+      { name: 'snet-nodes-green', range: nodes[1], securityGroupId: nodeRules.outputs.id }
+      { name: 'snet-ingress-blue', range: ingress[0], securityGroupId: nodeRules.outputs.id }
+      { name: 'snet-ingress-green', range: ingress[1], securityGroupId: nodeRules.outputs.id }
+      { name: 'snet-gateway', range: gateway, securityGroupId: gatewayRules.outputs.id }
     ]
   }
 }

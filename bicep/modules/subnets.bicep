@@ -25,7 +25,7 @@ resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
   tags: tags
   properties: {
     addressSpace: { addressPrefixes: [addressSpace] }
-    subnets: [for s in subnets: { // bicep-check: ok it takes the loop for one element
+    subnets: [for s in subnets: {
       name: s.name
       properties: {
         addressPrefix: s.range

@@ -18,15 +18,18 @@ param workloadNetwork string
 @maxLength(64)
 param operationsNetwork string
 
+@description('Optional. Whether there is a zone for Event Grid topics.')
+param topics bool = false
+
 // Source of the names: learn.microsoft.com/azure/private-link/private-endpoint-dns
-var names = [
+var names = concat([
   'privatelink${environment().suffixes.acrLoginServer}'
   'privatelink${replace(environment().suffixes.keyvaultDns, '.vault.', '.vaultcore.')}'
   'privatelink.blob.${environment().suffixes.storage}'
   'privatelink.queue.${environment().suffixes.storage}'
   'privatelink.table.${environment().suffixes.storage}'
   'privatelink.${toLower(replace(location, ' ', ''))}.azmk8s.io'
-]
+], topics ? ['privatelink.eventgrid.azure.net'] : [])
 
 resource workload 'Microsoft.Network/virtualNetworks@2025-05-01' existing = {
   name: workloadNetwork

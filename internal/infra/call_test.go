@@ -24,10 +24,7 @@ func (c *deployment) call(s scope, n *node) any {
 	}
 	switch n.text {
 	case "readEnvironmentVariable":
-		if len(args) == 1 {
-			return "given"
-		}
-		return args[1]
+		return args[len(args)-1]
 	case "bool":
 		return args[0] == "true"
 	case "empty":

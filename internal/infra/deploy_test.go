@@ -15,6 +15,8 @@ type deployment struct {
 	files map[string]*file
 	entry scope
 	made  []resource
+	// nested are the deployments of the modules: a name is one for a group or subscription.
+	nested []resource
 }
 
 // resource is one that is made, with its body, or one that is referred to.
@@ -32,6 +34,8 @@ type scope struct {
 	to    string
 }
 
+const nestedKind = "Microsoft.Resources/deployments"
+
 const here = "/subscriptions/0b9f6a52-3c1d-4e7a-9a64-5f2d8c7e1a10"
 
 func (s scope) with(name string, value any) scope {
@@ -45,7 +49,7 @@ func (s scope) with(name string, value any) scope {
 }
 
 // setup evaluates the deployment of bicep/NAME.bicepparam, with some parameters replaced.
-// Environment variables without a default are given as text.
+// Environment variables without a default have their name as the value.
 func setup(t *testing.T, name string, instead map[string]any) *deployment {
 	t.Helper()
 	c := &deployment{T: t, files: load(t)}
@@ -76,7 +80,10 @@ func (c *deployment) make(s scope) {
 		}
 		for _, at := range c.each(s, d.body) {
 			if d.word == "module" {
-				c.make(c.inside(at, d))
+				module := c.inside(at, d)
+				name := c.text(at, c.value(at, object(d.body).get("name")))
+				c.nested = append(c.nested, resource{kind: nestedKind, name: name, id: idOf(module.to, nestedKind, name)})
+				c.make(module)
 				continue
 			}
 			r := c.resource(at, d)

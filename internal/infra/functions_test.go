@@ -97,7 +97,10 @@ func apply(name string, args []any) any {
 	text, _ := args[0].(string)
 	switch name {
 	case "take":
-		if length, err := strconv.Atoi(toText(args, 1)); err == nil && text != "" {
+		if length, err := strconv.Atoi(toText(args, 1)); err == nil {
+			if text == "" { // unknown, and at most so long
+				return strings.Repeat("x", length)
+			}
 			return text[:min(length, len(text))]
 		}
 	case "toLower":

@@ -1,6 +1,7 @@
 package infra_test
 
 import (
+	"fmt"
 	"go/parser"
 	gotoken "go/token"
 	"maps"
@@ -72,11 +73,21 @@ type need struct{ permission, file, word string }
 
 var needed = regexp.MustCompile(`needed by (\S+) (\S+)`)
 
-// needs reads the grants of roles.bicep: a line for each built-in role and each action.
+// permitting are the files with the permissions of the controller.
+var permitting = []string{"roles.bicep", "modules/storage-roles.bicep"}
+
+// needs reads the grants: a line for each built-in role and each action.
 func needs(t *testing.T) (all []need) {
 	t.Helper()
 	quoted := regexp.MustCompile(`'(Microsoft\.\w+/[\w/]+)'`)
-	for i, line := range strings.Split(load(t)["roles.bicep"].text, "\n") {
+	files, lines := load(t), []string{}
+	for _, name := range permitting {
+		for i, line := range strings.Split(files[name].text, "\n") {
+			lines = append(lines, fmt.Sprintf("%s:%d: %s", name, i+1, line))
+		}
+	}
+	for _, at := range lines {
+		place, line, _ := strings.Cut(at, ": ")
 		permission := isID.FindString(line)
 		if found := quoted.FindStringSubmatch(line); permission == "" && found != nil && strings.HasPrefix(strings.TrimSpace(line), "'") {
 			permission = found[1]
@@ -86,7 +97,7 @@ func needs(t *testing.T) (all []need) {
 		}
 		by := needed.FindStringSubmatch(line)
 		if by == nil {
-			t.Errorf("roles.bicep:%d: %s: name the code that needs it, as // needed by FILE FUNCTION", i+1, permission)
+			t.Errorf("%s: %s: name the code that needs it, as // needed by FILE FUNCTION", place, permission)
 			continue
 		}
 		all = append(all, need{permission, by[1], by[2]})
@@ -132,11 +143,11 @@ func TestEveryAdapterOfAzureHasItsPermission(t *testing.T) {
 		}
 	}
 	if !maps.Equal(used, granted) {
-		t.Errorf("handler/wire.go uses %v of %s, roles.bicep has permissions for %v", slices.Sorted(maps.Keys(used)), adapters, slices.Sorted(maps.Keys(granted)))
+		t.Errorf("handler/wire.go uses %v of %s, the roles have permissions for %v", slices.Sorted(maps.Keys(used)), adapters, slices.Sorted(maps.Keys(granted)))
 	}
 }
 
-// TestARoleIsAssignedOnlyOnItsResource holds every grant of roles.bicep against this list.
+// TestARoleIsAssignedOnlyOnItsResource holds every grant of the controller against this list.
 func TestARoleIsAssignedOnlyOnItsResource(t *testing.T) {
 	want := map[string]string{
 		"onRegistry": "grant-registry acrPull", "onClusters": "grant-cluster clusterUser",
@@ -147,17 +158,20 @@ func TestARoleIsAssignedOnlyOnItsResource(t *testing.T) {
 		"onTraffic": "grant-traffic-manager trafficRole", "onTrafficPublicIps": "grant-public-ip trafficRole",
 	}
 	got := map[string]string{}
-	for _, d := range load(t)["roles.bicep"].decls {
-		if d.word != "module" {
-			continue
+	files := load(t)
+	for _, name := range permitting {
+		for _, d := range files[name].decls {
+			if d.word != "module" {
+				continue
+			}
+			given := strings.TrimSuffix(filepath.Base(d.kind), ".bicep")
+			for _, role := range object(d.body).get("params").get("roleIds").kids {
+				given += " " + role.text
+			}
+			got[d.name] = given
 		}
-		given := strings.TrimSuffix(filepath.Base(d.kind), ".bicep")
-		for _, role := range object(d.body).get("params").get("roleIds").kids {
-			given += " " + role.text
-		}
-		got[d.name] = given
 	}
 	if !maps.Equal(got, want) {
-		t.Errorf("roles.bicep grants\n%v\nwant\n%v", got, want)
+		t.Errorf("the controller is granted\n%v\nwant\n%v", got, want)
 	}
 }

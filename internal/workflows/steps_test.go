@@ -167,12 +167,74 @@ func inventory(t *testing.T, name, module string) {
 	t.Errorf("%s does not name %s", filepath.Base(name), module)
 }
 
-func TestDestroyRequiresTheNameOfTheEnvironment(t *testing.T) {
-	confirm := load(t, "destroy.yml").Jobs["confirm"].Steps[0]
-	for typed, right := range map[string]bool{"production": true, "": false, "Production": false, "production ": false, "yes": false} {
-		out, err := run(t, confirm, t.TempDir(), "ENVIRONMENT=production", "TYPED="+typed)
-		if (err == nil) != right {
-			t.Errorf("typed %q: %v\n%s", typed, err, out)
+// az is a fake for the steps: signed in, with a resource group of the environment production.
+const az = `#!/bin/bash
+case "$*" in
+  "account show"*) echo '{"id": "0b9f6a52-3c1d-4e7a-9a64-5f2d8c7e1a10", "environmentName": "AzureCloud"}' ;;
+  "group exists"*) echo true ;;
+  "group show"*) echo '{"location": "westeurope", "tags": {"azd-env-name": "production"}}' ;;
+  "group delete"*) echo "deleted: $*" ;;
+  "deployment sub show"*) exit 1 ;;
+esac
+`
+
+// tools puts programs on a path of their own.
+func tools(t *testing.T, programs map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range programs {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// TestDestroyRequiresTheNameOfTheGroup: what is typed names what is deleted.
+func TestDestroyRequiresTheNameOfTheGroup(t *testing.T) {
+	path := "PATH=" + tools(t, map[string]string{"az": az}) + ":" + os.Getenv("PATH")
+	for typed, right := range map[string]bool{"rg-production": true, "": false, "production": false, "rg-staging": false, "RG-production": false, "yes": false} {
+		job := load(t, "destroy.yml").Jobs["destroy"]
+		s := job.Steps[len(job.Steps)-1]
+		env := []string{path, "AZURE_ENV_NAME=production", "RESOURCE_GROUP=rg-production"}
+		for name, value := range s.Env {
+			env = append(env, name+"="+strings.ReplaceAll(value, "${{ inputs.confirm }}", typed))
+		}
+		out, err := run(t, s, root, env...)
+		if deleted := strings.Contains(out, "deleted: group delete --name rg-production "); deleted != right || (err == nil) != right {
+			t.Errorf("typed %q: deleted %v, want %v (%v)\n%s", typed, deleted, right, err, out)
+		}
+	}
+}
+
+// TestAWarningOfTheCompilerFailsTheJob: the compiler exits 0 with warnings. Its version is
+// pinned, and az takes another one from the path of a runner.
+func TestAWarningOfTheCompilerFailsTheJob(t *testing.T) {
+	steps := load(t, "ci.yml").Jobs["bicep"].Steps
+	s := steps[len(steps)-1]
+	for finding, right := range map[string]bool{
+		"": true, "Warning no-unused-params: Parameter is declared but never used.": false, "Warning BCP037: The property is not allowed.": false,
+	} {
+		compiler := `#!/bin/bash
+[ "$*" != "build bicep/main.bicep --stdout" ] || [ -z "` + finding + `" ] || echo "bicep/main.bicep(1,1) : ` + finding + `" >&2
+echo "$*" >> "$LOG"
+`
+		installer := `#!/bin/bash
+[[ "$*" =~ ^bicep\ install\ --version\ v[0-9]+\.[0-9]+\.[0-9]+$ ]] || { echo "az $*: not a pinned version" >&2; exit 1; }
+mkdir -p "$HOME/.azure/bin"
+cp "$0.compiler" "$HOME/.azure/bin/bicep"
+`
+		home, log := t.TempDir(), filepath.Join(t.TempDir(), "log")
+		dir := tools(t, map[string]string{"az": installer, "az.compiler": compiler, "bicep": "#!/bin/bash\nexit 1\n"})
+		out, err := run(t, s, root, "PATH="+dir+":"+os.Getenv("PATH"), "HOME="+home, "LOG="+log, "RUNNER_TEMP="+t.TempDir())
+		if (err == nil) != right || !strings.Contains(out, finding) {
+			t.Errorf("%q: %v\n%s", finding, err, out)
+		}
+		compiled, _ := os.ReadFile(log)
+		for _, want := range []string{"build bicep/main.bicep ", "build bicep/events.bicep ", "build-params bicep/main.full.bicepparam ", "build-params bicep/events.bicepparam "} {
+			if !strings.Contains(string(compiled), want) {
+				t.Errorf("%snot compiled: %s", want, compiled)
+			}
 		}
 	}
 }

@@ -4,6 +4,7 @@ package workflows_test
 
 import (
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/rhysd/actionlint"
 	"go.yaml.in/yaml/v3"
 )
@@ -32,13 +34,15 @@ type job struct {
 	Permissions map[string]string `yaml:"permissions"`
 	Timeout     int               `yaml:"timeout-minutes"`
 	Environment string
+	If          string
+	Env         map[string]string
 	Steps       []step
 }
 
 type step struct {
-	Name, Uses, Run string
-	With            map[string]any
-	Env             map[string]string
+	Name, Uses, Run, If string
+	With                map[string]any
+	Env                 map[string]string
 }
 
 func read(t *testing.T, name string) string {
@@ -125,9 +129,8 @@ var may = map[string]string{
 	"ci.yml bicep":        "contents: read",
 	"deploy.yml what-if":  "contents: read, id-token: write",
 	"deploy.yml deploy":   "contents: read, id-token: write",
-	"destroy.yml confirm": "",
 	"destroy.yml destroy": "contents: read, id-token: write",
-	"scan.yml ps-rule":    "contents: read, security-events: write",
+	"scan.yml ps-rule":    "actions: read, contents: read, security-events: write", // a private repository needs actions: read
 	"scan.yml models":     "contents: read",
 	"release.yml build":   "contents: read",
 	"release.yml publish": "attestations: write, contents: write, id-token: write",
@@ -190,6 +193,120 @@ func TestJobsThatChangeAzureUseAProtectedEnvironment(t *testing.T) {
 	for name, id := range map[string]string{"deploy.yml": "deploy", "destroy.yml": "destroy"} {
 		if env := load(t, name).Jobs[id].Environment; env != "${{ inputs.environment }}" {
 			t.Errorf("%s %s: environment %q", name, id, env)
+		}
+	}
+}
+
+// TestThePreviewIsOfThePlaceThatIsDeployed: both jobs read the variables of the same environment.
+// A pull request has one of its own, so that its identity may be another one than the deployer's.
+func TestThePreviewIsOfThePlaceThatIsDeployed(t *testing.T) {
+	jobs := load(t, "deploy.yml").Jobs
+	if env := jobs["what-if"].Environment; env != "${{ inputs.environment || 'preview' }}" {
+		t.Errorf("what-if: environment %q", env)
+	}
+	if diff := cmp.Diff(jobs["what-if"].Env, jobs["deploy"].Env); diff != "" {
+		t.Errorf("what-if and deploy read different variables:\n%s", diff)
+	}
+}
+
+// TestNoJobIsSkippedForAVariableOfItsEnvironment: the condition of a job is evaluated before its
+// environment is known, so that a variable of it is empty there.
+func TestNoJobIsSkippedForAVariableOfItsEnvironment(t *testing.T) {
+	for _, name := range names(t) {
+		for id, j := range load(t, name).Jobs {
+			if strings.Contains(j.If, "vars.") {
+				t.Errorf("%s %s: the condition reads a variable: %s", name, id, j.If)
+			}
+		}
+	}
+	for name, ids := range map[string][]string{"deploy.yml": {"what-if", "deploy"}, "destroy.yml": {"destroy"}} {
+		for _, id := range ids {
+			checked := false
+			for _, s := range load(t, name).Jobs[id].Steps {
+				checked = checked || s.Run == "scripts/variables.sh"
+				if strings.HasPrefix(s.Uses, "azure/login@") && !checked {
+					t.Errorf("%s %s: a missing variable is not noticed before azure/login", name, id)
+				}
+			}
+		}
+	}
+}
+
+// TestNoDeprecatedActionIsUsed: both are wrappers of actions/attest now.
+func TestNoDeprecatedActionIsUsed(t *testing.T) {
+	for _, name := range names(t) {
+		for _, action := range []string{"actions/attest-sbom", "actions/attest-build-provenance"} {
+			if n := strings.Count(read(t, ".github/workflows/"+name), action+"@"); n > 0 {
+				t.Errorf("%s uses %s %d times: use actions/attest", name, action, n)
+			}
+		}
+	}
+}
+
+// TestTheCompilersGetTheVariablesOfTheParameterFiles: those without a default.
+func TestTheCompilersGetTheVariablesOfTheParameterFiles(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(root, "bicep", "*.bicepparam"))
+	if err != nil || len(files) < 5 {
+		t.Fatal(files, err)
+	}
+	for workflow, id := range map[string]string{"ci.yml": "bicep", "scan.yml": "ps-rule"} {
+		given := map[string]string{}
+		for _, s := range load(t, workflow).Jobs[id].Steps {
+			maps.Copy(given, s.Env)
+		}
+		for _, file := range files {
+			for _, found := range regexp.MustCompile(`readEnvironmentVariable\('(\w+)'\)`).FindAllStringSubmatch(read(t, "bicep/"+filepath.Base(file)), -1) {
+				if given[found[1]] == "" {
+					t.Errorf("%s %s does not set %s, which %s reads", workflow, id, found[1], filepath.Base(file))
+				}
+			}
+		}
+	}
+	for _, s := range load(t, "scan.yml").Jobs["ps-rule"].Steps {
+		if strings.HasPrefix(s.Uses, "microsoft/ps-rule@") && s.Env["BLUEGREEN_CERTIFICATE"] == "" {
+			t.Error("scan.yml does not scan the form with a certificate")
+		}
+	}
+}
+
+// TestAzdChecksItsVersionAndTheSettings before anything is done.
+func TestAzdChecksItsVersionAndTheSettings(t *testing.T) {
+	var azd struct {
+		RequiredVersions map[string]string `yaml:"requiredVersions"`
+		Hooks            map[string]struct{ Run string }
+	}
+	if err := yaml.Unmarshal([]byte(read(t, "azure.yaml")), &azd); err != nil {
+		t.Fatal(err)
+	}
+	if azd.RequiredVersions["azd"] != ">= 1.23.5" {
+		t.Errorf("azure.yaml requires azd %q", azd.RequiredVersions["azd"])
+	}
+	if run := azd.Hooks["preprovision"].Run; !strings.HasPrefix(run, "scripts/preflight.sh && ") {
+		t.Errorf("before provisioning azd runs %s", run)
+	}
+}
+
+// TestTheLocalCheckOfBicepNeedsNodeAlone: it has findings to fix, and none to wave through.
+func TestTheLocalCheckOfBicepNeedsNodeAlone(t *testing.T) {
+	if text := read(t, ".ci/run"); strings.Contains(text, "npm") || !strings.Contains(text, "bicep-check/check.mjs\" bicep ") {
+		t.Errorf(".ci/run installs something, or does not check bicep/:\n%s", text)
+	}
+	if found, err := filepath.Glob(filepath.Join(root, "testbed", "bicep")); err != nil || found != nil {
+		t.Errorf("%v is of no use (%v)", found, err)
+	}
+	for _, pattern := range []string{"*", "modules/*"} {
+		files, err := filepath.Glob(filepath.Join(root, "bicep", pattern+".bicep"))
+		if err != nil || len(files) == 0 {
+			t.Fatal(files, err)
+		}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := strings.Count(string(data), "bicep-check: ok"); n > 0 {
+				t.Errorf("%s waives %d findings", filepath.Base(file), n)
+			}
 		}
 	}
 }
