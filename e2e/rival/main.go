@@ -1,16 +1,19 @@
 // Command rival is another client of what bluegreen changes, for tests: a pipeline that writes
-// to an Application Gateway with the identity of its environment, or a controller that applies
-// a manifest by force, again and again. It prints a line for each step, and ends with its input.
+// to an Application Gateway or sends one request to Azure Resource Manager, with the identity
+// of its environment, or a controller that applies a manifest by force, again and again, or
+// deletes its object. It prints a line for each step, and ends with its input.
 package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,6 +49,11 @@ func run(ctx context.Context, args []string) error {
 	rule := f.String("rule", "", "its routing rule that is changed")
 	pool := f.String("pool", "", "backend pool that the rule is pointed at")
 	priority := f.Int("priority", 0, "priority that the rule gets")
+	remove := f.String("remove", "", "backend pool that is removed")
+	method := f.String("method", "", "method of one request, instead")
+	path := f.String("path", "", "path and api-version of that request")
+	body := f.String("body", "{}", "its body")
+	deletes := f.Bool("delete", false, "delete the manifest's object instead of applying it")
 	manifest := f.String("apply", "", "file with an object that is applied by force, instead")
 	kubeconfig := f.String("kubeconfig", "", "access to the cluster")
 	manager := f.String("manager", "rival", "field manager")
@@ -53,26 +61,32 @@ func run(ctx context.Context, args []string) error {
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	if *manifest != "" {
-		return apply(ctx, *kubeconfig, *manifest, *manager, *every)
+	switch {
+	case *manifest != "":
+		return apply(ctx, *kubeconfig, *manifest, *manager, *every, *deletes)
+	case *method != "":
+		return send(ctx, *method, *path, *body)
+	case *remove != "":
+		return write(ctx, *gateway, func(doc map[string]any) error { return without(doc, *remove) })
 	}
-	return write(ctx, *gateway, func(properties map[string]any) {
-		if *pool != "" {
-			properties["backendAddressPool"] = map[string]any{"id": *gateway + "/backendAddressPools/" + *pool}
-		}
-		if *priority != 0 {
-			properties["priority"] = *priority
-		}
-	}, *rule)
+	return write(ctx, *gateway, func(doc map[string]any) error {
+		return edit(doc, *rule, func(properties map[string]any) {
+			if *pool != "" {
+				properties["backendAddressPool"] = map[string]any{"id": *gateway + "/backendAddressPools/" + *pool}
+			}
+			if *priority != 0 {
+				properties["priority"] = *priority
+			}
+		})
+	})
 }
 
-// write reads the gateway, changes one rule, writes it all, and follows the operation.
-func write(ctx context.Context, id string, change func(properties map[string]any), rule string) error {
+func newClient() (*azarm.Client, error) {
 	credential, err := azidentity.NewManagedIdentityCredential(nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	client, err := azarm.NewClient("rival", "v1.0.0", credential, &azarm.ClientOptions{
+	return azarm.NewClient("rival", "v1.0.0", credential, &azarm.ClientOptions{
 		DisableRPRegistration: true,
 		ClientOptions: policy.ClientOptions{Cloud: cloud.Configuration{
 			ActiveDirectoryAuthorityHost: "https://login.microsoftonline.com/",
@@ -81,6 +95,25 @@ func write(ctx context.Context, id string, change func(properties map[string]any
 			}},
 		}},
 	})
+}
+
+// send makes one request, and follows it no further.
+func send(ctx context.Context, method, path, body string) error {
+	client, err := newClient()
+	if err != nil {
+		return err
+	}
+	path, version, _ := strings.Cut(path, "?api-version=")
+	if _, err := call(ctx, client, method, path, version, json.RawMessage(body)); err != nil {
+		return err
+	}
+	fmt.Println("accepted")
+	return nil
+}
+
+// write reads the gateway, changes it, writes it all, and follows the operation.
+func write(ctx context.Context, id string, change func(doc map[string]any) error) error {
+	client, err := newClient()
 	if err != nil {
 		return err
 	}
@@ -88,10 +121,10 @@ func write(ctx context.Context, id string, change func(properties map[string]any
 	if err != nil {
 		return fmt.Errorf("read the gateway: %w", err)
 	}
-	if err := edit(doc, rule, change); err != nil {
+	if err := change(doc); err != nil {
 		return err
 	}
-	resp, err := call(ctx, client, http.MethodPut, id, doc)
+	resp, err := call(ctx, client, http.MethodPut, id, gatewayVersion, doc)
 	if err != nil {
 		return fmt.Errorf("write the gateway: %w", err)
 	}
@@ -112,6 +145,18 @@ func write(ctx context.Context, id string, change func(properties map[string]any
 	return nil
 }
 
+// without removes a backend pool from a gateway's document.
+func without(doc map[string]any, pool string) error {
+	properties, _ := doc["properties"].(map[string]any)
+	pools, _ := properties["backendAddressPools"].([]any)
+	kept := slices.DeleteFunc(pools, func(p any) bool { return p.(map[string]any)["name"] == pool })
+	if len(kept) == len(pools) {
+		return fmt.Errorf("there is no pool %q", pool)
+	}
+	properties["backendAddressPools"] = kept
+	return nil
+}
+
 // edit changes the properties of a rule of a gateway's document.
 func edit(doc map[string]any, rule string, change func(map[string]any)) error {
 	properties, _ := doc["properties"].(map[string]any)
@@ -128,19 +173,22 @@ func edit(doc map[string]any, rule string, change func(map[string]any)) error {
 }
 
 func get(ctx context.Context, client *azarm.Client, id string) (doc map[string]any, err error) {
-	resp, err := call(ctx, client, http.MethodGet, id, nil)
+	resp, err := call(ctx, client, http.MethodGet, id, gatewayVersion, nil)
 	if err != nil {
 		return nil, err
 	}
 	return doc, runtime.UnmarshalAsJSON(resp, &doc)
 }
 
-func call(ctx context.Context, client *azarm.Client, method, id string, body any) (*http.Response, error) {
+// gatewayVersion is the API version in which the gateway is written.
+const gatewayVersion = "2025-05-01"
+
+func call(ctx context.Context, client *azarm.Client, method, id, version string, body any) (*http.Response, error) {
 	req, err := runtime.NewRequest(ctx, method, client.Endpoint()+id)
 	if err != nil {
 		return nil, err
 	}
-	req.Raw().URL.RawQuery = "api-version=2025-05-01"
+	req.Raw().URL.RawQuery = "api-version=" + version
 	if body != nil {
 		if err := runtime.MarshalAsJSON(req, body); err != nil {
 			return nil, err
@@ -150,7 +198,7 @@ func call(ctx context.Context, client *azarm.Client, method, id string, body any
 	if err != nil {
 		return nil, err
 	}
-	if !runtime.HasStatusCode(resp, http.StatusOK, http.StatusCreated) {
+	if !runtime.HasStatusCode(resp, http.StatusOK, http.StatusCreated, http.StatusAccepted) {
 		return nil, runtime.NewResponseError(resp)
 	}
 	return resp, nil
@@ -158,7 +206,7 @@ func call(ctx context.Context, client *azarm.Client, method, id string, body any
 
 // apply applies an object by server-side apply with force, as a GitOps controller does that
 // owns every field of its manifest.
-func apply(ctx context.Context, kubeconfig, path, manager string, every time.Duration) error {
+func apply(ctx context.Context, kubeconfig, path, manager string, every time.Duration, deletes bool) error {
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
 		return err
@@ -179,6 +227,10 @@ func apply(ctx context.Context, kubeconfig, path, manager string, every time.Dur
 	resource := client.Resource(schema.GroupVersionResource{
 		Group: kind.Group, Version: kind.Version, Resource: strings.ToLower(kind.Kind) + "s",
 	}).Namespace(object.GetNamespace())
+	if deletes {
+		fmt.Println("deleted")
+		return resource.Delete(ctx, object.GetName(), metav1.DeleteOptions{})
+	}
 	var last string
 	for ; ctx.Err() == nil; time.Sleep(every) {
 		result, err := resource.Apply(ctx, object.GetName(), &object, metav1.ApplyOptions{FieldManager: manager, Force: true})
