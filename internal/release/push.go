@@ -42,10 +42,9 @@ func (d *decision) pushed(e ImagePushed) {
 	case i.PushedAt.After(d.now):
 		i.PushedAt = d.now
 	}
-	s.LastPush = Push{Image: i, At: d.now}
 	newer, older := d.olderThan(i)
-	if !older {
-		s.Newest = i
+	if !older { // an older one may be listed with a later date
+		s.Newest, s.LastPush = i, Push{Image: i, At: d.now}
 	}
 	beside, behind := d.newest(i, e.Beside)
 	switch {

@@ -23,6 +23,9 @@ func (p *sizeFirst) switching(w gatewayWrite) error {
 	if w.already || w.ordered() || from == "" || from == w.to || w.saved.from == "" || a.rivalUnseen() {
 		return nil // or nothing was let live: what the gateway happens to point at carries no users
 	}
+	if !w.forward && a.recently(a.rival, a.sim.lookAge()) {
+		return nil // it was seen to send users there
+	}
 	needed := p.needed(w, from)
 	if _, has := a.looked(w.to); has < needed {
 		return fmt.Errorf("traffic is sent to %s with %d ready pods, where %s carries the users with %d", w.to, has, from, needed)
