@@ -23,8 +23,8 @@ func (p *sizeFirst) switching(w gatewayWrite) error {
 	if w.already || w.ordered() || from == "" || from == w.to || w.saved.from == "" || a.rivalUnseen() {
 		return nil // or nothing was let live: what the gateway happens to point at carries no users
 	}
-	if !w.forward && a.recently(a.rival, a.sim.lookAge()) {
-		return nil // it was seen to send users there
+	if !w.forward && !a.rival.IsZero() && a.gateway.Configured() == w.to {
+		return nil // another writer sends users there
 	}
 	needed := p.needed(w, from)
 	if _, has := a.looked(w.to); has < needed {
