@@ -3,6 +3,7 @@ package simulation_test
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -43,26 +44,34 @@ func TestNoRunBreaksAPromise(t *testing.T) {
 	var next, calls atomic.Int64
 	var mu sync.Mutex
 	var broken []uint64
+	kinds := map[simulation.Kind]int{}
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
 			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
-				out, err := simulation.Run(simulation.Generate(*seed+uint64(i)), nil)
+				plan := simulation.Generate(*seed + uint64(i))
+				out, err := simulation.Run(plan, nil)
 				calls.Add(int64(out.Calls))
-				if err != nil {
-					mu.Lock()
-					broken = append(broken, *seed+uint64(i))
-					if len(broken) >= enough {
-						next.Store(int64(n))
-					}
-					mu.Unlock()
+				mu.Lock()
+				for _, item := range plan.Items {
+					kinds[item.Kind]++
 				}
+				if err != nil {
+					broken = append(broken, *seed+uint64(i))
+				}
+				if len(broken) >= enough {
+					next.Store(int64(n))
+				}
+				mu.Unlock()
 			}
 		})
 	}
 	workers.Wait()
 	took := time.Since(began)
 	t.Logf("%d runs with %d outside calls in %s: %.0f runs/s", n, calls.Load(), took.Round(time.Millisecond), float64(n)/took.Seconds())
+	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+		t.Logf("%9d × %s", kinds[kind], kind)
+	}
 	slices.Sort(broken)
 	for _, seed := range broken {
 		explain(t, simulation.Generate(seed))
