@@ -48,6 +48,7 @@ type AppAnswer struct {
 	App      string        `json:"app"`
 	Result   string        `json:"result"`
 	Color    release.Color `json:"color,omitempty"`
+	About    string        `json:"about,omitempty"` // where there is no color
 	Decision *api.Decision `json:"decision,omitempty"`
 	Note     string        `json:"note,omitempty"`
 
@@ -125,6 +126,8 @@ func (i *Intake) alert(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	answer := Answer{Alert: alert.ID, Rule: alert.Rule()}
 	apps, others := i.concerned(alert)
 	switch {
+	case alert.Costs:
+		answer.Result = "ignored: the alert is about a budget, which moves no traffic"
 	case alert.Test:
 		answer.Result = "ignored: this is a test from the portal, and it has arrived"
 	case !alert.Fired:
@@ -187,10 +190,16 @@ func (i *Intake) accept(ctx context.Context, apps []concern, a monitor.Alert) []
 }
 
 func (i *Intake) keep(ctx context.Context, c concern, a monitor.Alert) AppAnswer {
-	out := AppAnswer{App: c.app.Name, Color: c.color, Note: i.unserved(c.app.Name)}
-	entry := engine.AlertEntry(a.ID+"|fired", release.AlertFired{
-		ID: a.ID, Rule: a.Rule(), Severity: a.Severity, Summary: a.Summary, FiredAt: a.FiredAt, Color: c.color,
-	}, i.Now())
+	out := AppAnswer{App: c.app.Name, Color: c.color, About: c.doubt, Note: i.unserved(c.app.Name)}
+	received := i.Now()
+	event := release.AlertFired{ID: a.ID, Rule: a.Rule(), Severity: a.Severity, Summary: a.Summary, At: a.At, Color: c.color}
+	if c.doubt != "" {
+		event.Summary += "; " + c.doubt
+	}
+	if event.At.IsZero() || event.At.After(received) {
+		event.At = received
+	}
+	entry := engine.AlertEntry(a.ID+"|fired", event, received)
 	var err error
 	out.entry = entry.ID
 	out.fresh, err = i.Engine.Accept(ctx, c.app.Name, entry)
