@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -27,6 +28,8 @@ const (
 	bodyTime   = 2 * time.Second
 	keepTime   = 3500 * time.Millisecond
 	answerTime = 4500 * time.Millisecond
+	// overtime is for calls that return later than their deadline, or never.
+	overtime = 500 * time.Millisecond
 	// firstSteps is how long the return may be worked on before the answer.
 	firstSteps = 4 * time.Second
 	// stepTime bounds the first steps, which go on after the answer when one of them hangs.
@@ -64,7 +67,7 @@ func (i *Intake) answered(admit func(http.Header) error) http.Handler {
 		began := time.Now()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), answerTime)
 		defer cancel()
-		a, err := i.alert(ctx, w, r, admit)
+		a, err := i.alertSafely(ctx, w, r, admit)
 		status := http.StatusOK
 		var refused *api.Error
 		switch {
@@ -105,6 +108,16 @@ func (i *Intake) log(a Answer, err error, status int, took time.Duration) {
 	default:
 		i.Log.Info("alert answered", args...)
 	}
+}
+
+// alertSafely makes an error of a panic.
+func (i *Intake) alertSafely(ctx context.Context, w http.ResponseWriter, r *http.Request, admit func(http.Header) error) (a Answer, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			a, err = Answer{}, fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return i.alert(ctx, w, r, admit)
 }
 
 func (i *Intake) alert(ctx context.Context, w http.ResponseWriter, r *http.Request, admit func(http.Header) error) (Answer, error) {
@@ -162,20 +175,19 @@ func read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 }
 
 // accept keeps the alert for every app, and then takes the first steps of those that did
-// not know it.
+// not know it. All are tried at once: no app's storage keeps the alert of another waiting.
 func (i *Intake) accept(ctx context.Context, apps []concern, a monitor.Alert) []AppAnswer {
 	answers := make([]AppAnswer, len(apps))
 	keep, cancel := context.WithTimeout(ctx, keepTime)
 	defer cancel()
 	var g errgroup.Group
-	g.SetLimit(together)
 	for n, c := range apps {
 		g.Go(func() error {
 			answers[n] = i.keep(keep, c, a)
 			return nil
 		})
 	}
-	_ = g.Wait() // every app is tried: failures are in the answers
+	_ = g.Wait() // failures are in the answers
 	g = errgroup.Group{}
 	for n := range answers {
 		if answers[n].fresh && answers[n].Note == "" {
@@ -200,9 +212,11 @@ func (i *Intake) keep(ctx context.Context, c concern, a monitor.Alert) AppAnswer
 		event.At = received
 	}
 	entry := engine.AlertEntry(a.ID+"|fired", event, received)
+	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTime+overtime)
+	defer cancel()
 	var err error
 	out.entry = entry.ID
-	out.fresh, err = i.Engine.Accept(ctx, c.app.Name, entry)
+	out.fresh, err = bounded(wait, func() (bool, error) { return i.Engine.Accept(ctx, c.app.Name, entry) })
 	switch out.failed = err; {
 	case err != nil:
 		out.Result = "not kept: the storage does not answer as it should"
@@ -218,21 +232,17 @@ func (i *Intake) keep(ctx context.Context, c concern, a monitor.Alert) AppAnswer
 // the entry. A step that hangs goes on without the caller: to break it off in the
 // middle of a gateway's change would delay the return.
 func (i *Intake) headStart(ctx context.Context, app, id string) *api.Decision {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
+	entry, err := bounded(ctx, func() (engine.Entry, error) {
 		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTime)
 		defer cancel()
 		if err := i.Engine.Step(own, app, firstSteps); err != nil {
 			i.Log.Warn("first steps not taken, the queue goes on", "app", app, "error", err)
 		}
-	}()
-	select {
-	case <-done:
-	case <-ctx.Done():
-		return nil
+		return i.Engine.Accepted(ctx, app, id)
+	})
+	if err != nil && ctx.Err() == nil {
+		i.Log.Warn("first steps not seen, the queue goes on", "app", app, "error", err)
 	}
-	entry, err := i.Engine.Accepted(ctx, app, id)
 	if err != nil || entry.Decision.IsZero() {
 		return nil // it only serves to be shown
 	}

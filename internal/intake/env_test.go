@@ -2,6 +2,7 @@ package intake_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -79,6 +80,7 @@ type env struct {
 
 // changes are deviations from the usual env.
 type changes struct {
+	file     string // instead of the usual one
 	hook     fake.Hook
 	store    func(engine.Store) engine.Store
 	gateway  func(engine.Gateway) engine.Gateway
@@ -87,7 +89,7 @@ type changes struct {
 
 func newEnv(t *testing.T, c changes) *env {
 	t.Helper()
-	loaded, err := config.Load([]byte(file))
+	loaded, err := config.Load([]byte(cmp.Or(c.file, file)))
 	if err != nil {
 		t.Fatal(err)
 	}

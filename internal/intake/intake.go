@@ -101,7 +101,7 @@ func (i *Intake) pushed(ctx context.Context, apps []config.App, push acr.Push) (
 	g.SetLimit(together)
 	for n, app := range apps {
 		g.Go(func() error {
-			lines[n], failures[n] = i.pushedTo(ctx, app, push)
+			lines[n], failures[n] = bounded(ctx, func() (string, error) { return i.pushedTo(ctx, app, push) })
 			return nil
 		})
 	}
