@@ -14,7 +14,6 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
 
@@ -31,6 +30,7 @@ import (
 	"bluegreen/internal/kube/access"
 	"bluegreen/internal/kube/service"
 	"bluegreen/internal/kube/workload"
+	"bluegreen/internal/outbound"
 	"bluegreen/internal/probe"
 	"bluegreen/internal/release"
 )
@@ -90,31 +90,29 @@ func load(path string) (*config.Config, []string) {
 // wiring is shared by adapters: the app's identity, and one client for each cluster.
 type wiring struct {
 	settings
-	credential azcore.TokenCredential
-	arm        *arm.ClientOptions
-	// connections to the storage are kept: the SDK's own client keeps ten, and a storm of
-	// events would open a new one for nearly every request.
-	connections *http.Client
+	credential  azcore.TokenCredential
+	arm         *arm.ClientOptions
+	connections *http.Transport // to Azure
 	clusters    map[string]*access.Cluster
 	// for checks from the public side: of DNS names and of the addresses behind them
 	resolver *net.Resolver
 	public   *http.Transport
 }
 
-const keptConnections = 100
-
 func newWiring(s settings) (*wiring, error) {
-	credential, err := identity(s.ClientID)
+	credential, err := outbound.Identity(s.ClientID)
 	if err != nil {
 		return nil, err
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 2*keptConnections, keptConnections
+	connections := outbound.Transport()
 	resolver, public := outside(s.DNS)
 	return &wiring{
 		resolver: resolver, public: public,
-		settings: s, credential: credential, clusters: map[string]*access.Cluster{}, connections: &http.Client{Transport: transport},
-		arm: &arm.ClientOptions{ClientOptions: policy.ClientOptions{Cloud: s.Cloud}, DisableRPRegistration: true},
+		settings: s, credential: credential, clusters: map[string]*access.Cluster{}, connections: connections,
+		arm: &arm.ClientOptions{
+			ClientOptions:         policy.ClientOptions{Cloud: s.Cloud, Transport: &http.Client{Transport: connections}},
+			DisableRPRegistration: true,
+		},
 	}, nil
 }
 
@@ -127,36 +125,24 @@ func outside(dns string) (*net.Resolver, *http.Transport) {
 			return new(net.Dialer).DialContext(ctx, network, dns)
 		}}
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport := outbound.Transport()
 	transport.DialContext = (&net.Dialer{Timeout: 10 * time.Second, Resolver: resolver}).DialContext
 	return resolver, transport
-}
-
-// identity is the app's managed identity; clientID "" is the system-assigned one.
-func identity(clientID string) (azcore.TokenCredential, error) {
-	o := &azidentity.ManagedIdentityCredentialOptions{}
-	if clientID != "" {
-		o.ID = azidentity.ClientID(clientID)
-	}
-	credential, err := azidentity.NewManagedIdentityCredential(o)
-	if err != nil {
-		return nil, fmt.Errorf("use the managed identity: %w", err)
-	}
-	return credential, nil
 }
 
 func (w *wiring) storage() (engine.Store, engine.Wakeups, error) {
 	var service *aztables.ServiceClient
 	var messages *azqueue.ServiceClient
 	var err, more error
-	toTables := &aztables.ClientOptions{ClientOptions: policy.ClientOptions{Transport: w.connections}}
-	toQueues := &azqueue.ClientOptions{ClientOptions: policy.ClientOptions{Transport: w.connections}}
+	options := policy.ClientOptions{Transport: &http.Client{Transport: w.connections}, Retry: outbound.Storage.Retry()}
+	toTables := &aztables.ClientOptions{ClientOptions: options}
+	toQueues := &azqueue.ClientOptions{ClientOptions: options}
 	if text := w.Storage.ConnectionString; text != "" {
 		service, err = aztables.NewServiceClientFromConnectionString(text, toTables)
 		messages, more = azqueue.NewServiceClientFromConnectionString(text, toQueues)
 	} else {
 		var credential azcore.TokenCredential
-		if credential, err = identity(w.Storage.ClientID); err != nil {
+		if credential, err = outbound.Identity(w.Storage.ClientID); err != nil {
 			return nil, nil, err
 		}
 		service, err = aztables.NewServiceClient(w.Storage.TableURL, credential, toTables)
@@ -182,7 +168,7 @@ func (w *wiring) adapters(a config.App) (app.Adapters, error) {
 	return app.Adapters{
 		Gateway: gateway, Prober: probe.New(w.public),
 		Registry: acr.NewRegistry(acr.Options{
-			LoginServer: a.Image.Registry, Repository: a.Image.Repository, Credential: w.credential,
+			LoginServer: a.Image.Registry, Repository: a.Image.Repository, Credential: w.credential, Transport: w.connections,
 			Admits: a.Admits, Newer: a.Policy().Newer,
 		}),
 		Workloads: workload.New(workload.Options{
