@@ -82,7 +82,7 @@ func TestWhatNeverAnswersEndsATickAndLeavesAlertsTheirTime(t *testing.T) {
 		"identity": {TableURL: "https://127.0.0.1:1", QueueURL: "https://127.0.0.1:1"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			handler, err := wire(settings{Config: written(t, twoApps), Storage: s}, slog.New(slog.NewTextHandler(io.Discard, nil)))
+			handler, err := wire(t.Context(), settings{Config: written(t, twoApps), Storage: s}, slog.New(slog.NewTextHandler(io.Discard, nil)))
 			if err != nil {
 				t.Fatal(err)
 			}

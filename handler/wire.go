@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,51 +40,46 @@ const (
 	queueName = "release-steps" // as in release-step/function.json
 )
 
-// wire picks the adapters and calls none of them yet. With a configuration that cannot be
-// used the app still answers, with the mistakes.
-func wire(s settings, log *slog.Logger) (http.Handler, error) {
+// wire picks the adapters. With a configuration that cannot be used the app still answers, with
+// the mistakes, and with the last good one, which it looks for until ctx ends.
+func wire(ctx context.Context, s settings, log *slog.Logger) (http.Handler, error) {
 	w, err := newWiring(s)
 	if err != nil {
 		return nil, err
 	}
-	o := engine.Options{Log: log}
-	if o.Store, o.Wakeups, err = w.storage(); err != nil {
+	store, wakeups, err := w.storage()
+	if err != nil {
 		return nil, err
 	}
-	c, problems := load(s.Config)
-	for _, p := range problems {
-		log.Error("the configuration cannot be used", "file", s.Config, "problem", p)
-	}
+	c := &configuration{path: s.Config, kept: store, log: log, build: func(c *config.Config, problems []string) http.Handler {
+		return w.handler(c, problems, engine.Options{Log: log, Store: store, Wakeups: wakeups})
+	}}
+	c.begin()
+	go c.settle(ctx)
+	return c, nil
+}
+
+// handler serves the apps of a configuration.
+func (w *wiring) handler(c *config.Config, problems []string, o engine.Options) http.Handler {
 	if c.Notify.Topic != "" {
-		if o.Notifier, err = eventgrid.New(c.Notify.Topic, w.credential, nil); err != nil {
-			return nil, fmt.Errorf("notify.topic: %w", err)
+		notifier, err := eventgrid.New(c.Notify.Topic, w.credential, nil)
+		if err != nil {
+			problems = append(slices.Clone(problems), fmt.Sprintf("notify.topic: %v: outcomes are not published", err))
+		} else {
+			o.Notifier = notifier
 		}
 	}
 	for _, a := range c.Apps {
 		built := app.Assemble(a, w.adapters)
 		for _, p := range built.Problems {
-			log.Error("an app is not served", "app", a.Name, "problem", p)
+			o.Log.Error("an app is not served", "app", a.Name, "problem", p)
+		}
+		for _, p := range built.Held {
+			o.Log.Error("an app is served with its last good configuration", "app", a.Name, "problem", p)
 		}
 		o.Apps = append(o.Apps, built)
 	}
-	return app.Handler(app.Options{Engine: engine.New(o), Apps: c.Apps, Problems: problems, SignIn: s.SignIn, Log: log}), nil
-}
-
-// load reads the configuration; the sentences are the reasons why nothing of it can be used.
-func load(path string) (*config.Config, []string) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return &config.Config{}, []string{fmt.Sprintf("read the configuration: %v; BLUEGREEN_CONFIG names its path", err)}
-	}
-	c, err := config.Load(data)
-	var mistakes config.Problems
-	switch {
-	case errors.As(err, &mistakes):
-		return &config.Config{}, strings.Split(mistakes.Error(), "\n")
-	case err != nil:
-		return &config.Config{}, []string{err.Error()}
-	}
-	return c, nil
+	return app.Handler(app.Options{Engine: engine.New(o), Apps: c.Apps, Problems: problems, SignIn: w.SignIn, Log: o.Log})
 }
 
 // wiring is shared by adapters: the app's identity, and one client for each cluster.
@@ -130,7 +125,7 @@ func outside(dns string) (*net.Resolver, *http.Transport) {
 	return resolver, transport
 }
 
-func (w *wiring) storage() (engine.Store, engine.Wakeups, error) {
+func (w *wiring) storage() (*tables.Store, engine.Wakeups, error) {
 	var service *aztables.ServiceClient
 	var messages *azqueue.ServiceClient
 	var err, more error

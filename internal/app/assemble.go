@@ -27,7 +27,7 @@ type jobs interface {
 // keeps this app from being served and no other.
 func Assemble(a config.App, adapters func(config.App) (Adapters, error)) engine.App {
 	built := engine.App{
-		Name: a.Name, Policy: a.Policy(), Repository: a.Repository(), Fingerprint: a.Fingerprint(), Problems: a.Sentences(),
+		Name: a.Name, Policy: a.Policy(), Repository: a.Repository(), Fingerprint: a.Fingerprint(), Problems: a.Sentences(), Held: a.Held,
 	}
 	if len(built.Problems) > 0 {
 		return built

@@ -29,7 +29,7 @@ type Notify struct {
 	Topic string `key:"topic" is:"topic" need:"yes" doc:"Endpoint of an Event Grid custom topic with the CloudEvents 1.0 schema; the managed identity needs the role EventGrid Data Sender on it."`
 }
 
-// App is one app. It must not be used when it has Problems.
+// App is one app. It must not be used when it has Problems, and starts no release while Held.
 type App struct {
 	Name    string  `key:"name" is:"name" need:"yes" doc:"Name of the app, in the API too. Its state is kept under this name: renaming is starting afresh."`
 	Image   Image   `key:"image" need:"yes" doc:"Which pushed images are released."`
@@ -41,6 +41,9 @@ type App struct {
 	Line int
 	// Problems are the mistakes that keep the app from being used.
 	Problems []Problem
+	// Held are the mistakes of the present file, in sentences, where the app is that of an
+	// earlier one: it goes on with what runs, and starts nothing new.
+	Held []string
 }
 
 // Image names a repository and which of its tags are released.

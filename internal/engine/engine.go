@@ -35,6 +35,9 @@ type App struct {
 	Fingerprint string
 	// Problems are sentences that keep the app from being served.
 	Problems []string
+	// Held are sentences that keep releases from starting: the mistakes of a configuration in
+	// whose place this earlier one serves. What runs goes on, and alerts return traffic.
+	Held []string
 }
 
 // Options are what an Engine needs. Store, Wakeups and Apps are required.

@@ -136,6 +136,9 @@ func (i *Intake) alert(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	if err != nil {
 		return Answer{}, api.Errorf(http.StatusBadRequest, "invalid", "%v", err)
 	}
+	if err := i.unconfigured(); err != nil {
+		return Answer{}, err
+	}
 	answer := Answer{Alert: alert.ID, Rule: alert.Rule()}
 	apps, others := i.concerned(alert)
 	switch {
