@@ -37,6 +37,9 @@ func Assemble(a config.App, adapters func(config.App) (Adapters, error)) engine.
 		built.Problems = strings.Split(err.Error(), "\n")
 		return built
 	}
+	for _, warning := range a.Warnings {
+		built.Warnings = append(built.Warnings, warning.String())
+	}
 	built.Registry, built.Workloads, built.Gateway = with.Registry, with.Workloads, with.Gateway
 	if a.Verify.Job != "" {
 		runner, ok := with.Workloads.(jobs)

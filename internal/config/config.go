@@ -41,6 +41,8 @@ type App struct {
 	Line int
 	// Problems are the mistakes that keep the app from being used.
 	Problems []Problem
+	// Warnings are what works and may not be meant.
+	Warnings []Problem
 	// Held are the mistakes of the present file, in sentences, where the app is that of an
 	// earlier one: it goes on with what runs, and starts nothing new.
 	Held []string
@@ -205,7 +207,7 @@ func (a App) Policy() release.Policy {
 
 // Fingerprint changes exactly when the app's configuration does, its place in the file aside.
 func (a App) Fingerprint() string {
-	a.Line, a.Problems = 0, nil
+	a.Line, a.Problems, a.Warnings = 0, nil, nil
 	data, _ := json.Marshal(a) // only strings, numbers, lists and maps of them: cannot fail
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:8])

@@ -68,3 +68,16 @@ func TestAHeldAppCostsNoMoreThanALookAMinute(t *testing.T) {
 		t.Errorf("%d facts were added: %s", after.Facts-before.Facts, w.sentence())
 	}
 }
+
+func TestAWarningOfTheConfigurationIsShownWithTheApp(t *testing.T) {
+	w := newEnv(t, nil)
+	w.app.Warnings, w.app.Fingerprint = []string{"line 18: alerts alone"}, "f"
+	w.restart()
+	w.run(2 * time.Minute)
+	view, err := w.engine.View(t.Context(), "shop")
+	if err != nil || len(view.Problems) != 1 || view.Problems[0] != "line 18: alerts alone" {
+		t.Errorf("%q, %v", view.Problems, err)
+	}
+	w.push("2.0")
+	w.reach(release.Completed) // it keeps nothing from starting
+}
