@@ -142,9 +142,9 @@ func (n name) is(known name) bool {
 	return same
 }
 
-// tells reports whether a name is one of a color and not one of the other. A name of unknown
+// means reports whether a name is one of a color and not one of the other. A name of unknown
 // kind must not be the beginning of the other's either, nor the mere word blue or green.
-func (n name) tells(own, other []name) bool {
+func (n name) means(own, other []name) bool {
 	isOf := func(known []name) bool { return slices.ContainsFunc(known, n.is) }
 	begins := func(k name) bool { return k.kind != label && strings.HasPrefix(k.value, n.value) }
 	selected := slices.ContainsFunc(own, func(k name) bool { return k.kind == label && n.is(k) })
@@ -160,7 +160,7 @@ func colorOf(app config.App, a monitor.Alert) (c release.Color, doubt string) {
 	by := map[release.Color]string{}
 	for _, n := range namesIn(a) {
 		for c := range known {
-			if n.tells(known[c], known[c.Other()]) {
+			if n.means(known[c], known[c.Other()]) {
 				by[c] = n.value
 			}
 		}

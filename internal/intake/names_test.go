@@ -92,8 +92,7 @@ func TestAnAlertNamesAColorInAnyWayThatTheConfigurationKnows(t *testing.T) {
 	}
 }
 
-// TestAnAlertThatCouldBeAboutEitherColorSaysSo: what names both colors, or none, or what both are
-// called, does not tell them apart.
+// TestAnAlertThatCouldBeAboutEitherColorSaysSo: it names both colors, or none, or a name that both have.
 func TestAnAlertThatCouldBeAboutEitherColorSaysSo(t *testing.T) {
 	tests := []struct{ name, app, about, says string }{
 		{"none", "orders", `column Host=web`, "either color: it names neither"},
