@@ -142,14 +142,22 @@ func (n name) is(known name) bool {
 	return same
 }
 
-// means reports whether a name is one of a color and not one of the other. A name of unknown
-// kind must not be the beginning of the other's either, nor the mere word blue or green.
-func (n name) means(own, other []name) bool {
-	isOf := func(known []name) bool { return slices.ContainsFunc(known, n.is) }
-	begins := func(k name) bool { return k.kind != label && strings.HasPrefix(k.value, n.value) }
-	selected := slices.ContainsFunc(own, func(k name) bool { return k.kind == label && n.is(k) })
-	vague := n.kind == unknown && !selected && (slices.ContainsFunc(other, begins) || n.value == string(release.Blue) || n.value == string(release.Green))
-	return isOf(own) && !isOf(other) && !vague
+// means is the name of a color that a name in an alert is, where it is none of the other's; ""
+// otherwise. A name of unknown kind must not be the beginning of the other's either, nor the
+// mere word blue or green, unless the color's selector has it under the same key.
+func (n name) means(own, other []name) string {
+	at := slices.IndexFunc(own, n.is)
+	if at < 0 || slices.ContainsFunc(other, n.is) {
+		return ""
+	}
+	if n.kind == unknown && own[at].kind != label {
+		begins := func(k name) bool { return k.kind != label && strings.HasPrefix(k.value, n.value) }
+		if slices.ContainsFunc(other, begins) || n.value == string(release.Blue) || n.value == string(release.Green) {
+			return ""
+		}
+	}
+	known := own[at].value
+	return known[strings.LastIndex(known, "/")+1:]
 }
 
 // colorOf is the one color that an alert names: by a name that the configuration knows of
@@ -160,8 +168,8 @@ func colorOf(app config.App, a monitor.Alert) (c release.Color, doubt string) {
 	by := map[release.Color]string{}
 	for _, n := range namesIn(a) {
 		for c := range known {
-			if n.means(known[c], known[c.Other()]) {
-				by[c] = n.value
+			if found := n.means(known[c], known[c.Other()]); found != "" {
+				by[c] = found
 			}
 		}
 	}

@@ -102,6 +102,7 @@ func TestAnAlertThatCouldBeAboutEitherColorSaysSo(t *testing.T) {
 		{"Deployment of both", "carts", `label deployment=carts`, "either color: it names neither"},
 		{"beginning of the other's name", "carts", `column AppRoleName=carts-api`, "either color: it names neither"},
 		{"color of something else", "carts", `label team=green`, "either color: it names neither"},
+		{"both, by parts of them", "orders", `expression _ResourceId="` + clusters + `aks-blue/providers/x"}+{cluster="aks-green"`, "either color: it names both, blue by aks-blue and green by aks-green"},
 		{"both", "orders", `expression cluster="aks-blue"}+{cluster="aks-green"`, "either color: it names both, blue by aks-blue and green by aks-green"},
 	}
 	for _, test := range tests {
