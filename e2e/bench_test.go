@@ -284,7 +284,7 @@ func (w *env) alertToWrite(b *testing.B, round int) (total, store time.Duration)
 	if err := e.Step(ctx, name, 0); err != nil {
 		b.Fatal(err)
 	}
-	alert := engine.AlertEntry(name, release.AlertFired{ID: name, Rule: "errors", FiredAt: time.Now()}, time.Now())
+	alert := engine.AlertEntry(name, release.AlertFired{ID: name, Rule: "errors", At: time.Now()}, time.Now())
 	before := timed.spent()
 	began := time.Now()
 	if _, err := e.Accept(ctx, name, alert); err != nil {

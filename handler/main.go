@@ -23,7 +23,7 @@ func main() {
 }
 
 // run serves until ctx ends; the host ends it by SIGKILL. It listens before anything slow
-// is done, since the host gives a handler 30 s, and calls nothing outside before the first event.
+// is done, since the host gives a handler 30 s, and waits for nothing outside before it answers.
 func run(ctx context.Context, getenv func(string) string, stdout, stderr io.Writer) error {
 	s, err := readSettings(getenv)
 	if err != nil {
@@ -34,7 +34,7 @@ func run(ctx context.Context, getenv func(string) string, stdout, stderr io.Writ
 		return fmt.Errorf("listen where the host expects it: %w", err)
 	}
 	log := newLog(stdout, stderr)
-	handler, err := wire(s, log)
+	handler, err := wire(ctx, s, log)
 	if err != nil {
 		listener.Close()
 		return err

@@ -7,14 +7,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
 
@@ -31,6 +30,7 @@ import (
 	"bluegreen/internal/kube/access"
 	"bluegreen/internal/kube/service"
 	"bluegreen/internal/kube/workload"
+	"bluegreen/internal/outbound"
 	"bluegreen/internal/probe"
 	"bluegreen/internal/release"
 )
@@ -40,81 +40,74 @@ const (
 	queueName = "release-steps" // as in release-step/function.json
 )
 
-// wire picks the adapters and calls none of them yet. With a configuration that cannot be
-// used the app still answers, with the mistakes.
-func wire(s settings, log *slog.Logger) (http.Handler, error) {
+// wire picks the adapters. With a configuration that cannot be used the app still answers, with
+// the mistakes, and with the last good one, which it looks for until ctx ends.
+func wire(ctx context.Context, s settings, log *slog.Logger) (http.Handler, error) {
 	w, err := newWiring(s)
 	if err != nil {
 		return nil, err
 	}
-	o := engine.Options{Log: log}
-	if o.Store, o.Wakeups, err = w.storage(); err != nil {
+	store, wakeups, err := w.storage()
+	if err != nil {
 		return nil, err
 	}
-	c, problems := load(s.Config)
-	for _, p := range problems {
-		log.Error("the configuration cannot be used", "file", s.Config, "problem", p)
-	}
+	c := &configuration{path: s.Config, kept: store, log: log, build: func(c *config.Config, problems []string) http.Handler {
+		return w.handler(c, problems, engine.Options{Log: log, Store: store, Wakeups: wakeups})
+	}}
+	c.begin()
+	go c.settle(ctx)
+	return c, nil
+}
+
+// handler serves the apps of a configuration.
+func (w *wiring) handler(c *config.Config, problems []string, o engine.Options) http.Handler {
 	if c.Notify.Topic != "" {
-		if o.Notifier, err = eventgrid.New(c.Notify.Topic, w.credential, nil); err != nil {
-			return nil, fmt.Errorf("notify.topic: %w", err)
+		notifier, err := eventgrid.New(c.Notify.Topic, w.credential, nil)
+		if err != nil {
+			problems = append(slices.Clone(problems), fmt.Sprintf("notify.topic: %v: outcomes are not published", err))
+		} else {
+			o.Notifier = notifier
 		}
 	}
 	for _, a := range c.Apps {
 		built := app.Assemble(a, w.adapters)
 		for _, p := range built.Problems {
-			log.Error("an app is not served", "app", a.Name, "problem", p)
+			o.Log.Error("an app is not served", "app", a.Name, "problem", p)
+		}
+		for _, p := range built.Held {
+			o.Log.Error("an app is served with its last good configuration", "app", a.Name, "problem", p)
 		}
 		o.Apps = append(o.Apps, built)
 	}
-	return app.Handler(app.Options{Engine: engine.New(o), Apps: c.Apps, Problems: problems, SignIn: s.SignIn, Log: log}), nil
-}
-
-// load reads the configuration; the sentences are the reasons why nothing of it can be used.
-func load(path string) (*config.Config, []string) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return &config.Config{}, []string{fmt.Sprintf("read the configuration: %v; BLUEGREEN_CONFIG names its path", err)}
-	}
-	c, err := config.Load(data)
-	var mistakes config.Problems
-	switch {
-	case errors.As(err, &mistakes):
-		return &config.Config{}, strings.Split(mistakes.Error(), "\n")
-	case err != nil:
-		return &config.Config{}, []string{err.Error()}
-	}
-	return c, nil
+	return app.Handler(app.Options{Engine: engine.New(o), Apps: c.Apps, Problems: problems, SignIn: w.SignIn, Log: o.Log})
 }
 
 // wiring is shared by adapters: the app's identity, and one client for each cluster.
 type wiring struct {
 	settings
-	credential azcore.TokenCredential
-	arm        *arm.ClientOptions
-	// connections to the storage are kept: the SDK's own client keeps ten, and a storm of
-	// events would open a new one for nearly every request.
-	connections *http.Client
+	credential  azcore.TokenCredential
+	arm         *arm.ClientOptions
+	connections *http.Transport // to Azure
 	clusters    map[string]*access.Cluster
 	// for checks from the public side: of DNS names and of the addresses behind them
 	resolver *net.Resolver
 	public   *http.Transport
 }
 
-const keptConnections = 100
-
 func newWiring(s settings) (*wiring, error) {
-	credential, err := identity(s.ClientID)
+	credential, err := outbound.Identity(s.ClientID)
 	if err != nil {
 		return nil, err
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 2*keptConnections, keptConnections
+	connections := outbound.Transport()
 	resolver, public := outside(s.DNS)
 	return &wiring{
 		resolver: resolver, public: public,
-		settings: s, credential: credential, clusters: map[string]*access.Cluster{}, connections: &http.Client{Transport: transport},
-		arm: &arm.ClientOptions{ClientOptions: policy.ClientOptions{Cloud: s.Cloud}, DisableRPRegistration: true},
+		settings: s, credential: credential, clusters: map[string]*access.Cluster{}, connections: connections,
+		arm: &arm.ClientOptions{
+			ClientOptions:         policy.ClientOptions{Cloud: s.Cloud, Transport: &http.Client{Transport: connections}},
+			DisableRPRegistration: true,
+		},
 	}, nil
 }
 
@@ -127,36 +120,24 @@ func outside(dns string) (*net.Resolver, *http.Transport) {
 			return new(net.Dialer).DialContext(ctx, network, dns)
 		}}
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport := outbound.Transport()
 	transport.DialContext = (&net.Dialer{Timeout: 10 * time.Second, Resolver: resolver}).DialContext
 	return resolver, transport
 }
 
-// identity is the app's managed identity; clientID "" is the system-assigned one.
-func identity(clientID string) (azcore.TokenCredential, error) {
-	o := &azidentity.ManagedIdentityCredentialOptions{}
-	if clientID != "" {
-		o.ID = azidentity.ClientID(clientID)
-	}
-	credential, err := azidentity.NewManagedIdentityCredential(o)
-	if err != nil {
-		return nil, fmt.Errorf("use the managed identity: %w", err)
-	}
-	return credential, nil
-}
-
-func (w *wiring) storage() (engine.Store, engine.Wakeups, error) {
+func (w *wiring) storage() (*tables.Store, engine.Wakeups, error) {
 	var service *aztables.ServiceClient
 	var messages *azqueue.ServiceClient
 	var err, more error
-	toTables := &aztables.ClientOptions{ClientOptions: policy.ClientOptions{Transport: w.connections}}
-	toQueues := &azqueue.ClientOptions{ClientOptions: policy.ClientOptions{Transport: w.connections}}
+	options := policy.ClientOptions{Transport: &http.Client{Transport: w.connections}, Retry: outbound.Storage.Retry()}
+	toTables := &aztables.ClientOptions{ClientOptions: options}
+	toQueues := &azqueue.ClientOptions{ClientOptions: options}
 	if text := w.Storage.ConnectionString; text != "" {
 		service, err = aztables.NewServiceClientFromConnectionString(text, toTables)
 		messages, more = azqueue.NewServiceClientFromConnectionString(text, toQueues)
 	} else {
 		var credential azcore.TokenCredential
-		if credential, err = identity(w.Storage.ClientID); err != nil {
+		if credential, err = outbound.Identity(w.Storage.ClientID); err != nil {
 			return nil, nil, err
 		}
 		service, err = aztables.NewServiceClient(w.Storage.TableURL, credential, toTables)
@@ -182,7 +163,7 @@ func (w *wiring) adapters(a config.App) (app.Adapters, error) {
 	return app.Adapters{
 		Gateway: gateway, Prober: probe.New(w.public),
 		Registry: acr.NewRegistry(acr.Options{
-			LoginServer: a.Image.Registry, Repository: a.Image.Repository, Credential: w.credential,
+			LoginServer: a.Image.Registry, Repository: a.Image.Repository, Credential: w.credential, Transport: w.connections,
 			Admits: a.Admits, Newer: a.Policy().Newer,
 		}),
 		Workloads: workload.New(workload.Options{

@@ -76,6 +76,9 @@ func (s *shell) check(file string) error {
 			out++
 		}
 		s.list(file, a.Problems)
+		for _, w := range a.Warnings {
+			say(s.stdout, "%s:%d: warning: %s", file, w.Line, w.Text())
+		}
 	}
 	if out > 0 {
 		return fmt.Errorf("%d of %d apps cannot be used", out, len(c.Apps))

@@ -306,6 +306,15 @@ func TestConfigCheckNamesFileAndLine(t *testing.T) {
 	s.expects(s.run("config", "check", filepath.Join(dir, "good", "everything.yaml")), 0, "3 apps, no mistake found")
 	one := filepath.Join(dir, "bad", "one-app.yaml")
 	s.expects(s.run("config", "check", one), 1, one+":10: apps[0].first: \"blu\"", "1 of 2 apps cannot be used")
+	smallest, err := os.ReadFile(filepath.Join(dir, "good", "smallest.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	alone := filepath.Join(t.TempDir(), "alerts.yaml")
+	if err := os.WriteFile(alone, append(smallest, "    alerts: [{rule: x}]\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.expects(s.run("config", "check", alone), 0, alone+":18: warning: apps[0].alerts: nothing but alerts watches the public address", "1 apps, no mistake found")
 	whole := filepath.Join(dir, "bad", "top-level.yaml")
 	s.expects(s.run("config", "check", whole), 1, whole+":1: app: unknown key", "no app of the file can be used")
 	s.expects(s.run("config", "repositories", filepath.Join(dir, "good", "everything.yaml")), 0, "inner\n", "team/shop\n")

@@ -171,7 +171,8 @@ type Release struct {
 // Apps answers GET apps.
 type Apps struct {
 	Apps []App `json:"apps"`
-	// Problems keep the whole configuration from being used; there are no apps then.
+	// Problems keep the whole configuration from being used; the apps, if any, are those of the
+	// last good one.
 	Problems []string `json:"problems,omitempty"`
 }
 
@@ -188,7 +189,8 @@ type History struct {
 type Health struct {
 	Status string      `json:"status"` // "ok", or "problems" when an app is not served
 	Apps   []AppHealth `json:"apps"`
-	// Problems keep the whole configuration from being used; there are no apps then.
+	// Problems keep the whole configuration from being used; the apps, if any, are those of the
+	// last good one.
 	Problems []string `json:"problems,omitempty"`
 }
 

@@ -27,7 +27,7 @@ type Options struct {
 // Handler answers the Functions host. The names of functions and bindings are those of
 // the function.json files.
 func Handler(o Options) http.Handler {
-	in := intake.New(intake.Options{Engine: o.Engine, Apps: o.Apps, SignIn: o.SignIn, Log: o.Log, Now: time.Now})
+	in := intake.New(intake.Options{Engine: o.Engine, Apps: o.Apps, Problems: o.Problems, SignIn: o.SignIn, Log: o.Log, Now: time.Now})
 	api := http.NewServeMux()
 	api.Handle("/api/alert-fired", in.AlertFired())
 	api.Handle("/api/alerts", in.Alerts())

@@ -27,7 +27,7 @@ type jobs interface {
 // keeps this app from being served and no other.
 func Assemble(a config.App, adapters func(config.App) (Adapters, error)) engine.App {
 	built := engine.App{
-		Name: a.Name, Policy: a.Policy(), Repository: a.Repository(), Fingerprint: a.Fingerprint(), Problems: a.Sentences(),
+		Name: a.Name, Policy: a.Policy(), Repository: a.Repository(), Fingerprint: a.Fingerprint(), Problems: a.Sentences(), Held: a.Held,
 	}
 	if len(built.Problems) > 0 {
 		return built
@@ -36,6 +36,9 @@ func Assemble(a config.App, adapters func(config.App) (Adapters, error)) engine.
 	if err != nil {
 		built.Problems = strings.Split(err.Error(), "\n")
 		return built
+	}
+	for _, warning := range a.Warnings {
+		built.Warnings = append(built.Warnings, warning.String())
 	}
 	built.Registry, built.Workloads, built.Gateway = with.Registry, with.Workloads, with.Gateway
 	if a.Verify.Job != "" {

@@ -26,8 +26,9 @@ var may = map[string][]string{
 	"internal/probe":      {"internal/engine", "internal/release"},
 	"internal/intake":     {"internal/api", "internal/engine", "internal/release", "internal/config", "internal/functions", "internal/signin", "internal/azure/acr", "internal/azure/monitor", "internal/azure/queue"},
 	"internal/record":     {"internal/engine", "internal/release"},
-	"internal/azure":      {"internal/engine", "internal/release", "internal/record", "internal/azure/resource"},
-	"internal/kube":       {"internal/engine", "internal/release", "internal/kube/access", "internal/kube/fence"}, // adapters never import each other
+	"internal/azure":      {"internal/engine", "internal/release", "internal/record", "internal/outbound", "internal/azure/resource"},
+	"internal/kube":       {"internal/engine", "internal/release", "internal/outbound", "internal/kube/access", "internal/kube/fence"}, // adapters never import each other
+	"internal/outbound":   {},
 	"internal/app":        {"internal/config", "internal/console", "internal/engine", "internal/functions", "internal/intake", "internal/probe"},
 	"handler":             {"internal"},
 	"cmd/bluegreen":       {"internal/api", "internal/config", "internal/release"},

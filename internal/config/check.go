@@ -43,6 +43,9 @@ func (r *reader) check(path string, a *App) {
 		report("promotion.deadline", "is for mode: manual, which is not set")
 	}
 	r.checkGateway(path, a, report)
+	if len(a.Alerts) > 0 && len(a.Confirm.HTTP) == 0 {
+		a.Warnings = append(a.Warnings, r.problem(a, path+".alerts", "nothing but alerts watches the public address, and the one call of an alert can be lost: add confirm checks, which are made during the bake"))
+	}
 }
 
 func (r *reader) given(path string) bool { _, ok := r.lines[path]; return ok }

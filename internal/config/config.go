@@ -29,7 +29,7 @@ type Notify struct {
 	Topic string `key:"topic" is:"topic" need:"yes" doc:"Endpoint of an Event Grid custom topic with the CloudEvents 1.0 schema; the managed identity needs the role EventGrid Data Sender on it."`
 }
 
-// App is one app. It must not be used when it has Problems.
+// App is one app. It must not be used when it has Problems, and starts no release while Held.
 type App struct {
 	Name    string  `key:"name" is:"name" need:"yes" doc:"Name of the app, in the API too. Its state is kept under this name: renaming is starting afresh."`
 	Image   Image   `key:"image" need:"yes" doc:"Which pushed images are released."`
@@ -41,6 +41,11 @@ type App struct {
 	Line int
 	// Problems are the mistakes that keep the app from being used.
 	Problems []Problem
+	// Warnings are what works and may not be meant.
+	Warnings []Problem
+	// Held are the mistakes of the present file, in sentences, where the app is that of an
+	// earlier one: it goes on with what runs, and starts nothing new.
+	Held []string
 }
 
 // Image names a repository and which of its tags are released.
@@ -202,7 +207,7 @@ func (a App) Policy() release.Policy {
 
 // Fingerprint changes exactly when the app's configuration does, its place in the file aside.
 func (a App) Fingerprint() string {
-	a.Line, a.Problems = 0, nil
+	a.Line, a.Problems, a.Warnings = 0, nil, nil
 	data, _ := json.Marshal(a) // only strings, numbers, lists and maps of them: cannot fail
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:8])

@@ -25,6 +25,9 @@ type Engine interface {
 	Apps() []string
 	// ConfigProblems returns the sentences that keep an app from being served.
 	ConfigProblems(app string) []string
+	// ConfigHeld returns the sentences that keep an app's releases from starting: mistakes of its
+	// configuration, while the last good one serves.
+	ConfigHeld(app string) []string
 	// View reads an app. Errors: engine.ErrNotFound.
 	View(ctx context.Context, app string) (engine.View, error)
 	// History returns at most limit facts with numbers below before (0: from the newest),

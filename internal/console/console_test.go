@@ -80,6 +80,10 @@ func TestHealthNamesWhatKeepsAppsFromBeingServed(t *testing.T) {
 	if h := read[api.Health](t, s.ask("GET", "/api/health", ""), 200); h.Status != "ok" {
 		t.Errorf("%+v", h)
 	}
+	s.engine.outdated = map[string][]string{"pay": {"line 9: apps[0].bake: is wrong"}}
+	if h := read[api.Health](t, s.ask("GET", "/api/health", ""), 200); h.Status != "problems" || len(h.Apps[0].Problems) != 1 {
+		t.Errorf("one is served with its last good configuration: %+v", h)
+	}
 }
 
 func TestHistoryComesInPagesNewestFirst(t *testing.T) {

@@ -36,6 +36,7 @@ type fakeEngine struct {
 	entries  map[string]engine.Entry   // by app and id
 	images   map[string]release.Image  // by tag and digest
 	problems map[string][]string
+	outdated map[string][]string
 	resolved int
 	held     bool  // commands stay pending
 	down     error // the store cannot be reached
@@ -96,6 +97,8 @@ func (e *fakeEngine) state(app string) release.State {
 func (e *fakeEngine) Apps() []string { return slices.Sorted(maps.Keys(e.states)) }
 
 func (e *fakeEngine) ConfigProblems(app string) []string { return e.problems[app] }
+
+func (e *fakeEngine) ConfigHeld(app string) []string { return e.outdated[app] }
 
 func (e *fakeEngine) View(_ context.Context, app string) (engine.View, error) {
 	e.mu.Lock()

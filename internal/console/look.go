@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,7 +35,7 @@ func (c *console) health(*call) (answer, error) {
 		h.Status = "problems"
 	}
 	for _, name := range c.Engine.Apps() {
-		problems := c.Engine.ConfigProblems(name)
+		problems := slices.Concat(c.Engine.ConfigProblems(name), c.Engine.ConfigHeld(name))
 		if len(problems) > 0 {
 			h.Status = "problems"
 		}

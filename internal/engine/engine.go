@@ -35,6 +35,11 @@ type App struct {
 	Fingerprint string
 	// Problems are sentences that keep the app from being served.
 	Problems []string
+	// Warnings are sentences about its configuration, which works and may not be meant.
+	Warnings []string
+	// Held are sentences that keep releases from starting: the mistakes of a configuration in
+	// whose place this earlier one serves. What runs goes on, and alerts return traffic.
+	Held []string
 }
 
 // Options are what an Engine needs. Store, Wakeups and Apps are required.

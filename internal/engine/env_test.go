@@ -108,7 +108,7 @@ func (w *env) push(tag string) {
 
 func (w *env) alert(id string) {
 	w.t.Helper()
-	if _, err := w.engine.Accept(w.t.Context(), "shop", engine.AlertEntry(id, release.AlertFired{ID: id, Rule: "errors", FiredAt: w.clock}, w.clock)); err != nil {
+	if _, err := w.engine.Accept(w.t.Context(), "shop", engine.AlertEntry(id, release.AlertFired{ID: id, Rule: "errors", At: w.clock}, w.clock)); err != nil {
 		w.t.Fatal(err)
 	}
 }

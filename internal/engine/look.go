@@ -13,7 +13,8 @@ import (
 
 // preflight checks once for each configuration that what it names exists and may be used.
 func (w *worker) preflight(ctx context.Context) stepResult {
-	var missing, warnings []string
+	var missing []string
+	warnings := slices.Clone(w.app.Warnings)
 	for _, port := range []any{w.app.Gateway, w.app.Workloads, w.app.Registry} {
 		adapter, ok := port.(Preflight)
 		if !ok {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -31,6 +32,11 @@ func (e *Engine) Tick(ctx context.Context) error {
 	g.SetLimit(8)
 	for _, name := range e.names {
 		g.Go(func() error {
+			defer func() {
+				if p := recover(); p != nil { // here it would end the process
+					e.Log.Error("tick", "app", name, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+				}
+			}()
 			if err := e.TickApp(ctx, name); err != nil {
 				e.Log.Error("tick", "app", name, "error", err)
 			}

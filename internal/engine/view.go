@@ -47,6 +47,10 @@ func (e *Engine) View(ctx context.Context, name string) (View, error) {
 		v.Problems = append(v.Problems, why)
 		v.Sentence = "Not served: " + why
 	}
+	if len(app.Held) > 0 {
+		v.Problems = append(v.Problems, app.Held...)
+		v.Sentence += "; served with its last good configuration, and no release starts until the present one is fixed: " + strings.Join(app.Held, "; ")
+	}
 	if len(app.Problems) > 0 {
 		v.Sentence = "Not served because of its configuration: " + strings.Join(app.Problems, "; ")
 	}
@@ -57,6 +61,14 @@ func (e *Engine) View(ctx context.Context, name string) (View, error) {
 func (e *Engine) ConfigProblems(name string) []string {
 	if app, ok := e.apps[name]; ok {
 		return app.Problems
+	}
+	return nil
+}
+
+// ConfigHeld returns the sentences that keep an app's releases from starting.
+func (e *Engine) ConfigHeld(name string) []string {
+	if app, ok := e.apps[name]; ok {
+		return app.Held
 	}
 	return nil
 }

@@ -62,7 +62,11 @@ func invoke(w http.ResponseWriter, r *http.Request, b Binding, log *slog.Logger)
 	lines, err := b.Run(context.WithoutCancel(r.Context()), payload)
 	if err != nil {
 		log.Error("invocation failed, the host delivers it again", "error", err)
-		api.WriteError(w, api.Errorf(http.StatusInternalServerError, "failed", "%v", err))
+		var known *api.Error
+		if !errors.As(err, &known) {
+			known = api.Errorf(http.StatusInternalServerError, "failed", "%v", err)
+		}
+		api.WriteError(w, known)
 		return
 	}
 	reply(w, lines)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -27,6 +28,8 @@ const (
 	bodyTime   = 2 * time.Second
 	keepTime   = 3500 * time.Millisecond
 	answerTime = 4500 * time.Millisecond
+	// overtime is for calls that return later than their deadline, or never.
+	overtime = 500 * time.Millisecond
 	// firstSteps is how long the return may be worked on before the answer.
 	firstSteps = 4 * time.Second
 	// stepTime bounds the first steps, which go on after the answer when one of them hangs.
@@ -48,6 +51,7 @@ type AppAnswer struct {
 	App      string        `json:"app"`
 	Result   string        `json:"result"`
 	Color    release.Color `json:"color,omitempty"`
+	About    string        `json:"about,omitempty"` // where there is no color
 	Decision *api.Decision `json:"decision,omitempty"`
 	Note     string        `json:"note,omitempty"`
 
@@ -63,7 +67,7 @@ func (i *Intake) answered(admit func(http.Header) error) http.Handler {
 		began := time.Now()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), answerTime)
 		defer cancel()
-		a, err := i.alert(ctx, w, r, admit)
+		a, err := i.alertSafely(ctx, w, r, admit)
 		status := http.StatusOK
 		var refused *api.Error
 		switch {
@@ -106,6 +110,16 @@ func (i *Intake) log(a Answer, err error, status int, took time.Duration) {
 	}
 }
 
+// alertSafely makes an error of a panic.
+func (i *Intake) alertSafely(ctx context.Context, w http.ResponseWriter, r *http.Request, admit func(http.Header) error) (a Answer, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			a, err = Answer{}, fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return i.alert(ctx, w, r, admit)
+}
+
 func (i *Intake) alert(ctx context.Context, w http.ResponseWriter, r *http.Request, admit func(http.Header) error) (Answer, error) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
@@ -122,9 +136,14 @@ func (i *Intake) alert(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	if err != nil {
 		return Answer{}, api.Errorf(http.StatusBadRequest, "invalid", "%v", err)
 	}
+	if err := i.unconfigured(); err != nil {
+		return Answer{}, err
+	}
 	answer := Answer{Alert: alert.ID, Rule: alert.Rule()}
 	apps, others := i.concerned(alert)
 	switch {
+	case alert.Costs:
+		answer.Result = "ignored: the alert is about a budget, which moves no traffic"
 	case alert.Test:
 		answer.Result = "ignored: this is a test from the portal, and it has arrived"
 	case !alert.Fired:
@@ -159,20 +178,19 @@ func read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 }
 
 // accept keeps the alert for every app, and then takes the first steps of those that did
-// not know it.
+// not know it. All are tried at once: no app's storage keeps the alert of another waiting.
 func (i *Intake) accept(ctx context.Context, apps []concern, a monitor.Alert) []AppAnswer {
 	answers := make([]AppAnswer, len(apps))
 	keep, cancel := context.WithTimeout(ctx, keepTime)
 	defer cancel()
 	var g errgroup.Group
-	g.SetLimit(together)
 	for n, c := range apps {
 		g.Go(func() error {
 			answers[n] = i.keep(keep, c, a)
 			return nil
 		})
 	}
-	_ = g.Wait() // every app is tried: failures are in the answers
+	_ = g.Wait() // failures are in the answers
 	g = errgroup.Group{}
 	for n := range answers {
 		if answers[n].fresh && answers[n].Note == "" {
@@ -187,13 +205,21 @@ func (i *Intake) accept(ctx context.Context, apps []concern, a monitor.Alert) []
 }
 
 func (i *Intake) keep(ctx context.Context, c concern, a monitor.Alert) AppAnswer {
-	out := AppAnswer{App: c.app.Name, Color: c.color, Note: i.unserved(c.app.Name)}
-	entry := engine.AlertEntry(a.ID+"|fired", release.AlertFired{
-		ID: a.ID, Rule: a.Rule(), Severity: a.Severity, Summary: a.Summary, FiredAt: a.FiredAt, Color: c.color,
-	}, i.Now())
+	out := AppAnswer{App: c.app.Name, Color: c.color, About: c.doubt, Note: i.unserved(c.app.Name)}
+	received := i.Now()
+	event := release.AlertFired{ID: a.ID, Rule: a.Rule(), Severity: a.Severity, Summary: a.Summary, At: a.At, Color: c.color}
+	if c.doubt != "" {
+		event.Summary += "; " + c.doubt
+	}
+	if event.At.IsZero() || event.At.After(received) {
+		event.At = received
+	}
+	entry := engine.AlertEntry(a.ID+"|fired", event, received)
+	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTime+overtime)
+	defer cancel()
 	var err error
 	out.entry = entry.ID
-	out.fresh, err = i.Engine.Accept(ctx, c.app.Name, entry)
+	out.fresh, err = bounded(wait, func() (bool, error) { return i.Engine.Accept(ctx, c.app.Name, entry) })
 	switch out.failed = err; {
 	case err != nil:
 		out.Result = "not kept: the storage does not answer as it should"
@@ -209,21 +235,17 @@ func (i *Intake) keep(ctx context.Context, c concern, a monitor.Alert) AppAnswer
 // the entry. A step that hangs goes on without the caller: to break it off in the
 // middle of a gateway's change would delay the return.
 func (i *Intake) headStart(ctx context.Context, app, id string) *api.Decision {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
+	entry, err := bounded(ctx, func() (engine.Entry, error) {
 		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTime)
 		defer cancel()
 		if err := i.Engine.Step(own, app, firstSteps); err != nil {
 			i.Log.Warn("first steps not taken, the queue goes on", "app", app, "error", err)
 		}
-	}()
-	select {
-	case <-done:
-	case <-ctx.Done():
-		return nil
+		return i.Engine.Accepted(ctx, app, id)
+	})
+	if err != nil && ctx.Err() == nil {
+		i.Log.Warn("first steps not seen, the queue goes on", "app", app, "error", err)
 	}
-	entry, err := i.Engine.Accepted(ctx, app, id)
 	if err != nil || entry.Decision.IsZero() {
 		return nil // it only serves to be shown
 	}

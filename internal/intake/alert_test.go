@@ -54,7 +54,7 @@ func TestAnAlertBeginsTheReturnBeforeItIsAnswered(t *testing.T) {
 	}
 	kept := w.alertOf("shop", id("1"))
 	want := release.AlertFired{ID: id("1"), Rule: "shop-5xx", Severity: "Sev1", Summary: "5xx answers of shop-green: 57, threshold 20 in 5m", Color: release.Green}
-	if diff := cmp.Diff(want, kept, cmpopts.IgnoreFields(release.AlertFired{}, "FiredAt")); diff != "" || kept.FiredAt.IsZero() {
+	if diff := cmp.Diff(want, kept, cmpopts.IgnoreFields(release.AlertFired{}, "At")); diff != "" || kept.At.IsZero() {
 		t.Errorf("kept %s", diff)
 	}
 }
@@ -80,6 +80,7 @@ func TestAnAlertThatMovesNoTrafficIsAnsweredWithItsReason(t *testing.T) {
 		result string
 	}{
 		{"resolved", actiongroup.Alert{Rule: "shop-5xx", Resolved: true}.Metric("shop-green", 0, 20), "ignored: the alert was resolved, which moves no traffic"},
+		{"budget", actiongroup.Budget(), "ignored: the alert is about a budget, which moves no traffic"},
 		{"portal test", actiongroup.PortalTest(), "ignored: this is a test from the portal, and it has arrived"},
 		{"unknown rule", actiongroup.Alert{Rule: "disk-full"}.Log("Computer", "vm", 1), `ignored: no app watches the rule "disk-full" with severity "Sev1"`},
 		{"mild", actiongroup.Alert{Rule: "shop-5xx", Severity: "Sev3"}.Metric("shop-green", 57, 20), `ignored: no app watches the rule "shop-5xx" with severity "Sev3"`},

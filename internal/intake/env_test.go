@@ -2,6 +2,7 @@ package intake_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -43,6 +44,20 @@ apps:
       green: {cluster: "context:a", namespace: tools, deployment: green, selector: {color: green}}
     gateway: {service: tools}
     alerts: [{rule: "GreenErrors"}]
+  - name: orders
+    image: {registry: shopacr.azurecr.io, repository: team/orders, tags: "glob:*"}
+    colors:
+      blue:  {cluster: /subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/aks-blue, namespace: orders, deployment: orders, endpoint: front-blue, resources: [/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/applicationGateways/agw-blue]}
+      green: {cluster: /subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/aks-green, namespace: orders, deployment: orders, endpoint: front-green}
+    gateway: {trafficManager: /subscriptions/s/resourceGroups/g/providers/Microsoft.Network/trafficManagerProfiles/tm}
+    alerts: [{rule: "orders-*"}]
+  - name: carts
+    image: {registry: shopacr.azurecr.io, repository: team/carts, tags: "glob:*"}
+    colors:
+      blue:  {cluster: "context:a", namespace: carts-blue, deployments: [carts, carts-api], backend: carts-blue-pool, settings: carts-blue-set}
+      green: {cluster: "context:a", namespace: carts-green, deployments: [carts, carts-api-green], backend: carts-green-pool, settings: carts-green-set}
+    gateway: {applicationGateway: /subscriptions/s/resourceGroups/g/providers/Microsoft.Network/applicationGateways/agw, rules: [carts]}
+    alerts: [{rule: "carts-*"}]
   - name: broken
     image: {registry: shopacr.azurecr.io, repository: team/broken, tags: "glob:*"}
     gateway: {service: broken}
@@ -65,6 +80,7 @@ type env struct {
 
 // changes are deviations from the usual env.
 type changes struct {
+	file     string // instead of the usual one
 	hook     fake.Hook
 	store    func(engine.Store) engine.Store
 	gateway  func(engine.Gateway) engine.Gateway
@@ -73,7 +89,7 @@ type changes struct {
 
 func newEnv(t *testing.T, c changes) *env {
 	t.Helper()
-	loaded, err := config.Load([]byte(file))
+	loaded, err := config.Load([]byte(cmp.Or(c.file, file)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,11 +10,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"bluegreen/internal/api"
 	"bluegreen/internal/azure/acr"
 	"bluegreen/internal/azure/queue"
 	"bluegreen/internal/config"
@@ -26,6 +28,9 @@ import (
 type Options struct {
 	Engine *engine.Engine
 	Apps   []config.App
+	// Problems are why no configuration can be used, where Apps is empty: events are then to be
+	// delivered again, because the apps that they are for are not known.
+	Problems []string
 	// SignIn is set when App Service authentication is on, so that AlertFired can know its callers.
 	SignIn bool
 	Log    *slog.Logger
@@ -68,6 +73,9 @@ func (i *Intake) ImagePushed(ctx context.Context, payload json.RawMessage) ([]st
 		i.Log.Info("push dropped", "reason", err.Error())
 		return []string{"dropped: " + err.Error()}, nil
 	}
+	if err := i.unconfigured(); err != nil {
+		return nil, err
+	}
 	where := push.Registry + "/" + push.Repository
 	var apps []config.App
 	var lines []string
@@ -101,7 +109,7 @@ func (i *Intake) pushed(ctx context.Context, apps []config.App, push acr.Push) (
 	g.SetLimit(together)
 	for n, app := range apps {
 		g.Go(func() error {
-			lines[n], failures[n] = i.pushedTo(ctx, app, push)
+			lines[n], failures[n] = bounded(ctx, func() (string, error) { return i.pushedTo(ctx, app, push) })
 			return nil
 		})
 	}
@@ -123,8 +131,18 @@ func (i *Intake) pushedTo(ctx context.Context, app config.App, push acr.Push) (s
 	line := fmt.Sprintf("%s: %s: %s", app.Name, outcome, push.Image)
 	if note := i.unserved(app.Name); note != "" {
 		line += "; " + note
+	} else if held := i.Engine.ConfigHeld(app.Name); len(held) > 0 {
+		line += "; no release starts until the configuration of the app is fixed: " + strings.Join(held, "; ")
 	}
 	return line, nil
+}
+
+// unconfigured is the answer to every event while no configuration can be used.
+func (i *Intake) unconfigured() error {
+	if len(i.Apps) > 0 || len(i.Problems) == 0 {
+		return nil
+	}
+	return api.Errorf(http.StatusServiceUnavailable, "configuration", "the configuration cannot be used, and no earlier one is known; deliver this again when it is fixed: %s", strings.Join(i.Problems, "; "))
 }
 
 // unserved is the reason why an app's events wait; "" when they do not.

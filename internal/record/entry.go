@@ -46,7 +46,7 @@ type alertFired struct {
 	Rule     string    `json:"rule"`
 	Severity string    `json:"severity,omitempty"`
 	Summary  string    `json:"summary,omitempty"`
-	FiredAt  time.Time `json:"firedAt,omitzero"`
+	At       time.Time `json:"firedAt,omitzero"`
 	Color    string    `json:"color,omitempty"`
 }
 
@@ -117,7 +117,7 @@ func fromEvent(e engine.Entry) (kind string, data json.RawMessage, err error) {
 	case release.ImagePushed:
 		kind, event = kindPush, imagePushed{image(v.Image)} // Beside is known at the decision only
 	case release.AlertFired:
-		kind, event = kindAlert, alertFired{v.ID, v.Rule, v.Severity, v.Summary, v.FiredAt, string(v.Color)}
+		kind, event = kindAlert, alertFired{v.ID, v.Rule, v.Severity, v.Summary, v.At, string(v.Color)}
 	case release.Commanded:
 		c := commanded{Command: string(v.Command), By: v.By, Why: v.Why, Image: image(v.Image), Digest: v.Digest, Tag: v.Tag, To: string(v.To), Force: v.Force}
 		if v.For != 0 {
@@ -140,7 +140,7 @@ func (e entry) event() (release.Event, error) {
 	case kindAlert:
 		var v alertFired
 		err := json.Unmarshal(e.Event, &v)
-		return release.AlertFired{ID: v.ID, Rule: v.Rule, Severity: v.Severity, Summary: v.Summary, FiredAt: v.FiredAt, Color: release.Color(v.Color)}, err
+		return release.AlertFired{ID: v.ID, Rule: v.Rule, Severity: v.Severity, Summary: v.Summary, At: v.At, Color: release.Color(v.Color)}, err
 	case kindCommand:
 		return e.command()
 	}

@@ -12,10 +12,11 @@ const skew = 5 * time.Second
 // alerted decides about an alert. Without a color it is taken to be about the color that
 // has the traffic. In this order: a drift asks for help; an alert about the other color is
 // dropped; a rollback under way answers it; in the switch, the bake and the rollback window
-// it rolls back, unless it fired before the traffic moved.
+// it rolls back, unless what it measured ended before the traffic moved. The time that it
+// measured counts, not that of the decision.
 func (d *decision) alerted(e AlertFired) {
 	s, r := &d.s, d.s.Release
-	a := about{Rule: e.Rule, Color: e.Color, Detail: e.Summary, At: e.FiredAt}
+	a := about{Rule: e.Rule, Color: e.Color, Detail: e.Summary, At: e.At}
 	subject := s.Serving.Color
 	switch {
 	case r.Phase == Switching && !r.untouched() || r.Phase == Returning:
@@ -39,7 +40,7 @@ func (d *decision) alerted(e AlertFired) {
 		d.alertBetween(e, reason.AlertNoRelease, a)
 	case s.Serving.Release == 0:
 		d.report(NeedsHelp, reason.AlertNoTarget, a)
-	case d.firedAt(e).After(s.Serving.until(d.p)) && r.Phase != Baking:
+	case d.measured(e).After(s.Serving.until(d.p)) && r.Phase != Baking:
 		a.Number, a.At = s.Serving.Release, s.Serving.until(d.p)
 		d.alertBetween(e, reason.AlertOutOfWindow, a)
 	default:
@@ -47,12 +48,12 @@ func (d *decision) alerted(e AlertFired) {
 	}
 }
 
-// firedAt is when an alert fired, as far as it can be believed.
-func (d *decision) firedAt(e AlertFired) time.Time {
-	if e.FiredAt.IsZero() || e.FiredAt.After(d.now) {
+// measured is the time that an alert is about, as far as it can be believed.
+func (d *decision) measured(e AlertFired) time.Time {
+	if e.At.IsZero() || e.At.After(d.now) {
 		return d.now
 	}
-	return e.FiredAt
+	return e.At
 }
 
 // alertAfter follows an alert, unless it measures a time before the release got traffic.

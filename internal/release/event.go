@@ -25,7 +25,8 @@ type AlertFired struct {
 	Rule     string
 	Severity string
 	Summary  string
-	FiredAt  time.Time
+	// At is the end of the time that the alert measured, or when it came where it names none.
+	At time.Time
 	// Color is set when the alert itself names a color, for instance by its backend pool.
 	Color Color
 }

@@ -333,7 +333,7 @@ func (d *decision) alertBetween(e AlertFired, otherwise reason.Reason, a about) 
 	}
 	t, why := s.FailoverTarget(d.p, d.now)
 	switch {
-	case !e.FiredAt.IsZero() && e.FiredAt.Before(s.Serving.Since.Add(-skew)):
+	case !e.At.IsZero() && e.At.Before(s.Serving.Since.Add(-skew)):
 		a.Color = s.Serving.Color
 		d.report(Dropped, reason.AlertBeforeServing, a)
 	case why != "":

@@ -200,13 +200,13 @@ func (s *story) event(verb string, args []string, opts map[string]string) (relea
 		}
 		return e, nil
 	case "alert":
-		e := release.AlertFired{ID: "a1", Rule: args[0], Summary: rest, FiredAt: s.now, Color: release.Color(opts["color"])}
+		e := release.AlertFired{ID: "a1", Rule: args[0], Summary: rest, At: s.now, Color: release.Color(opts["color"])}
 		if ago, ok := opts["ago"]; ok {
 			d, err := time.ParseDuration(ago)
 			if err != nil {
 				return nil, err
 			}
-			e.FiredAt = s.now.Add(-d)
+			e.At = s.now.Add(-d)
 		}
 		return e, nil
 	case "rollout":

@@ -103,7 +103,7 @@ var sentences = map[reason.Reason]string{
 	reason.AlertOfTarget:       "alert {rule} is about {color}, which traffic is returning to",
 	reason.AlertOfIdle:         "alert {rule} is about {color}, which is not live",
 	reason.AlertWhileReturning: "alert {rule}: traffic is already returning to {color}",
-	reason.AlertBeforeSwitch:   "alert {rule} fired at {at}, before release {number} got traffic",
+	reason.AlertBeforeSwitch:   "alert {rule} measured the time until {at}, before release {number} got traffic",
 	reason.AlertOutOfWindow:    "alert {rule}: the rollback window of release {number} ended at {at}",
 	reason.AlertNoRelease:      "alert {rule}: no release is in its bake or rollback window",
 	reason.AlertNoTarget:       "alert {rule}: there is no rollback target; {hint}",

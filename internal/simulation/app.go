@@ -219,7 +219,7 @@ func (s *sim) happen(i Item) {
 		})
 	case Alert:
 		id := fmt.Sprint(i.ID)
-		s.outside(a, engine.AlertEntry(id, release.AlertFired{ID: id, Rule: "errors", FiredAt: s.now.Add(-i.Ago), Color: i.Color}, s.now))
+		s.outside(a, engine.AlertEntry(id, release.AlertFired{ID: id, Rule: "errors", At: s.now.Add(-i.Ago), Color: i.Color}, s.now))
 	case Order:
 		s.command(a, i)
 	case Repeat:

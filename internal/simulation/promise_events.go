@@ -40,17 +40,17 @@ func (alertsAnswered) committed(c commit) error {
 
 func speaksOfLive(s *saved, e release.AlertFired) bool {
 	foreign := e.Color != "" && s.phase.Moving() && e.Color != s.to
-	old := !s.routedAt.IsZero() && e.FiredAt.Before(s.routedAt.Add(-10*time.Second))
+	old := !s.routedAt.IsZero() && e.At.Before(s.routedAt.Add(-10*time.Second))
 	return !foreign && !old
 }
 
 // mustCount reports whether an alert was decided in a bake, of no color and no time that
 // would excuse that it was dropped.
 func mustCount(before, after *saved, e release.AlertFired) bool {
-	inWindow := before.writes || !e.FiredAt.After(before.served.Until)
+	inWindow := before.writes || !e.At.After(before.served.Until)
 	baked := before.id == after.id && (before.phase == release.Switching && inWindow || before.phase == release.Baking)
 	ignored := after.phase == release.Switching || after.phase == release.Baking || after.phase == release.Completed
-	own := e.Color == "" && !e.FiredAt.Before(after.routedAt)
+	own := e.Color == "" && !e.At.Before(after.routedAt)
 	return baked && ignored && own && after.from != "" && !after.drift
 }
 

@@ -10,22 +10,19 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"bluegreen/internal/engine"
+	"bluegreen/internal/outbound"
 )
 
 const (
 	// audience is the scope of Entra tokens that Azure Container Registry exchanges.
 	// It is the same in all clouds of Azure.
 	audience = "https://containerregistry.azure.net/.default"
-	// tryTimeout bounds one request, totalTimeout all that one get needs, with its tokens.
-	tryTimeout   = 20 * time.Second
-	totalTimeout = 45 * time.Second
 	// maxAnswer is more than the 4 MiB that registries accept as a manifest.
 	maxAnswer = 8 << 20
 	// unreadable is for how long a token is used whose end cannot be read.
@@ -40,7 +37,7 @@ type client struct {
 	credential           azcore.TokenCredential
 	http                 *http.Client
 
-	mu    sync.Mutex
+	turn  chan struct{} // holds one while a caller has the token, or gets a new one
 	token string
 	until time.Time
 }
@@ -68,7 +65,7 @@ type answer struct {
 // get asks for a path with its query. A 401 is met once with a new token. Errors:
 // engine.ErrNotFound, engine.ErrDenied.
 func (c *client) get(ctx context.Context, path, accept string) (answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, totalTimeout)
+	ctx, cancel := context.WithTimeout(ctx, outbound.Registry.Total)
 	defer cancel()
 	stale := ""
 	for {
@@ -102,8 +99,12 @@ const none = "-"
 // access returns the token to use, and gets a new one when the one that is kept has ended
 // or is the stale one. An anonymous caller tries without a token first.
 func (c *client) access(ctx context.Context, stale string) (string, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	case <-ctx.Done():
+		return "", fmt.Errorf("wait for a token of %s: %w", c.service, ctx.Err())
+	}
 	if c.token != "" && c.token != stale && time.Now().Before(c.until) {
 		return c.token, nil
 	}

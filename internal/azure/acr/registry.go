@@ -17,6 +17,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 
 	"bluegreen/internal/engine"
+	"bluegreen/internal/outbound"
 	"bluegreen/internal/release"
 )
 
@@ -59,8 +60,8 @@ func NewRegistry(o Options) *Registry {
 	}
 	return &Registry{o: o, client: client{
 		base: scheme + "://" + o.LoginServer, service: o.LoginServer, credential: o.Credential,
-		scope: "repository:" + o.Repository + ":pull,metadata_read",
-		http: &http.Client{Transport: o.Transport, Timeout: tryTimeout,
+		scope: "repository:" + o.Repository + ":pull,metadata_read", turn: make(chan struct{}, 1),
+		http: &http.Client{Transport: o.Transport, Timeout: outbound.Registry.Try,
 			// A redirect would carry the tokens to another place.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}}

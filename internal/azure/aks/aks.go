@@ -12,6 +12,7 @@ import (
 
 	"bluegreen/internal/azure/resource"
 	"bluegreen/internal/engine"
+	"bluegreen/internal/outbound"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
@@ -41,7 +42,12 @@ func New(id string, credential azcore.TokenCredential, options *arm.ClientOption
 	if err != nil || !strings.EqualFold(parsed.ResourceType.String(), "Microsoft.ContainerService/managedClusters") {
 		return nil, fmt.Errorf("%q is not the resource id of an AKS cluster: /subscriptions/…/resourceGroups/…/providers/Microsoft.ContainerService/managedClusters/NAME", id)
 	}
-	client, err := armcontainerservice.NewManagedClustersClient(parsed.SubscriptionID, credential, options)
+	var o arm.ClientOptions
+	if options != nil {
+		o = *options
+	}
+	o.Retry = outbound.Discovery.Retry()
+	client, err := armcontainerservice.NewManagedClustersClient(parsed.SubscriptionID, credential, &o)
 	if err != nil {
 		return nil, fmt.Errorf("make a client for %s: %w", parsed.Name, err)
 	}

@@ -12,10 +12,10 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/messaging"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/eventgrid/azeventgrid"
 
 	"bluegreen/internal/engine"
+	"bluegreen/internal/outbound"
 	"bluegreen/internal/release"
 )
 
@@ -68,7 +68,7 @@ func eventOf(app string, f release.Fact) Event {
 func New(endpoint string, cred azcore.TokenCredential, options *azeventgrid.ClientOptions) (*Notifier, error) {
 	if options == nil {
 		options = &azeventgrid.ClientOptions{}
-		options.Retry = policy.RetryOptions{MaxRetries: 1, RetryDelay: 200 * time.Millisecond, TryTimeout: 3 * time.Second}
+		options.Retry = outbound.Topic.Retry()
 	}
 	client, err := azeventgrid.NewClient(endpoint, cred, options)
 	if err != nil {

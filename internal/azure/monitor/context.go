@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // context holds the data that monitoring services send besides the essentials; each service
@@ -25,44 +27,94 @@ type context struct {
 	OperationName word `json:"operationName"`
 	Status        word `json:"status"`
 	Caller        word `json:"caller"`
+	Happened      word `json:"eventTimestamp"`
+	// log search rules of the API before 2020-05-01
+	SearchQuery word       `json:"SearchQuery"`
+	SearchEnd   word       `json:"SearchIntervalEndtimeUtc"`
+	ResultCount word       `json:"ResultCount"`
+	Threshold   word       `json:"Threshold"`
+	Dimensions  dimensions `json:"Dimensions"`
+	Affected    []word     `json:"AffectedConfigurationItems"`
+	// budgets
+	AlertData struct {
+		BudgetName word `json:"BudgetName"`
+	} `json:"AlertData"`
+}
+
+// dimensions reads what an alert is split by: a list of names with values, or an object.
+type dimensions []Dimension
+
+// UnmarshalJSON implements json.Unmarshaler; it never fails.
+func (d *dimensions) UnmarshalJSON(data []byte) error {
+	var list []struct{ Name, Value word }
+	var object map[string]word
+	*d = nil
+	if json.Unmarshal(data, &object) == nil {
+		for _, name := range slices.Sorted(maps.Keys(object)) {
+			*d = append(*d, Dimension{name, string(object[name])})
+		}
+	} else if json.Unmarshal(data, &list) == nil {
+		for _, one := range list {
+			*d = append(*d, Dimension{string(one.Name), string(one.Value)})
+		}
+	}
+	return nil
 }
 
 type condition struct {
 	Window word        `json:"windowSize"`
+	End    word        `json:"windowEndTime"`
 	AllOf  []criterion `json:"allOf"`
 }
 
 type criterion struct {
-	Metric      word `json:"metricName"`
-	SearchQuery word `json:"searchQuery"`
-	WebTest     word `json:"webTestName"`
-	Operator    word `json:"operator"`
-	Threshold   word `json:"threshold"`
-	Value       word `json:"metricValue"`
-	Dimensions  []struct {
-		Name  word `json:"name"`
-		Value word `json:"value"`
-	} `json:"dimensions"`
+	Metric      word       `json:"metricName"`
+	SearchQuery word       `json:"searchQuery"`
+	WebTest     word       `json:"webTestName"`
+	Operator    word       `json:"operator"`
+	Threshold   word       `json:"threshold"`
+	Value       word       `json:"metricValue"`
+	Query       word       `json:"query"` // PromQL
+	Dimensions  dimensions `json:"dimensions"`
 }
 
 func (c context) prometheus() bool { return c.Expression != "" || c.Labels != nil }
 
+// measured is the end of what was measured, or when it happened; zero when that is not sent.
+func (c context) measured() time.Time {
+	if c.Condition != nil {
+		return when(c.Condition.End)
+	}
+	return cmp.Or(when(c.SearchEnd, "1/2/2006 3:04:05 PM"), when(c.Happened)) // the first is in UTC by its name
+}
+
+// asked finds the labels that a PromQL expression asks for by their whole value.
+var asked = regexp.MustCompile(`([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"([^"\\]*)"`)
+
 func (c context) dimensions() []Dimension {
 	var list []Dimension
-	add := func(name, value word) {
-		if d := (Dimension{string(name), string(value)}); d.Name != "" && !slices.Contains(list, d) {
+	add := func(d Dimension) {
+		if d.Name != "" && !slices.Contains(list, d) {
 			list = append(list, d)
 		}
 	}
+	queries := string(c.Expression)
 	if c.Condition != nil {
 		for _, one := range c.Condition.AllOf {
 			for _, d := range one.Dimensions {
-				add(d.Name, d.Value)
+				add(d)
 			}
+			queries += " " + string(one.Query)
 		}
 	}
+	for _, d := range c.Dimensions {
+		add(d)
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.Labels)) {
-		add(word(name), c.Labels[name])
+		add(Dimension{name, string(c.Labels[name])})
+	}
+	for _, found := range asked.FindAllStringSubmatch(queries, -1) {
+		add(Dimension{found[1], found[2]})
 	}
 	return list
 }
@@ -85,6 +137,8 @@ func summary(e essentials, c context) string {
 		if c.Condition.Window != "" {
 			text += " in " + span(string(c.Condition.Window))
 		}
+	case c.SearchQuery != "":
+		text = criterion{SearchQuery: c.SearchQuery, Value: c.ResultCount, Threshold: c.Threshold, Dimensions: c.Dimensions}.summary("")
 	case c.prometheus():
 		text = c.prometheusSummary(string(e.Rule))
 	case strings.EqualFold(string(e.Service), "ServiceHealth") && lenient(c.Properties, &incident) == nil && incident.Title != "":
@@ -107,16 +161,18 @@ func (c criterion) summary(conditionType word) string {
 		what = "web test " + string(c.WebTest)
 	case what == "" && c.SearchQuery != "":
 		what = "log search"
+	case what == "" && c.Query != "":
+		what = "query"
 	}
 	for _, d := range c.Dimensions {
 		switch {
 		case d.Name == "":
 		case d.Name == "HttpStatusGroup" && strings.HasSuffix(what, "ResponseStatus"):
-			what = string(d.Value) + " answers"
+			what = d.Value + " answers"
 		case d.Name == "BackendPool" || d.Name == "BackendSettingsPool":
-			of = append(of, string(d.Value))
+			of = append(of, d.Value)
 		default:
-			of = append(of, join(" ", d.Name, d.Value))
+			of = append(of, join(" ", word(d.Name), word(d.Value)))
 		}
 	}
 	if len(of) > 0 {

@@ -5,6 +5,7 @@
 package monitor
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,14 +25,19 @@ type Alert struct {
 	RuleID   string // "" in older payloads
 	Severity string // "Sev0" to "Sev4"
 	// Fired is false when the alert was resolved.
-	Fired   bool
-	FiredAt time.Time // zero when it cannot be read
-	Service string    // monitoringService, such as Platform or Prometheus
+	Fired bool
+	// At is the end of the time that the alert measured; where it names none, when it fired. A
+	// log alert fires minutes after its data. Zero when neither can be read with its zone.
+	At      time.Time
+	Service string // monitoringService, such as Platform or Prometheus
+	// Costs is set for an alert of a budget, which is not about what serves users.
+	Costs bool
 	// Summary is the measurement on one line.
 	Summary    string
 	Dimensions []Dimension
 	Custom     map[string]string
 	Targets    []string // resource ids, usually lower case
+	Items      []string // configurationItems: names of resources, such as a cluster
 	// Test is set for the sample alerts that the portal sends to test an action group.
 	Test bool
 }
@@ -39,8 +45,8 @@ type Alert struct {
 // Rule is the name of the alert's rule.
 func (a Alert) Rule() string { return a.Names[0] }
 
-// Dimension is a dimension that a metric or log alert is split by, or a label of a Prometheus
-// alert. An alert with several conditions may have one name more than once.
+// Dimension is a dimension that a metric or log alert is split by, a label of a Prometheus
+// alert, or a label that its PromQL expression asks for. One name may be there more than once.
 type Dimension struct{ Name, Value string }
 
 // LegacySchema is the error of an alert that is not in the common alert schema.
@@ -83,6 +89,7 @@ type essentials struct {
 	Condition   word   `json:"monitorCondition"`
 	Service     word   `json:"monitoringService"`
 	Targets     []word `json:"alertTargetIDs"`
+	Items       []word `json:"configurationItems"`
 	Fired       word   `json:"firedDateTime"`
 	Description word   `json:"description"`
 }
@@ -100,7 +107,12 @@ func Decode(body []byte) (Alert, error) {
 	} else if err != nil {
 		return Alert{}, fmt.Errorf("the body is not JSON: %w", err)
 	}
+	var c context
+	_ = lenient(p.Data.Context, &c) // it only describes: unreadable parts are left out
 	e := p.Data.Essentials
+	if e.costs() {
+		e = e.ofBudget(c)
+	}
 	switch {
 	case p.SchemaID == "":
 		return Alert{}, errors.New("the body has no schemaId: it is not an alert in the common alert schema of Azure Monitor; turn that schema on for this receiver of the action group")
@@ -115,7 +127,17 @@ func Decode(body []byte) (Alert, error) {
 	case !strings.EqualFold(string(e.Condition), "Fired") && !strings.EqualFold(string(e.Condition), "Resolved"):
 		return Alert{}, fmt.Errorf("data.essentials.monitorCondition is %q, should be Fired or Resolved", cut(string(e.Condition), 50))
 	}
-	return p.alert(), nil
+	return e.alert(c, p.Data.Custom), nil
+}
+
+// costs reports whether an alert comes from a budget of Cost Management.
+func (e essentials) costs() bool { return strings.EqualFold(string(e.Service), "CostAlerts") }
+
+// ofBudget fills in what an alert of a budget has elsewhere, or not at all: its rule is the budget.
+func (e essentials) ofBudget(c context) essentials {
+	e.Rule = cmp.Or(e.Rule, c.AlertData.BudgetName, "budget")
+	e.Condition = cmp.Or(e.Condition, "Fired")
+	return e
 }
 
 func unprintable(r rune) bool { return r <= ' ' || r > '~' }
@@ -131,30 +153,39 @@ func lenient(text []byte, into any) error {
 	return err
 }
 
-func (p payload) alert() Alert {
-	e := p.Data.Essentials
+func (e essentials) alert(c context, custom json.RawMessage) Alert {
 	a := Alert{
 		ID: strings.ToLower(string(e.AlertID)), RuleID: string(e.RuleID), Severity: string(e.Severity), Service: string(e.Service),
-		Fired: strings.EqualFold(string(e.Condition), "Fired"), Custom: map[string]string{},
+		Fired: strings.EqualFold(string(e.Condition), "Fired"), Costs: e.costs(), Custom: map[string]string{},
+		At: cmp.Or(c.measured(), when(e.Fired)), Targets: texts(e.Targets), Items: texts(e.Items, c.Affected),
 	}
-	for _, t := range e.Targets {
-		a.Targets = append(a.Targets, string(t))
-	}
-	// A year outside this range could not be saved as JSON.
-	if at, err := time.Parse(time.RFC3339Nano, string(e.Fired)); err == nil && at.Year() >= 2000 && at.Year() < 9999 {
-		a.FiredAt = at.UTC()
-	}
-	var c context
-	_ = lenient(p.Data.Context, &c) // it only describes: unreadable parts are left out
 	a.Dimensions = c.dimensions()
 	if c.Condition != nil {
 		properties(c.Properties, a.Custom)
 	}
-	properties(p.Data.Custom, a.Custom)
+	properties(custom, a.Custom)
 	a.Names = names(e, c)
 	a.Summary = summary(e, c)
 	a.Test = isTest(a)
 	return a
+}
+
+func texts(lists ...[]word) (all []string) {
+	for _, w := range slices.Concat(lists...) {
+		all = append(all, string(w))
+	}
+	return all
+}
+
+// when reads a time in one of the forms; zero when it has no zone, or a year outside the range
+// that can be saved as JSON.
+func when(text word, forms ...string) time.Time {
+	for _, form := range append(forms, time.RFC3339Nano) {
+		if at, err := time.Parse(form, string(text)); err == nil && at.Year() >= 2000 && at.Year() < 9999 {
+			return at.UTC()
+		}
+	}
+	return time.Time{}
 }
 
 // properties adds the custom properties of a rule to a map; null and lists have none.

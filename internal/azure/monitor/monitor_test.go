@@ -41,11 +41,12 @@ func TestAMetricAlertIsReadWhole(t *testing.T) {
 	want := monitor.Alert{
 		ID: strings.ToLower(alertID), Names: []string{"bg-checkout-5xx"}, Severity: "Sev1", Fired: true, Service: "Platform",
 		RuleID:     "/subscriptions/0b9f/resourceGroups/rg-shop-prod/providers/microsoft.insights/metricAlerts/bg-checkout-5xx",
-		FiredAt:    time.Date(2026, 9, 1, 9, 31, 2, 118e6, time.UTC),
+		At:         time.Date(2026, 9, 1, 9, 29, 0, 0, time.UTC),
 		Summary:    "5xx answers of pool-green: 57, threshold 20 in 5m",
 		Dimensions: []monitor.Dimension{{"BackendPool", "pool-green"}, {"HttpStatusGroup", "5xx"}},
 		Custom:     map[string]string{"bluegreen.app": "checkout"},
 		Targets:    []string{"/subscriptions/0b9f/resourcegroups/rg-shop-prod/providers/microsoft.network/applicationgateways/agw-shop"},
+		Items:      []string{"agw-shop"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -71,6 +72,8 @@ func TestEveryKindOfAlertHasASummary(t *testing.T) {
 		{"numbers as text and text as numbers", edit("57.0", `"57"`, `"20"`, "20"), "5xx answers of pool-green: 57, threshold 20 in 5m", nil},
 		{"pool and setting", edit("BackendPool", "BackendSettingsPool", "BackendResponseStatus", "FailedRequests", "pool-green", "pool-green~set", `{"name":"HttpStatusGroup","value":"5xx"}`, `{}`),
 			"FailedRequests of pool-green~set: 57, threshold 20 in 5m", nil},
+		{"log of the old API", a.LogV1("Host", "checkout", 3), "log search of Host checkout: 3, threshold 0", nil},
+		{"query", a.PromQL("up < 1", map[string]string{"pod": "checkout-1", "namespace": "checkout"}), "query of namespace checkout, pod checkout-1: 12.5", nil},
 		{"several resources", edit("SingleResource", "MultipleResource"), "5xx answers of pool-green: 57, threshold 20 in 5m", nil},
 		{"dynamic threshold", edit("SingleResourceMultipleMetricCriteria", "DynamicThresholdCriteria"), "5xx answers of pool-green: 57, not what is usual in 5m", nil},
 		{"web test", edit(`"webTestName":null`, `"webTestName":"front page"`, `{"name":"BackendPool","value":"pool-green"},{"name":"HttpStatusGroup","value":"5xx"}`, ""),
@@ -89,6 +92,85 @@ func TestEveryKindOfAlertHasASummary(t *testing.T) {
 				t.Errorf("names %q, want %q", got.Names, test.names)
 			}
 		})
+	}
+}
+
+// TestTheTimeOfAnAlertIsTheEndOfWhatItMeasured: it counts from when the data were, and a time
+// without a zone is no time.
+func TestTheTimeOfAnAlertIsTheEndOfWhatItMeasured(t *testing.T) {
+	at := func(text string) time.Time {
+		when, err := time.Parse(time.RFC3339Nano, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return when
+	}
+	edit := func(pairs ...string) []byte { return []byte(strings.NewReplacer(pairs...).Replace(metric)) }
+	fired, until := at("2026-09-01T09:31:02.118Z"), at("2026-09-01T09:28:59Z")
+	late := actiongroup.Alert{Rule: "r", FiredAt: fired, Until: until}
+	tests := []struct {
+		name string
+		body []byte
+		want time.Time
+	}{
+		{"metric", late.Metric("p", 1, 0), until},
+		{"log", late.Log("c", "v", 1), until},
+		{"log of the old API", late.LogV1("c", "v", 1), until},
+		{"old API, as RFC 3339", []byte(strings.Replace(string(late.LogV1("c", "v", 1)), "9/1/2026 9:28:59 AM", "2026-09-01T09:28:59Z", 1)), until},
+		{"prometheus", late.Prometheus("g", nil), fired},
+		{"activity log", []byte(strings.Replace(string(late.Activity()), `"channels":`, `"eventTimestamp":"2026-09-01T11:28:59+02:00","channels":`, 1)), until},
+		{"offset", edit("2026-09-01T09:29:00Z", "2026-09-01T11:29:00.5+02:00"), at("2026-09-01T09:29:00.5Z")},
+		{"window without zone", edit("2026-09-01T09:29:00Z", "2026-09-01T09:29:00"), fired},
+		{"no zone at all", edit("2026-09-01T09:29:00Z", "2026-09-01T09:29:00", "2026-09-01T09:31:02.118Z", "2026-09-01T09:31:02"), time.Time{}},
+		{"year 1", edit("2026-09-01T09:29:00Z", "0001-01-01T00:00:00Z"), fired},
+		{"no time", edit(`"windowEndTime"`, `"other"`, `"firedDateTime"`, `"other"`), time.Time{}},
+	}
+	for _, test := range tests {
+		if got, err := monitor.Decode(test.body); err != nil || !got.At.Equal(test.want) {
+			t.Errorf("%s: %s, error %v, want %s", test.name, got.At, err, test.want)
+		}
+	}
+}
+
+// TestDimensionsAreReadInEveryFormThatServicesSend: beside the search, as an object, as labels, and
+// as what a PromQL expression asks for.
+func TestDimensionsAreReadInEveryFormThatServicesSend(t *testing.T) {
+	a := actiongroup.Alert{Rule: "r"}
+	tests := []struct {
+		name string
+		body []byte
+		want []monitor.Dimension
+	}{
+		{"log of the old API", a.LogV1("ClusterName", "aks-green", 1), []monitor.Dimension{{"ClusterName", "aks-green"}}},
+		{"object", a.PromQL("up", map[string]string{"cluster": "aks-green", "app": "x"}), []monitor.Dimension{{"app", "x"}, {"cluster", "aks-green"}}},
+		{"expression", []byte(strings.Replace(string(a.Prometheus("g", nil)), `{code=~\"5..\"}`, `{code=~\"5..\", color = \"green\", zone!=\"1\"}`, 1)),
+			[]monitor.Dimension{{"alertname", "r"}, {"cluster", "aks-lab"}, {"color", "green"}}},
+		{"query", a.PromQL(`errors{namespace="shop"} > 1`, nil), []monitor.Dimension{{"namespace", "shop"}}},
+	}
+	for _, test := range tests {
+		got, err := monitor.Decode(test.body)
+		if diff := cmp.Diff(test.want, got.Dimensions); err != nil || diff != "" {
+			t.Errorf("%s: error %v, %s", test.name, err, diff)
+		}
+	}
+	items, err := monitor.Decode([]byte(strings.Replace(string(a.LogV1("c", "v", 1)), `"AffectedConfigurationItems":[]`, `"AffectedConfigurationItems":["aks-green"]`, 1)))
+	if err != nil || !cmp.Equal(items.Items, []string{"aks-green"}) {
+		t.Errorf("items %q, error %v", items.Items, err)
+	}
+}
+
+func TestABudgetIsNotAboutTraffic(t *testing.T) {
+	for name, body := range map[string]string{
+		"as documented": string(actiongroup.Budget()),
+		"fired":         strings.Replace(string(actiongroup.Budget()), `"monitorCondition":null`, `"monitorCondition":"Fired"`, 1),
+	} {
+		a, err := monitor.Decode([]byte(body))
+		if err != nil || !a.Costs || a.Rule() != "lab-budget" {
+			t.Errorf("%s: %+v, error %v", name, a, err)
+		}
+	}
+	if a, err := monitor.Decode([]byte(metric)); err != nil || a.Costs {
+		t.Errorf("a metric alert is taken for one of a budget: error %v", err)
 	}
 }
 
@@ -168,7 +250,7 @@ func FuzzDecode(f *testing.F) {
 	a := actiongroup.Alert{Rule: "r", Custom: map[string]string{"app": "x"}}
 	for _, seed := range [][]byte{
 		[]byte(metric), a.Metric("p", 1, 2), a.Log("c", "v", 3), a.Activity(), a.ServiceHealth(), a.Prometheus("g", nil),
-		actiongroup.PortalTest(), actiongroup.Legacy(), []byte(`null`), []byte(`{"schemaId":"azureMonitorCommonAlertSchema","data":{"essentials":null}}`),
+		a.LogV1("c", "v", 3), a.PromQL("up", map[string]string{"a": "b"}), actiongroup.Budget(), actiongroup.PortalTest(), actiongroup.Legacy(), []byte(`null`), []byte(`{"schemaId":"azureMonitorCommonAlertSchema","data":{"essentials":null}}`),
 	} {
 		f.Add(seed)
 	}

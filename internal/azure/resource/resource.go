@@ -9,13 +9,14 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
+
+	"bluegreen/internal/outbound"
 )
 
 // Kind is a type of resource, and how it is spoken of.
@@ -48,14 +49,14 @@ func New(kind Kind, id string, credential azcore.TokenCredential, o *arm.ClientO
 	return &Resource{ID: parsed, Endpoint: strings.TrimSuffix(c.Endpoint(), "/"), Pipeline: c.Pipeline(), kind: kind}, nil
 }
 
-// ClientOptions makes reads try again, but only soon: the caller waits for a gateway.
+// ClientOptions bounds how long reads take; the caller waits for a gateway.
 func ClientOptions(given *arm.ClientOptions) *arm.ClientOptions {
 	var o arm.ClientOptions
 	if given != nil {
 		o = *given
 	}
 	o.DisableRPRegistration = true // where a resource is, its provider is registered
-	o.Retry = policy.RetryOptions{MaxRetries: 2, RetryDelay: 200 * time.Millisecond, MaxRetryDelay: 2 * time.Second, TryTimeout: 20 * time.Second}
+	o.Retry = outbound.Management.Retry()
 	return &o
 }
 

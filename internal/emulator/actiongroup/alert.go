@@ -27,6 +27,7 @@ type Alert struct {
 	Severity string // Sev1 by default
 	Resolved bool
 	FiredAt  time.Time         // now by default
+	Until    time.Time         // end of the measured window; FiredAt by default
 	Custom   map[string]string // nil is sent as null
 	Target   string            // resource id; an Application Gateway by default
 }
@@ -40,6 +41,9 @@ func (a Alert) filled() Alert {
 	}
 	if a.FiredAt.IsZero() {
 		a.FiredAt = time.Now()
+	}
+	if a.Until.IsZero() {
+		a.Until = a.FiredAt
 	}
 	if a.Target == "" {
 		a.Target = group + "/providers/Microsoft.Network/applicationGateways/agw-lab"
@@ -91,7 +95,7 @@ func (a Alert) Metric(pool string, value, threshold float64) []byte {
 				"threshold": fmt.Sprint(threshold), "timeAggregation": "Total", "metricValue": value, "webTestName": nil,
 				"dimensions": []dimension{{"BackendPool", pool}, {"HttpStatusGroup", "5xx"}},
 			}},
-			"windowStartTime": a.FiredAt.Add(-5 * time.Minute), "windowEndTime": a.FiredAt,
+			"windowStartTime": a.Until.Add(-5 * time.Minute), "windowEndTime": a.Until,
 		},
 	}, map[string]any{
 		"alertRuleID":        group + "/providers/microsoft.insights/metricAlerts/" + a.Rule,
@@ -101,6 +105,7 @@ func (a Alert) Metric(pool string, value, threshold float64) []byte {
 
 // Log is a log search alert split by one column.
 func (a Alert) Log(column, value string, count float64) []byte {
+	a = a.filled()
 	return a.payload("Log", "Log Alerts V2", map[string]any{
 		"properties": map[string]any{}, "conditionType": "LogQueryCriteria",
 		"condition": map[string]any{
@@ -113,8 +118,46 @@ func (a Alert) Log(column, value string, count float64) []byte {
 				"failingPeriods":        map[string]int{"numberOfEvaluationPeriods": 1, "minFailingPeriodsToAlert": 1},
 				"linkToSearchResultsUI": "https://portal.azure.com/#search",
 			}},
+			"windowStartTime": a.Until.Add(-5 * time.Minute), "windowEndTime": a.Until,
 		},
 	}, nil)
+}
+
+// LogV1 is an alert of a log search rule of the API before 2020-05-01, split by one column. Its
+// times have no zone, and its dimensions lie beside the search.
+func (a Alert) LogV1(column, value string, count float64) []byte {
+	a = a.filled()
+	const form = "1/2/2006 3:04:05 PM"
+	return a.payload("Log", "Log Analytics", map[string]any{
+		"SearchQuery":                "requests | where success == false | summarize AggregatedValue = count() by bin(timestamp, 5m), " + column,
+		"SearchIntervalStartTimeUtc": a.Until.UTC().Add(-15 * time.Minute).Format(form), "SearchIntervalEndtimeUtc": a.Until.UTC().Format(form),
+		"ResultCount": count, "Threshold": 0, "Operator": "Greater Than", "AlertType": "Metric measurement", "SearchIntervalDurationMin": "15",
+		"AffectedConfigurationItems": []string{}, "Dimensions": []dimension{{column, value}}, "IncludedSearchResults": "False",
+	}, map[string]any{"configurationItems": []string{}})
+}
+
+// PromQL is a query-based metric alert, whose dimensions are an object.
+func (a Alert) PromQL(query string, dimensions map[string]string) []byte {
+	a = a.filled()
+	return a.payload("Metric", "Platform", map[string]any{
+		"properties": nil, "conditionType": "PromQLCriteria",
+		"condition": map[string]any{
+			"windowSize": nil,
+			"allOf":      []any{map[string]any{"criterionType": "StaticThresholdCriterion", "query": query, "metricValue": 12.5, "dimensions": dimensions}},
+		},
+	}, nil)
+}
+
+// Budget is an alert of Cost Management: rule, severity and targets are null in it.
+func Budget() []byte {
+	a := Alert{ID: subscription + "/providers/Microsoft.CostManagement/alerts/lab-budget"}
+	return a.payload("", "CostAlerts", map[string]any{
+		"AlertCategory": "budgets",
+		"AlertData":     map[string]string{"ThresholdType": "Actual", "BudgetType": "Cost", "BudgetThreshold": "$50.00", "BudgetName": "lab-budget", "SpentAmount": "$111.00"},
+	}, map[string]any{
+		"alertRule": nil, "severity": nil, "signalType": nil, "monitorCondition": nil, "alertTargetIDs": nil,
+		"configurationItems": []string{"budgets"}, "originAlertId": nil,
+	})
 }
 
 // Activity is an activity log alert about an operation on the gateway.

@@ -16,18 +16,19 @@ import (
 
 	"golang.org/x/sync/singleflight"
 	"k8s.io/client-go/rest"
+	kubetransport "k8s.io/client-go/transport"
+
+	"bluegreen/internal/outbound"
 )
 
 const (
-	// patience is how long an answer may take, and how long it may take to learn the route.
-	patience = 10 * time.Second
 	// restraint is how soon the route is asked for again while the cluster cannot be reached.
 	restraint = 10 * time.Second
 	userAgent = "bluegreen"
 )
 
 // errSilent means that the API server did not answer in time: the request may have been carried out.
-var errSilent = fmt.Errorf("no answer within %v", patience)
+var errSilent = fmt.Errorf("no answer within %v", outbound.Cluster.Try)
 
 // transport sends requests to the address that the cluster has now.
 type transport struct {
@@ -117,7 +118,7 @@ func (t *transport) known(failed *route) (to *route, err error, known bool) {
 }
 
 func (t *transport) ask(ctx context.Context, again bool) (*route, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, outbound.Discovery.Total)
 	defer cancel()
 	to, err := learn(ctx, t.config)
 	t.mu.Lock()
@@ -142,17 +143,37 @@ func learn(ctx context.Context, ask Config) (*route, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the address %q: %w", config.Host, err)
 	}
-	tripper, err := rest.TransportFor(config)
+	tripper, err := connect(config)
 	if err != nil {
 		return nil, fmt.Errorf("prepare the connection to %s: %w", config.Host, err)
 	}
 	return &route{base: base, tripper: tripper}, nil
 }
 
+// connect makes new connections of a route. Those that rest.TransportFor shares between routes
+// may be dead, and are found so after 45 s only.
+func connect(config *rest.Config) (http.RoundTripper, error) {
+	settings, err := config.TransportConfig()
+	if err != nil {
+		return nil, err
+	}
+	connections := outbound.Transport()
+	if connections.TLSClientConfig, err = kubetransport.TLSConfigFor(settings); err != nil {
+		return nil, err
+	}
+	if settings.DialHolder != nil {
+		connections.DialContext = settings.DialHolder.Dial
+	}
+	if settings.Proxy != nil {
+		connections.Proxy = settings.Proxy
+	}
+	return kubetransport.HTTPWrappersForConfig(settings, connections)
+}
+
 // send bounds the time to a whole answer; of a watch, only to the beginning of it.
 func (to *route) send(r *http.Request, body io.ReadCloser) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(r.Context())
-	bound := time.AfterFunc(patience, func() { cancel(errSilent) })
+	bound := time.AfterFunc(outbound.Cluster.Try, func() { cancel(errSilent) })
 	end := func() { bound.Stop(); cancel(nil) }
 	out := r.Clone(ctx)
 	out.Body = body

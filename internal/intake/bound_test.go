@@ -1,0 +1,122 @@
+package intake_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"bluegreen/internal/emulator/actiongroup"
+	"bluegreen/internal/engine"
+)
+
+// many is a file with n apps that watch the rule agw-5xx, app-00 and so on.
+func many(n int) string {
+	var b strings.Builder
+	b.WriteString("apps:\n")
+	for i := range n {
+		fmt.Fprintf(&b, `  - name: app-%02[1]d
+    image: {registry: shopacr.azurecr.io, repository: team/app-%02[1]d, tags: "glob:*"}
+    colors:
+      blue:  {cluster: "context:a", namespace: app-%02[1]d, deployment: blue, selector: {color: blue}}
+      green: {cluster: "context:a", namespace: app-%02[1]d, deployment: green, selector: {color: green}}
+    gateway: {service: app}
+    alerts: [{rule: "agw-*"}]
+`, i)
+	}
+	return b.String()
+}
+
+// stopped is a store that does not answer for the apps that are named, until release.
+type stopped struct {
+	engine.Store
+	healthy string
+	deaf    bool // to the end of its context
+	release chan struct{}
+}
+
+func (s stopped) Accept(ctx context.Context, app string, e engine.Entry) (bool, error) {
+	if app == s.healthy && ctx.Err() == nil {
+		return s.Store.Accept(ctx, app, e)
+	}
+	if s.deaf {
+		ctx = context.WithoutCancel(ctx)
+	}
+	select {
+	case <-ctx.Done():
+		return false, ctx.Err()
+	case <-s.release:
+		return false, context.DeadlineExceeded
+	}
+}
+
+// TestNoAppsStorageKeepsTheAlertOfAnotherWaiting: forty apps watch a rule, and the storage
+// answers for the last one only.
+func TestNoAppsStorageKeepsTheAlertOfAnotherWaiting(t *testing.T) {
+	for name, deaf := range map[string]bool{"hangs": false, "hangs and hears no deadline": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				release := make(chan struct{})
+				w := newEnv(t, changes{file: many(40), store: func(s engine.Store) engine.Store { return stopped{s, "app-39", deaf, release} }})
+				began := time.Now()
+				rec, a := w.post(actiongroup.Alert{ID: id("1"), Rule: "agw-5xx"}.Activity())
+				if took := time.Since(began); took >= 5*time.Second || rec.Code != http.StatusServiceUnavailable {
+					t.Errorf("%d after %s", rec.Code, took)
+				}
+				if last := a.Apps[len(a.Apps)-1]; last.Result != "accepted" || len(w.inbox("app-39"))+w.state("app-39").Facts == 0 {
+					t.Errorf("%+v", last)
+				}
+				close(release)
+				synctest.Wait()
+			})
+		})
+	}
+}
+
+// TestAPanicIsUnavailable: an action group repeats 503 and no other failure, and a panic on
+// a goroutine would end the process.
+func TestAPanicIsUnavailable(t *testing.T) {
+	w := newEnv(t, changes{hook: func(call string, after bool) error {
+		if call == "accept" {
+			panic("index out of range")
+		}
+		return nil
+	}})
+	rec, a := w.post(actiongroup.Alert{ID: id("1"), Rule: "agw-5xx"}.Activity())
+	if rec.Code != http.StatusServiceUnavailable || len(a.Apps) != 2 || a.Apps[0].Result != "not kept: the storage does not answer as it should" {
+		t.Errorf("%d %+v", rec.Code, a)
+	}
+	if !strings.Contains(w.log.String(), "index out of range") || !strings.Contains(w.log.String(), "bound_test.go") {
+		t.Errorf("its place is not in the log:\n%s", w.log)
+	}
+	if _, err := w.intake.ImagePushed(t.Context(), push("team/shop", "1.2.3", w.now())); err == nil || !strings.Contains(err.Error(), "index out of range") {
+		t.Errorf("a push: %v", err)
+	}
+}
+
+// TestAStepThatPanicsLeavesTheAlertKept: the first steps after it are not the alert's.
+func TestAStepThatPanicsLeavesTheAlertKept(t *testing.T) {
+	w := newEnv(t, changes{gateway: func(g engine.Gateway) engine.Gateway { return panics{g} }})
+	rec := httptest.NewRecorder()
+	w.intake.Alerts().ServeHTTP(rec, httptest.NewRequest(http.MethodPost, "/api/alerts", strings.NewReader(string(actiongroup.Alert{ID: id("1"), Rule: "shop-5xx"}.Metric("shop-green", 1, 0)))))
+	if rec.Code != http.StatusAccepted || len(w.inbox("shop")) != 1 {
+		t.Errorf("%d %s", rec.Code, rec.Body)
+	}
+	if err := w.intakeTick(); err != nil {
+		t.Errorf("the tick: %v", err)
+	}
+}
+
+func (w *env) intakeTick() error {
+	_, err := w.intake.ClockTick(w.t.Context(), nil)
+	return err
+}
+
+// panics is a gateway of an adapter with a mistake.
+type panics struct{ engine.Gateway }
+
+func (panics) Live(context.Context) (engine.Reading, error) { panic("nil map") }
