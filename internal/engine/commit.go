@@ -105,6 +105,9 @@ func (w *worker) commit(ctx context.Context) error {
 	var failed error
 	w.commits++
 	w.record.Commit = fmt.Sprintf("%s.%d", w.owner, w.commits)
+	if now := w.Now(); now.After(w.record.SavedAt) {
+		w.record.SavedAt = now
+	}
 	for try := range 4 {
 		snap, err := w.Store.Commit(ctx, w.snap, Change{Record: w.record, Consumed: w.decided, Facts: w.facts})
 		if err == nil {
