@@ -23,7 +23,8 @@ func main() {
 }
 
 // run serves until ctx ends; the host ends it by SIGKILL. It listens before anything slow
-// is done, since the host gives a handler 30 s, and calls nothing outside before the first event.
+// is done, since the host gives a handler 30 s. Before the first event it only looks for work
+// that an ended process has left.
 func run(ctx context.Context, getenv func(string) string, stdout, stderr io.Writer) error {
 	s, err := readSettings(getenv)
 	if err != nil {
@@ -34,7 +35,7 @@ func run(ctx context.Context, getenv func(string) string, stdout, stderr io.Writ
 		return fmt.Errorf("listen where the host expects it: %w", err)
 	}
 	log := newLog(stdout, stderr)
-	handler, err := wire(s, log)
+	handler, e, err := wire(s, log)
 	if err != nil {
 		listener.Close()
 		return err
@@ -42,6 +43,7 @@ func run(ctx context.Context, getenv func(string) string, stdout, stderr io.Writ
 	log.Info("listening", "version", version, "address", listener.Addr().String())
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 30 * time.Second}
 	context.AfterFunc(ctx, func() { server.Close() })
+	go e.Resume(ctx)
 	if err := server.Serve(listener); ctx.Err() == nil {
 		return fmt.Errorf("serve: %w", err)
 	}

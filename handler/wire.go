@@ -42,14 +42,14 @@ const (
 
 // wire picks the adapters and calls none of them yet. With a configuration that cannot be
 // used the app still answers, with the mistakes.
-func wire(s settings, log *slog.Logger) (http.Handler, error) {
+func wire(s settings, log *slog.Logger) (http.Handler, *engine.Engine, error) {
 	w, err := newWiring(s)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	o := engine.Options{Log: log}
 	if o.Store, o.Wakeups, err = w.storage(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	c, problems := load(s.Config)
 	for _, p := range problems {
@@ -57,7 +57,7 @@ func wire(s settings, log *slog.Logger) (http.Handler, error) {
 	}
 	if c.Notify.Topic != "" {
 		if o.Notifier, err = eventgrid.New(c.Notify.Topic, w.credential, nil); err != nil {
-			return nil, fmt.Errorf("notify.topic: %w", err)
+			return nil, nil, fmt.Errorf("notify.topic: %w", err)
 		}
 	}
 	for _, a := range c.Apps {
@@ -67,7 +67,8 @@ func wire(s settings, log *slog.Logger) (http.Handler, error) {
 		}
 		o.Apps = append(o.Apps, built)
 	}
-	return app.Handler(app.Options{Engine: engine.New(o), Apps: c.Apps, Problems: problems, SignIn: s.SignIn, Log: log}), nil
+	e := engine.New(o)
+	return app.Handler(app.Options{Engine: e, Apps: c.Apps, Problems: problems, SignIn: s.SignIn, Log: log}), e, nil
 }
 
 // load reads the configuration; the sentences are the reasons why nothing of it can be used.
