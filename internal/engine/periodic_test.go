@@ -49,7 +49,7 @@ func TestAnAlertDoesNotWaitForASlowRegistry(t *testing.T) {
 // the minute, and not at all in a minute that falls into a run that takes long.
 func TestPeriodicWorkKeepsItsPeriod(t *testing.T) {
 	w := newEnv(t, nil)
-	w.app.Registry, w.app.Policy.KeepIdle = &slowRegistry{w: w, asked: 1}, true
+	w.app.Registry, w.app.Policy.Standby.Size = &slowRegistry{w: w, asked: 1}, release.StandbyReady
 	w.push("2.0")
 	w.reach(release.Completed)
 	w.restart()
