@@ -40,6 +40,7 @@ type env struct {
 	alerts   *actiongroup.Group
 	events   *registry.Sender
 	times    host.Times
+	timers   string   // folder with the status of timers; "" for none
 	settings []string // app settings as KEY=value, over those that every host gets
 	signIn   host.SignIn
 
@@ -152,7 +153,7 @@ func (w *env) host(file string) *host.Host {
 	}
 	h, err := host.Start(context.WithoutCancel(w.t.Context()), host.Options{
 		Root: root(w.t), Env: append(env, w.settings...), Keys: host.Keys{Function: "key", Master: "master", EventGrid: "events"},
-		Log: slog.New(slog.NewTextHandler(logTo{w.t, w.dir}, nil)), Times: w.times, SignIn: w.signIn,
+		Log: slog.New(slog.NewTextHandler(logTo{w.t, w.dir}, nil)), Times: w.times, TimerStatus: w.timers, SignIn: w.signIn,
 	})
 	if err != nil {
 		w.t.Fatal(err)

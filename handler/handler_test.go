@@ -65,6 +65,15 @@ func TestSettingsThatCannotWorkAreNamed(t *testing.T) {
 	}
 }
 
+func TestSignInIsOnInEachWritingOfThePlatform(t *testing.T) {
+	for value, want := range map[string]bool{"True": true, "true": true, "1": true, "": false, "False": false, "0": false} {
+		s, err := readSettings(env("AzureWebJobsStorage", "UseDevelopmentStorage=true", "FUNCTIONS_CUSTOMHANDLER_PORT", "1", "WEBSITE_AUTH_ENABLED", value))
+		if err != nil || s.SignIn != want {
+			t.Errorf("WEBSITE_AUTH_ENABLED=%s: sign-in %v, expected %v (%v)", value, s.SignIn, want, err)
+		}
+	}
+}
+
 // TestTheSettingsTableOfTheREADMEIsTheCodes compares the table with the settings that the code reads.
 func TestTheSettingsTableOfTheREADMEIsTheCodes(t *testing.T) {
 	read := map[string]bool{}

@@ -38,7 +38,7 @@ func readSettings(getenv func(string) string) (settings, error) {
 		Config:     inRoot(root, getenv("BLUEGREEN_CONFIG"), "bluegreen.yaml"),
 		Kubeconfig: inRoot(root, getenv("BLUEGREEN_KUBECONFIG"), ""),
 		ClientID:   getenv("AZURE_CLIENT_ID"),
-		SignIn:     strings.EqualFold(getenv("WEBSITE_AUTH_ENABLED"), "true"),
+		SignIn:     isOn(getenv("WEBSITE_AUTH_ENABLED")),
 		DNS:        getenv("BLUEGREEN_DNS"),
 	}
 	if s.Port == "" {
@@ -54,6 +54,9 @@ func readSettings(getenv func(string) string) (settings, error) {
 	s.Cloud, err = readCloud(getenv)
 	return s, err
 }
+
+// isOn reads a switch as the platform writes it: True, true or 1.
+func isOn(value string) bool { return strings.EqualFold(value, "true") || value == "1" }
 
 // inRoot takes a relative path from where host.json is.
 func inRoot(root, path, otherwise string) string {

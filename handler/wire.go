@@ -52,7 +52,9 @@ func wire(ctx context.Context, s settings, log *slog.Logger) (http.Handler, erro
 		return nil, err
 	}
 	c := &configuration{path: s.Config, kept: store, log: log, build: func(c *config.Config, problems []string) http.Handler {
-		return w.handler(c, problems, engine.Options{Log: log, Store: store, Wakeups: wakeups})
+		handler, e := w.handler(c, problems, engine.Options{Log: log, Store: store, Wakeups: wakeups})
+		go e.Resume(ctx) // what an ended process has left
+		return handler
 	}}
 	c.begin()
 	go c.settle(ctx)
@@ -60,7 +62,7 @@ func wire(ctx context.Context, s settings, log *slog.Logger) (http.Handler, erro
 }
 
 // handler serves the apps of a configuration.
-func (w *wiring) handler(c *config.Config, problems []string, o engine.Options) http.Handler {
+func (w *wiring) handler(c *config.Config, problems []string, o engine.Options) (http.Handler, *engine.Engine) {
 	if c.Notify.Topic != "" {
 		notifier, err := eventgrid.New(c.Notify.Topic, w.credential, nil)
 		if err != nil {
@@ -79,7 +81,8 @@ func (w *wiring) handler(c *config.Config, problems []string, o engine.Options) 
 		}
 		o.Apps = append(o.Apps, built)
 	}
-	return app.Handler(app.Options{Engine: engine.New(o), Apps: c.Apps, Problems: problems, SignIn: w.SignIn, Log: o.Log})
+	e := engine.New(o)
+	return app.Handler(app.Options{Engine: e, Apps: c.Apps, Problems: problems, SignIn: w.SignIn, Log: o.Log}), e
 }
 
 // wiring is shared by adapters: the app's identity, and one client for each cluster.

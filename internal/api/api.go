@@ -41,8 +41,9 @@ type App struct {
 	// Problems keep the app from being served, or will once they matter.
 	Problems []string `json:"problems,omitempty"`
 	// Pending counts accepted events that are not decided yet.
-	Pending   int       `json:"pending,omitempty"`
-	Busy      bool      `json:"busy"`
+	Pending int  `json:"pending,omitempty"`
+	Busy    bool `json:"busy"`
+	// UpdatedAt is when the record was saved last; it never goes back.
 	UpdatedAt time.Time `json:"updatedAt,omitzero"`
 	WakeAt    time.Time `json:"wakeAt,omitzero"`
 	// LiveSince is since when the live color has served, Baked whether its bake ended well.

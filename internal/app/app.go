@@ -28,13 +28,21 @@ type Options struct {
 // the function.json files.
 func Handler(o Options) http.Handler {
 	in := intake.New(intake.Options{Engine: o.Engine, Apps: o.Apps, Problems: o.Problems, SignIn: o.SignIn, Log: o.Log, Now: time.Now})
-	api := http.NewServeMux()
-	api.Handle("/api/alert-fired", in.AlertFired())
-	api.Handle("/api/alerts", in.Alerts())
-	api.Handle("/api/", console.New(console.Options{Engine: o.Engine, Log: o.Log, SignIn: o.SignIn, Problems: o.Problems}))
+	fired, alerts := in.AlertFired(), in.Alerts()
+	operators := console.New(console.Options{Engine: o.Engine, Log: o.Log, SignIn: o.SignIn, Problems: o.Problems})
+	calls := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/api/alert-fired":
+			fired.ServeHTTP(w, r)
+		case "/api/alerts":
+			alerts.ServeHTTP(w, r)
+		default:
+			operators.ServeHTTP(w, r)
+		}
+	})
 	return functions.Handler([]functions.Binding{
 		{Name: "image-pushed", Data: "event", Run: in.ImagePushed},
 		{Name: "release-step", Data: "message", Queue: true, Run: in.ReleaseStep},
 		{Name: "clock-tick", Data: "tick", Run: in.ClockTick},
-	}, api, o.Log)
+	}, calls, o.Log)
 }

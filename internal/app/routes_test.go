@@ -4,12 +4,18 @@ import (
 	"bufio"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"bluegreen/internal/app"
 	"bluegreen/internal/config"
@@ -126,4 +132,146 @@ func knock(t *testing.T, h *host.Host, path, header string) int {
 	}
 	defer resp.Body.Close()
 	return resp.StatusCode
+}
+
+// TestAPathHasOneAnswerInEveryWriting asks for each path as it is documented, and in the
+// writings that the host routes to the same function.
+func TestAPathHasOneAnswerInEveryWriting(t *testing.T) {
+	for _, proxying := range []string{"true", "false"} {
+		h := behindHost(t, fake.NewStore(nil), signIn, proxying)
+		for _, c := range []struct{ method, path, key string }{
+			{"POST", "/api/alert-fired", ""},
+			{"POST", "/api/alerts", h.FunctionKey()},
+			{"GET", "/api", h.FunctionKey()},
+			{"GET", "/api/health", h.FunctionKey()},
+			{"HEAD", "/api/health", h.FunctionKey()},
+			{"GET", "/api/apps", h.FunctionKey()},
+			{"HEAD", "/api/apps/shop", h.FunctionKey()},
+			{"GET", "/api/apps/shop", h.FunctionKey()},
+			{"GET", "/api/apps/shop/history", h.FunctionKey()},
+			{"POST", "/api/apps/shop/switch", h.FunctionKey()},
+			{"GET", "/api/apps/shop%2Fhistory", h.FunctionKey()},
+			{"GET", "/api/apps/a%2Fb%25%20c", h.FunctionKey()},
+		} {
+			ask(t, h, c.method, c.path, c.key) // an alert is new once
+			status, body := ask(t, h, c.method, c.path, c.key)
+			if good := status < 300 || strings.HasPrefix(body, "{\n"); !good && c.method != "HEAD" || status == 301 {
+				t.Fatalf("%s %s: %d %s", c.method, c.path, status, body)
+			}
+			if strings.Contains(c.path, "%2F") && status != 404 {
+				t.Errorf("%s: an encoded slash separates: %d", c.path, status)
+			}
+			if strings.HasPrefix(c.path, "/api/alert-fired") && !strings.Contains(body, "the caller is not signed in") {
+				t.Errorf("%s: %d %s", c.path, status, body)
+			}
+			for _, other := range []string{c.path + "/", strings.ToUpper(c.path), strings.ToUpper(c.path) + "/", strings.Replace(c.path, "/a", "/A", 2)} {
+				if s, b := ask(t, h, c.method, other, c.key); s != status || b != body {
+					t.Errorf("%s %s, proxying %s: %d %s\nbut %s: %d %s", c.method, other, proxying, s, b, c.path, status, body)
+				}
+			}
+		}
+	}
+}
+
+// TestPagesOfTheAppItselfMayAsk sends what a browser without Sec-Fetch-Site sends from a page of
+// the app and from one of another site, which may name itself in headers that the host passes on.
+func TestPagesOfTheAppItselfMayAsk(t *testing.T) {
+	for _, proxying := range []string{"true", "false"} {
+		h := behindHost(t, fake.NewStore(nil), nil, proxying)
+		key := "x-functions-key: " + h.FunctionKey() + "\r\n"
+		for header, want := range map[string]int{
+			"Origin: https://lab\r\n":                                 409, // let in
+			"Origin: https://evil\r\n":                                403,
+			"Origin: https://evil\r\nX-Forwarded-Host: evil\r\n":      403,
+			"Origin: https://lab\r\nSec-Fetch-Site: cross-site\r\n":   403,
+			"Origin: https://127.0.0.1\r\nX-Forwarded-Host: evil\r\n": 403,
+		} {
+			if status := knock(t, h, "/api/apps/shop/switch", key+header); status != want {
+				t.Errorf("%q, proxying %s: %d, expected %d", header, proxying, status, want)
+			}
+		}
+	}
+}
+
+// ask sends a request as it stands, and returns the answer.
+func ask(t *testing.T, h *host.Host, method, path, key string) (int, string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(h.URL(), "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	body := ""
+	if method == "POST" {
+		body = "{}"
+	}
+	if strings.Contains(strings.ToLower(path), "alert") {
+		body = alert
+	}
+	fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: lab\r\nConnection: close\r\nContent-Type: application/json\r\nIdempotency-Key: k\r\nx-functions-key: %s\r\nContent-Length: %d\r\n\r\n%s", method, path, key, len(body), body)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(text)
+}
+
+// clock is a time that a test sets.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) add(d time.Duration) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+	return c.now
+}
+
+// TestUpdatedAtNeverGoesBack pauses an app and resumes it: the state then speaks of an earlier
+// moment as its last one.
+func TestUpdatedAtNeverGoesBack(t *testing.T) {
+	clock := &clock{now: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)}
+	now := func() time.Time { return clock.add(0) }
+	loaded, err := config.Load([]byte(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := app.Assemble(loaded.Apps[0], onFakes)
+	e := engine.New(engine.Options{
+		Store: fake.NewStore(nil), Wakeups: fake.NewWakeups(nil), Apps: []engine.App{served}, Now: now,
+		Sleep: func(ctx context.Context, d time.Duration) error { clock.add(d); return ctx.Err() },
+	})
+	if err := e.Step(t.Context(), "shop", 0); err != nil { // takes the app over
+		t.Fatal(err)
+	}
+	calls := app.Handler(app.Options{Engine: e, Apps: loaded.Apps, Log: slog.New(slog.DiscardHandler)})
+	var last time.Time
+	for n, command := range []string{"pause", "resume", "pause", "resume"} {
+		clock.add(time.Hour)
+		r := httptest.NewRequest("POST", "/api/apps/shop/"+command, strings.NewReader("{}"))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Idempotency-Key", fmt.Sprint(n))
+		r.Header.Set("x-functions-key", "k")
+		w := httptest.NewRecorder()
+		if calls.ServeHTTP(w, r); w.Code >= 300 {
+			t.Fatalf("%s: %d %s", command, w.Code, w.Body)
+		}
+		w = httptest.NewRecorder()
+		calls.ServeHTTP(w, httptest.NewRequest("GET", "/api/apps/shop", nil))
+		var a struct{ UpdatedAt time.Time }
+		if err := json.Unmarshal(w.Body.Bytes(), &a); err != nil || a.UpdatedAt.IsZero() {
+			t.Fatalf("%v %s", err, w.Body)
+		}
+		if a.UpdatedAt.Before(last) {
+			t.Errorf("after %s: updated at %v, before that at %v", command, a.UpdatedAt, last)
+		}
+		last = a.UpdatedAt
+	}
 }

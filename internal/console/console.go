@@ -179,7 +179,7 @@ func (c *console) serve(r *call) (answer, error) {
 }
 
 func (c *console) route(r *call) (map[string]action, error) {
-	parts := strings.Split(strings.Trim(strings.TrimPrefix(r.URL.Path, "/api"), "/"), "/")
+	parts := segments(r.URL)
 	get := func(do action) map[string]action { return map[string]action{http.MethodGet: do} }
 	switch {
 	case len(parts) == 1 && parts[0] == "":
@@ -206,6 +206,17 @@ func (c *console) route(r *call) (map[string]action, error) {
 		return map[string]action{http.MethodPost: c.change}, nil
 	}
 	return nil, problem(http.StatusNotFound, "command", "%q is not known; known are history, %s", cut(parts[2], 60), list(commands()))
+}
+
+// segments are the parts of a path below /api. An encoded slash separates none.
+func segments(u *url.URL) []string {
+	parts := strings.Split(strings.Trim(strings.TrimPrefix(u.EscapedPath(), "/api"), "/"), "/")
+	for i, part := range parts {
+		if plain, err := url.PathUnescape(part); err == nil {
+			parts[i] = plain
+		}
+	}
+	return parts
 }
 
 func isCommand(name string) bool {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"bluegreen/internal/api"
 	"bluegreen/internal/release"
@@ -52,11 +53,17 @@ func (c *console) view(r *call) (answer, error) {
 	return answer{http.StatusOK, appOf(v), line(v.App, v.Sentence)}, nil
 }
 
-// abreast is how many apps are read at once.
-const abreast = 8
+const (
+	// abreast is how many apps are read at once.
+	abreast = 8
+	// listTime bounds the reading of all of them.
+	listTime = 10 * time.Second
+)
 
 // apps reads all apps. One that cannot be read says so and hides no other.
 func (c *console) apps(r *call) (answer, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), listTime)
+	defer cancel()
 	names := c.Engine.Apps()
 	apps := make([]api.App, len(names))
 	var group sync.WaitGroup
@@ -64,7 +71,7 @@ func (c *console) apps(r *call) (answer, error) {
 	for i, name := range names {
 		free <- struct{}{}
 		group.Go(func() {
-			apps[i] = c.look(r.Context(), name)
+			apps[i] = c.look(ctx, name)
 			<-free
 		})
 	}

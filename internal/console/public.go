@@ -18,7 +18,7 @@ func appOf(v engine.View) api.App {
 		Waiting: unlessZero(api.Image(s.Waiting), s.Waiting.IsZero()), Hold: noteOf(s.Hold), Pause: noteOf(s.Pause), Trouble: noteOf(s.Trouble),
 		Drift:          unlessZero(api.Drift{Live: s.Drift.Live, Detail: s.Drift.Detail, Since: s.Drift.Since}, s.Drift.IsZero()),
 		RollbackTarget: targetOf(s),
-		Problems:       v.Problems, Pending: v.Pending, Busy: v.Busy, UpdatedAt: updated(s), WakeAt: v.WakeAt, LiveSince: s.Serving.Since, Baked: s.Serving.Baked,
+		Problems:       v.Problems, Pending: v.Pending, Busy: v.Busy, UpdatedAt: updated(v), WakeAt: v.WakeAt, LiveSince: s.Serving.Since, Baked: s.Serving.Baked,
 	}
 	for _, q := range s.Quarantined {
 		a.Quarantined = append(a.Quarantined, api.Quarantine{Image: api.Image(q.Image), Why: q.Why, Since: q.Since})
@@ -91,8 +91,10 @@ func factsOf(facts []release.Fact) []api.Fact {
 	return out
 }
 
-// updated is the last moment that the state speaks of.
-func updated(s release.State) (last time.Time) {
+// updated is when the record was saved last, or the last moment that it speaks of: it was
+// perhaps written by a version that does not keep the time.
+func updated(v engine.View) time.Time {
+	s, last := v.State, v.SavedAt
 	for _, t := range []time.Time{
 		s.Release.Began, s.Release.Since, s.Release.Progress.ProbedAt, s.Serving.Since, s.Blue.Observed.At, s.Green.Observed.At,
 		s.Hold.Since, s.Pause.Since, s.Drift.Since, s.Trouble.Since,

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,14 +54,6 @@ func (w *worker) adopt(snap Snapshot) {
 	w.facts, w.decided, w.dirty = nil, nil, false
 }
 
-// claim takes the app. The first fence of a record is the time: when the store was lost or
-// the app has been given a new one, clusters remember the fences from before.
-func (w *worker) claim() {
-	fence := cmp.Or(w.record.Lease.Fence, w.Now().Unix()) + 1
-	w.record.Lease = Lease{Owner: w.owner, Until: w.Now().Add(w.Lease), Fence: fence}
-	w.dirty = true
-}
-
 // acts reports whether the decision and the claim must be saved before an effect is carried
 // out: it changes a gateway or a cluster, or it is a probe, which messages that arrive
 // together must not multiply.
@@ -87,15 +78,6 @@ func (w *worker) save(ctx context.Context, effect release.Effect) error {
 	return w.commit(ctx)
 }
 
-// renew makes the claim longer when a good part of it is used up.
-func (w *worker) renew() bool {
-	if w.record.Lease.Until.Sub(w.Now()) >= w.Lease*2/3 {
-		return false
-	}
-	w.record.Lease.Until = w.Now().Add(w.Lease)
-	return true
-}
-
 // commit saves what is decided. A commit whose outcome is not known is settled by
 // loading: its mark, which no other commit has, says whether it was done. Owner and fence
 // do not: a commit that frees the app looks like that of any other worker that freed it.
@@ -105,6 +87,9 @@ func (w *worker) commit(ctx context.Context) error {
 	var failed error
 	w.commits++
 	w.record.Commit = fmt.Sprintf("%s.%d", w.owner, w.commits)
+	if now := w.Now(); now.After(w.record.SavedAt) {
+		w.record.SavedAt = now
+	}
 	for try := range 4 {
 		snap, err := w.Store.Commit(ctx, w.snap, Change{Record: w.record, Consumed: w.decided, Facts: w.facts})
 		if err == nil {

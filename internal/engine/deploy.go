@@ -9,9 +9,6 @@ import (
 	"bluegreen/internal/release"
 )
 
-// leaseMargin is how much longer than a write the claim on an app must last.
-const leaseMargin = 5 * time.Second
-
 // fencing is how long a cluster may take to answer where traffic does not wait for it.
 const fencing = 3 * time.Second
 
@@ -104,7 +101,10 @@ func (w *worker) sizeOf(ctx context.Context, c release.Color, remembered []int32
 
 // order asks a color for an image and a size, under this worker's fence.
 func (w *worker) order(ctx context.Context, o Order) error {
-	ctx, cancel := w.claimed(ctx)
+	ctx, cancel, err := w.claimed(ctx)
+	if err != nil {
+		return err
+	}
 	defer cancel()
 	o.Fence = w.record.Lease.Fence
 	return wrap(w.app.Workloads.Deploy(ctx, o), "deploy %s to %s", o.Image, o.Color)
@@ -128,12 +128,6 @@ func (w *worker) fenceOff(ctx context.Context, id int, c release.Color) error {
 	}
 	w.orders.note(id, c, noImage)
 	return nil
-}
-
-// claimed bounds a write by this worker's claim: a worker that slept past its end sends
-// nothing, and what it has sent is done before another worker acts.
-func (w *worker) claimed(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithDeadline(ctx, w.record.Lease.Until.Add(-leaseMargin))
 }
 
 // liveIsWell reports why the live color may need the other one: it carries less than it

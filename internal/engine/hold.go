@@ -25,7 +25,10 @@ func (w *worker) holdSize(ctx context.Context, c release.Color) (held bool, unhe
 	if !ok || !w.record.State.Color(c).Held {
 		return false, "", nil
 	}
-	ctx, cancel := w.claimed(ctx)
+	ctx, cancel, err := w.claimed(ctx)
+	if err != nil {
+		return false, "", err
+	}
 	defer cancel()
 	ctx, cancel = context.WithDeadline(ctx, w.Now().Add(holding))
 	defer cancel()
@@ -46,9 +49,12 @@ func (w *worker) freeSize(ctx context.Context, e release.FreeSize) stepResult {
 	if !ok { // another version of bluegreen held it
 		return saw(freed)
 	}
-	ctx, cancel := w.claimed(ctx)
+	ctx, cancel, err := w.claimed(ctx)
+	if err != nil {
+		return failed(err)
+	}
 	defer cancel()
-	err := scaled.FreeSize(ctx, e.Color, w.record.Lease.Fence)
+	err = scaled.FreeSize(ctx, e.Color, w.record.Lease.Fence)
 	switch {
 	case errors.Is(err, ErrDenied):
 		freed.Denied = err.Error()

@@ -13,6 +13,9 @@ import (
 // again for at most a day.
 const retention = 30 * 24 * time.Hour
 
+// tickEvery is the time between two ticks.
+const tickEvery = time.Minute
+
 // task is work that is due every so often, beside what the core asks for. When it last ran
 // is in the app's record, so that a tick that did not happen only makes it late.
 type task struct {
@@ -25,6 +28,7 @@ type task struct {
 	// worker looks at the app.
 	beside func(context.Context, *Engine, *App, release.State) ([]release.Event, error)
 	seen   []release.Event // by this run of beside
+	tick   time.Time       // when this run was found to be due
 }
 
 var periodicTasks = []task{
@@ -54,7 +58,8 @@ func (t task) due(r Record, now time.Time) bool {
 	if t.when != nil && !t.when(r.State) {
 		return false
 	}
-	return t.soon != nil && t.soon(r.State) || now.Sub(r.Ran[t.name]) >= t.every
+	// The tick of the minute in which it is due may come some milliseconds early.
+	return t.soon != nil && t.soon(r.State) || now.Sub(r.Ran[t.name]) > t.every-tickEvery/2
 }
 
 // periodic is the engine's own effect: to run a periodic task.
@@ -70,7 +75,7 @@ func (w *worker) runTask(ctx context.Context, t task) stepResult {
 	if t.when != nil && !t.when(w.record.State) {
 		return stepResult{} // another worker has changed it since the tick
 	}
-	last := w.Now()
+	last := t.tick
 	if w.record.Ran[t.name].IsZero() { // the apps of a new installation are not all due at once
 		last = last.Add(-spread(w.app.Name, t.every))
 	}

@@ -44,3 +44,54 @@ func TestAnAlertDoesNotWaitForASlowRegistry(t *testing.T) {
 	w.until(w.clock.Add(30*time.Minute), func() bool { return registry.asked > 0 })
 	w.users("1.0")
 }
+
+// TestPeriodicWorkKeepsItsPeriod ticks as the host does: now and then some milliseconds before
+// the minute, and not at all in a minute that falls into a run that takes long.
+func TestPeriodicWorkKeepsItsPeriod(t *testing.T) {
+	w := newEnv(t, nil)
+	w.app.Registry, w.app.Policy.Standby.Size = &slowRegistry{w: w, asked: 1}, release.StandbyReady
+	w.push("2.0")
+	w.reach(release.Completed)
+	w.restart()
+	every := map[string]int{"look": 5, "list-registry": 10, "ask-for-images": 360, "sweep": 1440} // minutes
+	began, before := w.clock.Truncate(time.Minute), w.ran()
+	leftOut := func(minute int) bool { return minute%7 == 6 }
+	ran, runs := map[string]int{}, map[string]int{} // the minute of the last run, and how many there were
+	for minute := 1; minute < 4*24*60; minute++ {
+		if leftOut(minute) {
+			continue
+		}
+		w.clock = began.Add(time.Duration(minute)*time.Minute + time.Duration(minute%3-1)*2*time.Millisecond)
+		if err := w.engine.Tick(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for task, at := range w.ran() {
+			if at.Equal(before[task]) {
+				continue
+			}
+			due := ran[task] + every[task]
+			if leftOut(due) {
+				due++
+			}
+			if runs[task]++; runs[task] > 2 && minute != due { // the first runs of apps are spread
+				t.Fatalf("%s ran in the minutes %d and %d, expected %d", task, ran[task], minute, due)
+			}
+			ran[task] = minute
+		}
+		before = w.ran()
+	}
+	for task := range every {
+		if runs[task] < 3 {
+			t.Errorf("%s ran %d times in four days", task, runs[task])
+		}
+	}
+}
+
+func (w *env) ran() map[string]time.Time {
+	w.t.Helper()
+	snap, err := w.store.Load(w.t.Context(), "shop")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return snap.Record.Ran
+}

@@ -77,6 +77,9 @@ type Record struct {
 	Preflight PreflightResult
 	// Ran is when each periodic task last ran, by its name.
 	Ran map[string]time.Time
+	// SavedAt is when the record was saved last. It never goes back, whatever the clocks of
+	// workers show.
+	SavedAt time.Time
 	// Unknown are stored fields that this version does not know, opaque to all but the
 	// encoding, which writes them again.
 	Unknown any

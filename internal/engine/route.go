@@ -212,9 +212,14 @@ func (r denial) Unwrap() error { return ErrDenied }
 
 // write asks the gateway to move traffic, while this worker's claim surely lasts.
 func (w *worker) write(ctx context.Context, to release.Color) (Operation, error) {
-	ctx, cancel := w.claimed(ctx)
+	ctx, cancel, err := w.claimed(ctx)
+	if err != nil {
+		return Operation{}, err
+	}
 	defer cancel()
+	w.unanswered = true
 	op, err := w.app.Gateway.Switch(ctx, to, w.record.Lease.Fence)
+	w.unanswered = err != nil && !errors.Is(err, ErrBusy) && !errors.Is(err, ErrDenied)
 	return op, wrap(err, "ask the gateway to send traffic to %s", to)
 }
 

@@ -50,7 +50,10 @@ func (w *worker) sizeStandby(ctx context.Context, e release.KeepStandby) stepRes
 		}
 		return saw(release.StandbyMade{Color: e.Color, Replicas: e.Size})
 	}
-	ctx, cancel := w.claimed(ctx)
+	ctx, cancel, err := w.claimed(ctx)
+	if err != nil {
+		return failed(err)
+	}
 	defer cancel()
 	if err := w.app.Workloads.Scale(ctx, e.Color, 0, w.record.Lease.Fence); err != nil {
 		return failed(fmt.Errorf("scale %s down: %w", e.Color, err))

@@ -100,6 +100,7 @@ func (e *Engine) due(ctx context.Context, name string) (due, error) {
 	d.wake = e.overdue(app, snap)
 	for _, t := range periodicTasks {
 		if t.due(r, now) {
+			t.tick = now
 			d.tasks = append(d.tasks, t)
 		}
 	}

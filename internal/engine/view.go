@@ -20,7 +20,11 @@ type View struct {
 	Pending  int  // accepted events not decided yet
 	Busy     bool // a worker holds the app
 	WakeAt   time.Time
+	SavedAt  time.Time // zero for a record that an earlier version has written
 }
+
+// readTime bounds a read of the state: its caller waits for the answer.
+const readTime = 10 * time.Second
 
 // Apps returns the names of the configured apps, sorted.
 func (e *Engine) Apps() []string { return e.names }
@@ -31,13 +35,15 @@ func (e *Engine) View(ctx context.Context, name string) (View, error) {
 	if !ok {
 		return View{}, fmt.Errorf("app %q: %w", name, ErrNotFound)
 	}
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
 	snap, err := e.Store.Load(ctx, name)
 	if err != nil {
 		return View{}, fmt.Errorf("load %s: %w", name, err)
 	}
 	r := snap.Record
 	v := View{
-		App: name, State: r.State, Policy: app.Policy, WakeAt: r.WakeAt, Pending: len(snap.Inbox),
+		App: name, State: r.State, Policy: app.Policy, WakeAt: r.WakeAt, SavedAt: r.SavedAt, Pending: len(snap.Inbox),
 		Problems: append(append([]string(nil), app.Problems...), r.Preflight.Warnings...),
 		Busy:     r.Lease.Owner != "" && e.Now().Before(r.Lease.Until),
 		Sentence: release.Explain(r.State, app.Policy, e.Now()),
@@ -78,6 +84,8 @@ func (e *Engine) History(ctx context.Context, app string, limit, before int) ([]
 	if _, ok := e.apps[app]; !ok {
 		return nil, fmt.Errorf("app %q: %w", app, ErrNotFound)
 	}
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
 	facts, err := e.Store.History(ctx, app, limit, before)
 	return facts, wrap(err, "read the history of %s", app)
 }
@@ -106,6 +114,8 @@ func (e *Engine) Accepted(ctx context.Context, app, id string) (Entry, error) {
 	if _, ok := e.apps[app]; !ok {
 		return Entry{}, fmt.Errorf("app %q: %w", app, ErrNotFound)
 	}
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
 	entry, err := e.Store.Accepted(ctx, app, id)
 	return entry, wrap(err, "read what became of %s", id)
 }

@@ -51,6 +51,8 @@ type worker struct {
 	failures int          // failed steps in a row
 	failing  reflect.Type // the effect that failed
 	last     reflect.Type // the effect carried out last
+	// unanswered is set by a write to the gateway whose outcome is not known.
+	unanswered bool
 
 	led      led
 	orders   orders

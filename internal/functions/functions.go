@@ -36,16 +36,30 @@ type Binding struct {
 	Run   Trigger
 }
 
-// Handler answers the host: the bindings' invocations, the readiness poll on /, and
-// everything below /api, which goes to calls.
+// Handler answers the host: the bindings' invocations, the readiness poll on /, and /api with
+// everything below it, which goes to calls as asked describes it. Paths are matched by hand,
+// since a mux would redirect, and the host follows redirects itself.
 func Handler(bindings []Binding, calls http.Handler, log *slog.Logger) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { reply(w, nil) })
+	triggers := map[string]Binding{}
 	for _, b := range bindings {
-		mux.HandleFunc("POST /"+b.Name, func(w http.ResponseWriter, r *http.Request) { invoke(w, r, b, log) })
+		triggers["/"+b.Name] = b
 	}
-	mux.Handle("/api/", calls)
-	return recovered(mux, log)
+	return recovered(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if b, ok := triggers[r.URL.Path]; ok && r.Method == http.MethodPost {
+			invoke(w, r, b, log)
+			return
+		}
+		if r.URL.Path == "/" {
+			reply(w, nil)
+			return
+		}
+		r = asked(r)
+		if path := r.URL.Path; path != "/api" && !strings.HasPrefix(path, "/api/") {
+			api.WriteError(w, api.Errorf(http.StatusNotFound, "path", "nothing is at %s", path))
+			return
+		}
+		calls.ServeHTTP(w, r)
+	}), log)
 }
 
 // invoke runs one invocation. The work is not tied to the request: the host kills the

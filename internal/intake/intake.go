@@ -81,7 +81,7 @@ func (i *Intake) ImagePushed(ctx context.Context, payload json.RawMessage) ([]st
 	var lines []string
 	for _, app := range i.Apps {
 		switch {
-		case !strings.EqualFold(app.Repository(), where):
+		case !push.From(app.Image.Registry) || !strings.EqualFold(app.Image.Repository, push.Repository):
 		case !app.Admits(push.Image.Tag):
 			lines = append(lines, fmt.Sprintf("%s: dropped: its tag policy %q does not admit %s", app.Name, app.Image.Tags, push.Image))
 		default:

@@ -1,6 +1,7 @@
 package intake_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -44,6 +45,15 @@ func TestAPushReachesEveryAppThatIsReleasedFromItsRepository(t *testing.T) {
 		if got := len(w.inbox(app)); got != want {
 			t.Errorf("%s has %d pushes, want %d", app, got, want)
 		}
+	}
+}
+
+func TestAPushByARegionalEndpointIsOneToTheRegistry(t *testing.T) {
+	w := newEnv(t, changes{})
+	event := bytes.Replace(push("team/shop", "1.2.3", w.now()), []byte("ShopACR.azurecr.io"), []byte("shopacr.westeurope.geo.azurecr.io:443"), 1)
+	lines, err := w.intake.ImagePushed(t.Context(), event)
+	if want := []string{"shop: accepted: 1.2.3 (9f2c6e0d3b1a)", "shop-eu: accepted: 1.2.3 (9f2c6e0d3b1a)"}; err != nil || !slices.Equal(lines, want) {
+		t.Errorf("%q, error %v", lines, err)
 	}
 }
 

@@ -62,6 +62,7 @@ type app struct {
 	Overtaken   int                  `json:"overtaken,omitempty"`
 	Facts       int                  `json:"facts,omitempty"`
 	Ran         map[string]time.Time `json:"ran,omitempty"`
+	SavedAt     time.Time            `json:"savedAt,omitzero"`
 }
 
 type serving struct {
@@ -206,7 +207,7 @@ func Encode(r engine.Record) ([]byte, error) {
 			Good: each(s.Good, fromImage), Waiting: image(s.Waiting), WaitingBy: note(s.WaitingBy), Newest: image(s.Newest), LastPush: push{image(s.LastPush.Image), s.LastPush.At},
 			Quarantined: each(s.Quarantined, fromQuarantine),
 			Hold:        note(s.Hold), Pause: note(s.Pause), Drift: drift{string(s.Drift.From), string(s.Drift.Live), s.Drift.Detail, s.Drift.Since, s.Drift.Back, s.Drift.Watched},
-			Trouble: note(s.Trouble), Alarmed: string(s.Alarmed), LastAlarm: string(s.LastAlarm), LastAlarmAt: s.LastAlarmAt, Fought: s.Fought, Missing: each(s.Missing, fromImage), Overtaken: s.SupersededInARow, Facts: s.Facts, Ran: r.Ran,
+			Trouble: note(s.Trouble), Alarmed: string(s.Alarmed), LastAlarm: string(s.LastAlarm), LastAlarmAt: s.LastAlarmAt, Fought: s.Fought, Missing: each(s.Missing, fromImage), Overtaken: s.SupersededInARow, Facts: s.Facts, Ran: r.Ran, SavedAt: r.SavedAt,
 		},
 	}
 	data, err := json.Marshal(to)
@@ -232,7 +233,7 @@ func Decode(data []byte) (engine.Record, error) {
 		return guessed(r), nil
 	}
 	a := from.App
-	r.Schema, r.Ran = a.Schema, a.Ran
+	r.Schema, r.Ran, r.SavedAt = a.Schema, a.Ran, a.SavedAt
 	r.State = release.State{
 		App: a.Name, Known: a.Known, Serving: a.Serving.core(), Blue: a.Blue.core(), Green: a.Green.core(),
 		Release: a.Release.core(), Releases: a.Releases, Good: each(a.Good, image.core), Waiting: a.Waiting.core(), WaitingBy: release.Note(a.WaitingBy), Newest: a.Newest.core(), LastPush: release.Push{Image: a.LastPush.Image.core(), At: a.LastPush.At},

@@ -18,8 +18,10 @@ import (
 
 // Push is an image that a registry received under a tag.
 type Push struct {
-	Event      string // the id of the event
-	Registry   string // login server, lower case
+	Event string // the id of the event
+	// Registry is the login server, lower case and without a region or the port of HTTPS. Where
+	// the event has only the registry's name it is the usual one of that name.
+	Registry   string
 	RegistryID string // resource id, as the event writes it: Azure compares ids without case
 	Repository string
 	Image      release.Image
@@ -58,6 +60,13 @@ var (
 	attached     = regexp.MustCompile(`^sha256-[0-9a-f]{64}(\..*)?$`)
 	registryName = regexp.MustCompile(`(?i)/providers/Microsoft\.ContainerRegistry/registries/([a-z0-9-]{1,63})(/|$)`)
 	hostForm     = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$`)
+	// connected is how a connected registry is named, in an id below that of its parent.
+	connected = regexp.MustCompile(`(?i)/connectedRegistries/([^/]+)`)
+	// regional is the endpoint of a registry in one region.
+	regional = regexp.MustCompile(`^([a-z0-9-]+)\.[a-z0-9]+\.geo(\.azurecr\.[a-z]+)$`)
+	// hashed is a login server whose name ends with the hash of a domain name label's scope:
+	// the registry's own name has letters and digits only.
+	hashed = regexp.MustCompile(`^([a-z0-9]+)-[a-z0-9]+(\.azurecr\.[a-z]+)$`)
 )
 
 // event holds the fields of both schemas. encoding/json ignores the case of keys, in which
@@ -86,6 +95,9 @@ type data struct {
 	Request struct {
 		Host string `json:"host"`
 	} `json:"request"`
+	ConnectedRegistry struct {
+		Name string `json:"name"`
+	} `json:"connectedRegistry"`
 }
 
 // DecodePush reads one ImagePushed event in the Event Grid schema or as a CloudEvent 1.0,
@@ -98,6 +110,9 @@ func DecodePush(payload []byte) (Push, error) {
 	}
 	if err := e.isPush(); err != nil {
 		return Push{}, err
+	}
+	if name := e.connectedRegistry(); name != "" {
+		return Push{}, dropped("the image was pushed to the connected registry %s: it is found in the cloud's registry once it has arrived there", quote(name))
 	}
 	if err := e.Data.admissible(); err != nil {
 		return Push{}, err
@@ -226,10 +241,37 @@ func quote(text string) string {
 	return fmt.Sprintf("%q", text)
 }
 
-// loginServer is lower case; "" when the event names none.
+// connectedRegistry is "" for an event of the cloud's registry.
+func (e event) connectedRegistry() string {
+	if name := e.Data.ConnectedRegistry.Name; name != "" {
+		return name
+	}
+	if found := connected.FindStringSubmatch(e.Topic + e.Source); found != nil {
+		return found[1]
+	}
+	return ""
+}
+
+// From reports whether the push is one to the registry with a login server, in any of its
+// writings. A name without the hash of the login server is that of the same registry: events
+// come from one registry alone, and some of them have only its name.
+func (p Push) From(loginServer string) bool {
+	a, b := p.Registry, canonical(loginServer)
+	return a == b || unhashed(a) == b || a == unhashed(b)
+}
+
+// canonical is a login server without a region and without the port of HTTPS.
+func canonical(host string) string {
+	host = strings.TrimSuffix(strings.ToLower(host), ":443")
+	return regional.ReplaceAllString(host, "$1$2")
+}
+
+func unhashed(host string) string { return hashed.ReplaceAllString(host, "$1$2") }
+
+// loginServer is canonical; "" when the event names none.
 func (e event) loginServer() string {
 	if host := strings.ToLower(e.Data.Request.Host); hostForm.MatchString(host) {
-		return host
+		return canonical(host)
 	}
 	for _, id := range []string{e.Topic, e.Source} {
 		if found := registryName.FindStringSubmatch(id); found != nil {

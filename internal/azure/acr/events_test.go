@@ -36,8 +36,7 @@ const gridEvent = `{
       "repository": "team/checkout",
       "tag": "1.14.2"
     },
-    "request": {"id": "f2b1c9d0", "host": "shopacr.azurecr.io", "method": "PUT", "useragent": "docker/27.3.1"},
-    "connectedRegistry": {"name": "edge1"}
+    "request": {"id": "f2b1c9d0", "host": "shopacr.azurecr.io", "method": "PUT", "useragent": "docker/27.3.1"}
   },
   "dataVersion": "2.0",
   "metadataVersion": "1"
@@ -81,6 +80,43 @@ func TestAPushReadsTheSameInBothSchemas(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// TestARegistryIsRecognisedInEachOfItsWritings compares the host of events, or none, with the
+// login server of a configuration.
+func TestARegistryIsRecognisedInEachOfItsWritings(t *testing.T) {
+	for _, test := range []struct {
+		host, configured string
+		same             bool
+	}{
+		{"shopacr.azurecr.io", "shopacr.azurecr.io", true},
+		{"ShopACR.azurecr.io", "shopacr.azurecr.io", true},
+		{"shopacr.azurecr.io:443", "shopacr.azurecr.io", true},
+		{"shopacr.azurecr.io", "shopacr.azurecr.io:443", true},
+		{"shopacr.westeurope.geo.azurecr.io", "shopacr.azurecr.io", true},
+		{"shopacr.westeurope.geo.azurecr.io:443", "shopacr.azurecr.io", true},
+		{"shopacr.azurecr.io", "shopacr.westeurope.geo.azurecr.io", true},
+		{"shopacr-e5d1fcgph3d8c9cx.azurecr.io", "shopacr-e5d1fcgph3d8c9cx.azurecr.io", true},
+		{"shopacr-e5d1fcgph3d8c9cx.westeurope.geo.azurecr.io", "shopacr-e5d1fcgph3d8c9cx.azurecr.io", true},
+		{"", "shopacr.azurecr.io", true},
+		{"", "shopacr-e5d1fcgph3d8c9cx.azurecr.io", true},
+		{"shopacr-e5d1fcgph3d8c9cx.azurecr.io", "shopacr-a1b2c3d4e5f6g7h8.azurecr.io", false},
+		{"shopacr.azurecr.io:5000", "shopacr.azurecr.io", false},
+		{"shopacr.westeurope.data.azurecr.io", "shopacr.azurecr.io", false},
+		{"other.azurecr.io", "shopacr.azurecr.io", false},
+		{"other-shopacr.azurecr.io", "shopacr.azurecr.io", false},
+		{"shopacr.azurecr.io.evil.example", "shopacr.azurecr.io", false},
+		{"127.0.0.1:5000", "127.0.0.1:5000", true},
+		{"127.0.0.1:5001", "127.0.0.1:5000", false},
+	} {
+		p, err := acr.DecodePush([]byte(change(`"host": "shopacr.azurecr.io"`, `"host": "`+test.host+`"`)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.From(test.configured) != test.same {
+			t.Errorf("an event of %q (%s), configured %q: the same %v, expected %v", test.host, p.Registry, test.configured, !test.same, test.same)
+		}
 	}
 }
 
@@ -134,11 +170,13 @@ func TestAnEventThatIsNoPushOfAnImageIsDroppedWithItsReason(t *testing.T) {
 		{"signature", change(`"tag": "1.14.2"`, `"tag": "sha256-`+digest[7:]+`.sig"`), `"team/checkout:sha256-` + digest[7:] + `.sig" is a signature or attestation of an image, not an image`},
 		{"referrers tag", change(`"tag": "1.14.2"`, `"tag": "sha256-`+digest[7:]+`"`), `"team/checkout:sha256-` + digest[7:] + `" is a signature or attestation of an image, not an image`},
 		{"no tag at all", change(`"tag": "1.14.2"`, `"tag": "a b\n"`), `"a b\n" is not a tag`},
+		{"connected registry", change(`"useragent": "docker/27.3.1"}`, `"useragent": "docker/27.3.1"}, "connectedregistry": {"name": "edge1"}`), `the image was pushed to the connected registry "edge1": it is found in the cloud's registry once it has arrived there`},
+		{"connected registry by its id", change(topic, topic+"/connectedRegistries/edge1"), `the image was pushed to the connected registry "edge1": it is found in the cloud's registry once it has arrived there`},
 		{"no media type", change(`"mediaType": "application/vnd.docker.distribution.manifest.v2+json",`, ``), `the event has no data.target.mediaType`},
 		{"media type", change("application/vnd.docker.distribution.manifest.v2+json", "application/json"), `the media type "application/json" is not that of a container image`},
 		{"no registry", change(topic, "/nowhere", `"host": "shopacr.azurecr.io",`, ``), `the event names no registry, neither in data.request.host nor in its topic or source`},
 		{"no time", change("2026-09-01T09:12:43.871234567Z", "0000-01-01T00:00:00+23:00", "2026-09-01T09:12:44.1938271Z", ""), `the event has no time that can be read (data.timestamp, eventTime, time), so that the age of the image is unknown`},
-		{"1 MiB", gridEvent + strings.Repeat(" ", 1<<20), `the event has 1049584 bytes, Event Grid sends at most 1048576`},
+		{"1 MiB", gridEvent + strings.Repeat(" ", 1<<20), `the event has 1049540 bytes, Event Grid sends at most 1048576`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

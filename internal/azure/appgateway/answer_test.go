@@ -150,6 +150,29 @@ func TestAnotherClientBetweenReadAndWriteMakesItBusy(t *testing.T) {
 	}
 }
 
+// TestALoadDistributionPolicyHasItsOwnMessage reads gateways that the emulator refuses to have, as
+// Azure does without a feature of the subscription.
+func TestALoadDistributionPolicyHasItsOwnMessage(t *testing.T) {
+	const policy = `{"id":"` + gatewayID + `/loadDistributionPolicies/canary"}`
+	for want, parts := range map[string]string{
+		"rule podinfo distributes load by the policy canary": `"requestRoutingRules":[{"name":"podinfo","properties":{"ruleType":"Basic","loadDistributionPolicy":` + policy + `}}]`,
+		"path map paths distributes load by the policy canary": `"requestRoutingRules":[{"name":"podinfo","properties":{"ruleType":"PathBasedRouting","urlPathMap":{"id":"/m"}}}],
+			"urlPathMaps":[{"name":"paths","id":"/m","properties":{"defaultBackendAddressPool":{"id":"/b"},"pathRules":[{"name":"api","properties":{"loadDistributionPolicy":` + policy + `}}]}}]`,
+		"path map all distributes load by the policy canary": `"requestRoutingRules":[{"name":"podinfo","properties":{"ruleType":"PathBasedRouting","urlPathMap":{"id":"/m"}}}],
+			"urlPathMaps":[{"name":"all","id":"/m","properties":{"defaultLoadDistributionPolicy":` + policy + `}}]`,
+	} {
+		g := against(t, func(*http.Request) *http.Response {
+			return say(http.StatusOK, `{"properties":{"operationalState":"Running","backendAddressPools":[{"name":"pool-blue","id":"/b"},{"name":"pool-green","id":"/g"}],`+parts+`}}`)
+		})
+		found, err := g.Preflight(t.Context())
+		if err != nil || len(found) == 0 || found[0].Warning {
+			t.Errorf("%v: %+v", err, found)
+			continue
+		}
+		says(t, found[0].Text, want)
+	}
+}
+
 func TestServersAreSummedUp(t *testing.T) {
 	const pool, settings = gatewayID + "/backendAddressPools/pool-blue", gatewayID + "/backendHttpSettingsCollection/set"
 	document := `{"properties":{"operationalState":"Running",
@@ -161,6 +184,9 @@ func TestServersAreSummedUp(t *testing.T) {
 		`{"address":"a","health":"Healthy"},{"address":"b","health":"Unknown"}`:                         {Unknown: true, Detail: "pool pool-blue: b is Unknown; a is Healthy"},
 		`{"address":"a","health":"Unhealthy","healthProbeLog":"no"},{"address":"b","health":"Unknown"}`: {Detail: "pool pool-blue: a is Unhealthy: no; b is Unknown"},
 		`{"address":"a","health":"Draining"}`:                                                           {Detail: "pool pool-blue: a is Draining"},
+		`{"address":"a","health":"healthy"},{"address":"b","health":"initializing"}`:                    {Unknown: true, Detail: "pool pool-blue: b is initializing; a is healthy"},
+		`{"address":"a","health":"DOWN"}`:                                                               {Detail: "pool pool-blue: a is DOWN"},
+		`{"address":"a","health":""}`:                                                                   {Unknown: true, Detail: "pool pool-blue: a is Unknown"},
 		`{"address":"a"}`:                                                                               {Unknown: true, Detail: "pool pool-blue: a is Unknown"},
 		strings.Repeat(`{"address":"a","health":"Up"},`, 6) + `{"address":"b","health":"Down"},null`:    {Detail: "pool pool-blue: b is Down; a is Up; a is Up; a is Up; a is Up; and 2 more"},
 	} {

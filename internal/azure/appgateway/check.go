@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"bluegreen/internal/azure/resource"
 	"bluegreen/internal/engine"
@@ -29,6 +30,7 @@ func (g *Gateway) Preflight(ctx context.Context) ([]engine.Finding, error) {
 		found = append(found, engine.Finding{Text: fmt.Sprintf("%s, which is of neither color: point it at the pool of the color that is live", p)})
 	}
 	warnings, err := d.warnings(s)
+	warnings = append(warnings, d.unlisted(s, g.rules)...)
 	return slices.Concat(found, warnings, g.beyond(ctx, d)), err
 }
 
@@ -63,6 +65,40 @@ func (d document) warnings(s survey) ([]engine.Finding, error) {
 		}
 	}
 	return found, nil
+}
+
+// unlisted warns of rules, of HTTP or of layer 4, that are not the app's and lead to a pool of
+// either color: a switch leaves them where they are. A rule that has the color in its name, such
+// as one of a preview, is meant to stay.
+func (d document) unlisted(s survey, own []string) (found []engine.Finding) {
+	warn := func(rule *resource.Node, where string, pool *resource.Node) {
+		c := colorOf(s.pools, pool)
+		if c == "" || strings.Contains(strings.ToLower(rule.Text("name")), string(c)) {
+			return
+		}
+		found = append(found, engine.Finding{Warning: true, Text: fmt.Sprintf(
+			"%s, which is not listed for the app, leads to pool %s of %s: a switch leaves it there; list its rule as well, give it a pool of its own, or name it after %s where it is to stay", where, resource.Last(pool.Text()), c, c)})
+	}
+	for _, rule := range d.section("requestRoutingRules") {
+		if contains(own, rule.Text("name")) {
+			continue
+		}
+		places, _ := d.places(rule) // a rule without any leads to no color
+		for _, p := range places {
+			if !s.has(p) {
+				warn(rule, p.where, p.pool)
+			}
+		}
+	}
+	for _, rule := range d.section("routingRules") {
+		warn(rule, "layer 4 rule "+rule.Text("name"), rule.At("properties", "backendAddressPool", "id"))
+	}
+	return found
+}
+
+// has reports whether a reference is one of the app's: a path map may serve several rules.
+func (s survey) has(p place) bool {
+	return slices.ContainsFunc(s.places, func(own place) bool { return own.pool == p.pool })
 }
 
 func rough(p armnetwork.ApplicationGatewayBackendHTTPSettingsPropertiesFormat, name string, warn func(string, ...any)) {

@@ -62,6 +62,10 @@ func TestObstaclesAreReportedBeforeAndAtTheSwitch(t *testing.T) {
 			w.options.Rules = []string{"podinfo", "shop"}
 		}},
 		"a redirect": {says: []string{"rule rule-redirect redirects"}, spoil: func(w *env) { w.options.Rules = []string{"rule-redirect"} }},
+		"a rule of layer 4": {says: []string{"rule tcp is one of layer 4", "neighbour, podinfo"}, spoil: func(w *env) {
+			w.edit(func(p map[string]any) { w.layer4(p, "tcp", "pool-blue") })
+			w.options.Rules = []string{"tcp"}
+		}},
 		"no such pool": {says: []string{"backend pool pool-red of green does not exist", "pool-blue, pool-green, pool-other"}, spoil: func(w *env) {
 			w.options.Green.Pool = "pool-red"
 		}},
@@ -133,6 +137,39 @@ func TestASharedPathMapIsTheAppsWhenAllItsRulesAre(t *testing.T) {
 	if got := w.ask(); got != release.Green {
 		t.Errorf("requests are answered by %s", got)
 	}
+}
+
+// layer4 adds a rule of layer 4.
+func (w *env) layer4(properties map[string]any, name, pool string) {
+	properties["routingRules"] = []any{map[string]any{
+		"name": name, "id": w.azure.ID() + "/routingRules/" + name,
+		"properties": map[string]any{"ruleType": "Basic", "backendAddressPool": map[string]any{"id": w.azure.ID() + "/backendAddressPools/" + pool}},
+	}}
+}
+
+func TestARuleThatIsNotListedAndLeadsToAColorIsAWarning(t *testing.T) {
+	w := newEnv(t, shapes["basic"])
+	w.edit(func(p map[string]any) {
+		w.lead(part(p, "requestRoutingRules", "neighbour"), "backendAddressPool", "", "pool-green")
+		w.layer4(p, "tcp", "pool-blue")
+	})
+	found := w.check()
+	if len(found) != 2 || slices.ContainsFunc(found, func(f engine.Finding) bool { return !f.Warning }) {
+		t.Fatalf("the check finds %+v", found)
+	}
+	says(t, fmt.Sprint(found), "rule neighbour, which is not listed for the app, leads to pool pool-green of green", "layer 4 rule tcp, which is not listed for the app, leads to pool pool-blue of blue")
+	w.edit(func(p map[string]any) {
+		delete(p, "routingRules")
+		for _, o := range list(p, "requestRoutingRules") {
+			if o["name"] == "neighbour" {
+				o["name"], o["id"] = "preview-green", w.azure.ID()+"/requestRoutingRules/preview-green"
+			}
+		}
+	})
+	if found := w.check(); len(found) > 0 {
+		t.Errorf("a preview of green is warned of: %+v", found)
+	}
+	w.done(release.Green)
 }
 
 func TestSettingsThatUsersNoticeInASwitchAreWarnings(t *testing.T) {

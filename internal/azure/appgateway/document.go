@@ -45,13 +45,31 @@ func (d document) places(rule *resource.Node) ([]place, string) {
 		if m == nil {
 			return nil, where + " has no path map"
 		}
+		if name := distributed(m); name != "" {
+			return nil, fmt.Sprintf("path map %s distributes load by the policy %s, which names its own pools: let it name a backend pool", m.Text("name"), name)
+		}
 		return d.mapPlaces(m), ""
+	case p.Text("loadDistributionPolicy", "id") != "":
+		return nil, fmt.Sprintf("%s distributes load by the policy %s, which names its own pools: let it name a backend pool", where, resource.Last(p.Text("loadDistributionPolicy", "id")))
 	case !strings.EqualFold(kind, "Basic"):
 		return nil, fmt.Sprintf("%s is of type %q, which is not known here: Basic and PathBasedRouting are", where, kind)
 	case p.At("backendAddressPool", "id") == nil:
 		return nil, where + " names no backend pool"
 	}
 	return []place{{where: where, pool: p.At("backendAddressPool", "id"), settings: p.At("backendHttpSettings", "id")}}, ""
+}
+
+// distributed is the name of a load distribution policy that a path map uses; "" for none.
+func distributed(m *resource.Node) string {
+	if id := m.Text("properties", "defaultLoadDistributionPolicy", "id"); id != "" {
+		return resource.Last(id)
+	}
+	for _, rule := range m.List("properties", "pathRules") {
+		if id := rule.Text("properties", "loadDistributionPolicy", "id"); id != "" {
+			return resource.Last(id)
+		}
+	}
+	return ""
 }
 
 func (d document) mapPlaces(m *resource.Node) []place {
@@ -110,6 +128,10 @@ func (g *Gateway) survey(d document) survey {
 	maps := map[*resource.Node]bool{}
 	for _, name := range g.rules {
 		rule := resource.Named(d.section("requestRoutingRules"), name)
+		if rule == nil && resource.Named(d.section("routingRules"), name) != nil {
+			s.problem("rule %s is one of layer 4 (TCP or TLS), and only those of HTTP are switched: the gateway has %s", name, resource.Names(d.section("requestRoutingRules")))
+			continue
+		}
 		if rule == nil {
 			s.problem("rule %s does not exist: the gateway has %s", name, resource.Names(d.section("requestRoutingRules")))
 			continue

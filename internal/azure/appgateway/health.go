@@ -211,9 +211,9 @@ func (g *Gateway) unknown(ctx context.Context, err error) (engine.Health, error)
 	return engine.Health{}, fmt.Errorf("ask for backend health: the service answered %d: %s", f.Status, f.Words())
 }
 
-// judge sums servers up. The real words are Healthy, Unhealthy and Unknown, which the SDK's
-// list of them lacks. The gateway reports no server at all when the ports for its management
-// are blocked.
+// judge sums servers up. The real words are Healthy, Unhealthy and Unknown, of which the SDK's
+// list has the last one only; any other word than these and the list's says nothing for certain.
+// The gateway reports no server at all when the ports for its management are blocked.
 func judge(pool string, servers []*server) engine.Health {
 	var ill, unseen, well []string
 	for _, s := range servers {
@@ -221,17 +221,17 @@ func judge(pool string, servers []*server) engine.Health {
 			continue
 		}
 		health := "Unknown"
-		if s.Health != nil {
+		if s.Health != nil && *s.Health != "" {
 			health = string(*s.Health)
 		}
 		line := strings.TrimSuffix(fmt.Sprintf("%s is %s: %s", text(s.Address), health, text(s.HealthProbeLog)), ": ")
-		switch health {
-		case "Healthy", string(armnetwork.ApplicationGatewayBackendHealthServerHealthUp):
+		switch strings.ToLower(health) {
+		case "healthy", "up":
 			well = append(well, line)
-		case string(armnetwork.ApplicationGatewayBackendHealthServerHealthUnknown):
-			unseen = append(unseen, line)
-		default:
+		case "unhealthy", "down", "draining", "partial":
 			ill = append(ill, line)
+		default:
+			unseen = append(unseen, line)
 		}
 	}
 	lines := slices.Concat(ill, unseen, well)

@@ -93,7 +93,7 @@ func (h *Host) byHand(f *function, input string) (value any, meta metadata, prob
 		if decodeJSON([]byte(input), &event) != nil {
 			return nil, nil, "the input must be an event as a JSON object"
 		}
-		return redate(event), eventMetadata(event), ""
+		return reparse(event), eventMetadata(event), ""
 	}
 	return nil, nil, "call an HTTP function by its own route"
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -34,7 +35,7 @@ func (m metadata) set(key string, value any) {
 }
 
 // merge adds the properties of a message that is a JSON object. They replace existing keys, so
-// a sender can overwrite Id and DequeueCount. Arrays are omitted, plain values become strings.
+// a sender can overwrite sys, Id and DequeueCount. Arrays are omitted, plain values become strings.
 func (m metadata) merge(text string) {
 	var fields object
 	if decodeJSON([]byte(text), &fields) != nil {
@@ -44,7 +45,7 @@ func (m metadata) merge(text string) {
 		switch v := v.(type) {
 		case []any:
 		case object:
-			m.set(k, redate(v))
+			m.set(k, reparse(v))
 		default:
 			m.set(k, castToString(v))
 		}
@@ -53,13 +54,12 @@ func (m metadata) merge(text string) {
 
 // encoded is the metadata as the host sends it.
 func (m metadata) encoded(function string) metadata {
-	out := metadata{}
+	out := metadata{"sys": object{"MethodName": function, "UtcNow": time.Now().UTC().Format("2006-01-02T15:04:05.9999999Z"), "RandGuid": guid()}}
 	for k, v := range m {
 		if v = encode(v); v != nil && !strings.HasSuffix(strings.ToLower(k), "trigger") {
-			out[k] = v
+			out.set(k, v)
 		}
 	}
-	out["sys"] = object{"MethodName": function, "UtcNow": time.Now().UTC().Format("2006-01-02T15:04:05.9999999Z"), "RandGuid": guid()}
 	return out
 }
 
@@ -118,22 +118,30 @@ func parseDate(s string) (t time.Time, offset, ok bool) {
 	return t.Truncate(100 * time.Nanosecond), m[2] != "" && m[2] != "Z", err == nil
 }
 
-// redate rewrites the strings that look like dates as the host does on their way through:
-// zeros at the end of a fraction go, offsets become the instance's own, which is UTC.
-func redate(v any) any {
+// reparse rewrites what the host's JSON reader parses: in strings that look like dates, zeros
+// at the end of a fraction go and offsets become the instance's own, which is UTC; numbers with a
+// fraction or an exponent become a double.
+func reparse(v any) any {
 	switch v := v.(type) {
 	case object:
 		out := object{}
 		for k, item := range v {
-			out[k] = redate(item)
+			out[k] = reparse(item)
 		}
 		return out
 	case []any:
 		out := make([]any, len(v))
 		for i, item := range v {
-			out[i] = redate(item)
+			out[i] = reparse(item)
 		}
 		return out
+	case json.Number:
+		if text, ok := double(v); ok {
+			if !strings.ContainsAny(text, ".E") {
+				text += ".0"
+			}
+			return json.Number(text)
+		}
 	case string:
 		t, offset, ok := parseDate(v)
 		switch {
@@ -155,8 +163,8 @@ func castToString(v any) any {
 	case bool:
 		return strings.ToUpper(strconv.FormatBool(v)[:1]) + strconv.FormatBool(v)[1:]
 	case json.Number:
-		if f, err := v.Float64(); err == nil && strings.ContainsAny(v.String(), ".eE") {
-			return strings.ToUpper(strconv.FormatFloat(f, 'g', -1, 64))
+		if text, ok := double(v); ok {
+			return text
 		}
 		return v.String()
 	case string:
@@ -166,4 +174,16 @@ func castToString(v any) any {
 		return v
 	}
 	return v
+}
+
+// double is .NET's text of a number with a fraction or an exponent; ok is false for others.
+func double(n json.Number) (text string, ok bool) {
+	f, err := n.Float64()
+	if err != nil || !strings.ContainsAny(n.String(), ".eE") {
+		return "", false
+	}
+	if size := math.Abs(f); size != 0 && (size < 1e-5 || size >= 1e15) {
+		return strconv.FormatFloat(f, 'E', -1, 64), true
+	}
+	return strconv.FormatFloat(f, 'f', -1, 64), true
 }

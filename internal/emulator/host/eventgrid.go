@@ -1,16 +1,23 @@
 package host
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"sync"
 )
 
 // serveEventGrid is the webhook of the Event Grid extension.
 func (h *Host) serveEventGrid(w http.ResponseWriter, r *http.Request) {
-	if k := key(r); k != h.o.Keys.EventGrid && k != h.o.Keys.Master {
+	switch key(r) {
+	case h.o.Keys.EventGrid, h.o.Keys.Master:
+	case h.o.Keys.Function:
+		w.WriteHeader(http.StatusForbidden)
+		return
+	default:
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
@@ -22,7 +29,6 @@ func (h *Host) serveEventGrid(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.Method == http.MethodOptions {
 		w.Header().Set("WebHook-Allowed-Origin", r.Header.Get("WebHook-Request-Origin"))
-		w.Header().Set("WebHook-Allowed-Rate", "120")
 		return
 	}
 	body, err := io.ReadAll(r.Body)
@@ -46,7 +52,7 @@ func (h *Host) serveEventGrid(w http.ResponseWriter, r *http.Request) {
 func (h *Host) validate(w http.ResponseWriter, body []byte) {
 	events, err := eventsOf(body)
 	var code any
-	if err == nil {
+	if err == nil && len(events) > 0 {
 		data, _ := events[0]["data"].(object)
 		code = data["validationCode"]
 	}
@@ -54,14 +60,14 @@ func (h *Host) validate(w http.ResponseWriter, body []byte) {
 		http.Error(w, "the validation event holds no data.validationCode", http.StatusInternalServerError)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(toJSON(object{"validationResponse": code})) // a caller that went away needs no answer
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write(bytes.TrimRight(toJSON(object{"validationResponse": code}), "\n")) // a caller that went away needs no answer
 }
 
 // eventsOf reads an array of events or a single one.
 func eventsOf(body []byte) ([]object, error) {
 	var events []object
-	if decodeJSON(body, &events) == nil && len(events) > 0 {
+	if decodeJSON(body, &events) == nil && events != nil {
 		return events, nil
 	}
 	var event object
@@ -76,22 +82,25 @@ func eventsOf(body []byte) ([]object, error) {
 func (h *Host) notify(w http.ResponseWriter, r *http.Request, f *function, body []byte) {
 	events, err := eventsOf(body)
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
+		h.say(slog.LevelError, "Host.Triggers.EventGrid", "the events cannot be read", "error", err)
+		w.WriteHeader(http.StatusInternalServerError)
 		return
 	}
 	errs := make([]error, len(events))
 	done := h.inBackground(r.Context(), func() {
 		var group sync.WaitGroup
 		for i, event := range events {
-			group.Go(func() { _, errs[i] = h.invoke(f, redate(event), eventMetadata(event)) })
+			group.Go(func() { _, errs[i] = h.invoke(f, reparse(event), eventMetadata(event)) })
 		}
 		group.Wait()
 	})
 	if !done {
 		return
 	}
-	if err := errors.Join(errs...); err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
+	if errors.Join(errs...) != nil { // the journal has the reason
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.WriteHeader(http.StatusInternalServerError)
+		_, _ = io.WriteString(w, "Exception while executing function: Functions."+f.name)
 		return
 	}
 	w.WriteHeader(http.StatusAccepted)
@@ -99,7 +108,7 @@ func (h *Host) notify(w http.ResponseWriter, r *http.Request, f *function, body 
 
 func eventMetadata(event object) metadata {
 	meta := metadata{}
-	if data := redate(event["data"]); data != nil {
+	if data := reparse(event["data"]); data != nil {
 		meta.set("data", data)
 	}
 	return meta

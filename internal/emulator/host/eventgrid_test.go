@@ -27,7 +27,7 @@ func TestTheWebhookAnswersAsEventGridExpects(t *testing.T) {
 		{"path in another case", "POST", strings.Replace(url, "/runtime/webhooks/eventgrid", "/Runtime/WebHooks/EventGrid", 1), `{"id":"1"}`, notification, 202, ""},
 		{"key as a header", "POST", w.URL() + "/runtime/webhooks/eventgrid?functionName=on-event", `{"id":"1"}`, append([]string{"x-functions-key", w.MasterKey()}, notification...), 202, ""},
 		{"no key", "POST", w.URL() + "/runtime/webhooks/eventgrid?functionName=on-event", `{}`, notification, 401, ""},
-		{"a function's key", "POST", w.URL() + "/runtime/webhooks/eventgrid?functionName=on-event&code=" + w.FunctionKey(), `{}`, notification, 401, ""},
+		{"a function's key", "POST", w.URL() + "/runtime/webhooks/eventgrid?functionName=on-event&code=" + w.FunctionKey(), `{}`, notification, 403, ""},
 		{"unknown function", "POST", w.EventGridURL("nobody"), `{}`, notification, 404, "cannot find function: 'nobody'"},
 		{"a function of another kind", "POST", w.EventGridURL("on-http"), `{}`, notification, 404, ""},
 		{"handshake", "POST", url, validation, []string{"aeg-event-type", "SubscriptionValidation"}, 200, `{"validationResponse":"512d38b6"}`},
@@ -35,7 +35,9 @@ func TestTheWebhookAnswersAsEventGridExpects(t *testing.T) {
 		{"no type", "POST", url, `{}`, nil, 400, ""},
 		{"CloudEvents handshake", "OPTIONS", url, "", []string{"WebHook-Request-Origin", "eventgrid.azure.net"}, 200, ""},
 		{"no JSON", "POST", url, `{`, notification, 500, ""},
-		{"one of two fails", "POST", url, `[{"id":"1"},{"id":"2","data":{"reply":"500"}}]`, notification, 500, "answered 500"},
+		{"one of two fails", "POST", url, `[{"id":"1"},{"id":"2","data":{"reply":"500"}}]`, notification, 500, "Exception while executing function: Functions.on-event"},
+		{"another case of the name", "POST", w.EventGridURL("On-Event"), `{}`, notification, 404, ""},
+		{"an empty array", "POST", url, `[]`, notification, 202, ""},
 	}
 	for _, test := range tests {
 		got := w.call(test.method, test.url, test.body, test.headers...)

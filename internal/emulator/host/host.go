@@ -21,7 +21,7 @@ import (
 )
 
 // version is a number of the real host; handlers must treat it as opaque.
-const version = "4.1052.200.0"
+const version = "4.1037.0.0"
 
 // errClosed is the cause of an end by Close.
 var errClosed = errors.New("the host was closed")
@@ -39,7 +39,8 @@ type Options struct {
 	// connection setting.
 	Queues Queues
 	// TimerStatus is a folder with the last runs of timers, in which a later host finds missed
-	// occurrences. When empty, every timer is new.
+	// occurrences, and with the locks by which each timer runs in one host. When empty, every
+	// timer is new.
 	TimerStatus string
 	// Addr is where to listen; a free loopback port by default.
 	Addr string
@@ -68,11 +69,17 @@ type Times struct {
 	// Strikes is how long a crash of the handler counts: 30 min. The third one that
 	// counts stops the host; a nanosecond makes every crash the first.
 	Strikes time.Duration
+	// TimerLock is how long a timer's lock lasts unless renewed, and how often a host that
+	// does not get it tries again: 60 s. A host that was killed leaves the lock behind.
+	TimerLock time.Duration
+	// Stop is how long a host that is stopped waits for work in flight: 10 s.
+	Stop time.Duration
 }
 
 // Host is a running emulator.
 type Host struct {
 	journal
+	id        string
 	o         Options
 	env       environment
 	settings  settings
@@ -89,6 +96,10 @@ type Host struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	ended  chan struct{}
+
+	listening  context.Context // ends before ctx when the host is stopped
+	stopListen context.CancelFunc
+	triggers   sync.WaitGroup // listeners, with what they work on
 
 	group   sync.WaitGroup // all that must be over before the host has ended
 	gate    sync.Mutex
@@ -111,7 +122,7 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 	if o.SignIn != nil {
 		o.Env = append(slices.Clip(o.Env), "WEBSITE_AUTH_ENABLED=True")
 	}
-	h := &Host{o: o, env: newEnvironment(o.Env), log: o.Log, started: time.Now(), ended: make(chan struct{})}
+	h := &Host{id: guid(), o: o, env: newEnvironment(o.Env), log: o.Log, started: time.Now(), ended: make(chan struct{})}
 	if err := h.open(ctx); err != nil {
 		return nil, fmt.Errorf("start the Functions host on %s: %w", o.Root, err)
 	}
@@ -146,13 +157,15 @@ func (h *Host) open(ctx context.Context) error {
 		return err
 	}
 	h.ctx, h.cancel = context.WithCancelCause(ctx)
+	h.listening, h.stopListen = context.WithCancel(h.ctx)
 	h.url = "http://" + front.Addr().String()
 	h.server = &http.Server{Handler: h.frontEnd(h.o.SignIn.signedIn(http.HandlerFunc(h.serve))), ReadHeaderTimeout: time.Minute}
 	h.group.Go(func() { h.worker.run(h.ctx) })
 	h.group.Go(func() { _ = h.server.Serve(front) }) // it ends by Close only
 	for _, listen := range listeners {
-		h.group.Go(func() { listen(h.ctx) })
+		h.triggers.Go(func() { listen(h.listening) })
 	}
+	h.group.Go(h.triggers.Wait)
 	go h.end()
 	return nil
 }
@@ -172,7 +185,10 @@ func (h *Host) defaults() {
 	for _, t := range []struct {
 		value *time.Duration
 		real  time.Duration
-	}{{&h.o.Times.Lease, 10 * time.Minute}, {&h.o.Times.FrontEnd, 230 * time.Second}, {&h.o.Times.Strikes, 30 * time.Minute}} {
+	}{
+		{&h.o.Times.Lease, 10 * time.Minute}, {&h.o.Times.FrontEnd, 230 * time.Second}, {&h.o.Times.Strikes, 30 * time.Minute},
+		{&h.o.Times.TimerLock, time.Minute}, {&h.o.Times.Stop, 10 * time.Second},
+	} {
 		if *t.value == 0 {
 			*t.value = t.real
 		}
@@ -223,8 +239,35 @@ func (h *Host) enter() bool {
 	return !h.leaving
 }
 
-// Close kills the handler, without a word to it, and ends the host. Messages that are
-// being worked on stay leased, as they do when a real instance dies.
+// Stop ends the host as a deployment or a scale-in does: it takes no further work, waits for
+// what is in flight, and then kills the handler, which gets no other signal. What has not
+// ended by then is left as by a host that dies.
+func (h *Host) Stop() {
+	h.stopListen()
+	patience, cancel := context.WithTimeout(h.ctx, h.o.Times.Stop)
+	defer cancel()
+	idle := make(chan struct{})
+	go func() {
+		_ = h.server.Shutdown(patience) // requests that do not end in time are cut off
+		h.triggers.Wait()
+		close(idle)
+	}()
+	orderly := false
+	select {
+	case <-idle:
+		orderly = true
+	case <-patience.Done():
+	}
+	h.Close()
+	if orderly {
+		for _, t := range h.timers {
+			t.unlock()
+		}
+	}
+}
+
+// Close kills the handler and ends the host, as when an instance dies: messages that are
+// being worked on stay leased, and timers locked.
 func (h *Host) Close() {
 	h.cancel(errClosed)
 	<-h.ended

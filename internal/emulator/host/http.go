@@ -16,7 +16,7 @@ const homepage = "<!DOCTYPE html><title>Your Functions app is up and running</ti
 
 // serve handles every request to the host.
 func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
-	path := strings.ToLower(strings.TrimRight(r.URL.Path, "/"))
+	path := strings.ToLower(strings.TrimSuffix(r.URL.Path, "/"))
 	switch {
 	case path == "/runtime/webhooks/eventgrid":
 		h.serveEventGrid(w, r)

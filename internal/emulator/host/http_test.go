@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -48,6 +49,15 @@ func TestRequestsFindTheirFunction(t *testing.T) {
 		{"POST", "/api/alert-fired?code=" + w.FunctionKey(), []string{"x-functions-key", "wrong"}, 401, ""},
 		{"GET", "/api/alert-fired", nil, 418, "all"},
 		{"GET", "/api", nil, 418, "all"},
+		{"GET", "/api/", nil, 418, "all"},
+		{"POST", "/api/Alert-Fired/", key, 418, "alert"},
+		{"GET", "/api//", nil, 404, ""},
+		{"GET", "//api/apps", nil, 404, ""},
+		{"GET", "/api//apps", nil, 404, ""},
+		{"GET", "/api/apps//web", nil, 404, ""},
+		{"GET", "/api/apps//", nil, 404, ""},
+		{"HEAD", "/api/apps", nil, 404, ""},
+		{"OPTIONS", "/api/apps", nil, 404, ""},
 		{"GET", "/api/apps/web/history", nil, 418, "all"},
 		{"DELETE", "/api/apps/web", nil, 404, ""},
 		{"DELETE", "/api/things/4", nil, 418, "thing"},
@@ -77,7 +87,7 @@ func TestRequestsFindTheirFunction(t *testing.T) {
 	}
 }
 
-func TestAProxiedRequestArrivesAsItWasSent(t *testing.T) {
+func TestAProxiedRequestIsStreamedWithItsHeaders(t *testing.T) {
 	t.Parallel()
 	w := start(t, httpApp, proxying, forwarding).ready()
 	chunked := struct{ io.Reader }{strings.NewReader("in chunks")} // of unknown length
@@ -86,10 +96,10 @@ func TestAProxiedRequestArrivesAsItWasSent(t *testing.T) {
 		t.Errorf("answer %+v", got)
 	}
 	s := parseSeen(t, got.body)
-	if s.URI != "/api/a%2Fb/c%3Fd?x=1&x=2&code=k" || s.Body != "in chunks" || "http://"+s.Host != w.URL() {
+	if s.URI != "/api/a%252Fb/c%3Fd?x=1&x=2&code=k" || s.Body != "in chunks" || "http://"+s.Host == w.URL() {
 		t.Errorf("the handler saw %+v", s)
 	}
-	for k, v := range map[string]string{"Content-Encoding": "own", "X-Forwarded-For": "203.0.113.9", "Cookie": "a=b"} {
+	for k, v := range map[string]string{"Content-Encoding": "own", "X-Forwarded-For": "127.0.0.1", "X-Forwarded-Host": strings.TrimPrefix(w.URL(), "http://"), "Cookie": "a=b"} {
 		if s.Header.Get(k) != v {
 			t.Errorf("%s is %q", k, s.Header.Get(k))
 		}
@@ -105,15 +115,15 @@ func TestForwardingLosesTheSameAsTheRealHost(t *testing.T) {
 	w := start(t, httpApp, forwarding).ready()
 	got := w.call("POST", "/api/things/1?x=1&x=2", "sized", "Content-Encoding", "own", "User-Agent", "me", "Content-Type", "text/csv")
 	s := parseSeen(t, got.body)
-	if got.status != http.StatusTeapot || s.Body != "sized" || s.URI != "/api/things/1?x=1%2C2" || "http://"+s.Host != w.URL() {
+	if got.status != http.StatusTeapot || s.Body != "sized" || s.URI != "/api/things/1?x=1,2" || "http://"+s.Host != w.URL() {
 		t.Errorf("the handler saw %+v", s)
 	}
 	if s.Header.Get("Content-Encoding") != "" || s.Header.Get("Content-Type") != "text/csv" || !strings.HasPrefix(s.Header.Get("User-Agent"), "me Azure-Functions-Host/") {
 		t.Errorf("headers %v", s.Header)
 	}
 	chunked := struct{ io.Reader }{strings.NewReader("lost")}
-	if s := parseSeen(t, w.send("POST", "/api/things/1", chunked).body); s.Body != "" || len(s.Encoding) != 0 {
-		t.Errorf("a chunked body arrived: %+v", s)
+	if got := w.send("POST", "/api/things/1", chunked); got.status != http.StatusInternalServerError {
+		t.Errorf("a chunked request: %+v", got)
 	}
 	if s := parseSeen(t, w.call("GET", "/api/a%3Fb", "").body); s.URI != "/api/a?b" {
 		t.Errorf("an encoded ? arrived as %s", s.URI)
@@ -214,6 +224,26 @@ func TestTheFrontEndCutsOffAnAnswerThatStandsStill(t *testing.T) {
 	defer resp.Body.Close()
 	if data, err := io.ReadAll(resp.Body); err == nil {
 		t.Errorf("the answer ended well with %q", data)
+	}
+}
+
+// TestAClosedConnectionIsTriedAgainWithoutABody has a handler that takes each request and
+// closes the connection.
+func TestAClosedConnectionIsTriedAgainWithoutABody(t *testing.T) {
+	t.Parallel()
+	var arrived atomic.Int32
+	w := inProcess(t, 0, func(http.ResponseWriter, *http.Request) {
+		arrived.Add(1)
+		panic(http.ErrAbortHandler)
+	})
+	for _, test := range []struct {
+		method, body string
+		deliveries   int32
+	}{{"GET", "", 40}, {"POST", "", 40}, {"POST", "a body", 1}} {
+		arrived.Store(0)
+		if got := w.call(test.method, "/api/x", test.body); got.status != http.StatusInternalServerError || arrived.Load() != test.deliveries {
+			t.Errorf("%s %q: %d after %d deliveries, expected 500 after %d", test.method, test.body, got.status, arrived.Load(), test.deliveries)
+		}
 	}
 }
 

@@ -78,7 +78,6 @@ func (h *Host) post(ctx context.Context, f *function, i *Invocation, value any, 
 	req.ContentLength = -1
 	req.Header.Set("Content-Type", "application/json; charset=utf-8")
 	req.Header.Set("User-Agent", "Azure-Functions-Host/"+version)
-	req.Header.Set("traceparent", "00-"+random(16)+"-"+random(8)+"-00")
 	mark(req.Header, i.ID)
 	resp, err := h.client.Do(req)
 	if err != nil {
@@ -93,10 +92,12 @@ func (h *Host) post(ctx context.Context, f *function, i *Invocation, value any, 
 	return readReply(resp, data)
 }
 
-// mark adds the headers that name host and invocation.
+const invocationHeader = "X-Azure-Functions-InvocationId"
+
+// mark sets the headers that name host and invocation.
 func mark(header http.Header, id string) {
-	header["X-Azure-Functions-InvocationId"] = []string{id}
-	header["X-Azure-Functions-HostVersion"] = []string{version}
+	header.Set(invocationHeader, id)
+	header.Set("X-Azure-Functions-HostVersion", version)
 }
 
 // reply is a handler's answer to the default POST.

@@ -1,6 +1,7 @@
 package host_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,8 +65,11 @@ func TestExitCode0IsTheEndOfTheHandlerButNotOfTheHost(t *testing.T) {
 	event(exit(0))
 	eventually(t, "the host logs it", func() bool { return strings.Contains(w.log.String(), "exit code 0") })
 	for range 3 {
-		if got := event(order{}); got.status != 500 || !strings.Contains(got.body, "refused") {
+		if got := event(order{}); got.status != 500 {
 			t.Errorf("got %+v", got)
+		}
+		if all := w.Invocations(""); !strings.Contains(fmt.Sprint(all[len(all)-1].Err), "refused") {
+			t.Errorf("the reason is %v", all[len(all)-1].Err)
 		}
 	}
 	if w.Restarts() != 0 {
@@ -185,6 +189,33 @@ func TestTheHandlerDiesWithTheHost(t *testing.T) {
 	}
 	if err := w.Wait(); err != nil {
 		t.Errorf("closed with %v", err)
+	}
+}
+
+// TestAHostThatIsStoppedWaitsForWorkInFlight has one message that ends in time, or does not, and
+// one behind it.
+func TestAHostThatIsStoppedWaitsForWorkInFlight(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		patience time.Duration
+		left     int
+	}{{0, 1}, {200 * time.Millisecond, 2}} {
+		w := startWith(t, host.Options{Root: folder(t, queueApp), Times: host.Times{Stop: test.patience}},
+			"AzureFunctionsJobHost__extensions__queues__batchSize=1", "AzureFunctionsJobHost__extensions__queues__newBatchThreshold=0").ready()
+		w.put(order{Sleep: time.Second, Once: "begun"}.String())
+		w.put("next")
+		eventually(t, "the step begins", func() bool {
+			_, err := os.Stat(filepath.Join(w.dir, "begun"))
+			return err == nil
+		})
+		pid := w.PID()
+		w.Stop()
+		if left := len(w.queues.Texts("work-items")); left != test.left {
+			t.Errorf("%d messages are left, expected %d", left, test.left)
+		}
+		if p, err := os.FindProcess(pid); err == nil && p.Signal(syscall.Signal(0)) == nil {
+			t.Error("the handler lives")
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 )
 
 // minPolling is the shortest time between two looks into an empty queue.
@@ -38,7 +39,7 @@ func (h *Host) queueListener(f *function) (*listener, error) {
 }
 
 // listen takes batches until ctx ends: the next one as soon as no more than
-// newBatchThreshold messages are being worked on.
+// newBatchThreshold messages are being worked on. It returns when no message is.
 func (l *listener) listen(ctx context.Context) {
 	var working sync.WaitGroup
 	defer working.Wait()
@@ -60,7 +61,7 @@ func (l *listener) listen(ctx context.Context) {
 		for _, m := range messages {
 			running++
 			working.Go(func() {
-				l.process(ctx, m)
+				l.process(l.h.ctx, m)
 				finished <- struct{}{}
 			})
 		}
@@ -90,7 +91,12 @@ func (l *listener) process(ctx context.Context, m Message) {
 		return
 	}
 	held := l.keep(ctx, m)
-	_, err = l.h.invoke(l.f, messageValue(l.f, data), messageMetadata(m, data))
+	if binary(l.f) || utf8.Valid(data) {
+		_, err = l.h.invoke(l.f, messageValue(l.f, data), messageMetadata(m, data))
+	} else {
+		err = errors.New("it is not UTF-8: the host fails before it calls the handler")
+		l.log(slog.LevelError, "the message cannot be read", "message", m.ID, "error", err)
+	}
 	m = held()
 	switch {
 	case ctx.Err() != nil:
@@ -171,13 +177,14 @@ func (l *listener) log(level slog.Level, text string, args ...any) {
 	l.h.say(level, "Host.Triggers.Queue", text, append([]any{"queue", l.queue}, args...)...)
 }
 
-// messageValue is a message as text with invalid UTF-8 replaced, or as bytes if the binding
-// has binary data.
+// binary reports whether the handler gets the bytes of a message.
+func binary(f *function) bool { return strings.EqualFold(f.trigger.DataType, "binary") }
+
 func messageValue(f *function, data []byte) any {
-	if strings.EqualFold(f.trigger.DataType, "binary") {
+	if binary(f) {
 		return data
 	}
-	return strings.ToValidUTF8(string(data), "\uFFFD")
+	return string(data)
 }
 
 // messageMetadata omits the fields that a message gets only on a queue.

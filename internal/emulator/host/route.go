@@ -60,10 +60,14 @@ func parseRoute(template string) (route, error) {
 	return r, nil
 }
 
-// match returns the parameters if the escaped path matches the route.
+// match returns the parameters if the escaped path matches the route. One slash at its end does
+// not count; an empty segment matches nothing.
 func (r route) match(escaped string) (map[string]string, bool) {
 	params := map[string]string{}
-	path := strings.Trim(escaped, "/")
+	path := strings.TrimSuffix(strings.TrimPrefix(escaped, "/"), "/")
+	if strings.Contains("/"+path+"/", "//") && path != "" {
+		return nil, false
+	}
 	for _, s := range r.segments {
 		if s.rest {
 			if path != "" {

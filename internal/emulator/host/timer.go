@@ -36,9 +36,16 @@ func (h *Host) timer(f *function) *timer {
 	return t
 }
 
-// listen runs the timer until ctx ends. Runs never overlap, and an occurrence that falls
-// into one is skipped.
+// early is how long before its time a timer may fire.
+const early = 2 * time.Millisecond
+
+// listen runs the timer until ctx ends, while this host has its lock. Runs never overlap: when one
+// takes longer than until the next occurrence, the next one begins as soon as it ends, and the
+// occurrences between are left out.
 func (t *timer) listen(ctx context.Context) {
+	if !t.lock(ctx) {
+		return
+	}
 	late, err := t.catchUp(time.Now())
 	if err != nil {
 		t.h.say(slog.LevelError, "Host.Triggers.Timer", "the timer's status cannot be kept", "function", t.f.name, "error", err)
@@ -47,14 +54,19 @@ func (t *timer) listen(ctx context.Context) {
 		t.run(late)
 	}
 	for {
-		next := t.f.schedule.after(time.Now())
 		select {
-		case <-time.After(time.Until(next)):
+		case <-time.After(time.Until(t.next()) - early):
 			t.run(false)
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+func (t *timer) next() time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.status.Next
 }
 
 // catchUp finds an occurrence that was missed while no host was running. After a change of the
@@ -63,14 +75,17 @@ func (t *timer) catchUp(now time.Time) (late bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.monitored {
+		t.status.Next = t.f.schedule.after(now)
 		return false, nil
 	}
 	known, err := t.read()
+	if err != nil || !known {
+		t.status.Next = t.f.schedule.after(now)
+	}
 	if err != nil {
 		return false, err
 	}
 	if !known {
-		t.status.Next = t.f.schedule.after(now)
 		return false, t.write(scheduleStatus{Next: t.status.Next, LastUpdated: now.UTC()})
 	}
 	from := t.status.Last
@@ -87,18 +102,22 @@ func (t *timer) catchUp(now time.Time) (late bool, err error) {
 	return now.After(t.status.Next), nil
 }
 
-// run calls the function. A failure is only logged: the schedule continues.
+// run calls the function. A failure is only logged: the schedule continues. A run that begins
+// before its occurrence counts for it.
 func (t *timer) run(late bool) {
-	now := time.Now().UTC()
+	began := time.Now().UTC()
 	if _, err := t.h.invoke(t.f, t.info(late), metadata{}); err != nil && t.h.ctx.Err() != nil {
 		return // not run: a later host finds the missed occurrence
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if soon := t.status.Next.Sub(began); 0 < soon && soon <= early {
+		began = t.status.Next
+	}
+	t.status = scheduleStatus{Last: began, Next: t.f.schedule.after(began), LastUpdated: began}
 	if !t.monitored {
 		return
 	}
-	t.status = scheduleStatus{Last: now, Next: t.f.schedule.after(now), LastUpdated: now}
 	if err := t.write(t.status); err != nil {
 		t.h.say(slog.LevelError, "Host.Triggers.Timer", "the timer's status cannot be kept", "function", t.f.name, "error", err)
 	}

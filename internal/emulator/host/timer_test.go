@@ -2,7 +2,10 @@ package host_test
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -36,6 +39,68 @@ func TestATimerRunsOnItsScheduleAndNeverOverlaps(t *testing.T) {
 	}
 	if tick := tickOf(t, first); tick["ScheduleStatus"] != nil || tick["IsPastDue"] != false {
 		t.Errorf("a timer that runs more than once a minute is not monitored: %v", tick)
+	}
+}
+
+// ticking runs a timer every second in a handler of the test.
+func ticking(t *testing.T, o host.Options, handler http.HandlerFunc) *env {
+	t.Helper()
+	o.Root = folder(t, timerOf("* * * * * *", ""))
+	o.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler(w, r)
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, "{}")
+	})
+	return startWith(t, o)
+}
+
+func TestARunThatIsLateBeginsWhenTheOneBeforeEnds(t *testing.T) {
+	t.Parallel()
+	var once sync.Once
+	w := ticking(t, host.Options{}, func(http.ResponseWriter, *http.Request) {
+		once.Do(func() { time.Sleep(2500 * time.Millisecond) })
+	})
+	first, second, third := w.ended("tick", 1), w.ended("tick", 2), w.ended("tick", 3)
+	if wait := second.At.Sub(first.At.Add(first.Duration)); wait > 300*time.Millisecond {
+		t.Errorf("the second run began %v after the first had ended", wait)
+	}
+	if wait := third.At.Sub(second.At); wait > 900*time.Millisecond {
+		t.Errorf("the third run began %v after the second, which was in the middle of a second", wait)
+	}
+}
+
+func TestAnEarlyRunCountsForItsOccurrence(t *testing.T) {
+	t.Parallel()
+	w := ticking(t, host.Options{}, func(http.ResponseWriter, *http.Request) {})
+	w.ended("tick", 5)
+	for n, i := range w.Invocations("tick")[1:] {
+		if before := w.Invocations("tick")[n]; i.At.Sub(before.At) < 500*time.Millisecond {
+			t.Errorf("two runs for one second: %v and %v", before.At, i.At)
+		}
+	}
+}
+
+// TestATimerIsSilentAfterItsHostDied compares a host that was killed with one that was stopped.
+func TestATimerIsSilentAfterItsHostDied(t *testing.T) {
+	t.Parallel()
+	for end, silent := range map[string]bool{"killed": true, "stopped": false} {
+		o := host.Options{TimerStatus: t.TempDir(), Times: host.Times{TimerLock: 3 * time.Second}}
+		first := ticking(t, o, func(http.ResponseWriter, *http.Request) {})
+		first.ended("tick", 1)
+		other := ticking(t, o, func(http.ResponseWriter, *http.Request) {})
+		if end == "killed" {
+			first.Close()
+		} else {
+			first.Stop()
+		}
+		began := time.Now()
+		next := ticking(t, o, func(http.ResponseWriter, *http.Request) {})
+		eventually(t, "a run", func() bool { return len(other.Invocations("tick"))+len(next.Invocations("tick")) > 0 })
+		if took := time.Since(began); silent != (took > 1500*time.Millisecond) {
+			t.Errorf("the next host runs the timer %v after the host was %s", took, end)
+		}
+		other.Close()
+		next.Close()
 	}
 }
 

@@ -1,0 +1,61 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"bluegreen/internal/release"
+)
+
+const (
+	// leaseMargin is how much longer than a write the claim on an app must last.
+	leaseMargin = 5 * time.Second
+	// movingLease is how long a claim lasts while traffic moves or returns: when its worker
+	// dies, users are where they should not be until another one may act.
+	movingLease = 15 * time.Second
+)
+
+// claim takes the app. The first fence of a record is the time: when the store was lost or
+// the app has been given a new one, clusters remember the fences from before.
+func (w *worker) claim() {
+	fence := cmp.Or(w.record.Lease.Fence, w.Now().Unix()) + 1
+	w.record.Lease = Lease{Owner: w.owner, Until: w.Now().Add(w.lasts()), Fence: fence}
+	w.dirty = true
+}
+
+// lasts is how long a claim lasts now. A write to the gateway that was not answered may still
+// take effect: no other worker is let in sooner than after any other write.
+func (w *worker) lasts() time.Duration {
+	phase := w.record.State.Release.Phase
+	if (phase == release.Switching || phase == release.Returning) && !w.unanswered {
+		return min(movingLease, w.Lease)
+	}
+	return w.Lease
+}
+
+// renew makes the claim longer when a good part of it is used up, and shorter where that is
+// long enough.
+func (w *worker) renew() bool {
+	lasts, left := w.lasts(), w.record.Lease.Until.Sub(w.Now())
+	if left >= lasts*2/3 && left <= lasts {
+		return false
+	}
+	w.record.Lease.Until = w.Now().Add(lasts)
+	return true
+}
+
+// claimed bounds a write by this worker's claim: a worker that slept past its end sends
+// nothing, and what it has sent is done before another worker acts. A claim that is short
+// because traffic moves is first made as long as for other writes.
+func (w *worker) claimed(ctx context.Context) (context.Context, context.CancelFunc, error) {
+	left := w.record.Lease.Until.Sub(w.Now())
+	if 0 < left && left < w.Lease*2/3 && w.lasts() < w.Lease {
+		w.record.Lease.Until = w.Now().Add(w.Lease)
+		if err := w.commit(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
+	ctx, cancel := context.WithDeadline(ctx, w.record.Lease.Until.Add(-leaseMargin))
+	return ctx, cancel, nil
+}

@@ -1,0 +1,71 @@
+package engine_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"bluegreen/internal/engine"
+	"bluegreen/internal/release"
+)
+
+// hanging is a store that does not answer.
+type hanging struct{ engine.Store }
+
+func (hanging) Load(ctx context.Context, _ string) (engine.Snapshot, error) {
+	<-ctx.Done()
+	return engine.Snapshot{}, ctx.Err()
+}
+
+func (hanging) History(ctx context.Context, _ string, _, _ int) ([]release.Fact, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (hanging) Accepted(ctx context.Context, _, _ string) (engine.Entry, error) {
+	<-ctx.Done()
+	return engine.Entry{}, ctx.Err()
+}
+
+func TestAReadOfTheStateIsBounded(t *testing.T) {
+	for name, read := range map[string]func(context.Context, *engine.Engine) error{
+		"view":     func(ctx context.Context, e *engine.Engine) error { _, err := e.View(ctx, "shop"); return err },
+		"history":  func(ctx context.Context, e *engine.Engine) error { _, err := e.History(ctx, "shop", 1, 0); return err },
+		"accepted": func(ctx context.Context, e *engine.Engine) error { _, err := e.Accepted(ctx, "shop", "x"); return err },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			e := engine.New(engine.Options{Store: hanging{}, Apps: []engine.App{{Name: "shop"}}})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // the caller gives up
+			defer cancel()
+			began := time.Now()
+			if err := read(ctx, e); err == nil || time.Since(began) > 15*time.Second {
+				t.Errorf("%s: %v after %v", name, err, time.Since(began))
+			}
+		})
+	}
+}
+
+// TestWhenARecordWasSavedNeverGoesBack has a drift that ends, and a worker whose clock is slow.
+func TestWhenARecordWasSavedNeverGoesBack(t *testing.T) {
+	w := newEnv(t, nil)
+	w.push("2.0")
+	w.reach(release.Completed)
+	var last time.Time
+	for n := range 40 {
+		v, err := w.engine.View(t.Context(), "shop")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v.SavedAt.Before(last) || v.SavedAt.IsZero() {
+			t.Fatalf("saved at %v, and before that at %v", v.SavedAt, last)
+		}
+		last = v.SavedAt
+		w.run(time.Minute)
+		if n == 20 {
+			w.clock = w.clock.Add(-10 * time.Second)
+			w.push("3.0")
+			w.restart()
+		}
+	}
+}
