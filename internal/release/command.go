@@ -321,7 +321,7 @@ func (d *decision) cancel(c Commanded) {
 		d.end(Canceled, Decided, reason.Canceled, a)
 	case r.Phase == Returning && s.Alarmed != "":
 		a.Color = r.To
-		s.color(r.From).Standby = Standby{} // it was brought up
+		s.color(r.From).Standby, s.color(r.From).Observed.At = Standby{}, time.Time{} // it was brought up, as far as that was possible
 		d.end(Failed, Decided, reason.ReturnGivenUp, a)
 		s.Known = s.Serving.Color == r.To // else the gateway is read anew: a switch was under way
 		s.Hold = Note{By: c.By, Why: c.Why, Since: d.now}

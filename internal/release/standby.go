@@ -348,7 +348,7 @@ func (d *decision) alertBetween(e AlertFired, otherwise reason.Reason, a about) 
 // not scaled down since.
 func (s State) runsReady(c Color, i Image) bool {
 	color := s.Color(c)
-	return color.Observed.Image.Same(i) && color.Image().Same(i) && color.Observed.Ready > 0 && !color.Retired()
+	return !color.Observed.At.IsZero() && color.Observed.Image.Same(i) && color.Image().Same(i) && color.Observed.Ready > 0 && !color.Retired()
 }
 
 func (d *decision) commandFailover(c Commanded) {

@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
@@ -45,6 +46,10 @@ func (p *pushesFound) restless(snap engine.Snapshot) error {
 	a := p.app
 	newest, err := a.registry.Newest(context.Background(), 1)
 	if err != nil || len(newest) == 0 || snap.Record.State.Newest.IsZero() {
+		return nil
+	}
+	id := "push|" + engine.PushIdentity("registry/"+a.name, newest[0], newest[0].PushedAt.UTC().Format(time.RFC3339))
+	if _, err := a.store.Accepted(context.Background(), a.name, id); err == nil {
 		return nil
 	}
 	if s := snap.Record.State; newest[0].Digest != s.Newest.Digest && s.MayStart(newest[0]) && newest[0].PushedAt.After(s.Newest.PushedAt) && !newest[0].Same(s.Release.Image) && !newest[0].Same(s.LastPush.Image) {
