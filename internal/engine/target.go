@@ -71,10 +71,11 @@ func (w *worker) prepareTarget(ctx context.Context, e release.PrepareTarget) ste
 	return w.targetNotReady(e, o, detail)
 }
 
-// targetUnseen takes the gateway's word for a target whose cluster does not answer.
+// targetUnseen takes the gateway's word for a target whose cluster does not answer, and that was
+// last seen with its image.
 func (w *worker) targetUnseen(ctx context.Context, e release.PrepareTarget, err error) stepResult {
 	health, herr := w.app.Gateway.Health(ctx, e.Target.Color)
-	if herr != nil || health.Unknown || !health.Healthy || w.failures == 0 || w.target.changed {
+	if herr != nil || health.Unknown || !health.Healthy || w.failures == 0 || w.target.changed || e.Other {
 		return failed(fmt.Errorf("look at %s: %w", e.Target.Color, err))
 	}
 	return w.targetReady(e, nil, "its cluster cannot be reached, but the gateway sees it healthy")

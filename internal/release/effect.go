@@ -52,6 +52,7 @@ type PrepareTarget struct {
 	Target  Target
 	From    Color
 	Sick    bool
+	Other   bool // another image was last seen there
 }
 
 // Probe is to look at live traffic and at the rollback target.
@@ -120,7 +121,11 @@ func (s State) bringBack(now time.Time) (Effect, time.Time) {
 	if !p.TargetReady && !p.Forced {
 		t := p.Target
 		t.Replicas = Largest(t.Replicas, s.Color(r.To).Observed.size()) // users may have become more
-		return PrepareTarget{Release: r.ID, Target: t, From: r.To, Sick: r.Reason != reason.TooFewReady}, now
+		seen := s.Color(t.Color).Image()
+		return PrepareTarget{
+			Release: r.ID, Target: t, From: r.To, Sick: r.Reason != reason.TooFewReady,
+			Other: seen.Digest != "" && t.Image.Digest != "" && seen.Digest != t.Image.Digest,
+		}, now
 	}
 	return Route{Release: r.ID, To: r.From, From: r.To, Image: p.Target.Image, Write: true, Operation: p.Operation}, now
 }

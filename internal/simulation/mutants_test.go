@@ -158,7 +158,7 @@ var mutants = []mutant{
 	{"a switch by DNS is done before old answers have run out", change("fake", "Profile.Poll",
 		`!f.Seen.IsZero() && !p.now().Before(f.Seen.Add(p.ttl))`, `!f.Seen.IsZero()`)},
 	{"give a return up while the API of its target is away", change("engine", "worker.targetUnseen",
-		`herr != nil || health.Unknown || !health.Healthy || w.failures == 0 || w.target.changed`, `herr != nil || health.Unknown || err != nil`)},
+		`herr != nil || health.Unknown || !health.Healthy || w.failures == 0 || w.target.changed || e.Other`, `herr != nil || health.Unknown || err != nil`)},
 	{"hold a return up by a problem of the configuration", change("engine", "waitsForPreflight", `return false`, `return true`)},
 	{"switch to a color that is ready in part", change("engine", "worker.notReady",
 		`case !w.app.Policy.Capacity.AtSwitch(*observed(o), size):`, `case false:`)},

@@ -3,6 +3,7 @@ package simulation
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
@@ -33,15 +34,27 @@ func (p *driftTrue) restless(snap engine.Snapshot) error {
 }
 
 // recordAgrees: the record, the gateway and the clusters agree.
-type recordAgrees struct{ app *app }
+type recordAgrees struct {
+	app    *app
+	forced release.Color // the color that traffic was last sent to by force
+}
 
 func (*recordAgrees) Name() string { return "6 (record agrees)" }
+
+func (p *recordAgrees) switching(w gatewayWrite) error {
+	p.forced = ""
+	if w.ordered() {
+		p.forced = w.to
+	}
+	return nil
+}
 
 func (p *recordAgrees) committed(c commit) error {
 	a, was, is := p.app, c.before, c.after
 	moved := c.err == nil && is.live != was.live && is.live != "" && was.known
 	accepted := was.drift && !is.drift
-	if moved && !accepted && a.effective != is.live && !a.rivalUnseen() {
+	late := a.failing[ChecksHang] && a.recently(a.rival, 30*time.Second) // the check began before the rival
+	if moved && !accepted && a.effective != is.live && !a.rivalUnseen() && !late {
 		return fmt.Errorf("the record says that %s is live, users are answered by %s", is.live, a.effective)
 	}
 	return nil
@@ -58,7 +71,7 @@ func (p *recordAgrees) restless(snap engine.Snapshot) error {
 		return fmt.Errorf("%s is recorded as live, the gateway is on %s and goes to %s", s.live, a.effective, a.gateway.Configured())
 	case runs.Digest != s.runs(s.live).Digest:
 		return fmt.Errorf("%s is recorded to run %s, it runs %s", s.live, s.runs(s.live), runs)
-	case ready == 0 && a.healthy(runs):
+	case ready == 0 && a.healthy(runs) && p.forced != s.live:
 		return fmt.Errorf("%s is live and has no ready pod", s.live)
 	case a.oversized(s) && (a.healthy(runs) || !s.trouble):
 		return fmt.Errorf("%s was not scaled down", s.live.Other())
