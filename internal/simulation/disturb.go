@@ -152,6 +152,9 @@ func (a *app) lose(c release.Color, share float64) {
 }
 
 func (a *app) delete(c release.Color, gone bool) {
+	if a.gone[c] == gone {
+		return
+	}
 	a.gone[c], a.edited[c] = gone, a.sim.now
 	a.cluster.Gone(c, gone)
 }

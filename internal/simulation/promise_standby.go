@@ -21,6 +21,10 @@ func (p *standbyGood) restless(snap engine.Snapshot) error {
 	if s.live == "" || s.badLive || !s.ended || s.drift || s.paused || s.suspect[idle] || a.spared(idle) {
 		return nil
 	}
+	live, _ := a.cluster.Running(s.live)
+	if !a.healthy(live) {
+		return nil // the idle color is left alone beside it
+	}
 	runs, ready := a.cluster.Running(idle)
 	size, wanted := a.policy.Standby.Size, a.cluster.Wanted(idle)
 	switch {
