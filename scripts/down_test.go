@@ -40,7 +40,7 @@ func deployed() []answer {
 			scope+"/resourceGroups/RG-bluegreen/providers/Microsoft.Resources/deployments/shop-grant-storage", scope+"/resourceGroups/rg-registry/providers/Microsoft.Resources/deployments/shop-grant-registry")},
 		{when: "eventgrid system-topic event-subscription delete --resource-group rg-registry --system-topic-name registry-shop --name image-pushed-shop-x1 --yes"},
 		{when: "eventgrid system-topic list --resource-group rg-registry", print: text([]any{systemTopic("bluegreen")})},
-		{when: "eventgrid system-topic event-subscription list --resource-group rg-registry --system-topic-name registry-shop", print: ""},
+		{when: "eventgrid system-topic event-subscription list --resource-group rg-registry --system-topic-name registry-shop", print: subscribed("image-pushed-shop-x1")},
 		{when: "eventgrid system-topic delete --resource-group rg-registry --name registry-shop --yes"},
 		{when: "monitor log-analytics workspace list --resource-group rg-bluegreen", print: "log-shop"},
 		{when: "monitor log-analytics workspace delete --resource-group rg-bluegreen --workspace-name log-shop --force true --yes"},
@@ -55,6 +55,15 @@ func deployed() []answer {
 // systemTopic is that of the registry, with its tag.
 func systemTopic(creator string) map[string]any {
 	return map[string]any{"name": "registry-shop", "id": scope + "/resourceGroups/rg-registry/providers/Microsoft.EventGrid/systemTopics/registry-shop", "tags": map[string]string{"created-by": creator}}
+}
+
+// subscribed are subscriptions to that topic; their events go to the app of this environment.
+func subscribed(names ...string) string {
+	list := []any{}
+	for _, name := range names {
+		list = append(list, map[string]any{"name": name, "destination": map[string]any{"endpointType": "AzureFunction", "resourceId": site + "/functions/image-pushed"}})
+	}
+	return text(list)
 }
 
 func changes(w *env) []string {
@@ -128,21 +137,21 @@ func TestASystemTopicIsKeptForOthers(t *testing.T) {
 	const setting = "rest --method delete --url " + scope + "/resourceGroups/rg-registry/providers/Microsoft.EventGrid/systemTopics/registry-shop/providers/Microsoft.Insights/diagnosticSettings/image-pushed-shop-x1"
 	for name, c := range map[string]struct {
 		topic       []any
-		left        string
+		left        []string
 		reason      string
 		unsubscribe bool
 		setting     bool
 	}{
-		"of another environment": {[]any{systemTopic("bluegreen")}, "image-pushed-shop-x2", "it has the subscriptions image-pushed-shop-x2", true, true},
-		"that existed before":    {[]any{systemTopic("")}, "", "bluegreen did not create it", true, false},
-		"that is gone":           {[]any{}, "", "", false, false},
+		"of another environment": {[]any{systemTopic("bluegreen")}, []string{"image-pushed-shop-x2"}, "it has the subscriptions image-pushed-shop-x2", true, true},
+		"that existed before":    {[]any{systemTopic("")}, nil, "bluegreen did not create it", true, false},
+		"that is gone":           {[]any{}, nil, "", false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newEnv(t)
 			w.set("CONFIRM", "rg-bluegreen")
 			w.azure(append([]answer{
 				{when: "eventgrid system-topic list", print: text(c.topic)},
-				{when: "eventgrid system-topic event-subscription list", print: c.left},
+				{when: "eventgrid system-topic event-subscription list", print: subscribed(append(c.left, "image-pushed-shop-x1")...)},
 			}, deployed()...)...)
 			r := w.run("azure-down.sh")
 			w.prints(r, "")
@@ -159,6 +168,19 @@ func TestASystemTopicIsKeptForOthers(t *testing.T) {
 				t.Error(calls)
 			}
 		})
+	}
+}
+
+// TestASubscriptionOfAnotherAppIsKept, also if the record of the deployment names it.
+func TestASubscriptionOfAnotherAppIsKept(t *testing.T) {
+	w := newEnv(t)
+	w.set("CONFIRM", "rg-bluegreen")
+	theirs := strings.ReplaceAll(subscribed("image-pushed-shop-x1"), "rg-bluegreen", "rg-production")
+	w.azure(append([]answer{{when: "eventgrid system-topic event-subscription list", print: theirs}}, deployed()...)...)
+	r := w.run("azure-down.sh")
+	w.prints(r, "")
+	if calls := w.asked("az", "eventgrid system-topic event-subscription delete", "eventgrid system-topic delete"); calls != nil || !strings.Contains(r.err, "its events go to an app outside rg-bluegreen") {
+		t.Errorf("%v\n%s", calls, r.err)
 	}
 }
 

@@ -10,7 +10,10 @@ scripts/preflight.sh
 [ "$verb" = what-if ] || [ "$BLUEGREEN_SETUP" = controller ] || scripts/quiet.sh
 settings=$(scripts/settings.sh "$verb")
 while IFS='=' read -r name value; do
-  export "$name=$value"
+  case "$name" in
+    RESOURCE_GROUP | BLUEGREEN_*) export "$name=$value" ;;
+    *) stop "scripts/settings.sh printed $name, which is no setting: nothing was deployed" ;;
+  esac
 done <<< "$settings"
 [ -n "${AZURE_PRINCIPAL_ID:-}${BLUEGREEN_OPERATORS:-}" ] || [ "$BLUEGREEN_SETUP" = controller ] ||
   say "no principal gets access to the clusters or push permission: to get both, set AZURE_PRINCIPAL_ID to your object id"

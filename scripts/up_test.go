@@ -10,14 +10,22 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// record is a deployment that ended well.
-var record = answer{when: "deployment sub show --name bluegreen-bluegreen", print: text(map[string]any{
-	"resourcE_GROUP": output("rg-bluegreen"), "functioN_APP": output("func-it's"), "FUNCTION_APP_ID": output(scope + "/sites/func"),
-	"FUNCTION_HOST": output("func.example.net"), "REGISTRY_TOPIC": output("registry-shop"), "REGISTRY_GROUP": output("rg-registry"),
-	"EVENT_SUBSCRIPTION": output("image-pushed-shop-x1"),
-	"STORAGE_ID":         output(scope + "/storageAccounts/st"), "ACTION_GROUP_ID": output(scope + "/actionGroups/ag"),
-	"A_LIST": map[string]any{"type": "Array", "value": []string{"x"}},
-})}
+// recorded are the outputs of a deployment that ended well.
+var recorded = map[string]string{
+	"resourcE_GROUP": "rg-bluegreen", "functioN_APP": "func-shop", "FUNCTION_HOST": "func.example.net",
+	"REGISTRY": "shopacr.azurecr.io", "REGISTRY_TOPIC": "registry-shop", "REGISTRY_GROUP": "rg-registry", "EVENT_SUBSCRIPTION": "image-pushed-shop-x1",
+	"STORAGE_ID":      scope + "/resourceGroups/rg-bluegreen/providers/Microsoft.Storage/storageAccounts/stshop",
+	"ACTION_GROUP_ID": scope + "/resourceGroups/rg-bluegreen/providers/Microsoft.Insights/actionGroups/ag-shop",
+}
+
+// record is that deployment; its outputs include one that is no text.
+var record = func() answer {
+	outputs := map[string]any{"A_LIST": map[string]any{"type": "Array", "value": []string{"x"}}}
+	for name, value := range recorded {
+		outputs[name] = output(value)
+	}
+	return answer{when: "deployment sub show --name bluegreen-bluegreen", print: text(outputs)}
+}()
 
 func output(value string) map[string]any { return map[string]any{"type": "String", "value": value} }
 
@@ -218,7 +226,7 @@ func TestThePackageIsDeployedToTheApp(t *testing.T) {
 	w.stops(w.run("publish.sh"), "no successful deployment bluegreen-bluegreen: run make azure-up first")
 	w.azure(answer{when: "deployment sub show", print: "null"})
 	w.stops(w.run("publish.sh"), "no successful deployment")
-	const send = "functionapp deployment source config-zip --resource-group rg-bluegreen --name func-it's --src dist/bluegreen.zip"
+	const send = "functionapp deployment source config-zip --resource-group rg-bluegreen --name func-shop --src dist/bluegreen.zip"
 	w.azure(record, answer{when: send})
 	w.prints(w.run("publish.sh"), "")
 
@@ -248,7 +256,7 @@ func TestImagePushesAreSubscribedToOnceTheFunctionExists(t *testing.T) {
 			when: "deployment group create --name bluegreen-bluegreen-events --resource-group rg-registry --parameters bicep/events.bicepparam --output none",
 			run:  `echo "$EVENT_SUBSCRIPTION of $REGISTRY_TOPIC to $FUNCTION_APP_ID, $STORAGE_ID: $BLUEGREEN_REPOSITORIES"`,
 		})
-	w.prints(w.run("events.sh"), "image-pushed-shop-x1 of registry-shop to "+scope+"/sites/func, "+scope+"/storageAccounts/st: team/podinfo,team/shop")
+	w.prints(w.run("events.sh"), "image-pushed-shop-x1 of registry-shop to "+site+", "+recorded["STORAGE_ID"]+": team/podinfo,team/shop")
 	w.azure(record, answer{when: "functionapp function show", fail: "NotFound"})
 	w.stops(w.run("events.sh"), "has no function image-pushed")
 	w.program("go", answer{when: "run", fail: "read the configuration"})
@@ -257,7 +265,7 @@ func TestImagePushesAreSubscribedToOnceTheFunctionExists(t *testing.T) {
 
 func TestHealthIsPolledUntilTheAppAnswers(t *testing.T) {
 	w := newEnv(t)
-	w.azure(record, answer{when: "functionapp keys list --resource-group rg-bluegreen --name func-it's", print: "the-key"})
+	w.azure(record, answer{when: "functionapp keys list --resource-group rg-bluegreen --name func-shop", print: "the-key"})
 	answers := answer{when: "--silent", run: `[ -f "$LOG/once" ] || { touch "$LOG/once"; exit 22; }; grep -q 'x-functions-key: the-key' && echo '{"status":"ok"}'`}
 	w.program("curl", answers)
 	if r := w.run("health.sh"); r.code != 0 || !strings.Contains(r.err, "BLUEGREEN_URL=https://func.example.net") {
