@@ -18,6 +18,11 @@ workspaces=""
 [ "${1:-}" = elsewhere ] || workspaces=$(az monitor log-analytics workspace list --resource-group "$RESOURCE_GROUP" --query '[].name' --output tsv)
 say "This deletes resource group $RESOURCE_GROUP in subscription $current with everything in it, and all role assignments of its identities."
 [ -z "$workspaces" ] || say "It also deletes the logs of $(paste -s -d ' ' - <<< "$workspaces") for good: Azure would keep them for 14 days, and reserve the name."
+profiles=$(az network traffic-manager profile list --resource-group "$RESOURCE_GROUP" --output json)
+addresses=$(az network public-ip list --resource-group "$RESOURCE_GROUP" --output json)
+names=$(jq -rn --argjson profiles "$profiles" --argjson addresses "$addresses" \
+  '[$profiles[].dnsConfig.fqdn, $addresses[].dnsSettings.fqdn] | map(select(. != null)) | sort | join(" ")')
+[ -z "$names" ] || say "Then anybody can take the names $names: delete the DNS records that point at them first."
 if [ -z "${CONFIRM:-}" ]; then
   printf 'Type %s to continue: ' "$RESOURCE_GROUP" >&2
   read -r CONFIRM || true

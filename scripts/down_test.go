@@ -42,6 +42,10 @@ func deployed() []answer {
 		{when: "eventgrid system-topic list --resource-group rg-registry", print: text([]any{systemTopic("bluegreen")})},
 		{when: "eventgrid system-topic event-subscription list --resource-group rg-registry --system-topic-name registry-shop", print: subscribed("image-pushed-shop-x1")},
 		{when: "eventgrid system-topic delete --resource-group rg-registry --name registry-shop --yes"},
+		{when: "network traffic-manager profile list --resource-group rg-bluegreen", print: text([]any{map[string]any{"dnsConfig": map[string]any{"fqdn": "tm-shop.trafficmanager.net"}}})},
+		{when: "network public-ip list --resource-group rg-bluegreen", print: text([]any{
+			map[string]any{"dnsSettings": map[string]any{"fqdn": "agw-shop.westeurope.cloudapp.azure.com"}}, map[string]any{"name": "pip-nat"},
+		})},
 		{when: "monitor log-analytics workspace list --resource-group rg-bluegreen", print: "log-shop"},
 		{when: "monitor log-analytics workspace delete --resource-group rg-bluegreen --workspace-name log-shop --force true --yes"},
 		{when: "group delete --name rg-bluegreen --yes"},
@@ -83,6 +87,20 @@ func TestNothingIsDeletedWithoutTheNameOfTheGroup(t *testing.T) {
 	w.set("CONFIRM", "rg-bluegreen")
 	w.azure(answer{when: "group exists", print: "false"})
 	w.stops(w.run("azure-down.sh"), "has no resource group rg-bluegreen: nothing was deleted")
+}
+
+// TestTheNamesThatBecomeFreeAreListed before anything is deleted: a record that still points at
+// one leads users to whoever takes it next.
+func TestTheNamesThatBecomeFreeAreListed(t *testing.T) {
+	for _, args := range [][]string{nil, {"elsewhere"}} {
+		w := newEnv(t)
+		w.azure(deployed()...)
+		r := w.run("azure-down.sh", args...)
+		w.stops(r, "nothing was deleted")
+		if !strings.Contains(r.err, "anybody can take the names agw-shop.westeurope.cloudapp.azure.com tm-shop.trafficmanager.net: delete the DNS records that point at them first") {
+			t.Error(r.err)
+		}
+	}
 }
 
 func TestOnlyTheDeployedResourcesAreDeleted(t *testing.T) {

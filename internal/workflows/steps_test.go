@@ -173,6 +173,7 @@ case "$*" in
   "account show"*) echo '{"id": "0b9f6a52-3c1d-4e7a-9a64-5f2d8c7e1a10", "environmentName": "AzureCloud"}' ;;
   "group exists"*) echo true ;;
   "group show"*) echo '{"location": "westeurope", "tags": {"azd-env-name": "production"}}' ;;
+  "network "*) echo '[]' ;;
   "group delete"*) echo "deleted: $*" ;;
   "deployment sub show"*) exit 1 ;;
 esac
