@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -96,9 +97,29 @@ func TestWhatIfChangesNothing(t *testing.T) {
 	what := "deployment sub what-if --name bluegreen-test --location westeurope --parameters bicep/shared.bicepparam"
 	w.azure(answer{when: "group exists --name rg-test", print: "false"}, answer{when: what, run: `echo "$BLUEGREEN_LIVE"`})
 	w.prints(w.run("infra.sh", "what-if"), "blue")
-	w.stops(w.run("infra.sh", "destroy"), "use create or what-if")
+	w.stops(w.run("infra.sh", "destroy"), "use create, what-if or preview")
 	w.set("BLUEGREEN_PARAMETERS", "bicep/mine.bicepparam")
 	w.stops(w.run("infra.sh"), "there is no bicep/mine.bicepparam")
+}
+
+// TestAPreviewNeedsToReadOnly: it runs with the code of a pull request.
+func TestAPreviewNeedsToReadOnly(t *testing.T) {
+	w := newEnv(t)
+	w.azure(greenIsLive, answer{when: "deployment sub what-if", run: `echo "$BLUEGREEN_LIVE, preview: ${BLUEGREEN_PREVIEW:-}"`})
+	w.prints(w.run("infra.sh", "preview"), "green, preview: true")
+	if calls := w.asked("az", "deployment sub what-if"); len(calls) != 1 || !strings.HasSuffix(calls[0], " --parameters bicep/main.bicepparam --validation-level ProviderNoRbac") {
+		t.Error(calls)
+	}
+	reads := regexp.MustCompile(`^(version|account show|bicep build-params|group (exists|show)|deployment sub (what-if|show)|[a-z- ]+ list) `)
+	for _, call := range w.asked("az") {
+		if !reads.MatchString(call + " ") {
+			t.Errorf("a preview runs az %s", call)
+		}
+	}
+	w.prints(w.run("infra.sh", "what-if"), "green, preview:")
+	if calls := w.asked("az", "deployment sub what-if"); len(calls) != 2 || strings.Contains(calls[1], "validation-level") { // older versions of az do not know it
+		t.Error(calls)
+	}
 }
 
 func TestAutoscaledPoolsKeepTheirNodes(t *testing.T) {

@@ -197,3 +197,26 @@ func TestTheTopicWritesDeadLettersOnly(t *testing.T) {
 		}
 	}
 }
+
+// TestTheRoleOfAPreviewReads: whoever opens a pull request may use it.
+func TestTheRoleOfAPreviewReads(t *testing.T) {
+	f := load(t)["preview.bicep"]
+	if f == nil || f.find("resource", "role") == nil {
+		t.Fatal("preview.bicep has no role")
+	}
+	d := f.find("resource", "role")
+	var got []string
+	for _, p := range object(d.body).get("properties").get("permissions").kids {
+		for _, key := range []string{"dataActions", "notActions", "notDataActions"} {
+			if p.get(key) != nil {
+				t.Errorf("the role has %s", key)
+			}
+		}
+		for _, action := range p.get("actions").kids {
+			got = append(got, strings.Join(action.parts, ""))
+		}
+	}
+	if want := []string{"*/read", "Microsoft.Resources/deployments/whatIf/action", "Microsoft.Resources/deployments/validate/action"}; !slices.Equal(got, want) {
+		t.Errorf("the role of a preview has %v, want %v", got, want)
+	}
+}
