@@ -113,7 +113,7 @@ func TestOnlyTheDeployedResourcesAreDeleted(t *testing.T) {
 		remove(authorization+"roleDefinitions/gateway", "2022-04-01"),
 		"eventgrid system-topic event-subscription delete --resource-group rg-registry --system-topic-name registry-shop --name image-pushed-shop-x1 --yes --output none",
 		"eventgrid system-topic delete --resource-group rg-registry --name registry-shop --yes --output none",
-		"ad app delete --id app-1",
+		"ad app delete --id " + registered,
 	}
 	all := slices.Concat(anywhere, []string{
 		"monitor log-analytics workspace delete --resource-group rg-bluegreen --workspace-name log-shop --force true --yes --output none",

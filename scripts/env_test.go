@@ -116,6 +116,7 @@ func (w *env) azure(answers ...answer) {
 		answer{when: "group list --tag azd-env-name=bluegreen --query [].name", print: "rg-bluegreen"},
 		answer{when: "functionapp show --resource-group rg-bluegreen --name func", print: text(map[string]string{"id": site, "defaultHostName": "func.example.net"})},
 		answer{when: "acr list --resource-group rg-", print: `["shopacr.azurecr.io"]`},
+		answer{when: "monitor action-group list", print: "[]"},
 		answer{when: "aks list", print: "[]"},
 		answer{when: "vm list", print: "[]"},
 		answer{when: "storage account list", print: "[]"},

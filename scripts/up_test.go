@@ -75,12 +75,12 @@ func TestWhatIfShowsWhatADeploymentWouldChange(t *testing.T) {
 	w := newEnv(t)
 	w.set("BLUEGREEN_SECURE_ALERTS", "")
 	w.azure(append(entra(), greenIsLive, answer{when: "deployment sub what-if", run: `echo "$BLUEGREEN_ALERT_APP $BLUEGREEN_ALERT_APP_OBJECT_ID"`})...)
-	w.prints(w.run("infra.sh", "what-if"), "app-1 object-1")
-	if changed := w.asked("az", "ad app create", "ad app owner", "ad sp create", "rest", "deployment sub create"); changed != nil {
+	w.prints(w.run("infra.sh", "what-if"), registered+" object-1")
+	if changed := w.asked("az", "ad app create", "ad app owner add", "ad sp create", "rest", "deployment sub create"); changed != nil {
 		t.Error(changed)
 	}
 
-	w.azure(append([]answer{{when: "ad app list", print: ""}, greenIsLive, {when: "deployment sub what-if", run: `echo "app: ${BLUEGREEN_ALERT_APP:-}"`}}, entra()...)...)
+	w.azure(append([]answer{{when: "monitor action-group list", print: "[]"}, {when: "ad app list", print: ""}, greenIsLive, {when: "deployment sub what-if", run: `echo "app: ${BLUEGREEN_ALERT_APP:-}"`}}, entra()...)...)
 	r := w.run("infra.sh", "what-if")
 	w.prints(r, "app:")
 	if !strings.Contains(r.err, "would also create the app registration bluegreen-alerts-bluegreen") {
@@ -151,11 +151,11 @@ func TestAzdGetsTheVariablesOfTheEntryPoints(t *testing.T) {
 	w.set("BLUEGREEN_SECURE_ALERTS", "")
 	w.azure(append(entra(), greenIsLive)...)
 	w.program("azd", answer{when: "env set"})
-	w.prints(w.run("settings.sh"), "RESOURCE_GROUP=rg-bluegreen\nBLUEGREEN_LIVE=green\nBLUEGREEN_SCALED_POOLS=none\nBLUEGREEN_JUMP_HOST_EXISTS=false\nBLUEGREEN_ALERT_APP=app-1\nBLUEGREEN_ALERT_APP_OBJECT_ID=object-1")
+	w.prints(w.run("settings.sh"), "RESOURCE_GROUP=rg-bluegreen\nBLUEGREEN_LIVE=green\nBLUEGREEN_SCALED_POOLS=none\nBLUEGREEN_JUMP_HOST_EXISTS=false\nBLUEGREEN_ALERT_APP="+registered+"\nBLUEGREEN_ALERT_APP_OBJECT_ID=object-1")
 	if r := w.run("settings.sh", "azd"); r.code != 0 {
 		t.Error(r)
 	}
-	want := []string{"env set RESOURCE_GROUP rg-bluegreen", "env set BLUEGREEN_LIVE green", "env set BLUEGREEN_SCALED_POOLS none", "env set BLUEGREEN_JUMP_HOST_EXISTS false", "env set BLUEGREEN_ALERT_APP app-1", "env set BLUEGREEN_ALERT_APP_OBJECT_ID object-1"}
+	want := []string{"env set RESOURCE_GROUP rg-bluegreen", "env set BLUEGREEN_LIVE green", "env set BLUEGREEN_SCALED_POOLS none", "env set BLUEGREEN_JUMP_HOST_EXISTS false", "env set BLUEGREEN_ALERT_APP " + registered, "env set BLUEGREEN_ALERT_APP_OBJECT_ID object-1"}
 	if diff := cmp.Diff(want, w.asked("azd")); diff != "" {
 		t.Error(diff)
 	}
@@ -167,76 +167,12 @@ func TestWithoutAnAppRegistrationForAlertsNothingIsDeployedUnlessTurnedOff(t *te
 	refused := answer{when: "ad app list", fail: "Insufficient privileges to complete the operation."}
 	w.azure(refused, greenIsLive, answer{when: "deployment sub create", print: "deployed"})
 	w.stops(w.run("infra.sh"), "ask an administrator to run scripts/entra.sh")
-	w.set("BLUEGREEN_ALERT_APP", "app-1")
+	w.set("BLUEGREEN_ALERT_APP", registered)
 	w.set("BLUEGREEN_ALERT_APP_OBJECT_ID", "object-1")
 	w.prints(w.run("infra.sh"), "deployed")
 	w.set("BLUEGREEN_ALERT_APP", "")
 	w.set("BLUEGREEN_SECURE_ALERTS", "no")
 	w.prints(w.run("infra.sh"), "deployed")
-}
-
-// entra is a directory with an existing app registration.
-func entra() []answer {
-	return []answer{
-		{when: "ad app list --display-name bluegreen-alerts-bluegreen", print: "app-1"},
-		{when: "ad app show --id app-1", print: "object-1"},
-		{when: "ad app delete --id app-1"},
-		{when: "ad signed-in-user show", print: "me-1"},
-		{when: "ad app owner add --id app-1 --owner-object-id me-1"},
-		{when: "ad sp list --filter appId eq 'app-1'", print: "sp-own"},
-		{when: "ad sp list --filter appId eq '461e8683", print: "sp-monitor"},
-		{when: "rest --method patch --url https://graph.microsoft.com/v1.0/applications(appId='app-1')"},
-		{when: "rest --method get --url https://graph.microsoft.com/v1.0/servicePrincipals/sp-own/appRoleAssignedTo --query value[?principalId=='sp-monitor'", print: "grant-1"},
-	}
-}
-
-func TestTheAppRegistrationIsCreatedOnce(t *testing.T) {
-	printed := "BLUEGREEN_ALERT_APP=app-1\nBLUEGREEN_ALERT_APP_OBJECT_ID=object-1"
-	w := newEnv(t)
-	w.azure(append([]answer{
-		{when: "ad app list", print: ""},
-		{when: "ad app create --display-name bluegreen-alerts-bluegreen --sign-in-audience AzureADMyOrg", print: "app-1"},
-		{when: "ad sp list", print: ""},
-		{when: "ad sp create --id app-1", print: "sp-own"},
-		{when: "ad sp create --id 461e8683-5575-4561-ac7f-899cc907d62a", print: "sp-monitor"},
-		{when: "rest --method get", print: ""},
-		{when: "rest --method post --url https://graph.microsoft.com/v1.0/servicePrincipals/sp-own/appRoleAssignedTo"},
-	}, entra()...)...)
-	w.prints(w.run("entra.sh"), printed)
-	patch, post := w.asked("az", "rest --method patch"), w.asked("az", "rest --method post")
-	if len(patch) != 1 || !strings.Contains(patch[0], `"identifierUris":["api://app-1"]`) || !strings.Contains(patch[0], `"value":"ActionGroupsSecureWebhook"`) {
-		t.Error(patch)
-	}
-	for _, part := range []string{`"principalId":"sp-monitor"`, `"resourceId":"sp-own"`, `"appRoleId":"`} {
-		if len(post) != 1 || !strings.Contains(post[0], part) {
-			t.Error(post)
-		}
-	}
-
-	w = newEnv(t)
-	w.azure(entra()...)
-	w.prints(w.run("entra.sh"), printed)
-	if made := w.asked("az", "ad app create", "ad sp create", "rest --method post"); made != nil {
-		t.Error(made)
-	}
-	w.prints(w.run("entra.sh", "remove"), "")
-
-	w.azure(answer{when: "ad app list", print: "app-1\napp-2"})
-	w.stops(w.run("entra.sh"), "several app registrations")
-}
-
-// Without an owner Azure Monitor refuses the action group.
-func TestTheDeployerOwnsTheAppRegistration(t *testing.T) {
-	w := newEnv(t)
-	w.azure(append([]answer{
-		account("AzureCloud", "servicePrincipal"),
-		{when: "ad sp show --id workflow-1", print: "object-2"},
-		{when: "ad app owner add --id app-1 --owner-object-id object-2", run: `if [ -e "$LOG/known" ]; then :; else touch "$LOG/known"; echo "Resource 'app-1' does not exist" >&2; exit 1; fi`},
-	}, entra()...)...)
-	w.prints(w.run("entra.sh"), "BLUEGREEN_ALERT_APP=app-1\nBLUEGREEN_ALERT_APP_OBJECT_ID=object-1")
-	if added := w.asked("az", "ad app owner add"); len(added) != 2 {
-		t.Error(added)
-	}
 }
 
 func TestThePackageIsDeployedToTheApp(t *testing.T) {
