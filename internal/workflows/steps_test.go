@@ -100,8 +100,8 @@ func uploaded(t *testing.T, w workflow, dir string) {
 				paths, _ := s.With[input].(string)
 				for _, path := range strings.Fields(paths) {
 					files++
-					if _, err := os.Stat(filepath.Join(dir, path)); err != nil {
-						t.Errorf("%s: %v", s.Uses, err)
+					if found, err := filepath.Glob(filepath.Join(dir, path)); err != nil || len(found) == 0 {
+						t.Errorf("%s: there is no %s (%v)", s.Uses, path, err)
 					}
 				}
 			}

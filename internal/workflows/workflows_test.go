@@ -127,16 +127,18 @@ func TestEveryActionIsPinnedByCommit(t *testing.T) {
 
 // may are the permissions of each job.
 var may = map[string]string{
-	"ci.yml test":         "contents: read",
-	"ci.yml bicep":        "contents: read",
-	"preview.yml what-if": "contents: read, id-token: write",
-	"deploy.yml what-if":  "contents: read, id-token: write",
-	"deploy.yml deploy":   "contents: read, id-token: write",
-	"destroy.yml destroy": "contents: read, id-token: write",
-	"scan.yml ps-rule":    "actions: read, contents: read, security-events: write", // a private repository needs actions: read
-	"scan.yml models":     "contents: read",
-	"release.yml build":   "contents: read",
-	"release.yml publish": "attestations: write, contents: write, id-token: write",
+	"ci.yml test":          "contents: read",
+	"ci.yml bicep":         "contents: read",
+	"preview.yml what-if":  "contents: read, id-token: write",
+	"deploy.yml what-if":   "contents: read, id-token: write",
+	"deploy.yml deploy":    "contents: read, id-token: write",
+	"destroy.yml destroy":  "contents: read, id-token: write",
+	"code.yml codeql":      "actions: read, contents: read, security-events: write",
+	"code.yml govulncheck": "contents: read",
+	"scan.yml ps-rule":     "actions: read, contents: read, security-events: write", // a private repository needs actions: read
+	"scan.yml models":      "contents: read",
+	"release.yml build":    "contents: read",
+	"release.yml publish":  "attestations: write, contents: write, id-token: write",
 }
 
 func TestEachJobHasTheLeastPermissionsAndAnEnd(t *testing.T) {
