@@ -22,20 +22,24 @@ func withOutputs(t *testing.T, changed map[string]string) answer {
 // TestAnOutputIsNeverRun: whoever may write the record of a deployment may write any output.
 // bash runs what BASH_ENV names at the start of every script.
 func TestAnOutputIsNeverRun(t *testing.T) {
-	w := newEnv(t)
-	ran := filepath.Join(w.root, "ran")
-	w.write("planted", "touch "+ran+"\n", 0o755)
-	w.write("bluegreen.yaml", "", 0o644)
-	w.program("go", answer{when: "run", run: "bash -c :; echo podinfo"})
-	w.azure(withOutputs(t, map[string]string{"BASH_ENV": filepath.Join(w.root, "planted"), "PATH": w.root, "X; touch ran": "$(touch ran)"}),
-		answer{when: "functionapp function show"},
-		answer{when: "deployment group create", run: `echo "$PATH"`})
-	r := w.run("events.sh")
-	if r.code != 0 || strings.TrimSpace(r.out) == w.root {
-		t.Errorf("an output replaced PATH: exit %d, %q\n%s", r.code, r.out, r.err)
-	}
-	if _, err := os.Stat(ran); err == nil {
-		t.Error("the output BASH_ENV was run")
+	for name, value := range map[string]string{"BASH_ENV": "planted", "PATH": "planted", "X; ./TOUCH Y": "x", "APP_URL": "$(./TOUCH)"} {
+		t.Run(name, func(t *testing.T) {
+			w := newEnv(t)
+			w.write("bluegreen.yaml", "", 0o644)
+			w.write("planted", "touch ran\n", 0o755)
+			w.write("TOUCH", "#!/bin/bash\ntouch ran\n", 0o755)
+			w.program("go", answer{when: "run", run: "bash -c :; echo podinfo"})
+			w.azure(withOutputs(t, map[string]string{name: value}),
+				answer{when: "functionapp function show"},
+				answer{when: "deployment group create", run: `echo "$PATH"`})
+			r := w.run("events.sh")
+			if _, err := os.Stat(filepath.Join(w.root, "ran")); err == nil {
+				t.Errorf("the output %s was run", name)
+			}
+			if refused := name == "APP_URL"; !refused && (r.code != 0 || !strings.Contains(r.out, w.root+"/bin:")) {
+				t.Errorf("exit %d, PATH is %q\n%s", r.code, r.out, r.err)
+			}
+		})
 	}
 }
 
@@ -59,7 +63,7 @@ func TestTheKeyIsSentToTheAppOnly(t *testing.T) {
 func TestAnOutputDoesNotNameTheGroupThatIsDeleted(t *testing.T) {
 	w := newEnv(t)
 	w.set("CONFIRM", "rg-payroll")
-	w.azure(append([]answer{withOutputs(t, map[string]string{"RESOURCE_GROUP": "rg-payroll"})}, deployed()...)...)
+	w.azure(append([]answer{withOutputs(t, map[string]string{"resourcE_GROUP": "rg-payroll"})}, deployed()...)...)
 	w.stops(w.run("azure-down.sh"), `"rg-payroll" is not rg-bluegreen: nothing was deleted`)
 	if deleted := changes(w); deleted != nil {
 		t.Error(deleted)
