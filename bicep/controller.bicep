@@ -67,6 +67,9 @@ param alwaysReady int = 0
 @description('Optional. Whether to create an Event Grid topic for the outcomes of releases.')
 param outcomeTopic bool = false
 
+@description('Optional. Whether this is a preview by an identity that may only read: the system topic of the registry is left out, because Azure refuses it falsely to such an identity.')
+param preview bool = false
+
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
   name: groupName
   location: location
@@ -87,7 +90,7 @@ module controller 'modules/controller.bicep' = {
     tags: tags
     workspaceId: workspaceId
     network: network
-    registry: registry
+    registry: union(registry, { withoutTopic: preview })
     storageSku: storageSku
     alertApp: alertApp
     alertAppObjectId: alertAppObjectId

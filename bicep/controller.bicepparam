@@ -32,6 +32,7 @@ param watched = [
     ]
   }
 ]
+param preview = bool(readEnvironmentVariable('BLUEGREEN_PREVIEW', 'false'))
 param alertApp = readEnvironmentVariable('BLUEGREEN_ALERT_APP', '')
 param alertAppObjectId = readEnvironmentVariable('BLUEGREEN_ALERT_APP_OBJECT_ID', '')
 param alwaysReady = 1 // an alert must be answered within seconds

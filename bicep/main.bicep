@@ -128,6 +128,9 @@ param alwaysReady int = 0
 @description('Optional. Whether to create an Event Grid topic for the outcomes of releases.')
 param outcomeTopic bool = false
 
+@description('Optional. Whether this is a preview by an identity that may only read: the system topic of the registry is left out, because Azure refuses it falsely to such an identity.')
+param preview bool = false
+
 var colors = ['blue', 'green']
 var days = ['Tuesday', 'Thursday']
 var suffix = uniqueString(subscription().id, groupName, name)
@@ -419,7 +422,7 @@ module controller 'modules/controller.bicep' = {
       tableZoneId: storageZoneIds[2]
       topicZoneId: outcomeTopic ? resourceId(here, groupName, 'Microsoft.Network/privateDnsZones', 'privatelink.eventgrid.azure.net') : ''
     }
-    registry: { id: registryId }
+    registry: { id: registryId, withoutTopic: preview }
     storageSku: storageSku
     alertApp: alertApp
     alertAppObjectId: alertAppObjectId

@@ -19,5 +19,6 @@ param storageSku = 'Standard_LRS'
 param logGigabytes = 1
 param operatorId = readEnvironmentVariable('AZURE_PRINCIPAL_ID', '')
 param operatorType = readEnvironmentVariable('AZURE_PRINCIPAL_TYPE', 'User')
+param preview = bool(readEnvironmentVariable('BLUEGREEN_PREVIEW', 'false'))
 param alertApp = readEnvironmentVariable('BLUEGREEN_ALERT_APP', '')
 param alertAppObjectId = readEnvironmentVariable('BLUEGREEN_ALERT_APP_OBJECT_ID', '')

@@ -24,6 +24,7 @@ param sshPublicKey = readEnvironmentVariable('BLUEGREEN_SSH_PUBLIC_KEY') // Bast
 param jumpHostExists = bool(readEnvironmentVariable('BLUEGREEN_JUMP_HOST_EXISTS', 'false'))
 param logDays = 90
 param operatorId = readEnvironmentVariable('BLUEGREEN_OPERATORS', '') // a group
+param preview = bool(readEnvironmentVariable('BLUEGREEN_PREVIEW', 'false'))
 param alertApp = readEnvironmentVariable('BLUEGREEN_ALERT_APP', '')
 param alertAppObjectId = readEnvironmentVariable('BLUEGREEN_ALERT_APP_OBJECT_ID', '')
 param alwaysReady = 1 // an alert must be answered within seconds

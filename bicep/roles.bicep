@@ -143,10 +143,11 @@ module onClusters 'modules/grant-cluster.bicep' = [for id in union(clusterIds, [
   params: { name: last(split(id, '/')), who: controllerId, principalId: principalId, roleIds: [clusterUser] }
 }]
 
-module onDeadLetters 'modules/grant-storage.bicep' = {
+// The same account holds the state and the code.
+module onDeadLetters 'modules/grant-container.bicep' = {
   name: '${name}-grant-dead-letters'
   scope: resourceGroup(groupName)
-  params: { name: storageName, who: 'dead letters of ${registryId}', principalId: registryTopicPrincipalId, roleIds: [blobContributor] }
+  params: { accountName: storageName, name: 'dead-letters', who: 'dead letters of ${registryId}', principalId: registryTopicPrincipalId, roleIds: [blobContributor] }
 }
 
 module onInsights 'modules/grant-insights.bicep' = {

@@ -40,6 +40,9 @@ type registryOptions = {
 
   @description('Optional. Name of an existing system topic of the registry, in the registry\'s resource group, with a system-assigned identity: Azure allows only one for each registry. The deployment does not change it. By default the deployment creates one.')
   topicName: string?
+
+  @description('Optional. Whether the system topic is left out, for a preview by an identity that may only read.')
+  withoutTopic: bool?
 }
 
 @description('An Application Gateway that bluegreen switches, and the resources that it refers to: at every write Azure requires join or assign permission on each of them.')

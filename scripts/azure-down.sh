@@ -18,6 +18,11 @@ workspaces=""
 [ "${1:-}" = elsewhere ] || workspaces=$(az monitor log-analytics workspace list --resource-group "$RESOURCE_GROUP" --query '[].name' --output tsv)
 say "This deletes resource group $RESOURCE_GROUP in subscription $current with everything in it, and all role assignments of its identities."
 [ -z "$workspaces" ] || say "It also deletes the logs of $(paste -s -d ' ' - <<< "$workspaces") for good: Azure would keep them for 14 days, and reserve the name."
+profiles=$(az network traffic-manager profile list --resource-group "$RESOURCE_GROUP" --output json)
+addresses=$(az network public-ip list --resource-group "$RESOURCE_GROUP" --output json)
+names=$(jq -rn --argjson profiles "$profiles" --argjson addresses "$addresses" \
+  '[$profiles[].dnsConfig.fqdn, $addresses[].dnsSettings.fqdn] | map(select(. != null)) | sort | join(" ")')
+[ -z "$names" ] || say "Then anybody can take the names $names: delete the DNS records that point at them first."
 if [ -z "${CONFIRM:-}" ]; then
   printf 'Type %s to continue: ' "$RESOURCE_GROUP" >&2
   read -r CONFIRM || true
@@ -67,13 +72,19 @@ unsubscribe() {
   topics=$(az eventgrid system-topic list --resource-group "$registry" --output json)
   topic=$(jq -c --arg name "$REGISTRY_TOPIC" '.[] | select(.name == $name)' <<< "$topics")
   [ -n "$topic" ] || return 0
+  subscriptions=$(az eventgrid system-topic event-subscription list --resource-group "$registry" --system-topic-name "$REGISTRY_TOPIC" --output json)
+  left=$(jq -r --arg name "$EVENT_SUBSCRIPTION" '.[].name | select(. != $name)' <<< "$subscriptions")
+  if jq -e --arg name "$EVENT_SUBSCRIPTION" --arg group "$scope/resourceGroups/$RESOURCE_GROUP/" \
+    'any(.[]; .name == $name and (.destination.resourceId? // "" | ascii_downcase | startswith($group | ascii_downcase) | not))' <<< "$subscriptions" > /dev/null; then
+    say "subscription $EVENT_SUBSCRIPTION of system topic $REGISTRY_TOPIC stays: its events go to an app outside $RESOURCE_GROUP"
+    return
+  fi
   say "deleting subscription $EVENT_SUBSCRIPTION of system topic $REGISTRY_TOPIC in $registry"
   az eventgrid system-topic event-subscription delete --resource-group "$registry" --system-topic-name "$REGISTRY_TOPIC" --name "$EVENT_SUBSCRIPTION" --yes --output none
   if [ "$(jq -r '.tags["created-by"]? // ""' <<< "$topic")" != bluegreen ]; then
     say "system topic $REGISTRY_TOPIC stays: bluegreen did not create it"
     return
   fi
-  left=$(az eventgrid system-topic event-subscription list --resource-group "$registry" --system-topic-name "$REGISTRY_TOPIC" --query '[].name' --output tsv)
   if [ -n "$left" ]; then
     say "system topic $REGISTRY_TOPIC stays: it has the subscriptions $(paste -s -d ' ' - <<< "$left")"
     rest delete "$(jq -r .id <<< "$topic")/providers/Microsoft.Insights/diagnosticSettings/$EVENT_SUBSCRIPTION" 2021-05-01-preview > /dev/null

@@ -4,7 +4,8 @@
 #   AZURE_LOCATION         region, "westeurope" by default
 #   AZURE_SUBSCRIPTION_ID  expected subscription; the current one of az by default
 #   BLUEGREEN_NAME         base of the names of all resources, "bluegreen" by default
-#   RESOURCE_GROUP         resource group, rg-AZURE_ENV_NAME by default
+#   RESOURCE_GROUP         resource group, rg-AZURE_ENV_NAME by default; once it exists, the scripts
+#                          know it by its tag azd-env-name
 #   BLUEGREEN_SETUP        entry point in bicep/: main (by default), shared or controller
 # shellcheck shell=bash
 set -euo pipefail
@@ -20,6 +21,7 @@ stop() {
 export AZURE_ENV_NAME="${AZURE_ENV_NAME:-bluegreen}"
 export AZURE_LOCATION="${AZURE_LOCATION:-westeurope}"
 export BLUEGREEN_NAME="${BLUEGREEN_NAME:-bluegreen}"
+named="${RESOURCE_GROUP:-}"
 export RESOURCE_GROUP="${RESOURCE_GROUP:-rg-$AZURE_ENV_NAME}"
 BLUEGREEN_SETUP="${BLUEGREEN_SETUP:-main}"
 
@@ -67,30 +69,55 @@ of_environment() {
   [ "$(jq -r '.tags["azd-env-name"]? // ""' <<< "$group")" = "$AZURE_ENV_NAME" ]
 }
 
+# find_group takes the group with the tag of the environment, unless a setting names one.
+find_group() {
+  [ -z "$named" ] || return 0
+  named=$(az group list --tag "azd-env-name=$AZURE_ENV_NAME" --query '[].name' --output tsv)
+  [ -n "$named" ] || return 0
+  [ "$(wc -l <<< "$named")" -eq 1 ] ||
+    stop "several resource groups are of the environment $AZURE_ENV_NAME: $(paste -s -d ' ' - <<< "$named"): set RESOURCE_GROUP to one of them"
+  RESOURCE_GROUP=$named
+}
+
 # Name of the deployment in the subscription; its record has the outputs.
 record="bluegreen-$AZURE_ENV_NAME"
 
-# outputs puts the outputs of the last deployment in the environment, as azd does by itself.
-# A failed deployment has none.
+# outputs puts those outputs of the last deployment in the environment that the scripts use, as
+# azd does by itself with all. A failed deployment has none. Whoever may write deployments can
+# write any text in a record: scripts/outputs.jq has the names and forms that are accepted, and
+# what gets keys or is deleted, the group, the app and its host, is asked of the resources.
 outputs() {
-  [ -z "${FUNCTION_APP:-}" ] || return 0
-  found=$(az deployment sub show --name "$record" --query properties.outputs --output json 2> /dev/null) || found=null
-  # Azure does not promise to keep the case of an output's name.
-  found=$(jq -r '(. // {}) | to_entries[] | select(.value.value | type == "string")
-    | "export \(.key | ascii_upcase)=\(.value.value | @sh)"' <<< "$found")
-  eval "$found"
+  find_group
+  found=null
+  [ -n "${FUNCTION_APP:-}" ] ||
+    found=$(az deployment sub show --name "$record" --query properties.outputs --output json 2> /dev/null) || found=null
+  found=$(jq -r --arg record "$record" --arg subscription "$current" --from-file scripts/outputs.jq <<< "$found") ||
+    stop "Nothing was done: who else may write the record of a deployment, or set a variable of that name?"
+  while IFS='=' read -r name value; do
+    [ -z "$name" ] || export "$name=$value"
+  done <<< "$found"
 }
 
-# deployed stops unless a deployment succeeded; then its outputs are in the environment.
+# find_app asks Azure for the id and the host name of the Function app.
+find_app() {
+  app=$(az functionapp show --resource-group "$RESOURCE_GROUP" --name "$FUNCTION_APP" --output json) || return
+  FUNCTION_APP_ID=$(jq -r .id <<< "$app")
+  FUNCTION_HOST=$(jq -r '.defaultHostName // .properties.defaultHostName' <<< "$app")
+  export FUNCTION_APP_ID FUNCTION_HOST
+}
+
+# deployed stops unless a deployment succeeded; then its outputs are in the environment, and
+# its app is found.
 deployed() {
   signed_in
   outputs
   [ -n "${FUNCTION_APP:-}" ] ||
     stop "subscription $current has no successful deployment $record: run make azure-up first, or set AZURE_ENV_NAME"
+  find_app || stop "resource group $RESOURCE_GROUP has no Function app $FUNCTION_APP that can be read"
 }
 
-# ask prints the deployed app's response to GET api/$1. The key is passed on standard input,
-# because arguments are visible to other users of the machine.
+# ask prints the response of the app that find_app has found to GET api/$1. The key is passed on
+# standard input, because arguments are visible to other users of the machine.
 ask() {
   key=$(az functionapp keys list --resource-group "$RESOURCE_GROUP" --name "$FUNCTION_APP" --query functionKeys.default --output tsv) || return
   curl --silent --show-error --fail --max-time 30 --config - "https://$FUNCTION_HOST/api/$1" <<< "header = \"x-functions-key: $key\""

@@ -7,6 +7,9 @@ if [ -f bluegreen.yaml ]; then
   exit
 fi
 deployed
+registries=$(az acr list --resource-group "${REGISTRY_GROUP:-$RESOURCE_GROUP}" --query '[].loginServer' --output json)
+jq -e 'any(. == env.REGISTRY)' <<< "$registries" > /dev/null ||
+  stop "resource group ${REGISTRY_GROUP:-$RESOURCE_GROUP} has no registry ${REGISTRY:-}: nothing was written"
 trap 'rm -f bluegreen.yaml.new' EXIT
 
 # color prints the configuration of a color: its Deployment and its route from the gateway.

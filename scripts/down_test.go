@@ -40,8 +40,12 @@ func deployed() []answer {
 			scope+"/resourceGroups/RG-bluegreen/providers/Microsoft.Resources/deployments/shop-grant-storage", scope+"/resourceGroups/rg-registry/providers/Microsoft.Resources/deployments/shop-grant-registry")},
 		{when: "eventgrid system-topic event-subscription delete --resource-group rg-registry --system-topic-name registry-shop --name image-pushed-shop-x1 --yes"},
 		{when: "eventgrid system-topic list --resource-group rg-registry", print: text([]any{systemTopic("bluegreen")})},
-		{when: "eventgrid system-topic event-subscription list --resource-group rg-registry --system-topic-name registry-shop", print: ""},
+		{when: "eventgrid system-topic event-subscription list --resource-group rg-registry --system-topic-name registry-shop", print: subscribed("image-pushed-shop-x1")},
 		{when: "eventgrid system-topic delete --resource-group rg-registry --name registry-shop --yes"},
+		{when: "network traffic-manager profile list --resource-group rg-bluegreen", print: text([]any{map[string]any{"dnsConfig": map[string]any{"fqdn": "tm-shop.trafficmanager.net"}}})},
+		{when: "network public-ip list --resource-group rg-bluegreen", print: text([]any{
+			map[string]any{"dnsSettings": map[string]any{"fqdn": "agw-shop.westeurope.cloudapp.azure.com"}}, map[string]any{"name": "pip-nat"},
+		})},
 		{when: "monitor log-analytics workspace list --resource-group rg-bluegreen", print: "log-shop"},
 		{when: "monitor log-analytics workspace delete --resource-group rg-bluegreen --workspace-name log-shop --force true --yes"},
 		{when: "group delete --name rg-bluegreen --yes"},
@@ -55,6 +59,15 @@ func deployed() []answer {
 // systemTopic is that of the registry, with its tag.
 func systemTopic(creator string) map[string]any {
 	return map[string]any{"name": "registry-shop", "id": scope + "/resourceGroups/rg-registry/providers/Microsoft.EventGrid/systemTopics/registry-shop", "tags": map[string]string{"created-by": creator}}
+}
+
+// subscribed are subscriptions to that topic; their events go to the app of this environment.
+func subscribed(names ...string) string {
+	list := []any{}
+	for _, name := range names {
+		list = append(list, map[string]any{"name": name, "destination": map[string]any{"endpointType": "AzureFunction", "resourceId": site + "/functions/image-pushed"}})
+	}
+	return text(list)
 }
 
 func changes(w *env) []string {
@@ -76,6 +89,20 @@ func TestNothingIsDeletedWithoutTheNameOfTheGroup(t *testing.T) {
 	w.stops(w.run("azure-down.sh"), "has no resource group rg-bluegreen: nothing was deleted")
 }
 
+// TestTheNamesThatBecomeFreeAreListed before anything is deleted: a record that still points at
+// one leads users to whoever takes it next.
+func TestTheNamesThatBecomeFreeAreListed(t *testing.T) {
+	for _, args := range [][]string{nil, {"elsewhere"}} {
+		w := newEnv(t)
+		w.azure(deployed()...)
+		r := w.run("azure-down.sh", args...)
+		w.stops(r, "nothing was deleted")
+		if !strings.Contains(r.err, "anybody can take the names agw-shop.westeurope.cloudapp.azure.com tm-shop.trafficmanager.net: delete the DNS records that point at them first") {
+			t.Error(r.err)
+		}
+	}
+}
+
 func TestOnlyTheDeployedResourcesAreDeleted(t *testing.T) {
 	remove := func(id, version string) string {
 		return fmt.Sprintf("rest --method delete --url %s?api-version=%s --output json", id, version)
@@ -86,7 +113,7 @@ func TestOnlyTheDeployedResourcesAreDeleted(t *testing.T) {
 		remove(authorization+"roleDefinitions/gateway", "2022-04-01"),
 		"eventgrid system-topic event-subscription delete --resource-group rg-registry --system-topic-name registry-shop --name image-pushed-shop-x1 --yes --output none",
 		"eventgrid system-topic delete --resource-group rg-registry --name registry-shop --yes --output none",
-		"ad app delete --id app-1",
+		"ad app delete --id " + registered,
 	}
 	all := slices.Concat(anywhere, []string{
 		"monitor log-analytics workspace delete --resource-group rg-bluegreen --workspace-name log-shop --force true --yes --output none",
@@ -128,21 +155,21 @@ func TestASystemTopicIsKeptForOthers(t *testing.T) {
 	const setting = "rest --method delete --url " + scope + "/resourceGroups/rg-registry/providers/Microsoft.EventGrid/systemTopics/registry-shop/providers/Microsoft.Insights/diagnosticSettings/image-pushed-shop-x1"
 	for name, c := range map[string]struct {
 		topic       []any
-		left        string
+		left        []string
 		reason      string
 		unsubscribe bool
 		setting     bool
 	}{
-		"of another environment": {[]any{systemTopic("bluegreen")}, "image-pushed-shop-x2", "it has the subscriptions image-pushed-shop-x2", true, true},
-		"that existed before":    {[]any{systemTopic("")}, "", "bluegreen did not create it", true, false},
-		"that is gone":           {[]any{}, "", "", false, false},
+		"of another environment": {[]any{systemTopic("bluegreen")}, []string{"image-pushed-shop-x2"}, "it has the subscriptions image-pushed-shop-x2", true, true},
+		"that existed before":    {[]any{systemTopic("")}, nil, "bluegreen did not create it", true, false},
+		"that is gone":           {[]any{}, nil, "", false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newEnv(t)
 			w.set("CONFIRM", "rg-bluegreen")
 			w.azure(append([]answer{
 				{when: "eventgrid system-topic list", print: text(c.topic)},
-				{when: "eventgrid system-topic event-subscription list", print: c.left},
+				{when: "eventgrid system-topic event-subscription list", print: subscribed(append(c.left, "image-pushed-shop-x1")...)},
 			}, deployed()...)...)
 			r := w.run("azure-down.sh")
 			w.prints(r, "")
@@ -159,6 +186,19 @@ func TestASystemTopicIsKeptForOthers(t *testing.T) {
 				t.Error(calls)
 			}
 		})
+	}
+}
+
+// TestASubscriptionOfAnotherAppIsKept, also if the record of the deployment names it.
+func TestASubscriptionOfAnotherAppIsKept(t *testing.T) {
+	w := newEnv(t)
+	w.set("CONFIRM", "rg-bluegreen")
+	theirs := strings.ReplaceAll(subscribed("image-pushed-shop-x1"), "rg-bluegreen", "rg-production")
+	w.azure(append([]answer{{when: "eventgrid system-topic event-subscription list", print: theirs}}, deployed()...)...)
+	r := w.run("azure-down.sh")
+	w.prints(r, "")
+	if calls := w.asked("az", "eventgrid system-topic event-subscription delete", "eventgrid system-topic delete"); calls != nil || !strings.Contains(r.err, "its events go to an app outside rg-bluegreen") {
+		t.Errorf("%v\n%s", calls, r.err)
 	}
 }
 

@@ -1,9 +1,17 @@
 #!/usr/bin/env bash
 # Creates the app registration that authenticates alerts from Azure Monitor, and prints its ids
 # for the entry points. Repeated runs change nothing. With the argument find it only prints the
-# ids of an existing registration, with the argument remove it deletes it. Azure Monitor accepts an action group with the registration only from an owner
-# of it, and creating it as an administrator does not make one: this script adds its caller as
-# an owner. Other deployers need az ad app owner add --id APP --owner-object-id OBJECT_ID.
+# ids of an existing registration, with the argument remove it deletes it.
+#
+# A registration is known by its id: BLUEGREEN_ALERT_APP, or that in the action group of the
+# environment; before there is one, it is the only one with its name that its caller alone owns.
+# Everybody in a tenant can give a registration any name. Whoever holds a credential, the role or
+# the ownership could send alerts, so others than the caller and BLUEGREEN_ALERT_OWNERS (object
+# ids, separated by commas) stop the script.
+#
+# Azure Monitor accepts an action group with the registration only from an owner of it, and
+# creating it as an administrator does not make one: this script adds its caller as an owner.
+# Other deployers need az ad app owner add --id APP --owner-object-id OBJECT_ID.
 source "$(dirname "$0")/common.sh"
 signed_in
 graph=https://graph.microsoft.com/v1.0
@@ -29,56 +37,120 @@ me() {
   fi
 }
 
+# principals prints the service principals of an app, at most one.
+principals() { az ad sp list --filter "appId eq '$1'" --output json; }
+
 # principal prints the object id of an app's service principal, and creates it if necessary.
 principal() {
-  found=$(az ad sp list --filter "appId eq '$1'" --query '[].id' --output tsv)
+  found=$(principals "$1" | jq -r '.[0].id // ""')
   [ -n "$found" ] || found=$(again az ad sp create --id "$1" --query id --output tsv)
   echo "$found"
 }
 
-# ids prints the ids of a registration. Action groups need its object id, not that of its
-# service principal.
-ids() {
-  object=$(az ad app show --id "$1" --query id --output tsv)
-  printf 'BLUEGREEN_ALERT_APP=%s\nBLUEGREEN_ALERT_APP_OBJECT_ID=%s\n' "$1" "$object"
+# in_action_group prints the client id that the action group of the environment names.
+in_action_group() {
+  exists=$(az group exists --name "$RESOURCE_GROUP")
+  [ "$exists" = true ] || return 0
+  groups=$(az monitor action-group list --resource-group "$RESOURCE_GROUP" --output json)
+  jq -r '.[] | select(.name == "ag-" + env.BLUEGREEN_NAME) | .webhookReceivers[]? | .identifierUri // "" | ltrimstr("api://")' <<< "$groups"
 }
 
-registrations=$(az ad app list --display-name "$name" --query "[?displayName=='$name'].appId" --output tsv)
-[ "$(wc -l <<< "$registrations")" -eq 1 ] || stop "there are several app registrations $name: delete the unused ones"
+# owned prints the client id of the registration with the name that only the caller owns.
+owned() {
+  called=$(az ad app list --display-name "$name" --query "[?displayName=='$name'].appId" --output tsv)
+  mine=""
+  for id in $called; do
+    owners=$(az ad app owner list --id "$id" --query '[].id' --output tsv)
+    if [ "$owners" = "$deployer" ]; then
+      mine="$mine $id"
+    else
+      say "app registration $id is called $name and is not used: others own it. To use it, set BLUEGREEN_ALERT_APP"
+    fi
+  done
+  mine="${mine# }"
+  [ "$mine" = "${mine% *}" ] || stop "you own several app registrations $name: $mine: delete the unused ones, or set BLUEGREEN_ALERT_APP"
+  echo "$mine"
+}
 
-if [ "${1:-}" = remove ]; then
-  [ -z "$registrations" ] || az ad app delete --id "$registrations"
-  exit
+# others prints those of a list of object ids that are neither the caller nor in BLUEGREEN_ALERT_OWNERS.
+others() { grep -vxF -e "$deployer" -e "$(tr , '\n' <<< "${BLUEGREEN_ALERT_OWNERS:-$deployer}")" | sed '/^$/d' | paste -s -d ' ' - || true; }
+
+# alone stops if others hold the registration.
+alone() {
+  untrusted="app registration $1 is not trusted:"
+  advice="Remove what you do not know, or delete the registration and run this again"
+  credentials='((.passwordCredentials // []) + (.keyCredentials // [])) | length | select(. > 0) | if . == 1 then "1 password or key" else "\(.) passwords or keys" end'
+  found=$(az ad app owner list --id "$1" --query '[].id' --output tsv | others)
+  [ -z "$found" ] || stop "$untrusted $found owns it. If that is intended, name all its owners in BLUEGREEN_ALERT_OWNERS. $advice"
+  found=$(jq -r "$credentials" <<< "$registration")
+  [ -z "$found" ] || stop "$untrusted it has $found. $advice"
+  found=$(az ad app federated-credential list --id "$1" --output json | jq -r 'map(.name) | join(" ")')
+  [ -z "$found" ] || stop "$untrusted it has the federated credential $found. $advice"
+
+  own=$(principals "$1")
+  found=$(jq -r ".[] | $credentials" <<< "$own")
+  [ -z "$found" ] || stop "$untrusted its service principal has $found. $advice"
+  own=$(jq -r '.[0].id // ""' <<< "$own")
+  [ -n "$own" ] || return 0
+  found=$(az ad sp owner list --id "$own" --query '[].id' --output tsv | others)
+  [ -z "$found" ] || stop "$untrusted $found owns its service principal. $advice"
+  caller=$(principals "$monitor" | jq -r '.[0].id // ""')
+  found=$(az rest --method get --url "$graph/servicePrincipals/$own/appRoleAssignedTo" --output json |
+    jq -r --arg caller "$caller" '[.value[].principalId | select(. != $caller)] | join(" ")')
+  [ -z "$found" ] || stop "$untrusted $found has its role. $advice"
+}
+
+app="${BLUEGREEN_ALERT_APP:-}"
+[ -n "$app" ] || app=$(in_action_group)
+deployer=""
+if [ -z "$app" ] || [ -z "${1:-}" ]; then deployer=$(me); fi
+[ -n "$app" ] || app=$(owned)
+if [ -n "$app" ]; then
+  [[ "$app" =~ ^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$ ]] || stop "\"$app\" is no client id of an app registration"
+  registration=$(az ad app show --id "$app" --output json)
 fi
 
-if [ "${1:-}" = find ]; then
-  [ -z "$registrations" ] || ids "$registrations"
-  exit
-fi
-
-app=$registrations
-[ -n "$app" ] || app=$(az ad app create --display-name "$name" --sign-in-audience AzureADMyOrg --query appId --output tsv)
-again az rest --method patch --url "$graph/applications(appId='$app')" --headers Content-Type=application/json --output none --body "$(
-  jq -nc --arg app "$app" --arg role "$role" '{
-    identifierUris: ["api://\($app)"],
-    api: {requestedAccessTokenVersion: 2},
-    appRoles: [{
-      id: $role, value: "ActionGroupsSecureWebhook", displayName: "ActionGroupsSecureWebhook",
-      description: "Deliver alerts to bluegreen", allowedMemberTypes: ["Application"], isEnabled: true
-    }]
-  }'
-)"
-
-deployer=$(me)
-again az ad app owner add --id "$app" --owner-object-id "$deployer"
-own=$(principal "$app")
-caller=$(principal "$monitor")
-granted=$(az rest --method get --url "$graph/servicePrincipals/$own/appRoleAssignedTo" \
-  --query "value[?principalId=='$caller' && appRoleId=='$role'].id" --output tsv)
-[ -n "$granted" ] || again az rest --method post --url "$graph/servicePrincipals/$own/appRoleAssignedTo" \
-  --headers Content-Type=application/json --output none --body "$(
-    jq -nc --arg principal "$caller" --arg resource "$own" --arg role "$role" \
-      '{principalId: $principal, resourceId: $resource, appRoleId: $role}'
-  )"
-
-ids "$app"
+case "${1:-}" in
+  find)
+    [ -n "$app" ] || exit 0
+    ;;
+  remove)
+    [ -n "$app" ] || exit 0
+    called=$(jq -r .displayName <<< "$registration")
+    [ "$called" = "$name" ] || stop "app registration $app is called $called, not $name: it is not deleted"
+    az ad app delete --id "$app"
+    exit
+    ;;
+  *)
+    if [ -n "$app" ]; then
+      alone "$app"
+    else
+      # Not az ad app create, which writes to an existing registration with the name.
+      app=$(az rest --method post --url "$graph/applications" --headers Content-Type=application/json --query appId --output tsv \
+        --body "$(jq -nc --arg name "$name" '{displayName: $name, signInAudience: "AzureADMyOrg"}')")
+    fi
+    again az rest --method patch --url "$graph/applications(appId='$app')" --headers Content-Type=application/json --output none --body "$(
+      jq -nc --arg app "$app" --arg role "$role" '{
+        identifierUris: ["api://\($app)"],
+        api: {requestedAccessTokenVersion: 2},
+        appRoles: [{
+          id: $role, value: "ActionGroupsSecureWebhook", displayName: "ActionGroupsSecureWebhook",
+          description: "Deliver alerts to bluegreen", allowedMemberTypes: ["Application"], isEnabled: true
+        }]
+      }'
+    )"
+    again az ad app owner add --id "$app" --owner-object-id "$deployer"
+    own=$(principal "$app")
+    caller=$(principal "$monitor")
+    granted=$(az rest --method get --url "$graph/servicePrincipals/$own/appRoleAssignedTo" --output json |
+      jq --arg caller "$caller" --arg role "$role" 'any(.value[]; .principalId == $caller and .appRoleId == $role)')
+    [ "$granted" = true ] || again az rest --method post --url "$graph/servicePrincipals/$own/appRoleAssignedTo" \
+      --headers Content-Type=application/json --output none --body "$(
+        jq -nc --arg principal "$caller" --arg resource "$own" --arg role "$role" \
+          '{principalId: $principal, resourceId: $resource, appRoleId: $role}'
+      )"
+    registration=$(again az ad app show --id "$app" --output json)
+    ;;
+esac
+# Action groups need the object id of the registration, not that of its service principal.
+printf 'BLUEGREEN_ALERT_APP=%s\nBLUEGREEN_ALERT_APP_OBJECT_ID=%s\n' "$app" "$(jq -r .id <<< "$registration")"

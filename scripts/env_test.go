@@ -17,6 +17,7 @@ import (
 const (
 	subscription = "0b9f6a52-3c1d-4e7a-9a64-5f2d8c7e1a10"
 	scope        = "/subscriptions/" + subscription
+	site         = scope + "/resourceGroups/rg-bluegreen/providers/Microsoft.Web/sites/func-shop"
 )
 
 // env is a copy of the scripts with fakes of the programs that they call.
@@ -42,7 +43,7 @@ func newEnv(t *testing.T) *env {
 			t.Fatal(err)
 		}
 	}
-	scripts, err := filepath.Glob("*.sh")
+	scripts, err := filepath.Glob("*.[sj][hq]")
 	if err != nil || len(scripts) == 0 {
 		t.Fatal("no scripts", err)
 	}
@@ -112,6 +113,10 @@ func (w *env) azure(answers ...answer) {
 		answer{when: "version", print: "2.53.0"},
 		answer{when: "group exists", print: "true"},
 		answer{when: "group show", run: `jq -nc '{location: env.AZURE_LOCATION, tags: {"azd-env-name": env.AZURE_ENV_NAME}}'`},
+		answer{when: "group list --tag azd-env-name=bluegreen --query [].name", print: "rg-bluegreen"},
+		answer{when: "functionapp show --resource-group rg-bluegreen --name func", print: text(map[string]string{"id": site, "defaultHostName": "func.example.net"})},
+		answer{when: "acr list --resource-group rg-", print: `["shopacr.azurecr.io"]`},
+		answer{when: "monitor action-group list", print: "[]"},
 		answer{when: "aks list", print: "[]"},
 		answer{when: "vm list", print: "[]"},
 		answer{when: "storage account list", print: "[]"},

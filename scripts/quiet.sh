@@ -6,7 +6,7 @@ needs curl
 signed_in
 outputs
 [ -n "${FUNCTION_APP:-}" ] || exit 0
-if ! apps=$(ask apps); then
+if ! find_app || ! apps=$(ask apps); then
   say "$FUNCTION_APP does not answer, so it cannot move traffic"
   exit 0
 fi

@@ -4,20 +4,29 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-// record is a deployment that ended well.
-var record = answer{when: "deployment sub show --name bluegreen-bluegreen", print: text(map[string]any{
-	"resourcE_GROUP": output("rg-bluegreen"), "functioN_APP": output("func-it's"), "FUNCTION_APP_ID": output(scope + "/sites/func"),
-	"FUNCTION_HOST": output("func.example.net"), "REGISTRY_TOPIC": output("registry-shop"), "REGISTRY_GROUP": output("rg-registry"),
-	"EVENT_SUBSCRIPTION": output("image-pushed-shop-x1"),
-	"STORAGE_ID":         output(scope + "/storageAccounts/st"), "ACTION_GROUP_ID": output(scope + "/actionGroups/ag"),
-	"A_LIST": map[string]any{"type": "Array", "value": []string{"x"}},
-})}
+// recorded are the outputs of a deployment that ended well.
+var recorded = map[string]string{
+	"resourcE_GROUP": "rg-bluegreen", "functioN_APP": "func-shop", "FUNCTION_HOST": "func.example.net",
+	"REGISTRY": "shopacr.azurecr.io", "REGISTRY_TOPIC": "registry-shop", "REGISTRY_GROUP": "rg-registry", "EVENT_SUBSCRIPTION": "image-pushed-shop-x1",
+	"STORAGE_ID":      scope + "/resourceGroups/rg-bluegreen/providers/Microsoft.Storage/storageAccounts/stshop",
+	"ACTION_GROUP_ID": scope + "/resourceGroups/rg-bluegreen/providers/Microsoft.Insights/actionGroups/ag-shop",
+}
+
+// record is that deployment; its outputs include one that is no text.
+var record = func() answer {
+	outputs := map[string]any{"A_LIST": map[string]any{"type": "Array", "value": []string{"x"}}}
+	for name, value := range recorded {
+		outputs[name] = output(value)
+	}
+	return answer{when: "deployment sub show --name bluegreen-bluegreen", print: text(outputs)}
+}()
 
 func output(value string) map[string]any { return map[string]any{"type": "String", "value": value} }
 
@@ -66,12 +75,12 @@ func TestWhatIfShowsWhatADeploymentWouldChange(t *testing.T) {
 	w := newEnv(t)
 	w.set("BLUEGREEN_SECURE_ALERTS", "")
 	w.azure(append(entra(), greenIsLive, answer{when: "deployment sub what-if", run: `echo "$BLUEGREEN_ALERT_APP $BLUEGREEN_ALERT_APP_OBJECT_ID"`})...)
-	w.prints(w.run("infra.sh", "what-if"), "app-1 object-1")
-	if changed := w.asked("az", "ad app create", "ad app owner", "ad sp create", "rest", "deployment sub create"); changed != nil {
+	w.prints(w.run("infra.sh", "what-if"), registered+" object-1")
+	if changed := w.asked("az", "ad app create", "ad app owner add", "ad sp create", "rest", "deployment sub create"); changed != nil {
 		t.Error(changed)
 	}
 
-	w.azure(append([]answer{{when: "ad app list", print: ""}, greenIsLive, {when: "deployment sub what-if", run: `echo "app: ${BLUEGREEN_ALERT_APP:-}"`}}, entra()...)...)
+	w.azure(append([]answer{{when: "monitor action-group list", print: "[]"}, {when: "ad app list", print: ""}, greenIsLive, {when: "deployment sub what-if", run: `echo "app: ${BLUEGREEN_ALERT_APP:-}"`}}, entra()...)...)
 	r := w.run("infra.sh", "what-if")
 	w.prints(r, "app:")
 	if !strings.Contains(r.err, "would also create the app registration bluegreen-alerts-bluegreen") {
@@ -88,9 +97,29 @@ func TestWhatIfChangesNothing(t *testing.T) {
 	what := "deployment sub what-if --name bluegreen-test --location westeurope --parameters bicep/shared.bicepparam"
 	w.azure(answer{when: "group exists --name rg-test", print: "false"}, answer{when: what, run: `echo "$BLUEGREEN_LIVE"`})
 	w.prints(w.run("infra.sh", "what-if"), "blue")
-	w.stops(w.run("infra.sh", "destroy"), "use create or what-if")
+	w.stops(w.run("infra.sh", "destroy"), "use create, what-if or preview")
 	w.set("BLUEGREEN_PARAMETERS", "bicep/mine.bicepparam")
 	w.stops(w.run("infra.sh"), "there is no bicep/mine.bicepparam")
+}
+
+// TestAPreviewNeedsToReadOnly: it runs with the code of a pull request.
+func TestAPreviewNeedsToReadOnly(t *testing.T) {
+	w := newEnv(t)
+	w.azure(greenIsLive, answer{when: "deployment sub what-if", run: `echo "$BLUEGREEN_LIVE, preview: ${BLUEGREEN_PREVIEW:-}"`})
+	w.prints(w.run("infra.sh", "preview"), "green, preview: true")
+	if calls := w.asked("az", "deployment sub what-if"); len(calls) != 1 || !strings.HasSuffix(calls[0], " --parameters bicep/main.bicepparam --validation-level ProviderNoRbac") {
+		t.Error(calls)
+	}
+	reads := regexp.MustCompile(`^(version|account show|bicep build-params|group (exists|show)|deployment sub (what-if|show)|[a-z- ]+ list) `)
+	for _, call := range w.asked("az") {
+		if !reads.MatchString(call + " ") {
+			t.Errorf("a preview runs az %s", call)
+		}
+	}
+	w.prints(w.run("infra.sh", "what-if"), "green, preview:")
+	if calls := w.asked("az", "deployment sub what-if"); len(calls) != 2 || strings.Contains(calls[1], "validation-level") { // older versions of az do not know it
+		t.Error(calls)
+	}
 }
 
 func TestAutoscaledPoolsKeepTheirNodes(t *testing.T) {
@@ -122,11 +151,11 @@ func TestAzdGetsTheVariablesOfTheEntryPoints(t *testing.T) {
 	w.set("BLUEGREEN_SECURE_ALERTS", "")
 	w.azure(append(entra(), greenIsLive)...)
 	w.program("azd", answer{when: "env set"})
-	w.prints(w.run("settings.sh"), "RESOURCE_GROUP=rg-bluegreen\nBLUEGREEN_LIVE=green\nBLUEGREEN_SCALED_POOLS=none\nBLUEGREEN_JUMP_HOST_EXISTS=false\nBLUEGREEN_ALERT_APP=app-1\nBLUEGREEN_ALERT_APP_OBJECT_ID=object-1")
+	w.prints(w.run("settings.sh"), "RESOURCE_GROUP=rg-bluegreen\nBLUEGREEN_LIVE=green\nBLUEGREEN_SCALED_POOLS=none\nBLUEGREEN_JUMP_HOST_EXISTS=false\nBLUEGREEN_ALERT_APP="+registered+"\nBLUEGREEN_ALERT_APP_OBJECT_ID=object-1")
 	if r := w.run("settings.sh", "azd"); r.code != 0 {
 		t.Error(r)
 	}
-	want := []string{"env set RESOURCE_GROUP rg-bluegreen", "env set BLUEGREEN_LIVE green", "env set BLUEGREEN_SCALED_POOLS none", "env set BLUEGREEN_JUMP_HOST_EXISTS false", "env set BLUEGREEN_ALERT_APP app-1", "env set BLUEGREEN_ALERT_APP_OBJECT_ID object-1"}
+	want := []string{"env set RESOURCE_GROUP rg-bluegreen", "env set BLUEGREEN_LIVE green", "env set BLUEGREEN_SCALED_POOLS none", "env set BLUEGREEN_JUMP_HOST_EXISTS false", "env set BLUEGREEN_ALERT_APP " + registered, "env set BLUEGREEN_ALERT_APP_OBJECT_ID object-1"}
 	if diff := cmp.Diff(want, w.asked("azd")); diff != "" {
 		t.Error(diff)
 	}
@@ -138,76 +167,12 @@ func TestWithoutAnAppRegistrationForAlertsNothingIsDeployedUnlessTurnedOff(t *te
 	refused := answer{when: "ad app list", fail: "Insufficient privileges to complete the operation."}
 	w.azure(refused, greenIsLive, answer{when: "deployment sub create", print: "deployed"})
 	w.stops(w.run("infra.sh"), "ask an administrator to run scripts/entra.sh")
-	w.set("BLUEGREEN_ALERT_APP", "app-1")
+	w.set("BLUEGREEN_ALERT_APP", registered)
 	w.set("BLUEGREEN_ALERT_APP_OBJECT_ID", "object-1")
 	w.prints(w.run("infra.sh"), "deployed")
 	w.set("BLUEGREEN_ALERT_APP", "")
 	w.set("BLUEGREEN_SECURE_ALERTS", "no")
 	w.prints(w.run("infra.sh"), "deployed")
-}
-
-// entra is a directory with an existing app registration.
-func entra() []answer {
-	return []answer{
-		{when: "ad app list --display-name bluegreen-alerts-bluegreen", print: "app-1"},
-		{when: "ad app show --id app-1", print: "object-1"},
-		{when: "ad app delete --id app-1"},
-		{when: "ad signed-in-user show", print: "me-1"},
-		{when: "ad app owner add --id app-1 --owner-object-id me-1"},
-		{when: "ad sp list --filter appId eq 'app-1'", print: "sp-own"},
-		{when: "ad sp list --filter appId eq '461e8683", print: "sp-monitor"},
-		{when: "rest --method patch --url https://graph.microsoft.com/v1.0/applications(appId='app-1')"},
-		{when: "rest --method get --url https://graph.microsoft.com/v1.0/servicePrincipals/sp-own/appRoleAssignedTo --query value[?principalId=='sp-monitor'", print: "grant-1"},
-	}
-}
-
-func TestTheAppRegistrationIsCreatedOnce(t *testing.T) {
-	printed := "BLUEGREEN_ALERT_APP=app-1\nBLUEGREEN_ALERT_APP_OBJECT_ID=object-1"
-	w := newEnv(t)
-	w.azure(append([]answer{
-		{when: "ad app list", print: ""},
-		{when: "ad app create --display-name bluegreen-alerts-bluegreen --sign-in-audience AzureADMyOrg", print: "app-1"},
-		{when: "ad sp list", print: ""},
-		{when: "ad sp create --id app-1", print: "sp-own"},
-		{when: "ad sp create --id 461e8683-5575-4561-ac7f-899cc907d62a", print: "sp-monitor"},
-		{when: "rest --method get", print: ""},
-		{when: "rest --method post --url https://graph.microsoft.com/v1.0/servicePrincipals/sp-own/appRoleAssignedTo"},
-	}, entra()...)...)
-	w.prints(w.run("entra.sh"), printed)
-	patch, post := w.asked("az", "rest --method patch"), w.asked("az", "rest --method post")
-	if len(patch) != 1 || !strings.Contains(patch[0], `"identifierUris":["api://app-1"]`) || !strings.Contains(patch[0], `"value":"ActionGroupsSecureWebhook"`) {
-		t.Error(patch)
-	}
-	for _, part := range []string{`"principalId":"sp-monitor"`, `"resourceId":"sp-own"`, `"appRoleId":"`} {
-		if len(post) != 1 || !strings.Contains(post[0], part) {
-			t.Error(post)
-		}
-	}
-
-	w = newEnv(t)
-	w.azure(entra()...)
-	w.prints(w.run("entra.sh"), printed)
-	if made := w.asked("az", "ad app create", "ad sp create", "rest --method post"); made != nil {
-		t.Error(made)
-	}
-	w.prints(w.run("entra.sh", "remove"), "")
-
-	w.azure(answer{when: "ad app list", print: "app-1\napp-2"})
-	w.stops(w.run("entra.sh"), "several app registrations")
-}
-
-// Without an owner Azure Monitor refuses the action group.
-func TestTheDeployerOwnsTheAppRegistration(t *testing.T) {
-	w := newEnv(t)
-	w.azure(append([]answer{
-		account("AzureCloud", "servicePrincipal"),
-		{when: "ad sp show --id workflow-1", print: "object-2"},
-		{when: "ad app owner add --id app-1 --owner-object-id object-2", run: `if [ -e "$LOG/known" ]; then :; else touch "$LOG/known"; echo "Resource 'app-1' does not exist" >&2; exit 1; fi`},
-	}, entra()...)...)
-	w.prints(w.run("entra.sh"), "BLUEGREEN_ALERT_APP=app-1\nBLUEGREEN_ALERT_APP_OBJECT_ID=object-1")
-	if added := w.asked("az", "ad app owner add"); len(added) != 2 {
-		t.Error(added)
-	}
 }
 
 func TestThePackageIsDeployedToTheApp(t *testing.T) {
@@ -218,7 +183,7 @@ func TestThePackageIsDeployedToTheApp(t *testing.T) {
 	w.stops(w.run("publish.sh"), "no successful deployment bluegreen-bluegreen: run make azure-up first")
 	w.azure(answer{when: "deployment sub show", print: "null"})
 	w.stops(w.run("publish.sh"), "no successful deployment")
-	const send = "functionapp deployment source config-zip --resource-group rg-bluegreen --name func-it's --src dist/bluegreen.zip"
+	const send = "functionapp deployment source config-zip --resource-group rg-bluegreen --name func-shop --src dist/bluegreen.zip"
 	w.azure(record, answer{when: send})
 	w.prints(w.run("publish.sh"), "")
 
@@ -248,7 +213,7 @@ func TestImagePushesAreSubscribedToOnceTheFunctionExists(t *testing.T) {
 			when: "deployment group create --name bluegreen-bluegreen-events --resource-group rg-registry --parameters bicep/events.bicepparam --output none",
 			run:  `echo "$EVENT_SUBSCRIPTION of $REGISTRY_TOPIC to $FUNCTION_APP_ID, $STORAGE_ID: $BLUEGREEN_REPOSITORIES"`,
 		})
-	w.prints(w.run("events.sh"), "image-pushed-shop-x1 of registry-shop to "+scope+"/sites/func, "+scope+"/storageAccounts/st: team/podinfo,team/shop")
+	w.prints(w.run("events.sh"), "image-pushed-shop-x1 of registry-shop to "+site+", "+recorded["STORAGE_ID"]+": team/podinfo,team/shop")
 	w.azure(record, answer{when: "functionapp function show", fail: "NotFound"})
 	w.stops(w.run("events.sh"), "has no function image-pushed")
 	w.program("go", answer{when: "run", fail: "read the configuration"})
@@ -257,7 +222,7 @@ func TestImagePushesAreSubscribedToOnceTheFunctionExists(t *testing.T) {
 
 func TestHealthIsPolledUntilTheAppAnswers(t *testing.T) {
 	w := newEnv(t)
-	w.azure(record, answer{when: "functionapp keys list --resource-group rg-bluegreen --name func-it's", print: "the-key"})
+	w.azure(record, answer{when: "functionapp keys list --resource-group rg-bluegreen --name func-shop", print: "the-key"})
 	answers := answer{when: "--silent", run: `[ -f "$LOG/once" ] || { touch "$LOG/once"; exit 22; }; grep -q 'x-functions-key: the-key' && echo '{"status":"ok"}'`}
 	w.program("curl", answers)
 	if r := w.run("health.sh"); r.code != 0 || !strings.Contains(r.err, "BLUEGREEN_URL=https://func.example.net") {

@@ -84,6 +84,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
     siteConfig: {
       minTlsVersion: '1.2'
       appSettings: [
+        { name: 'AzureWebJobsDisableHomepage', value: 'true' }
         { name: 'AzureWebJobsStorage__accountName', value: storageName }
         { name: 'AzureWebJobsStorage__credential', value: 'managedidentity' }
         { name: 'AzureWebJobsStorage__clientId', value: clientId }
@@ -112,9 +113,7 @@ resource logs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
 
 @description('Name of the Function app.')
 output name string = app.name
-
 @description('Resource id of the Function app.')
 output id string = app.id
-
 @description('Host name of the Function app.')
 output hostName string = app.properties.defaultHostName

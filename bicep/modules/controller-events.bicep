@@ -34,7 +34,7 @@ module topic 'topic.bicep' = {
   scope: resourceGroup(split(registry.id, '/')[2], split(registry.id, '/')[4])
   params: {
     name: registryTopic
-    write: empty(registry.?topicName)
+    write: empty(registry.?topicName) && !(registry.?withoutTopic ?? false)
     location: registry.?location ?? location
     registryId: registry.id
     workspaceId: workspaceId

@@ -92,6 +92,28 @@ func TestTheSubscriptionIsMadeFromTheOutputsOfItsEnvironment(t *testing.T) {
 	}
 }
 
+// TestAPreviewLeavesOutTheTopicOfTheRegistry: to an identity that may only read, what-if answers
+// AuthorizationFailed for a system topic, and shows nothing of the rest.
+func TestAPreviewLeavesOutTheTopicOfTheRegistry(t *testing.T) {
+	for _, name := range setups {
+		if made := setup(t, name, nil).of(topics); len(made) != 1 {
+			t.Errorf("%s: a deployment makes %d system topics", name, len(made))
+		}
+		preview, all := setup(t, name, map[string]any{"preview": true}), setup(t, name, nil)
+		for _, r := range preview.made {
+			if strings.Contains(r.id, topics) {
+				t.Errorf("%s: a preview asks for %s", name, r.id)
+			}
+		}
+		if left := len(all.made) - len(preview.made); left != 2 {
+			t.Errorf("%s: a preview leaves out %d resources, want the topic and its diagnostic setting", name, left)
+		}
+		if text := read(t, root+"/bicep/"+name+".bicepparam"); !strings.Contains(text, "param preview = bool(readEnvironmentVariable('BLUEGREEN_PREVIEW', 'false'))") {
+			t.Errorf("%s.bicepparam does not read BLUEGREEN_PREVIEW", name)
+		}
+	}
+}
+
 // TestAnExistingTopicOfTheRegistryIsNotWritten: only its identity is read, for dead letters.
 func TestAnExistingTopicOfTheRegistryIsNotWritten(t *testing.T) {
 	registry := theirs + "Microsoft.ContainerRegistry/registries/shopacr"

@@ -152,7 +152,7 @@ func TestARoleIsAssignedOnlyOnItsResource(t *testing.T) {
 	want := map[string]string{
 		"onRegistry": "grant-registry acrPull", "onClusters": "grant-cluster clusterUser",
 		"onStorage":     "grant-storage blobOwner queueContributor tableContributor",
-		"onDeadLetters": "grant-storage blobContributor", "onInsights": "grant-insights metricsPublisher", "onTopic": "grant-topic dataSender",
+		"onDeadLetters": "grant-container blobContributor", "onInsights": "grant-insights metricsPublisher", "onTopic": "grant-topic dataSender",
 		"onGateways": "grant-gateway gatewayRole", "onSubnets": "grant-subnet gatewayRole", "onPublicIps": "grant-public-ip gatewayRole",
 		"onIdentities": "grant-identity gatewayRole", "onWafPolicies": "grant-waf-policy gatewayRole",
 		"onTraffic": "grant-traffic-manager trafficRole", "onTrafficPublicIps": "grant-public-ip trafficRole",
@@ -173,5 +173,50 @@ func TestARoleIsAssignedOnlyOnItsResource(t *testing.T) {
 	}
 	if !maps.Equal(got, want) {
 		t.Errorf("the controller is granted\n%v\nwant\n%v", got, want)
+	}
+}
+
+// TestTheTopicWritesDeadLettersOnly: the same account holds the state and the code.
+func TestTheTopicWritesDeadLettersOnly(t *testing.T) {
+	for _, name := range setups {
+		c := setup(t, name, nil)
+		grants := 0
+		for _, r := range c.of("Microsoft.Authorization/roleAssignments") {
+			p := r.body["properties"].(map[string]any)
+			if !strings.HasSuffix(p["roleDefinitionId"].(string), "/ba92f5b4-2d11-453d-a403-e96b0029c9fe") { // Storage Blob Data Contributor
+				continue
+			}
+			grants++
+			on := before(r.id, "/providers/Microsoft.Authorization/")
+			if !strings.HasPrefix(on, c.output(c.entry, "STORAGE_ID").(string)+"/") || !strings.HasSuffix(on, "/blobServices/default/containers/dead-letters") {
+				t.Errorf("%s: the topic's identity may write %s", name, on)
+			}
+		}
+		if grants != 1 {
+			t.Errorf("%s: %d grants for dead letters", name, grants)
+		}
+	}
+}
+
+// TestTheRoleOfAPreviewReads: whoever opens a pull request may use it.
+func TestTheRoleOfAPreviewReads(t *testing.T) {
+	f := load(t)["preview.bicep"]
+	if f == nil || f.find("resource", "role") == nil {
+		t.Fatal("preview.bicep has no role")
+	}
+	d := f.find("resource", "role")
+	var got []string
+	for _, p := range object(d.body).get("properties").get("permissions").kids {
+		for _, key := range []string{"dataActions", "notActions", "notDataActions"} {
+			if p.get(key) != nil {
+				t.Errorf("the role has %s", key)
+			}
+		}
+		for _, action := range p.get("actions").kids {
+			got = append(got, strings.Join(action.parts, ""))
+		}
+	}
+	if want := []string{"*/read", "Microsoft.Resources/deployments/whatIf/action", "Microsoft.Resources/deployments/validate/action"}; !slices.Equal(got, want) {
+		t.Errorf("the role of a preview has %v, want %v", got, want)
 	}
 }

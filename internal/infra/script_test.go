@@ -17,6 +17,8 @@ case "$*" in
   "group exists"*) echo true ;;
   *"profile list"*) cat "${0%/*}/profiles.json" ;;
   *"application-gateway list"*) cat "${0%/*}/gateways.json" ;;
+  "functionapp show"*) echo '{"id": "/subscriptions/0b9f6a52-3c1d-4e7a-9a64-5f2d8c7e1a10/sites/func", "defaultHostName": "func.example.net"}' ;;
+  "acr list"*) echo "[\"$REGISTRY\"]" ;;
   "account show"*) echo '{"id": "0b9f6a52-3c1d-4e7a-9a64-5f2d8c7e1a10", "environmentName": "AzureCloud"}' ;;
   *) echo "az was not expected to be asked: $*" >&2; exit 64 ;;
 esac

@@ -18,7 +18,7 @@ var platform = []string{"FUNCTIONS_APP_ROOT_PATH", "FUNCTIONS_CUSTOMHANDLER_PORT
 
 // hostOwn are settings that the Functions host reads, and the handler does not.
 var hostOwn = []string{
-	storage + "__credential", "APPLICATIONINSIGHTS_CONNECTION_STRING", "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+	"AzureWebJobsDisableHomepage", storage + "__credential", "APPLICATIONINSIGHTS_CONNECTION_STRING", "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
 }
 
 // elsewhere are settings of the handler that Bicep has no use for.
@@ -178,6 +178,36 @@ func TestHostJSONMatchesTheBuild(t *testing.T) {
 	}
 	if m := regexp.MustCompile(`blobContainerName: '([\w-]+)'`).FindStringSubmatch(events); m == nil || !slices.Contains(containers, m[1]) {
 		t.Errorf("events.bicep keeps dead letters in %v, modules/storage.bicep makes %v", m, containers)
+	}
+}
+
+// TestTheHostShowsNoPageAndAsksForHTTPS: its home page names the product to everybody, and a
+// browser that has seen the API once uses HTTPS for a year.
+func TestTheHostShowsNoPageAndAsksForHTTPS(t *testing.T) {
+	app := object(load(t)["modules/app.bicep"].find("resource", "app").body).get("properties")
+	off := false
+	for _, s := range app.get("siteConfig").get("appSettings").kids {
+		off = off || strings.Join(s.get("name").parts, "") == "AzureWebJobsDisableHomepage" && strings.Join(s.get("value").parts, "") == "true"
+	}
+	if !off {
+		t.Error("modules/app.bicep leaves the home page of the host on")
+	}
+	var host struct {
+		Extensions struct {
+			HTTP struct {
+				HSTS struct {
+					IsEnabled bool
+					MaxAge    string
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(read(t, root+"/host.json")), &host); err != nil {
+		t.Fatal(err)
+	}
+	// The host reads maxAge as days, see extensions.http.hsts in its documentation.
+	if hsts := host.Extensions.HTTP.HSTS; !hsts.IsEnabled || hsts.MaxAge != "365" {
+		t.Errorf("host.json sets HSTS to %+v", hsts)
 	}
 }
 

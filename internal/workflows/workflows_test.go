@@ -22,6 +22,7 @@ const root = "../.."
 
 // workflow has the fields that these tests read.
 type workflow struct {
+	On          yaml.Node         `yaml:"on"`
 	Permissions map[string]string `yaml:"permissions"`
 	Concurrency map[string]any    `yaml:"concurrency"`
 	Defaults    struct {
@@ -35,6 +36,7 @@ type job struct {
 	Timeout     int               `yaml:"timeout-minutes"`
 	Environment string
 	If          string
+	Uses        string
 	Env         map[string]string
 	Steps       []step
 }
@@ -125,15 +127,18 @@ func TestEveryActionIsPinnedByCommit(t *testing.T) {
 
 // may are the permissions of each job.
 var may = map[string]string{
-	"ci.yml test":         "contents: read",
-	"ci.yml bicep":        "contents: read",
-	"deploy.yml what-if":  "contents: read, id-token: write",
-	"deploy.yml deploy":   "contents: read, id-token: write",
-	"destroy.yml destroy": "contents: read, id-token: write",
-	"scan.yml ps-rule":    "actions: read, contents: read, security-events: write", // a private repository needs actions: read
-	"scan.yml models":     "contents: read",
-	"release.yml build":   "contents: read",
-	"release.yml publish": "attestations: write, contents: write, id-token: write",
+	"ci.yml test":          "contents: read",
+	"ci.yml bicep":         "contents: read",
+	"preview.yml what-if":  "contents: read, id-token: write",
+	"deploy.yml what-if":   "contents: read, id-token: write",
+	"deploy.yml deploy":    "contents: read, id-token: write",
+	"destroy.yml destroy":  "contents: read, id-token: write",
+	"code.yml codeql":      "actions: read, contents: read, security-events: write",
+	"code.yml govulncheck": "contents: read",
+	"scan.yml ps-rule":     "actions: read, contents: read, security-events: write", // a private repository needs actions: read
+	"scan.yml models":      "contents: read",
+	"release.yml build":    "contents: read",
+	"release.yml publish":  "attestations: write, contents: write, id-token: write",
 }
 
 func TestEachJobHasTheLeastPermissionsAndAnEnd(t *testing.T) {
@@ -197,15 +202,92 @@ func TestJobsThatChangeAzureUseAProtectedEnvironment(t *testing.T) {
 	}
 }
 
+// events are those that start a workflow.
+func (w workflow) events() (names []string) {
+	switch w.On.Kind {
+	case yaml.ScalarNode:
+		return []string{w.On.Value}
+	case yaml.SequenceNode:
+		for _, n := range w.On.Content {
+			names = append(names, n.Value)
+		}
+	case yaml.MappingNode:
+		for i := 0; i < len(w.On.Content); i += 2 {
+			names = append(names, w.On.Content[i].Value)
+		}
+	}
+	return names
+}
+
+// TestNoPullRequestGetsTheIdentityOfADeployment: the jobs of a workflow run code of the pull
+// request that started it. A condition on a job is part of that code, so what deploys is in
+// workflows that no pull request starts.
+func TestNoPullRequestGetsTheIdentityOfADeployment(t *testing.T) {
+	trusted := []string{"push", "schedule", "workflow_dispatch"} // by those who may write to the repository
+	previews := 0
+	for _, name := range names(t) {
+		w := load(t, name)
+		events := w.events()
+		if len(events) == 0 {
+			t.Fatalf("%s: no event starts it", name)
+		}
+		for _, event := range events {
+			if event == "pull_request" || slices.Contains(trusted, event) {
+				continue
+			}
+			t.Errorf("%s is started by %s, which lets strangers run code with the rights of the repository", name, event)
+		}
+		if !slices.Contains(events, "pull_request") {
+			continue
+		}
+		for id, j := range w.Jobs {
+			if j.Uses != "" {
+				t.Errorf("%s %s: this test does not see the job in %s", name, id, j.Uses)
+			}
+			if j.Permissions["id-token"] == "" && j.Environment == "" {
+				continue
+			}
+			previews++
+			if j.Environment != "preview" {
+				t.Errorf("%s %s: a pull request gets an identity of the environment %q, want preview", name, id, j.Environment)
+			}
+		}
+	}
+	if previews != 1 {
+		t.Errorf("%d jobs for pull requests sign in to Azure, want the preview alone", previews)
+	}
+}
+
+// TestAPreviewSignsInToRead: the step that a pull request gets changes nothing, and needs no
+// right to.
+func TestAPreviewSignsInToRead(t *testing.T) {
+	for _, s := range load(t, "preview.yml").Jobs["what-if"].Steps {
+		if strings.Contains(s.Run, "infra.sh") {
+			if !strings.Contains(s.Run, "scripts/infra.sh preview ") {
+				t.Errorf("the preview runs %s", s.Run)
+			}
+			return
+		}
+	}
+	t.Error("nothing is previewed")
+}
+
 // TestThePreviewIsOfThePlaceThatIsDeployed: both jobs read the variables of the same environment.
-// A pull request has one of its own, so that its identity may be another one than the deployer's.
+// A pull request has one of its own, with the same variables and another identity.
 func TestThePreviewIsOfThePlaceThatIsDeployed(t *testing.T) {
 	jobs := load(t, "deploy.yml").Jobs
-	if env := jobs["what-if"].Environment; env != "${{ inputs.environment || 'preview' }}" {
+	if env := jobs["what-if"].Environment; env != "${{ inputs.environment }}" {
 		t.Errorf("what-if: environment %q", env)
 	}
-	if diff := cmp.Diff(jobs["what-if"].Env, jobs["deploy"].Env); diff != "" {
-		t.Errorf("what-if and deploy read different variables:\n%s", diff)
+	preview := load(t, "preview.yml").Jobs["what-if"]
+	for name, env := range map[string]map[string]string{"deploy.yml what-if": jobs["what-if"].Env, "preview.yml what-if": preview.Env} {
+		want := maps.Clone(jobs["deploy"].Env)
+		if name == "preview.yml what-if" {
+			want["AZURE_ENV_NAME"] = "${{ vars.AZURE_ENV_NAME }}" // a pull request has no input
+		}
+		if diff := cmp.Diff(want, env); diff != "" {
+			t.Errorf("%s and deploy read different variables:\n%s", name, diff)
+		}
 	}
 }
 
@@ -219,7 +301,7 @@ func TestNoJobIsSkippedForAVariableOfItsEnvironment(t *testing.T) {
 			}
 		}
 	}
-	for name, ids := range map[string][]string{"deploy.yml": {"what-if", "deploy"}, "destroy.yml": {"destroy"}} {
+	for name, ids := range map[string][]string{"preview.yml": {"what-if"}, "deploy.yml": {"what-if", "deploy"}, "destroy.yml": {"destroy"}} {
 		for _, id := range ids {
 			checked := false
 			for _, s := range load(t, name).Jobs[id].Steps {
