@@ -87,7 +87,7 @@ func standbyOrder(c release.ColorState) string {
 func spoiled(s release.State, c release.ColorState) bool {
 	i := c.Ordered.Image
 	allowed := append([]release.Image{s.Serving.Image, s.Serving.Previous.Image}, s.Good...)
-	return !c.Ordered.At.IsZero() && c.Image().Same(i) && !slices.ContainsFunc(allowed, i.Same) && len(s.Good) > 0
+	return !c.Ordered.At.IsZero() && c.Image().Same(i) && !slices.ContainsFunc(allowed, i.Same) && slices.ContainsFunc(s.Good, s.MayStart)
 }
 
 // needed is how many pods a color was last seen to need: when it was whole, or when it was seen.
