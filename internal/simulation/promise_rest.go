@@ -65,10 +65,16 @@ func (p *recordAgrees) restless(snap engine.Snapshot) error {
 	if s.drift || s.live == "" || s.phase == release.Returning {
 		return nil
 	}
-	runs, ready := a.cluster.Running(s.live)
-	switch {
-	case a.gateway.Configured() != s.live || a.effective != s.live:
+	if a.gateway.Configured() != s.live || a.effective != s.live {
 		return fmt.Errorf("%s is recorded as live, the gateway is on %s and goes to %s", s.live, a.effective, a.gateway.Configured())
+	}
+	return p.serves(s)
+}
+
+// serves is why the live color is not what the record says.
+func (p *recordAgrees) serves(s *saved) error {
+	a := p.app
+	switch runs, ready := a.cluster.Running(s.live); {
 	case runs.Digest != s.runs(s.live).Digest:
 		return fmt.Errorf("%s is recorded to run %s, it runs %s", s.live, s.runs(s.live), runs)
 	case ready == 0 && a.healthy(runs) && p.forced != s.live:

@@ -18,25 +18,40 @@ func (*standbyGood) Name() string { return "12 (standby is kept good)" }
 func (p *standbyGood) restless(snap engine.Snapshot) error {
 	a, s := p.app, read(snap.Record)
 	idle := s.live.Other()
-	if s.live == "" || s.badLive || !s.ended || s.drift || s.paused || s.suspect[idle] || a.spared(idle) {
+	if !p.kept(s, idle) {
 		return nil
 	}
-	live, _ := a.cluster.Running(s.live)
-	if !a.healthy(live) {
-		return nil // the idle color is left alone beside it
-	}
-	runs, ready := a.cluster.Running(idle)
-	size, wanted := a.policy.Standby.Size, a.cluster.Wanted(idle)
-	switch {
+	switch runs, _ := a.cluster.Running(idle); {
 	case s.standbyOrder[idle] != "" && runs.Digest != s.standbyOrder[idle]:
 		return fmt.Errorf("%s runs %s, not the image that it was to be brought back to", idle, runs)
 	case s.spoiled[idle]:
 		return fmt.Errorf("%s still runs %s, whose release did not go well", idle, runs)
-	case size == release.StandbyReady && wanted < s.size[s.live]:
-		return fmt.Errorf("the standby %s has %d pods, and %s needs %d", idle, wanted, s.live, s.size[s.live])
+	}
+	return p.sized(s, idle)
+}
+
+// kept reports whether nothing but bluegreen decides what the idle color is: an operator has not
+// stopped it, the live color beside it is well, and no other writer has a hand in it.
+func (p *standbyGood) kept(s *saved, idle release.Color) bool {
+	a := p.app
+	if s.live == "" || s.badLive || !s.ended || s.drift || s.paused {
+		return false
+	}
+	live, _ := a.cluster.Running(s.live)
+	return a.healthy(live) && !s.suspect[idle] && !a.spared(idle)
+}
+
+func (p *standbyGood) sized(s *saved, idle release.Color) error {
+	a := p.app
+	runs, ready := a.cluster.Running(idle)
+	wanted := a.cluster.Wanted(idle)
+	switch size := a.policy.Standby.Size; {
 	case size == release.StandbyMinimum && wanted == 0:
 		return fmt.Errorf("the standby %s has no pod", idle)
-	case size == release.StandbyReady && a.healthy(runs) && ready < wanted:
+	case size != release.StandbyReady:
+	case wanted < s.size[s.live]:
+		return fmt.Errorf("the standby %s has %d pods, and %s needs %d", idle, wanted, s.live, s.size[s.live])
+	case a.healthy(runs) && ready < wanted:
 		return fmt.Errorf("%d of %d pods of the standby %s are ready", ready, wanted, idle)
 	}
 	return nil
