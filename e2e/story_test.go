@@ -105,7 +105,7 @@ func (s *shop) release(tag string) string {
 // answeredBy waits until users are answered by a color and digest, and by nothing else.
 func (s *shop) answeredBy(color, digest string) {
 	s.t.Helper()
-	deadline := time.Now().Add(15 * time.Second)
+	deadline := time.Now().Add(40 * time.Second)
 	for {
 		a := s.users.last()
 		if a.color == color && strings.HasSuffix(digest, a.version) && a.version != "" {
