@@ -20,6 +20,10 @@ func (d *decision) compare(seen Observed) {
 	if seen.Image.Digest == "" || seen.Image.Digest == s.Serving.Image.Digest {
 		return
 	}
+	if t := s.Release.Progress.Target; s.Release.Phase == Returning && t.Color == s.Serving.Color && t.Image.Same(seen.Image) {
+		s.Serving.Image, s.Serving.Trusted = t.Image, t.Trusted // as a return has ordered
+		return
+	}
 	was := s.Serving.Image
 	s.Serving.Image, s.Serving.Baked, s.Serving.Trusted = s.named(seen.Image), false, false
 	d.report(NeedsHelp, reason.LiveChanged, about{Color: s.Serving.Color, Image: s.Serving.Image, Other: was, By: seen.By})

@@ -112,7 +112,7 @@ func (s State) standbyImage() Image {
 			}
 		}
 	}
-	if _, bad := s.quarantined(s.Serving.Image.Digest); s.Serving.Trusted && s.Serving.Image.Digest != "" && !bad {
+	if s.Serving.Image.Digest != "" && s.mayServe(s.Serving.Color, s.Serving.Image) {
 		return s.Serving.Image
 	}
 	return Image{}
