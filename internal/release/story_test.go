@@ -179,6 +179,13 @@ func (s *story) event(verb string, args []string, opts map[string]string) (relea
 		if args[0] == "neither" {
 			e.Live, e.Detail = "", "rule shop points at pool-old"
 		}
+		e.Underway, e.Unseen = opts["underway"] != "", opts["unseen"]
+		if lag, ok := opts["lag"]; ok {
+			var err error
+			if e.Lag, err = time.ParseDuration(lag); err != nil {
+				return nil, err
+			}
+		}
 		for name, slot := range map[string]**release.Observed{"blue": &e.Blue, "green": &e.Green} {
 			if tag, ok := opts[name]; ok {
 				*slot = running(tag)
