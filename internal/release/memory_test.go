@@ -46,3 +46,25 @@ func TestOneDigestLeavesTheQuarantineAlone(t *testing.T) {
 		t.Errorf("%d are quarantined: %v", len(q), q)
 	}
 }
+
+func TestADigestIsQuarantinedOnce(t *testing.T) {
+	s := played(t, after("alert errors", "target ready", "route confirmed", "resume", "wait 31m", "standby", "wait 1m", "looked blue blue=1.0 green=2.0",
+		"switch to=green force=yes", "route confirmed", "alert errors", "target ready", "route confirmed")...)
+	if q := quarantined(s); len(q) != 1 || s.state.Releases != 2 {
+		t.Errorf("quarantined are %v after %d releases", q, s.state.Releases)
+	}
+}
+
+func TestTheLastGoodImagesAreRemembered(t *testing.T) {
+	s := played(t, "looked blue blue=1.0 green=nothing")
+	for n := range 7 {
+		for _, line := range []string{fmt.Sprintf("push 2.%d", n), "rollout complete 3", "checks passed", "route confirmed", "bake 15m"} {
+			if _, err := s.do(line); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if g := s.state.Good; len(g) != 5 || g[0].Tag != "2.6" || g[4].Tag != "2.2" {
+		t.Errorf("good are %v", g)
+	}
+}

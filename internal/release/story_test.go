@@ -218,9 +218,14 @@ func (s *story) event(verb string, args []string, opts map[string]string) (relea
 		return e, nil
 	case "rollout":
 		n, err := strconv.Atoi(args[1])
+		runs := r.Image
+		if tag, ok := opts["runs"]; ok {
+			runs = image(tag, time.Time{})
+			runs.Tag = r.Image.Tag
+		}
 		return release.RolloutObserved{
 			Release: r.ID, Color: r.To, Status: release.Rollout(args[0]), Detail: strings.Join(args[2:], " "),
-			Seen: release.Observed{Image: r.Image, Replicas: []int32{3}, Ready: int32(n)},
+			Seen: release.Observed{Image: runs, Replicas: []int32{3}, Ready: int32(n)},
 			Held: opts["held"] != "", Unheld: opts["unheld"],
 		}, err
 	case "checks":
@@ -335,13 +340,16 @@ func parseObserved(text string) (o release.Observed, err error) {
 	return o, nil
 }
 
-// image makes an image of a tag; "2.0@x" has the digest of x.
+// image makes an image of a tag; "2.0@x" has the digest of x, and "2.0@" none.
 func image(text string, at time.Time) release.Image {
 	tag, digest, ok := strings.Cut(text, "@")
 	if !ok {
 		digest = tag
 	}
-	return release.Image{Tag: tag, Digest: "sha256:" + digest, PushedAt: at}
+	if digest != "" {
+		digest = "sha256:" + digest
+	}
+	return release.Image{Tag: tag, Digest: digest, PushedAt: at}
 }
 
 func running(tag string) *release.Observed {
