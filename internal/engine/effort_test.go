@@ -1,0 +1,175 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"bluegreen/internal/engine"
+	"bluegreen/internal/release"
+)
+
+func TestAnAppWithoutChecksOfItsPublicAddressIsReleased(t *testing.T) {
+	w := newEnv(t, nil)
+	w.app.During = nil
+	w.restart()
+	w.push("2.0")
+	w.reach(release.Completed)
+	w.users("2.0")
+}
+
+func TestEachPeriodicTaskRuns(t *testing.T) {
+	w := newEnv(t, nil)
+	w.run(2 * time.Minute)
+	snap, err := w.store.Load(t.Context(), "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"look", "list-registry", "ask-for-images", "sweep"} {
+		if snap.Record.Ran[name].IsZero() {
+			t.Errorf("%s never ran: %v", name, snap.Record.Ran)
+		}
+	}
+}
+
+func TestATargetThatRunsAnotherImageReadyIsNotReturnedTo(t *testing.T) {
+	w := returns(t)
+	w.cluster.Edit(release.Blue, img("9.9", time.Time{}))
+	w.run(time.Minute) // its pods are ready
+	w.alert("a1")
+	w.back("1.0", 2*time.Minute)
+	for _, m := range w.gateway.Moves() {
+		if m.To == release.Blue && m.At.Before(w.state().Serving.Since.Add(-time.Minute)) {
+			t.Errorf("moves are %v", w.gateway.Moves())
+		}
+	}
+}
+
+func TestABadVersionIsReturnedToLessOnlyAfterTwoMinutes(t *testing.T) {
+	w := returns(t)
+	w.cluster.Lose(release.Blue, 0.6)
+	alerted := w.clock
+	w.alert("a1")
+	w.back("1.0", 5*time.Minute)
+	moves := w.gateway.Moves()
+	if after := moves[len(moves)-1].At.Sub(alerted); after < 2*time.Minute || after > 3*time.Minute {
+		t.Errorf("traffic moved back after %s: %v", after, moves)
+	}
+}
+
+func TestAReleaseTakesFewCommits(t *testing.T) {
+	c := newCalls()
+	w := newEnv(t, c.hook)
+	w.run(2 * time.Minute)
+	before := c.made["commit"]
+	w.push("2.0")
+	w.reach(release.Baking)
+	if n := c.made["commit"] - before; n > 30 {
+		t.Errorf("%d commits until the bake", n)
+	}
+	before = c.made["commit"]
+	w.reach(release.Completed)
+	if n, looks := c.made["commit"]-before, int(w.app.Policy.Bake/w.app.Policy.ProbeEvery); n > 2*looks+5 {
+		t.Errorf("%d commits for %d looks in the bake", n, looks)
+	}
+}
+
+func TestTheNextWakeupIsThatOfTheNextLook(t *testing.T) {
+	w := newEnv(t, nil)
+	w.push("2.0")
+	w.reach(release.Baking)
+	w.run(time.Minute)
+	for range 3 {
+		for {
+			wake, ok := w.wakeups.Due(w.clock)
+			if !ok {
+				break
+			}
+			if err := w.engine.Step(t.Context(), wake.App, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := w.state().Release.Progress.ProbedAt.Add(w.app.Policy.ProbeEvery)
+		at, ok := w.wakeups.Next()
+		if !ok || !at.Equal(want) {
+			t.Fatalf("at %s the next wake-up is at %s, the next look at %s", w.clock, at, want)
+		}
+		w.clock = at
+	}
+}
+
+// largest is a store that notes how much one commit held.
+type largest struct {
+	engine.Store
+	entries, facts int
+}
+
+func (s *largest) Commit(ctx context.Context, from engine.Snapshot, c engine.Change) (engine.Snapshot, error) {
+	s.entries, s.facts = max(s.entries, len(c.Consumed)), max(s.facts, len(c.Facts))
+	return s.Store.Commit(ctx, from, c)
+}
+
+func TestABacklogFitsItsCommits(t *testing.T) {
+	w := newEnv(t, nil)
+	store := &largest{Store: w.store}
+	w.store = store
+	w.restart()
+	w.run(2 * time.Minute)
+	for n := range 70 {
+		if _, err := w.store.Accept(t.Context(), "shop", engine.AlertEntry(fmt.Sprint(n), release.AlertFired{ID: fmt.Sprint(n), Rule: "errors", FiredAt: w.clock}, w.clock)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.run(2 * time.Minute)
+	snap, err := w.store.Load(t.Context(), "shop")
+	if err != nil || len(snap.Inbox) != 0 || store.entries > 30 || store.facts > 20 {
+		t.Errorf("%d entries and %d facts in one commit, %d are left, %v", store.entries, store.facts, len(snap.Inbox), err)
+	}
+}
+
+func TestTheAppOfADeadWorkerIsTakenUpWhenItsClaimEnds(t *testing.T) {
+	c := newCalls()
+	w := newEnv(t, c.hook)
+	w.run(2 * time.Minute)
+	snap, err := w.store.Load(t.Context(), "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	until := w.clock.Add(50 * time.Second)
+	next := snap.Record
+	next.Lease = engine.Lease{Owner: "dead", Until: until, Fence: next.Lease.Fence + 1}
+	if _, err := w.store.Commit(t.Context(), snap, engine.Change{Record: next}); err != nil {
+		t.Fatal(err)
+	}
+	for _, ok := w.wakeups.Due(w.clock.Add(time.Hour)); ok; _, ok = w.wakeups.Due(w.clock.Add(time.Hour)) {
+	}
+	c.fail["wake"] = 1
+	if err := w.engine.TickApp(t.Context(), "shop"); err == nil {
+		t.Error("the wake-up was not sent, and nothing is reported")
+	}
+	for range 3 {
+		if err := w.engine.TickApp(t.Context(), "shop"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if wake, ok := w.wakeups.Due(until.Add(time.Second)); !ok || w.clock.After(until) {
+		t.Errorf("wake-up %v, %v", wake, ok)
+	}
+	if at, ok := w.wakeups.Next(); ok {
+		t.Errorf("one more wake-up at %s", at)
+	}
+}
+
+func TestAViewIsThatOfTheApp(t *testing.T) {
+	w := newEnv(t, nil)
+	w.push("2.0")
+	v, err := w.engine.View(t.Context(), "shop")
+	if err != nil || v.App != "shop" || v.State.App != "shop" || v.Pending != 1 || v.Busy {
+		t.Errorf("%+v, %v", v, err)
+	}
+	if _, err := w.engine.View(t.Context(), "nobody"); !errors.Is(err, engine.ErrNotFound) {
+		t.Errorf("an app that does not exist: %v", err)
+	}
+}
