@@ -296,12 +296,15 @@ func (s *story) standby() (release.Event, error) {
 	}
 }
 
-// probe is a look during the bake: ok, miss or unknown at the public address. live and
+// probe is a look during the bake: ok, miss, unknown, or none at the public address. live and
 // target are what the colors run; "away" when they cannot be looked at.
 func (s *story) probe(checks string, opts map[string]string, detail string) (release.Event, error) {
 	r := s.state.Release
 	e := release.Probed{Release: r.ID, Detail: detail, TargetDetail: detail}
-	e.Checks = map[string]release.Verdict{"ok": release.Passed, "miss": release.Refuted, "unknown": release.Unknown}[checks]
+	var known bool
+	if e.Checks, known = map[string]release.Verdict{"ok": release.Passed, "miss": release.Refuted, "unknown": release.Unknown, "none": ""}[checks]; !known {
+		return nil, fmt.Errorf("no verdict %q", checks)
+	}
 	for name, at := range map[string]struct {
 		into *(*release.Observed)
 		runs release.Image
