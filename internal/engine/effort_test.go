@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bluegreen/internal/engine"
+	"bluegreen/internal/fake"
 	"bluegreen/internal/release"
 )
 
@@ -73,6 +74,57 @@ func TestAReleaseTakesFewCommits(t *testing.T) {
 	w.reach(release.Completed)
 	if n, looks := c.made["commit"]-before, int(w.app.Policy.Bake/w.app.Policy.ProbeEvery); n > 2*looks+5 {
 		t.Errorf("%d commits for %d looks in the bake", n, looks)
+	}
+}
+
+func TestAGatewayThatIsAlwaysBusyIsAskedEverLessOften(t *testing.T) {
+	c := newCalls()
+	w := newEnv(t, c.hook)
+	w.gateway.SetResult(func(int) fake.OperationResult { return fake.Busy })
+	w.push("2.0")
+	w.reach(release.Returning) // a write may have been done
+	if n := c.made["switch"]; n < 5 || n > 40 {
+		t.Errorf("it was asked %d times within the time of a switch", n)
+	}
+}
+
+func TestAClusterThatDoesNotAnswerIsAskedWithRests(t *testing.T) {
+	c := newCalls()
+	w := newEnv(t, c.hook)
+	w.run(2 * time.Minute)
+	before := c.made["observe"]
+	c.fail["observe"] = 1 << 30
+	w.push("2.0")
+	w.run(5 * time.Minute)
+	if n := c.made["observe"] - before; n < 20 || n > 300 {
+		t.Errorf("it was asked %d times in five minutes: %s", n, w.sentence())
+	}
+}
+
+func TestAnAppAtRestIsNotWoken(t *testing.T) {
+	w := newEnv(t, nil)
+	w.push("2.0")
+	w.reach(release.Completed)
+	w.run(2 * time.Hour)
+	for range 3 {
+		if err := w.engine.TickApp(t.Context(), "shop"); err != nil {
+			t.Fatal(err)
+		}
+		if at, ok := w.wakeups.Next(); ok {
+			t.Fatalf("it is woken at %s: %s", at, w.sentence())
+		}
+		w.clock = w.clock.Add(time.Minute)
+	}
+}
+
+func TestAnAcceptedEventWakesItsAppOnce(t *testing.T) {
+	w := newEnv(t, nil)
+	for _, want := range []bool{true, false} {
+		fresh, err := w.engine.Pushed(t.Context(), "shop", "event-1", img("2.0", w.clock), false)
+		_, woken := w.wakeups.Due(w.clock)
+		if err != nil || fresh != want || woken != want {
+			t.Errorf("new is %v, woken %v, error %v", fresh, woken, err)
+		}
 	}
 }
 
@@ -142,6 +194,21 @@ func TestTheAppOfADeadWorkerIsTakenUpWhenItsClaimEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, ok := w.wakeups.Due(w.clock.Add(time.Hour)); ok; _, ok = w.wakeups.Due(w.clock.Add(time.Hour)) {
+	}
+	deploys := len(w.cluster.Changes())
+	w.push("2.0")
+	if err := w.engine.Step(t.Context(), "shop", 0); err != nil || len(w.cluster.Changes()) > deploys || w.fence() != next.Lease.Fence {
+		t.Errorf("a worker acts beside it: %v, %v", w.cluster.Changes(), err)
+	}
+	for _, ok := w.wakeups.Due(w.clock.Add(time.Hour)); ok; _, ok = w.wakeups.Due(w.clock.Add(time.Hour)) {
+	}
+	until = until.Add(5 * time.Second) // the worker lives, after all
+	if snap, err = w.store.Load(t.Context(), "shop"); err != nil {
+		t.Fatal(err)
+	}
+	next.Lease.Until = until
+	if _, err := w.store.Commit(t.Context(), snap, engine.Change{Record: next}); err != nil {
+		t.Fatal(err)
 	}
 	c.fail["wake"] = 1
 	if err := w.engine.TickApp(t.Context(), "shop"); err == nil {

@@ -58,12 +58,19 @@ func TestNoReleaseStartsWhileAPreflightFindsSomethingMissing(t *testing.T) {
 }
 
 func TestAPushWhoseEventWasLostIsFound(t *testing.T) {
-	w, registry := withRegistry(t)
-	w.run(time.Minute)
-	w.clock = w.clock.Add(time.Second)
-	registry.Push(img("3.0", w.clock))
-	w.run(25 * time.Minute)
-	w.users("3.0")
+	byTime := func(a, b release.Image) bool { return a.PushedAt.After(b.PushedAt) }
+	for name, newer := range map[string]func(a, b release.Image) bool{"by the time of the push": nil, "by the policy": byTime} {
+		t.Run(name, func(t *testing.T) {
+			w, registry := withRegistry(t)
+			w.app.Policy.Newer = newer
+			w.restart()
+			w.run(time.Minute)
+			w.clock = w.clock.Add(time.Second)
+			registry.Push(img("3.0", w.clock))
+			w.run(25 * time.Minute)
+			w.users("3.0")
+		})
+	}
 }
 
 func TestATickSendsWhatIsUnsent(t *testing.T) {

@@ -133,6 +133,23 @@ func TestNoPodIsNoCapacity(t *testing.T) {
 	}
 }
 
+func TestOnePodOfOneIsEnough(t *testing.T) {
+	var c release.Capacity
+	for _, o := range []release.Observed{{Replicas: []int32{1}, Ready: 1}, {Replicas: []int32{1}, Ready: 1, ReadyOf: []int32{1}}} {
+		if !c.AtSwitch(o, []int32{1}) || !c.AsLive(o, []int32{1}) {
+			t.Errorf("%+v does not carry one", o)
+		}
+	}
+}
+
+func TestADigestThatIsKnownIsSeenByItsTag(t *testing.T) {
+	s := played(t, after("bake 15m")...)
+	s.next(release.ColorSeen{Color: release.Blue, Seen: release.Observed{Image: release.Image{Digest: "sha256:2.0"}, Replicas: []int32{3}, Ready: 3}})
+	if i := s.state.Blue.Observed.Image; i.Tag != "2.0" {
+		t.Errorf("seen is %v", i)
+	}
+}
+
 func TestAStandbyIsComingUntilItIsSeenReady(t *testing.T) {
 	s := played(t, after("bake 15m", "wait 30m")...)
 	s.policy.Standby.Size = release.StandbyReady
