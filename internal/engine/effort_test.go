@@ -128,6 +128,20 @@ func TestAnAcceptedEventWakesItsAppOnce(t *testing.T) {
 	}
 }
 
+func TestACommitThatIsRefusedOnceIsMadeAgain(t *testing.T) {
+	c := newCalls()
+	w := newEnv(t, c.hook)
+	w.run(2 * time.Minute)
+	w.push("2.0")
+	c.fail["commit"] = 1
+	if err := w.engine.Step(t.Context(), "shop", 4*time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if w.state().Release.Phase != release.Baking || w.state().Green.Observed.Image.Tag != "2.0" || w.state().Green.Observed.Ready != 3 {
+		t.Errorf("observed is %+v: %s", w.state().Green.Observed, w.sentence())
+	}
+}
+
 func TestTheNextWakeupIsThatOfTheNextLook(t *testing.T) {
 	w := newEnv(t, nil)
 	w.push("2.0")

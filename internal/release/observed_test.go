@@ -185,6 +185,38 @@ func TestARefusedOrDroppedCommandHasFailed(t *testing.T) {
 	}
 }
 
+func TestADeployedImageWasLiveOnlyWhereItWasItself(t *testing.T) {
+	c := release.Commanded{Command: release.DeployImage, Image: image("2.0", noon)}
+	d := release.Decision{Kind: release.Decided, Release: 1}
+	for tag, want := range map[string]release.Outcome{"2.0": release.OutcomeDone, "3.0": release.OutcomeFailed} {
+		got, err := release.State{}.OutcomeOf(c, noon, d, func() ([]release.Fact, error) {
+			return []release.Fact{{Kind: release.ReleaseSwitched, Image: image(tag, noon), At: noon}}, nil
+		})
+		if err != nil || got != want {
+			t.Errorf("%s went live: %q, %v", tag, got, err)
+		}
+	}
+}
+
+func TestAStandbyIsNeitherTheLiveColorNorThatOfARelease(t *testing.T) {
+	for name, c := range map[string]struct {
+		lines []string
+		color release.Color
+	}{"live": {after("bake 15m"), release.Green}, "in a release": {toBake[:3], release.Green}} {
+		t.Run(name, func(t *testing.T) {
+			s := played(t, c.lines...)
+			for _, e := range []release.Event{
+				release.StandbyCleared{Color: c.color, Image: image("0.9", noon)}, release.StandbyMade{Color: c.color, Image: image("0.9", noon)},
+				release.StandbyMade{Color: c.color, Replicas: []int32{0}},
+			} {
+				if now, facts := release.Next(s.state, e, s.policy, s.now); !reflect.DeepEqual(now, s.state) || len(facts) > 0 {
+					t.Errorf("%+v: %v", e, facts)
+				}
+			}
+		})
+	}
+}
+
 func TestASizeThatIsNotHeldIsNotFreed(t *testing.T) {
 	held := append(append([]string{}, toBake[:2]...), "cleared holds=yes")
 	for name, lines := range map[string][]string{"not held": after("bake 15m", "failed no answer"), "in a release": append(held, "failed no answer")} {
