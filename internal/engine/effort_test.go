@@ -142,6 +142,36 @@ func TestACommitThatIsRefusedOnceIsMadeAgain(t *testing.T) {
 	}
 }
 
+func TestAnOperationThatFailsOnceCostsSeconds(t *testing.T) {
+	w := newEnv(t, nil)
+	w.gateway.SetResult(func(n int) fake.OperationResult {
+		if n == 1 {
+			return fake.Fails
+		}
+		return fake.Succeeds
+	})
+	w.push("2.0")
+	w.reach(release.Baking)
+	if r := w.state(); r.Serving.Since.Sub(r.Release.Began) > 90*time.Second {
+		t.Errorf("traffic moved after %s", r.Serving.Since.Sub(r.Release.Began))
+	}
+}
+
+func TestNoTrafficGoesToAColorThatCannotBeLookedAt(t *testing.T) {
+	var w *env
+	w = newEnv(t, func(call string, after bool) error {
+		if call == "observe" && w.state().Release.Phase == release.Switching {
+			return errors.New("no answer")
+		}
+		return nil
+	})
+	w.push("2.0")
+	w.reach(release.Failed)
+	if moves := w.gateway.Moves(); len(moves) > 0 {
+		t.Errorf("traffic went there: %v", moves)
+	}
+}
+
 func TestTheNextWakeupIsThatOfTheNextLook(t *testing.T) {
 	w := newEnv(t, nil)
 	w.push("2.0")

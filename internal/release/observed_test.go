@@ -150,9 +150,20 @@ func TestADigestThatIsKnownIsSeenByItsTag(t *testing.T) {
 	}
 }
 
+func TestWhoGaveACommandIsInItsFacts(t *testing.T) {
+	s := played(t, toBake...)
+	for _, c := range release.Commands {
+		for _, f := range s.next(release.Commanded{Command: c.Command, By: "ana", For: time.Hour}) {
+			if f.By != "ana" {
+				t.Errorf("%s: %+v", c.Command, f)
+			}
+		}
+	}
+}
+
 func TestAStandbyIsComingUntilItIsSeenReady(t *testing.T) {
 	s := played(t, after("bake 15m", "wait 30m")...)
-	s.policy.Standby.Size = release.StandbyReady
+	s.policy.Standby.Size = release.StandbyMinimum
 	if s.state.StandbyComing() {
 		t.Error("nothing was ordered")
 	}
@@ -164,7 +175,7 @@ func TestAStandbyIsComingUntilItIsSeenReady(t *testing.T) {
 	for _, c := range []struct {
 		seen   string
 		coming bool
-	}{{"", true}, {"1.0:0/3", true}, {"1.0:2/3", true}, {"1.0:3/3", false}} {
+	}{{"", true}, {"1.0:0/1", true}, {"1.0:1/1", false}} {
 		if c.seen != "" {
 			if _, err := s.do("seen blue " + c.seen); err != nil {
 				t.Fatal(err)
