@@ -11,6 +11,8 @@ import (
 
 	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
+
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func consumedKeepDecision(s store) {
@@ -195,6 +197,33 @@ func large(s store) {
 	snap = s.commit(snap, engine.Change{Record: record(2), Consumed: decided(snap.Inbox...)})
 	s.same("the record when it is small again", s.load("shop").Record, record(2))
 	s.same("the entry", s.accepted("shop", "big"), decided(e)[0])
+}
+
+func tooLong(s store) {
+	big := record(1)
+	big.State.Release = release.Release{ID: 7, Phase: release.Baking, To: release.Green, Cause: strings.Repeat("<", 60<<10), Unconfirmed: strings.Repeat("x", 60<<10)}
+	for i := range 50 {
+		big.State.Quarantined = append(big.State.Quarantined, release.Quarantine{Image: release.Image{Digest: fmt.Sprintf("sha256:%064d", i)}, Why: strings.Repeat("<", 8<<10), Since: day})
+	}
+	s.commit(s.load("shop"), engine.Change{Record: big})
+	got := s.load("shop").Record
+	if got.State.Release.Cause == "" || got.State.Release.Unconfirmed == "" {
+		s.Error("a text is gone whose presence says something")
+	}
+	s.same("what is no text", got, big, cmpopts.IgnoreFields(release.Release{}, "Cause", "Unconfirmed"), cmpopts.IgnoreFields(release.Quarantine{}, "Why"))
+}
+
+func longFacts(s store) {
+	all := facts(release.NeedsHelp, 1, 20)
+	for i := range all {
+		all[i].Text = strings.Repeat("<", 8<<10)
+	}
+	s.commit(s.load("shop"), engine.Change{Record: record(1), Facts: all})
+	s.same("the outbox", s.load("shop").Outbox, all)
+	if err := s.Sent(s.Context(), "shop", all[1:]); err != nil {
+		s.Fatal(err)
+	}
+	s.same("the rest", s.load("shop").Outbox, all[:1])
 }
 
 func fullCommit(s store) {

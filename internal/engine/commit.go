@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"reflect"
 	"slices"
 	"time"
@@ -186,15 +187,42 @@ func (w *worker) publish(ctx context.Context) {
 	w.sent.Go(func() { w.notify(ctx, w.app.Name, facts) })
 }
 
-// notify sends facts and takes them off the outbox; those that fail are sent by a later tick.
+// mostSent is how many bytes of facts one call of the Notifier sends: a topic takes 1 MiB, and
+// the events around the facts need a part of it.
+const mostSent = 512 << 10
+
+// notify sends facts in pieces, and takes each off the outbox; those that fail are sent by a
+// later tick, and keep no others back.
 func (e *Engine) notify(ctx context.Context, app string, facts []release.Fact) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	if err := e.Notifier.Notify(ctx, app, facts); err != nil {
-		e.Log.Warn("events not published, they stay in the outbox", "app", app, "count", len(facts), "error", err)
-		return
+	for piece := range pieces(facts) {
+		if err := e.Notifier.Notify(ctx, app, piece); err != nil {
+			e.Log.Warn("events not published, they stay in the outbox", "app", app, "count", len(piece), "error", err)
+			continue
+		}
+		if err := e.Store.Sent(ctx, app, piece); err != nil {
+			e.Log.Warn("published events not taken off the outbox: they will be sent again with the same ids", "app", app, "error", err)
+		}
 	}
-	if err := e.Store.Sent(ctx, app, facts); err != nil {
-		e.Log.Warn("published events not taken off the outbox: they will be sent again with the same ids", "app", app, "error", err)
+}
+
+// pieces are facts in order, in runs of at most mostSent bytes or of one fact.
+func pieces(facts []release.Fact) iter.Seq[[]release.Fact] {
+	return func(yield func([]release.Fact) bool) {
+		first, size := 0, 0
+		for n, f := range facts {
+			more := 2<<10 + 6*len(f.Text) // an event, with each byte of the text as \u003c
+			if n > first && size+more > mostSent {
+				if !yield(facts[first:n]) {
+					return
+				}
+				first, size = n, 0
+			}
+			size += more
+		}
+		if first < len(facts) {
+			yield(facts[first:])
+		}
 	}
 }

@@ -6,11 +6,14 @@ package engine
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -120,20 +123,33 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// longestID is the most bytes that the identity of an entry has.
+const longestID = 400
+
 // PushEntry is the inbox entry of a pushed image; id is the push's identity, the same for
 // every delivery and replica of it.
 func PushEntry(id string, i release.Image, now time.Time) Entry {
-	return Entry{ID: "push|" + id, Event: release.ImagePushed{Image: i}, At: now}
+	return newEntry("push|"+id, release.ImagePushed{Image: i}, now)
 }
 
 // AlertEntry is the inbox entry of an alert; id is the alert's identity.
 func AlertEntry(id string, a release.AlertFired, now time.Time) Entry {
-	return Entry{ID: "alert|" + id, Event: a, At: now}
+	return newEntry("alert|"+id, a, now)
 }
 
 // CommandEntry is the inbox entry of a command; key is its idempotency key.
 func CommandEntry(key string, c release.Commanded, now time.Time) Entry {
-	return Entry{ID: "command|" + key, Event: c, At: now}
+	return newEntry("command|"+key, c, now)
+}
+
+// newEntry makes an entry whose texts fit. Too long an identity is cut, and its hash keeps it
+// distinct.
+func newEntry(id string, e release.Event, now time.Time) Entry {
+	if len(id) > longestID {
+		hash := sha256.Sum256([]byte(id))
+		id = strings.ToValidUTF8(id[:longestID-2*len(hash)-1], "") + "~" + hex.EncodeToString(hash[:])
+	}
+	return Entry{ID: id, Event: release.Bounded(e), At: now}
 }
 
 // Accept puts an entry into the app's inbox and wakes the app. It reports whether the

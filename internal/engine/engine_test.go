@@ -8,6 +8,7 @@ import (
 
 	"bluegreen/internal/engine"
 	"bluegreen/internal/fake"
+	"bluegreen/internal/record"
 	"bluegreen/internal/release"
 	"bluegreen/internal/release/reason"
 )
@@ -308,6 +309,52 @@ func TestACommandIsAnsweredWithWhatBecameOfIt(t *testing.T) {
 	if _, err := w.engine.Command(t.Context(), "nobody", release.Commanded{}, "k1"); err == nil {
 		t.Error("a command for an app that does not exist was accepted")
 	}
+}
+
+// TestTheOutboxDrainsInPiecesThatATopicTakes: what piled up while the topic was away is more
+// than one request holds, and one event that it refuses keeps no other back.
+func TestTheOutboxDrainsInPiecesThatATopicTakes(t *testing.T) {
+	w := newEnv(t, nil)
+	w.run(time.Minute)
+	snap, err := w.store.Load(t.Context(), "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := snap.Record.State.Facts
+	for n := range 19 {
+		text := strings.Repeat("<", 8<<10)
+		if n == 7 {
+			text = strings.Repeat("x", 2<<20)
+		}
+		change := engine.Change{Record: snap.Record, Facts: []release.Fact{{Number: next + n + 1, Kind: release.NeedsHelp, Text: text}}}
+		if snap, err = w.store.Commit(t.Context(), snap, change); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.topic.most, w.topic.sent = 1<<20, map[int]release.Fact{}
+	w.run(2 * time.Minute)
+	if snap, err = w.store.Load(t.Context(), "shop"); err != nil || len(w.topic.sent) < 18 || len(snap.Outbox) != 1 {
+		t.Errorf("%d events were sent, %d stay in the outbox, %v", len(w.topic.sent), len(snap.Outbox), err)
+	}
+}
+
+// TestAnAlertOfAnySizeIsKeptAndActedOn: names and identities are an outsider's.
+func TestAnAlertOfAnySizeIsKeptAndActedOn(t *testing.T) {
+	w := newEnv(t, nil)
+	w.push("2.0")
+	w.reach(release.Baking)
+	long := strings.Repeat("\x1b<", 80<<10)
+	for _, id := range []string{long + "1", long + "2"} {
+		entry := engine.AlertEntry(id, release.AlertFired{ID: id, Rule: long, Severity: long, Summary: long, At: w.clock}, w.clock)
+		if data, err := record.EncodeEntry(entry); err != nil || len(data) > 64<<10 || len(entry.ID) > 400 {
+			t.Errorf("the entry has %d KiB and an identity of %d bytes: %v", len(data)>>10, len(entry.ID), err)
+		}
+		if fresh, err := w.engine.Accept(t.Context(), "shop", entry); err != nil || !fresh {
+			t.Errorf("accepted %v, %v", fresh, err)
+		}
+	}
+	w.reach(release.RolledBack)
+	w.users("1.0")
 }
 
 var _ engine.Notifier = (*topic)(nil)

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
@@ -30,6 +31,7 @@ type env struct {
 
 type topic struct {
 	down bool
+	most int // bytes of one request; 0: any number
 	sent map[int]release.Fact
 	all  int
 }
@@ -37,6 +39,9 @@ type topic struct {
 func (n *topic) Notify(_ context.Context, _ string, facts []release.Fact) error {
 	if n.down {
 		return fmt.Errorf("the topic does not answer")
+	}
+	if body, err := json.Marshal(facts); err != nil || n.most > 0 && len(body) > n.most {
+		return fmt.Errorf("the topic takes no request of %d bytes: %w", len(body), err)
 	}
 	for _, f := range facts {
 		n.sent[f.Number] = f

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+	"unicode/utf16"
 
 	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
@@ -194,9 +195,34 @@ type drift struct {
 	Watched bool      `json:"watched,omitempty"`
 }
 
+// Most is how many UTF-16 units the JSON of a record has at most: what a row of a table holds.
+const Most = 15 * (32<<10 - 1)
+
 // Encode writes a record. What Decode found in it that this version does not know is
-// written again.
+// written again. Texts for people are cut where the record would be longer than Most;
+// decisions never are.
 func Encode(r engine.Record) ([]byte, error) {
+	data, err := encode(r)
+	for most := 512; err == nil && most > 0 && units(data) > Most; most /= 8 {
+		r.State = r.State.Shortened(most)
+		r.Preflight.Warnings = r.Preflight.Warnings[:min(len(r.Preflight.Warnings), most)]
+		data, err = encode(r)
+	}
+	return data, err
+}
+
+// units is the length of a text in UTF-16.
+func units(data []byte) (n int) {
+	if len(data) <= Most {
+		return len(data) // at least
+	}
+	for _, r := range string(data) {
+		n += utf16.RuneLen(r)
+	}
+	return n
+}
+
+func encode(r engine.Record) ([]byte, error) {
 	s := r.State
 	to := row{
 		Schema: 1, State: toV1(s), Lease: lease(r.Lease), Commit: r.Commit, WakeAt: r.WakeAt,

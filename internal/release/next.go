@@ -35,7 +35,7 @@ const (
 // nothing now changes nothing. Events from outside are only for states that are Known.
 func Next(s State, e Event, p Policy, now time.Time) (State, []Fact) {
 	d := &decision{s: s, p: p, now: now}
-	switch e := e.(type) {
+	switch e := Bounded(e).(type) {
 	case ImagePushed:
 		d.pushed(e)
 	case AlertFired:

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"bluegreen/internal/release/reason"
 )
@@ -353,21 +352,4 @@ func span(d time.Duration) string {
 		text = strings.TrimSuffix(text, "0m")
 	}
 	return text
-}
-
-// Hidden reports whether a character would break a line, move a terminal, or show others
-// in another order than they stand in.
-func Hidden(r rune) bool {
-	return unicode.IsControl(r) || r > unicode.MaxLatin1 && unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
-}
-
-// plain is a text on one line. Names of alert rules and messages of pods and gateways come
-// from outside.
-func plain(text string) string {
-	return strings.Map(func(r rune) rune {
-		if Hidden(r) {
-			return ' '
-		}
-		return r
-	}, text)
 }

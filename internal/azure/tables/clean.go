@@ -12,7 +12,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 )
 
-// Sent implements engine.Store. A row of the outbox holds the facts of one commit; sent
+// Sent implements engine.Store. A row of the outbox holds facts of one commit; sent
 // facts are taken out of the row.
 func (s *Store) Sent(ctx context.Context, app string, facts []release.Fact) error {
 	var err error

@@ -21,7 +21,7 @@ const (
 	eventRows   = "event|"   // + identity: every accepted event, with its decision
 	historyRows = "history|" // + inverted number: newest first
 	inboxRows   = "inbox|"   // + time | identity: pending events
-	outboxRows  = "outbox|"  // + number of the first fact: the facts of one commit
+	outboxRows  = "outbox|"  // + number of the first fact: facts of one commit
 	stateRow    = "state"    // the record
 )
 

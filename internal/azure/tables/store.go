@@ -21,9 +21,11 @@ import (
 )
 
 const (
-	// A commit writes two rows for an entry, one for a fact, the record and the outbox: 82.
+	// A commit writes two rows for an entry, one for a fact, the record and the outbox: 86.
 	mostEntries = 30
 	mostFacts   = 20
+	// outboxFacts is how many facts a row of the outbox holds, whatever their texts.
+	outboxFacts = 4
 )
 
 // Store is an engine.Store.
@@ -135,7 +137,7 @@ func changes(from engine.Snapshot, c engine.Change, stamp string) ([]aztables.Tr
 		data, err := record.EncodeFact(f)
 		write(aztables.TransactionTypeInsertReplace, historyKey(f.Number), data, err, properties{propAt: sortable(f.At)}, "")
 	}
-	if facts := published(c.Facts); len(facts) > 0 {
+	for facts := range slices.Chunk(published(c.Facts), outboxFacts) {
 		data, err := record.EncodeFacts(facts)
 		write(aztables.TransactionTypeInsertReplace, outboxKey(facts[0].Number), data, err, nil, "")
 	}

@@ -81,11 +81,12 @@ func TestLoadIsOneRequest(t *testing.T) {
 func TestAnEntityTooLargeForARowIsDenied(t *testing.T) {
 	s, _ := open(t, retried)
 	huge := record(1)
-	huge.State.Release.Progress.Detail = strings.Repeat("x", 500<<10)
+	huge.State.Release.Progress.Operation = strings.Repeat("x", 500<<10)
 	_, err := s.Commit(t.Context(), load(t, s), engine.Change{Record: huge})
 	if !errors.Is(err, engine.ErrDenied) || !strings.Contains(err.Error(), "row state would take") {
 		t.Errorf("a record of 500 KiB answers %v", err)
 	}
+	huge.State.Release.Progress.Operation = ""
 	e := entry("huge")
 	e.Event = release.Commanded{Why: strings.Repeat("x", 500<<10)}
 	if _, err = s.Accept(t.Context(), "shop", e); !errors.Is(err, engine.ErrDenied) {
