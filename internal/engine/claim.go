@@ -3,6 +3,8 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"bluegreen/internal/release"
@@ -22,6 +24,24 @@ func (w *worker) claim() {
 	fence := cmp.Or(w.record.Lease.Fence, w.Now().Unix()) + 1
 	w.record.Lease = Lease{Owner: w.owner, Until: w.Now().Add(w.lasts()), Fence: fence}
 	w.dirty = true
+}
+
+// fenced goes on above a fence that is higher than this worker's, where the app is still
+// its own: no worker has written that fence. Otherwise a newer one has the app, and the
+// error ends this worker.
+func (w *worker) fenced(ctx context.Context, r *stepResult) error {
+	w.Log.Warn("a write was refused by its fence", "app", w.app.Name, "fence", w.record.Lease.Fence, "error", r.Failed)
+	snap, err := w.Store.Load(ctx, w.app.Name)
+	if err != nil {
+		return fmt.Errorf("see whose the app is: %w", err)
+	}
+	var above Fenced
+	if l := snap.Record.Lease; !errors.As(r.Failed, &above) || l.Owner != w.owner || l.Fence != w.record.Lease.Fence || !w.Now().Before(l.Until) {
+		return r.Failed
+	}
+	w.record.Lease.Fence, w.dirty = above.Held+1, true
+	r.Seen = []release.Event{release.FenceRaised{Detail: r.Failed.Error()}}
+	return nil
 }
 
 // lasts is how long a claim lasts now. A write to the gateway that was not answered may still

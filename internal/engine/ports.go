@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"bluegreen/internal/release"
@@ -15,7 +16,7 @@ var (
 	ErrChanged = errors.New("the record was changed by another worker")
 	// ErrNotFound means that the thing asked for does not exist.
 	ErrNotFound = errors.New("not found")
-	// ErrFenced means that a newer worker has already acted: stop acting for this app.
+	// ErrFenced means that a newer worker has already acted. Adapters return it as a Fenced.
 	ErrFenced = errors.New("a newer worker has acted for this app")
 	// ErrBusy means that the gateway is being changed by another operation: begin again soon, from a fresh read.
 	ErrBusy = errors.New("the gateway is being changed by another operation")
@@ -25,6 +26,13 @@ var (
 	// ErrNotAnImage means that a manifest is not a container image, for instance a Helm chart.
 	ErrNotAnImage = errors.New("not a container image")
 )
+
+// Fenced is the ErrFenced of an object that holds a higher fence than the writer's.
+type Fenced struct{ Held int64 }
+
+func (f Fenced) Error() string { return fmt.Sprintf("%v: the fence %d is held", ErrFenced, f.Held) }
+
+func (f Fenced) Unwrap() error { return ErrFenced }
 
 // Store keeps records, inboxes and history, one consistent partition per app.
 type Store interface {

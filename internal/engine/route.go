@@ -219,7 +219,7 @@ func (w *worker) write(ctx context.Context, to release.Color) (Operation, error)
 	defer cancel()
 	w.unanswered = true
 	op, err := w.app.Gateway.Switch(ctx, to, w.record.Lease.Fence)
-	w.unanswered = err != nil && !errors.Is(err, ErrBusy) && !errors.Is(err, ErrDenied)
+	w.unanswered = err != nil && !errors.Is(err, ErrBusy) && !errors.Is(err, ErrDenied) && !errors.Is(err, ErrFenced)
 	return op, wrap(err, "ask the gateway to send traffic to %s", to)
 }
 

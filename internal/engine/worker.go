@@ -294,8 +294,13 @@ func (w *worker) carryOut(ctx context.Context, effect release.Effect) ([]release
 	w.last = kind
 	began := w.Now()
 	r := w.step(ctx, effect)
-	if errors.Is(r.Failed, ErrFenced) || errors.Is(r.Failed, errTaken) || ctx.Err() != nil {
+	if errors.Is(r.Failed, errTaken) || ctx.Err() != nil {
 		return nil, errors.Join(r.Failed, ctx.Err())
+	}
+	if errors.Is(r.Failed, ErrFenced) {
+		if err := w.fenced(ctx, &r); err != nil {
+			return nil, err
+		}
 	}
 	if _, routes := effect.(release.Route); r.Failed == nil && !routes && w.Now().Sub(began) >= w.Lease {
 		return nil, nil // seen too long ago: this worker was held up, and looks again

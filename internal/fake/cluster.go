@@ -178,7 +178,7 @@ func (c *Cluster) HoldSize(ctx context.Context, color release.Color, fence int64
 			why = "horizontalpodautoscalers/patch is missing"
 			return nil
 		case d.scaler > fence:
-			return engine.ErrFenced
+			return engine.Fenced{Held: d.scaler}
 		}
 		held = true
 		if least := max(d.floor(), d.size()); least != d.minimum {
@@ -196,7 +196,7 @@ func (c *Cluster) FreeSize(ctx context.Context, color release.Color, fence int64
 		case d.before == 0:
 			return nil
 		case d.scaler > fence:
-			return engine.ErrFenced
+			return engine.Fenced{Held: d.scaler}
 		case d.denied:
 			return fmt.Errorf("horizontalpodautoscalers/patch is missing: %w", engine.ErrDenied)
 		}
@@ -213,7 +213,7 @@ func (c *Cluster) change(color release.Color, d *deployment, i release.Image, re
 	case d.denied:
 		return fmt.Errorf("deployments/patch is missing: %w", engine.ErrDenied)
 	case d.fence > fence:
-		return engine.ErrFenced
+		return engine.Fenced{Held: d.fence}
 	}
 	d.fence = fence
 	same := i.Digest == "" || i.Digest == d.image.Digest

@@ -72,6 +72,9 @@ func boundedSeen(e Event) Event {
 	case StepFailed:
 		bound(mostMessage, &e.Detail)
 		return e
+	case FenceRaised:
+		bound(mostMessage, &e.Detail)
+		return e
 	}
 	return e
 }

@@ -64,7 +64,7 @@ func TestTextsOfEventsAreBoundedAndPrint(t *testing.T) {
 	most := map[string]int{"Why": 1024, "Summary": 2048, "Detail": 2048, "TargetDetail": 2048, "Unseen": 2048, "Unheld": 2048, "Unconfirmed": 2048, "Denied": 2048, "Warnings": 2048}
 	for _, e := range []release.Event{
 		&release.ImagePushed{}, &release.AlertFired{}, &release.Commanded{}, &release.Looked{}, &release.ColorSeen{}, &release.RolloutObserved{},
-		&release.ChecksObserved{}, &release.RouteObserved{}, &release.TargetObserved{}, &release.Probed{}, &release.SizeFreed{}, &release.StepFailed{},
+		&release.ChecksObserved{}, &release.RouteObserved{}, &release.TargetObserved{}, &release.Probed{}, &release.SizeFreed{}, &release.StepFailed{}, &release.FenceRaised{},
 	} {
 		v := reflect.ValueOf(e).Elem()
 		hostile(v)

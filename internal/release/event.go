@@ -184,6 +184,10 @@ type RegistryAsked struct{ Lacks, Has []Image }
 // StepFailed says that a step failed for a reason that may pass.
 type StepFailed struct{ Detail string }
 
+// FenceRaised says that an object held a higher fence than the worker that has the app: it was
+// changed outside bluegreen.
+type FenceRaised struct{ Detail string }
+
 // Ticked says that time has passed.
 type Ticked struct{}
 
@@ -201,6 +205,7 @@ func (Probed) event()          {}
 func (SizeFreed) event()       {}
 func (RegistryAsked) event()   {}
 func (StepFailed) event()      {}
+func (FenceRaised) event()     {}
 func (Ticked) event()          {}
 
 // FactKind names what a fact is about.

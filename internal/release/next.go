@@ -68,6 +68,8 @@ func Next(s State, e Event, p Policy, now time.Time) (State, []Fact) {
 		d.registryAsked(e)
 	case StepFailed:
 		d.stepFailed(e.Detail)
+	case FenceRaised:
+		d.fenceRaised(e)
 	}
 	d.settle()
 	d.forget()
@@ -500,6 +502,13 @@ func (d *decision) beginSwitch(why reason.Reason) {
 
 // stepFailed records what keeps the app from going on.
 func (d *decision) stepFailed(detail string) { d.blocked(detail, askAfter) }
+
+// fenceRaised reports a fence that no worker wrote. The worker goes on above it.
+func (d *decision) fenceRaised(e FenceRaised) {
+	text := d.words(reason.FenceRaised, about{Detail: e.Detail})
+	d.stepFailed(text)
+	d.ask(reason.FenceRaised, text)
+}
 
 // blocked records what keeps the app from going on, and asks for help once when that is the
 // way to a good version, and lasts for longer than is normal.

@@ -143,6 +143,7 @@ var sentences = map[reason.Reason]string{
 	reason.Fought:          "another writer has changed the gateway {count} times within {span}, and traffic is left where it is{tail}",
 	reason.DriftEnded:      "the gateway is back on {color}",
 	reason.LiveMissing:     "the live color {color}, which served with {image}, is gone: make its Deployment again, or roll back",
+	reason.FenceRaised:     "a fence was raised outside bluegreen, for instance by a copied manifest; it goes on above it{tail}",
 	reason.GatewayWarns:    "{detail}",
 	reason.GatewayUnderway: "the gateway still carries out a change, and users may meet what was there before{tail}",
 	reason.ImageMissing:    "the registry does not have {image}, which is {detail}: pods that start on another node cannot pull it; push it again, or release another image",

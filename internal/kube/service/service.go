@@ -80,9 +80,9 @@ func (g *Gateway) Live(ctx context.Context) (engine.Reading, error) {
 	return r, nil
 }
 
-// problem is about a fence that cannot be read; "" without one.
+// problem is about what is no fence of a worker; "" without one.
 func (g *Gateway) problem(s *corev1.Service) string {
-	return fence.Problem(s.Annotations, g.App, "service "+g.Service+" -n "+g.Namespace)
+	return fence.Problem(s.Annotations, g.App, "service "+g.Service+" -n "+g.Namespace, time.Now())
 }
 
 func (g *Gateway) read(s *corev1.Service) engine.Reading {
@@ -137,8 +137,8 @@ func (g *Gateway) Switch(ctx context.Context, to release.Color, f int64) (engine
 		if err != nil {
 			return engine.Operation{}, err
 		}
-		if fence.Held(s.Annotations, g.App) > f {
-			return engine.Operation{}, fmt.Errorf("switch Service %s: %w", g.Service, engine.ErrFenced)
+		if held := fence.Held(s.Annotations, g.App, time.Now()); held > f {
+			return engine.Operation{}, fmt.Errorf("switch Service %s: %w", g.Service, engine.Fenced{Held: held})
 		}
 		if r := g.read(s); r.Live == "" {
 			return engine.Operation{}, fmt.Errorf("%w: %s, which is neither color: point it at %s or %s",

@@ -3,6 +3,7 @@ package service_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -262,10 +263,16 @@ func (w *env) health(c release.Color, healthy bool) {
 	}
 }
 
-func TestAFenceThatCannotBeReadIsReportedAndHoldsNothingUp(t *testing.T) {
+func TestAFenceThatNoWorkerWroteIsReportedAndHoldsNothingUp(t *testing.T) {
+	for written, why := range map[string]string{"seven": "not a number", "9000000000000000000": "more than a day ahead of the clock"} {
+		t.Run(written, func(t *testing.T) { spoiled(t, written, why) })
+	}
+}
+
+func spoiled(t *testing.T, written, why string) {
 	w := newEnv(t, blue())
-	w.patch(`{"metadata":{"annotations":{"bluegreen.dev/app":"podinfo","bluegreen.dev/fence":"seven"}}}`)
-	const want = `the annotation bluegreen.dev/fence is "seven" and not a number`
+	w.patch(`{"metadata":{"annotations":{"bluegreen.dev/app":"podinfo","bluegreen.dev/fence":"` + written + `"}}}`)
+	want := fmt.Sprintf("the annotation bluegreen.dev/fence is %q and %s", written, why)
 	if r, err := w.Live(t.Context()); err != nil || r.Live != release.Blue || !strings.Contains(r.Detail, want) || !strings.Contains(r.Detail, "kubectl annotate service podinfo -n "+w.namespace+" bluegreen.dev/fence-") {
 		t.Errorf("live is %+v, error %v", r, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"bluegreen/internal/engine"
 	"bluegreen/internal/kube/access"
@@ -216,8 +217,8 @@ func fenced(change map[string]any, a *autoscaler, app string, f int64) ([]byte, 
 func (w *Workloads) writeScaler(ctx context.Context, t Target, a *autoscaler, f int64, decide func(*autoscaler) map[string]any) error {
 	client, name := t.Cluster.Client().AutoscalingV2().HorizontalPodAutoscalers(t.Namespace), a.Name
 	for range tries {
-		if fence.Held(a.Annotations, w.App) > f {
-			return fmt.Errorf("autoscaler %s of namespace %s: %w", name, t.Namespace, engine.ErrFenced)
+		if held := fence.Held(a.Annotations, w.App, time.Now()); held > f {
+			return fmt.Errorf("autoscaler %s of namespace %s: %w", name, t.Namespace, engine.Fenced{Held: held})
 		}
 		change := decide(a)
 		if change == nil {

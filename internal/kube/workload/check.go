@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"bluegreen/internal/engine"
 	"bluegreen/internal/kube/fence"
@@ -140,7 +141,7 @@ func (w *Workloads) checkDeployment(ctx context.Context, t Target, name string, 
 	if s.deployment.Spec.Paused {
 		found = append(found, engine.Finding{Text: fmt.Sprintf("Deployment %s in namespace %s is paused, so no rollout of it ends: run kubectl rollout resume", name, t.Namespace)})
 	}
-	if problem := fence.Problem(s.deployment.Annotations, w.App, "deployment "+name+" -n "+t.Namespace); problem != "" {
+	if problem := fence.Problem(s.deployment.Annotations, w.App, "deployment "+name+" -n "+t.Namespace, time.Now()); problem != "" {
 		found = append(found, warning("Deployment %s: %s", name, problem))
 	}
 	if a != nil && keda(a) != "" {

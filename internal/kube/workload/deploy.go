@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"bluegreen/internal/engine"
 	"bluegreen/internal/kube/fence"
@@ -154,9 +155,9 @@ func (w *Workloads) asked(d *appsv1.Deployment) int32 {
 // is written, so that a delayed write of an earlier worker is refused.
 func (w *Workloads) write(ctx context.Context, t Target, s *snapshot, f int64, decide func(*snapshot) (desired, error)) error {
 	for range tries {
-		held := fence.Held(s.deployment.Annotations, w.App)
+		held := fence.Held(s.deployment.Annotations, w.App, time.Now())
 		if held > f {
-			return fmt.Errorf("%s of namespace %s: %w", s.deployment.Name, t.Namespace, engine.ErrFenced)
+			return fmt.Errorf("%s of namespace %s: %w", s.deployment.Name, t.Namespace, engine.Fenced{Held: held})
 		}
 		ask, err := decide(s)
 		if err != nil || held == f && w.unchanged(s, ask) {

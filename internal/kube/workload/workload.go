@@ -172,7 +172,7 @@ func (w *Workloads) reportOne(s *snapshot, o *engine.Workload) (release.Image, s
 	o.Replicas = append(o.Replicas, wanted(s.deployment))
 	running, differ := s.running(w.App)
 	reasons := append(found.reasons, s.sizeNote(w.asked(s.deployment)), differ,
-		fence.Problem(s.deployment.Annotations, w.App, "deployment "+s.deployment.Name+" -n "+s.deployment.Namespace))
+		fence.Problem(s.deployment.Annotations, w.App, "deployment "+s.deployment.Name+" -n "+s.deployment.Namespace, time.Now()))
 	reasons = slices.DeleteFunc(reasons, func(r string) bool { return r == "" })
 	detail := fmt.Sprintf("%d of %d pods ready", found.ready, wanted(s.deployment))
 	if len(reasons) > 0 {

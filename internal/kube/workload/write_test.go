@@ -3,6 +3,7 @@ package workload_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -307,10 +308,16 @@ func TestAnAPIServerThatGoesAndComesBackIsFoundAgain(t *testing.T) {
 		func() string { return err.Error() })
 }
 
-func TestAFenceThatCannotBeReadIsReportedAndHoldsNothingUp(t *testing.T) {
+func TestAFenceThatNoWorkerWroteIsReportedAndHoldsNothingUp(t *testing.T) {
+	for written, why := range map[string]string{"seven": "not a number", "9000000000000000000": "more than a day ahead of the clock"} {
+		t.Run(written, func(t *testing.T) { spoiled(t, written, why) })
+	}
+}
+
+func spoiled(t *testing.T, written, why string) {
 	w := newEnv(t, testbed.Shared(t))
-	w.patch("green", `{"metadata":{"annotations":{"bluegreen.dev/app":"podinfo","bluegreen.dev/fence":"seven"}}}`)
-	const want = `the annotation bluegreen.dev/fence is "seven" and not a number`
+	w.patch("green", `{"metadata":{"annotations":{"bluegreen.dev/app":"podinfo","bluegreen.dev/fence":"`+written+`"}}}`)
+	want := fmt.Sprintf("the annotation bluegreen.dev/fence is %q and %s", written, why)
 	if o := w.observe(release.Green, release.Image{}); !strings.Contains(o.Detail, want) {
 		t.Errorf("%q is not in %q", want, o.Detail)
 	}

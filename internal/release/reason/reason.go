@@ -142,6 +142,7 @@ const (
 	Fought          Reason = "fought"
 	DriftEnded      Reason = "drift-ended"
 	LiveMissing     Reason = "live-color-missing"
+	FenceRaised     Reason = "fence-raised"
 	GatewayWarns    Reason = "gateway-warns"
 	GatewayUnderway Reason = "gateway-underway"
 	LiveChanged     Reason = "live-color-changed"
