@@ -9,6 +9,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"reflect"
 	"regexp"
 	"slices"
@@ -83,6 +84,8 @@ func decode(r *call) (api.Request, error) {
 	switch {
 	case errors.As(err, &large):
 		return api.Request{}, problem(http.StatusRequestEntityTooLarge, "too-large", "the body has more than %d bytes", api.MaxBody)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return api.Request{}, problem(http.StatusRequestTimeout, "body", "the body did not arrive in time")
 	case err != nil:
 		return api.Request{}, invalid("", "the body cannot be read: %v", err)
 	case len(bytes.TrimSpace(data)) == 0:

@@ -46,9 +46,10 @@ func Handler(bindings []Binding, calls http.Handler, log *slog.Logger) http.Hand
 	}
 	return recovered(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if b, ok := triggers[r.URL.Path]; ok && r.Method == http.MethodPost {
-			invoke(w, r, b, log)
+			invoke(w, deadlines(w, r, invocationTime), b, log)
 			return
 		}
+		r = deadlines(w, r, answerTime)
 		if r.URL.Path == "/" {
 			reply(w, nil)
 			return

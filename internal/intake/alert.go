@@ -163,9 +163,7 @@ func (i *Intake) alert(ctx context.Context, w http.ResponseWriter, r *http.Reque
 // read returns the body of a request, if it is small enough and comes in time.
 func read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	// A server that cannot set a deadline is one of tests.
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(bodyTime))
-	defer control.SetReadDeadline(time.Time{})
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxAlert+1))
 	if err != nil {
 		return nil, api.Errorf(http.StatusRequestTimeout, "body", "the body did not arrive within %s: %v", bodyTime, err)

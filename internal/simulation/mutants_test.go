@@ -169,10 +169,10 @@ var mutants = []mutant{
 	{"report nothing of a rollback target that changed", change("release", "troubles.add",
 		`why != ""`, `why != "" && why != reason.TargetChanged`)},
 	{"take facts off the outbox that were not published", change("engine", "Engine.notify", `
-		if err := e.Notifier.Notify(ctx, app, facts); err != nil {
-			e.Log.Warn("events not published, they stay in the outbox", "app", app, "count", len(facts), "error", err)
-			return
-		}`, `_ = e.Notifier.Notify(ctx, app, facts)`)},
+		if err := e.Notifier.Notify(ctx, app, piece); err != nil {
+			e.Log.Warn("events not published, they stay in the outbox", "app", app, "count", len(piece), "error", err)
+			continue
+		}`, `_ = e.Notifier.Notify(ctx, app, piece)`)},
 	{"look for no missed push", change("engine", "Engine.missed",
 		`err != nil || len(images) == 0 || images[0].Digest == s.Newest.Digest`, `err != nil || len(images) < 2`)},
 	{"wait for room in a commit without committing", change("engine", "worker.work", `
