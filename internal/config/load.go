@@ -17,9 +17,12 @@ import (
 )
 
 const (
-	// maxBytes and maxNodes bound a file; aliases count as often as they are used.
-	maxBytes = 1 << 20
-	maxNodes = 100_000
+	// maxBytes, maxNodes, maxAnchors and maxItems bound a file. What an alias stands for counts
+	// as often as it is used.
+	maxBytes   = 1 << 20
+	maxNodes   = 100_000
+	maxAnchors = 1_000 // and aliases
+	maxItems   = 1_000 // of a list
 )
 
 // Load reads a bluegreen.yaml. An error of type Problems means that nothing of
@@ -34,9 +37,6 @@ func Load(data []byte) (*Config, error) {
 	fill(reflect.ValueOf(&c.Defaults).Elem())
 	r.defaults = &c.Defaults
 	r.read(root, "", reflect.ValueOf(&c).Elem(), "")
-	if r.nodes > maxNodes {
-		return nil, Problems{{1, "", fmt.Sprintf("the file has more than %d values, aliases counted as often as they are used", maxNodes)}}
-	}
 	if len(r.problems) > 0 {
 		sortByLine(r.problems)
 		return nil, Problems(r.problems)
@@ -68,7 +68,38 @@ func parse(data []byte) (*yaml.Node, *Problem) {
 	} else if !errors.Is(err, io.EOF) {
 		return nil, notYAML(err)
 	}
-	return doc.Content[0], nil
+	return doc.Content[0], size(doc.Content[0])
+}
+
+// size is what makes a file too large to be read; nil for one that is not.
+func size(root *yaml.Node) *Problem {
+	nodes, anchors := 0, 0
+	var wrong *Problem
+	var count func(n *yaml.Node)
+	count = func(n *yaml.Node) {
+		if nodes++; n.Anchor != "" || n.Kind == yaml.AliasNode {
+			anchors++
+		}
+		switch {
+		case wrong != nil:
+			return
+		case nodes > maxNodes:
+			wrong = &Problem{1, "", fmt.Sprintf("the file has more than %d values, aliases counted as often as they are used", maxNodes)}
+		case anchors > maxAnchors:
+			wrong = &Problem{max(1, n.Line), "", fmt.Sprintf("the file has more than %d anchors and aliases: what apps share goes under defaults", maxAnchors)}
+		case n.Kind == yaml.SequenceNode && len(n.Content) > maxItems:
+			wrong = &Problem{max(1, n.Line), "", fmt.Sprintf("the list has %d items, more than the %d that are read", len(n.Content), maxItems)}
+		case n.Kind == yaml.AliasNode:
+			count(n.Alias)
+		}
+		for _, c := range n.Content {
+			if wrong == nil {
+				count(c)
+			}
+		}
+	}
+	count(root)
+	return wrong
 }
 
 func notYAML(err error) *Problem {
@@ -86,7 +117,6 @@ type reader struct {
 	problems []Problem
 	lines    map[string]int // of each key that was read, by path
 	defaults *Behavior
-	nodes    int
 }
 
 func (r *reader) wrong(n *yaml.Node, path, format string, args ...any) {
@@ -110,9 +140,6 @@ func (p *Promotion) set(word string) {
 func (r *reader) read(n *yaml.Node, path string, v reflect.Value, tag reflect.StructTag) {
 	for n.Kind == yaml.AliasNode {
 		n = n.Alias
-	}
-	if r.nodes++; r.nodes > maxNodes {
-		return
 	}
 	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" {
 		r.wrong(n, path, "has no value: write %s, or leave the key out", wanted(v.Type()))
@@ -156,13 +183,12 @@ func (r *reader) read(n *yaml.Node, path string, v reflect.Value, tag reflect.St
 
 // app reads an app with problems of its own, so that its mistakes stop no other.
 func (r *reader) app(n *yaml.Node, path string, app *App) {
-	own := &reader{lines: r.lines, defaults: r.defaults, nodes: r.nodes}
+	own := &reader{lines: r.lines, defaults: r.defaults}
 	app.Behavior, app.Line = *r.defaults, n.Line
 	own.object(n, path, reflect.ValueOf(app).Elem())
 	if n.Kind == yaml.MappingNode {
 		own.check(path, app)
 	}
-	r.nodes = own.nodes
 	app.Problems = own.problems
 	if app.Name == "" || slices.ContainsFunc(own.problems, func(p Problem) bool { return p.Path == path+".name" }) {
 		app.Name = fmt.Sprintf("line-%d", n.Line)
@@ -354,14 +380,19 @@ func (r *reader) duration(n *yaml.Node, path string, v reflect.Value, tag reflec
 
 const durationPattern = `^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$`
 
+var (
+	durationForm = regexp.MustCompile(durationPattern)
+	durationPart = regexp.MustCompile(`([0-9.]+)([a-z]+)`)
+)
+
 // ParseDuration reads a duration like time.ParseDuration, with d for 24 hours besides ms,
 // s, m and h. It must not be negative.
 func ParseDuration(text string) (time.Duration, error) {
-	if !regexp.MustCompile(durationPattern).MatchString(text) {
+	if !durationForm.MatchString(text) {
 		return 0, fmt.Errorf("%q is not a duration such as 90s, 15m, 1h30m or 7d", shorten(text))
 	}
 	var total time.Duration
-	for _, part := range regexp.MustCompile(`([0-9.]+)([a-z]+)`).FindAllStringSubmatch(text, -1) {
+	for _, part := range durationPart.FindAllStringSubmatch(text, -1) {
 		number, unit := part[1], part[2]
 		times := time.Duration(1)
 		if unit == "d" {

@@ -2,11 +2,14 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"unicode"
+
+	"bluegreen/internal/engine"
 
 	"github.com/Masterminds/semver/v3"
 )
@@ -141,8 +144,14 @@ func address(text string) string {
 		return wrong
 	}
 	u, err := url.Parse(strings.NewReplacer("{color}", "blue", "{digest}", "sha256:0", "{tag}", "1").Replace(text))
-	if err != nil || u.Host == "" {
+	switch {
+	case err != nil || u.Host == "":
 		return fmt.Sprintf("%q is not an http:// or https:// address", shorten(text))
+	case u.User != nil:
+		return "holds a user or a password, which anyone who reads the file or the history would see: send a header instead"
+	}
+	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && engine.Metadata(ip) {
+		return "is an address at which the platform gives out credentials: a check asks the app"
 	}
 	return ""
 }

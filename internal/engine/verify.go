@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 
 	"bluegreen/internal/release"
 )
@@ -72,4 +73,15 @@ func (g GatewayHealth) Run(ctx context.Context, s Subject) Result {
 		return Result{release.Undecided, fmt.Sprintf("the gateway sees %s as unhealthy: %s", s.Color, health.Detail)}
 	}
 	return Result{Verdict: release.Passed}
+}
+
+// wireServer is where Azure's platform talks to a virtual machine.
+var wireServer = netip.AddrFrom4([4]byte{168, 63, 129, 16})
+
+// Metadata reports whether a cloud platform gives out credentials at an address: no check asks there.
+// Sources: learn.microsoft.com/azure/virtual-machines/instance-metadata-service and
+// learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
+func Metadata(ip netip.Addr) bool {
+	ip = ip.Unmap()
+	return ip.IsLinkLocalUnicast() || ip == wireServer
 }

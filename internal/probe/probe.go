@@ -5,8 +5,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/netip"
 	"strings"
+	"syscall"
 	"time"
 
 	"bluegreen/internal/engine"
@@ -17,10 +20,12 @@ import (
 // still lead to where traffic went before, and follows no redirects.
 type Prober struct{ client *http.Client }
 
-// New makes a prober. transport is http.DefaultTransport's like when nil.
+// New makes a prober. With a nil transport it connects as http.DefaultTransport does, but to no
+// address at which the platform gives out credentials, whatever name or writing it has.
 func New(transport *http.Transport) *Prober {
 	if transport == nil {
 		transport = http.DefaultTransport.(*http.Transport).Clone()
+		transport.DialContext = (&net.Dialer{Timeout: connectTime, Control: refuseMetadata}).DialContext
 	}
 	transport.DisableKeepAlives = true
 	return &Prober{client: &http.Client{
@@ -29,7 +34,15 @@ func New(transport *http.Transport) *Prober {
 	}}
 }
 
+func refuseMetadata(_, address string, _ syscall.RawConn) error {
+	if to, err := netip.ParseAddrPort(address); err != nil || engine.Metadata(to.Addr()) {
+		return fmt.Errorf("%s is an address at which the platform gives out credentials", address)
+	}
+	return nil
+}
+
 const (
+	connectTime    = 30 * time.Second
 	defaultTimeout = 5 * time.Second
 	// maxBody is how much of an answer is searched for the expected text, in bytes.
 	maxBody = 1 << 20

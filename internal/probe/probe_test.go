@@ -40,6 +40,8 @@ func TestProbeDescribesTheMistakeInTheAnswer(t *testing.T) {
 		{"redirect is not followed", probe.Request{URL: server.URL + "/moved"}, "answered 302"},
 		{"slow", probe.Request{URL: server.URL + "/slow", Timeout: 20 * time.Millisecond}, "deadline exceeded"},
 		{"connection refused", probe.Request{URL: "http://127.0.0.1:1/"}, "refused"},
+		{"metadata", probe.Request{URL: "http://169.254.0.7/", Timeout: 200 * time.Millisecond}, "gives out credentials"},
+		{"metadata in another writing", probe.Request{URL: "http://[::ffff:a9fe:7]/", Timeout: 200 * time.Millisecond}, "gives out credentials"},
 		{"no URL", probe.Request{URL: "http://[::1"}, "missing ']'"},
 	}
 	for _, test := range tests {
