@@ -190,9 +190,16 @@ func TestThePortalsTestsAreKnown(t *testing.T) {
 	if err != nil || !a.Test {
 		t.Errorf("test %v, error %v", a.Test, err)
 	}
-	own, err := monitor.Decode(actiongroup.Alert{Rule: "test-env-5xx"}.Metric("pool-green", 1, 0))
-	if err != nil || own.Test {
-		t.Errorf("a rule of one's own is taken for a test: %v, error %v", own.Test, err)
+	for _, real := range []actiongroup.Alert{
+		{Rule: "test-env-5xx"},
+		{Rule: "test-env-5xx", Custom: map[string]string{"Key1": "Value1"}},
+		{Rule: "test-env-5xx", Target: "/subscriptions/aaaaaaaa-0000-0000-0000-000000000000/resourceGroups/test-RG/providers/Microsoft.Storage/storageAccounts/s"},
+		{Rule: "test-env-5xx", Target: "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/shop/providers/Microsoft.Storage/storageAccounts/s"},
+		{Rule: "test-env-5xx", Target: "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/shop/providers/Microsoft.Storage/storageAccounts/s"},
+	} {
+		if a, err := monitor.Decode(real.Metric("pool-green", 1, 0)); err != nil || a.Test {
+			t.Errorf("%+v is taken for a test: %v", real, err)
+		}
 	}
 }
 
