@@ -108,7 +108,7 @@ func newWiring(s settings) (*wiring, error) {
 		resolver: resolver, public: public,
 		settings: s, credential: credential, clusters: map[string]*access.Cluster{}, connections: connections,
 		arm: &arm.ClientOptions{
-			ClientOptions:         policy.ClientOptions{Cloud: s.Cloud, Transport: &http.Client{Transport: connections}},
+			ClientOptions:         policy.ClientOptions{Cloud: s.Cloud, Transport: outbound.Client(connections)},
 			DisableRPRegistration: true,
 		},
 	}, nil
@@ -124,7 +124,7 @@ func outside(dns string) (*net.Resolver, *http.Transport) {
 		}}
 	}
 	transport := outbound.Transport()
-	transport.DialContext = (&net.Dialer{Timeout: 10 * time.Second, Resolver: resolver}).DialContext
+	transport.DialContext = (&net.Dialer{Timeout: 10 * time.Second, Resolver: resolver, Control: probe.Refuse}).DialContext
 	return resolver, transport
 }
 
@@ -132,7 +132,7 @@ func (w *wiring) storage() (*tables.Store, engine.Wakeups, error) {
 	var service *aztables.ServiceClient
 	var messages *azqueue.ServiceClient
 	var err, more error
-	options := policy.ClientOptions{Transport: &http.Client{Transport: w.connections}, Retry: outbound.Storage.Retry()}
+	options := policy.ClientOptions{Transport: outbound.Client(w.connections), Retry: outbound.Storage.Retry()}
 	toTables := &aztables.ClientOptions{ClientOptions: options}
 	toQueues := &azqueue.ClientOptions{ClientOptions: options}
 	if text := w.Storage.ConnectionString; text != "" {

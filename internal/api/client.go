@@ -34,6 +34,9 @@ type Client struct {
 // repeated with the same idempotency key, so that it is done once.
 const tries = 3
 
+// direct follows no redirect: that would carry the key or the token to another place.
+var direct = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+
 // NewKey makes an idempotency key.
 func NewKey() string { return rand.Text() }
 
@@ -145,7 +148,7 @@ func (c *Client) once(ctx context.Context, method, at, key string, body []byte, 
 	}
 	client := c.HTTP
 	if client == nil {
-		client = http.DefaultClient
+		client = direct
 	}
 	resp, err := client.Do(req)
 	if err != nil {

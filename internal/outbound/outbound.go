@@ -63,3 +63,12 @@ func Transport() *http.Transport {
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: quiet, PingTimeout: pong}
 	return t
 }
+
+// Client makes requests that carry tokens. It follows no redirect: that would carry them to
+// another place.
+func Client(over http.RoundTripper) *http.Client {
+	return &http.Client{
+		Transport:     over,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}

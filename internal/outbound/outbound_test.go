@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -211,5 +212,23 @@ func TestAnotherScopeIsAnotherToken(t *testing.T) {
 	b, errB := c.GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{"other"}})
 	if errA != nil || errB != nil || a.Token == b.Token {
 		t.Errorf("%v %v, %v %v", a, errA, b, errB)
+	}
+}
+
+// TestAClientFollowsNoRedirect: the SDK's headers of keys and of the identity endpoint would go
+// along.
+func TestAClientFollowsNoRedirect(t *testing.T) {
+	left := false
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { left = true }))
+	defer elsewhere.Close()
+	here := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
+	defer here.Close()
+	resp, err := outbound.Client(outbound.Transport()).Get(here.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusTemporaryRedirect || left {
+		t.Errorf("answered %d, asked elsewhere: %v", resp.StatusCode, left)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -27,7 +26,7 @@ const (
 // Identity is the app's managed identity; clientID "" is the system-assigned one.
 func Identity(clientID string) (azcore.TokenCredential, error) {
 	o := &azidentity.ManagedIdentityCredentialOptions{ClientOptions: policy.ClientOptions{
-		Transport: &http.Client{Transport: Transport()}, Retry: Token.Retry(),
+		Transport: Client(Transport()), Retry: Token.Retry(),
 	}}
 	if clientID != "" {
 		o.ID = azidentity.ClientID(clientID)

@@ -20,12 +20,11 @@ import (
 // still lead to where traffic went before, and follows no redirects.
 type Prober struct{ client *http.Client }
 
-// New makes a prober. With a nil transport it connects as http.DefaultTransport does, but to no
-// address at which the platform gives out credentials, whatever name or writing it has.
+// New makes a prober. With a nil transport it connects as http.DefaultTransport does, with Refuse.
 func New(transport *http.Transport) *Prober {
 	if transport == nil {
 		transport = http.DefaultTransport.(*http.Transport).Clone()
-		transport.DialContext = (&net.Dialer{Timeout: connectTime, Control: refuseMetadata}).DialContext
+		transport.DialContext = (&net.Dialer{Timeout: connectTime, Control: Refuse}).DialContext
 	}
 	transport.DisableKeepAlives = true
 	return &Prober{client: &http.Client{
@@ -34,7 +33,9 @@ func New(transport *http.Transport) *Prober {
 	}}
 }
 
-func refuseMetadata(_, address string, _ syscall.RawConn) error {
+// Refuse is the Control of a net.Dialer that connects to no address at which the platform gives out
+// credentials, whatever name or writing led there.
+func Refuse(_, address string, _ syscall.RawConn) error {
 	if to, err := netip.ParseAddrPort(address); err != nil || engine.Metadata(to.Addr()) {
 		return fmt.Errorf("%s is an address at which the platform gives out credentials", address)
 	}

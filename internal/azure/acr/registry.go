@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -27,7 +28,8 @@ type Options struct {
 	// is spoken to without TLS.
 	LoginServer string
 	Repository  string
-	// Credential signs in to the registry; nil pulls anonymously.
+	// Credential signs in to the registry; nil pulls anonymously. A registry that is not
+	// Azure's never sees its tokens.
 	Credential azcore.TokenCredential
 	// Admits is the tag policy; nil admits every tag.
 	Admits func(tag string) bool
@@ -58,13 +60,24 @@ func NewRegistry(o Options) *Registry {
 	if loopback(o.LoginServer) {
 		scheme = "http"
 	}
+	if !signsIn(o.LoginServer) {
+		o.Credential = nil
+	}
+	asks := outbound.Client(o.Transport)
+	asks.Timeout = outbound.Registry.Try
 	return &Registry{o: o, client: client{
 		base: scheme + "://" + o.LoginServer, service: o.LoginServer, credential: o.Credential,
 		scope: "repository:" + o.Repository + ":pull,metadata_read", turn: make(chan struct{}, 1),
-		http: &http.Client{Transport: o.Transport, Timeout: outbound.Registry.Try,
-			// A redirect would carry the tokens to another place.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		http: asks,
 	}}
+}
+
+// azure is the login server of an Azure Container Registry, in one of the clouds of Azure.
+var azure = regexp.MustCompile(`^[a-z0-9-]+(\.[a-z0-9]+\.geo)?\.azurecr\.(io|cn|us)(:443)?$`)
+
+// signsIn reports whether a registry gets an Entra token: it is Azure's, or on this machine.
+func signsIn(server string) bool {
+	return azure.MatchString(strings.ToLower(server)) || loopback(server)
 }
 
 func loopback(server string) bool {

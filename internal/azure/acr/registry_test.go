@@ -292,6 +292,27 @@ func TestTokensFollowNoRedirects(t *testing.T) {
 	}
 }
 
+// TestAnEntraTokenGoesToAzureRegistriesOnly: the configuration can name any host.
+func TestAnEntraTokenGoesToAzureRegistriesOnly(t *testing.T) {
+	for host, want := range map[string]bool{
+		"shopacr.azurecr.io": true, "shopacr.azurecr.cn": true, "shopacr.azurecr.us": true, "shopacr-h4x.azurecr.io": true, "shopacr.westeurope.geo.azurecr.io": true,
+		"shopacr.azurecr.io.example.com": false, "azurecr.io": false, "ghcr.io": false, "evil.example/shop.azurecr.io": false, "shopacr.azurecr.io:8443": false, "shopacrazurecr.io": false,
+	} {
+		seen := false
+		registry := transport(func(r *http.Request) (int, string) {
+			if r.Body != nil {
+				body, _ := io.ReadAll(r.Body)
+				seen = seen || strings.Contains(string(body), "access_token=")
+			}
+			return http.StatusUnauthorized, "{}"
+		})
+		c := acr.NewRegistry(acr.Options{LoginServer: host, Repository: repo, Credential: credential{"right"}, Transport: registry})
+		if _, err := c.Resolve(t.Context(), "1"); err == nil || seen != want {
+			t.Errorf("%s: it was sent an Entra token: %v, error %v", host, seen, err)
+		}
+	}
+}
+
 // transport answers with a status and a body; redirects lead to another host.
 type transport func(*http.Request) (int, string)
 

@@ -68,7 +68,7 @@ func eventOf(app string, f release.Fact) Event {
 func New(endpoint string, cred azcore.TokenCredential, options *azeventgrid.ClientOptions) (*Notifier, error) {
 	if options == nil {
 		options = &azeventgrid.ClientOptions{}
-		options.Retry = outbound.Topic.Retry()
+		options.Retry, options.Transport = outbound.Topic.Retry(), outbound.Client(outbound.Transport())
 	}
 	client, err := azeventgrid.NewClient(endpoint, cred, options)
 	if err != nil {

@@ -6,7 +6,8 @@ package access
 import (
 	"context"
 	"fmt"
-	"net/http"
+
+	"bluegreen/internal/outbound"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -48,7 +49,7 @@ func New(name string, config Config) *Cluster {
 			ContentType:        "application/vnd.kubernetes.protobuf",
 			AcceptContentTypes: "application/vnd.kubernetes.protobuf,application/json",
 		},
-	}, &http.Client{Transport: t})
+	}, outbound.Client(t))
 	if err != nil {
 		panic(fmt.Sprintf("make a Kubernetes client: %v", err)) // all its input is above
 	}
