@@ -110,7 +110,9 @@ func TestAFreshImageIsNotAskedFor(t *testing.T) {
 	registry.Push(img("1.0", time.Time{}))
 	w.app.Registry = registry
 	w.restart()
+	registry.Push(img("2.0", w.clock))
 	w.push("2.0")
+	registry.Remove("sha256:2.0")
 	w.ticked = w.clock.Add(time.Hour / 2) // until then all is done by messages
 	w.reach(release.Completed)
 	w.run(30 * time.Minute)

@@ -23,6 +23,8 @@ var (
 	// ErrDenied means that trying again cannot help until an operator fixes something;
 	// the wrapping error says what.
 	ErrDenied = errors.New("denied")
+	// ErrNotPushed means that the registry does not have an image under the tag that an event names.
+	ErrNotPushed = errors.New("the image is not in the registry under this tag")
 	// ErrNotAnImage means that a manifest is not a container image, for instance a Helm chart.
 	ErrNotAnImage = errors.New("not a container image")
 )

@@ -146,19 +146,47 @@ func PushIdentity(repository string, i release.Image, source string) string {
 	return repository + "|" + i.Digest + "|" + i.Tag + "|" + source
 }
 
-// Pushed accepts a pushed image for an app, unless the registry says that it is no image. The
-// event's id is the same for each of its deliveries.
-func (e *Engine) Pushed(ctx context.Context, name, event string, i release.Image, ambiguous bool) (bool, error) {
+const (
+	// askTime is how long the registry may take to be asked about one push.
+	askTime = 10 * time.Second
+	// replication is for how long a replica of the registry may not know a push.
+	replication = 10 * time.Minute
+)
+
+// Pushed accepts a pushed image for an app. The event is a hint: the registry is asked what its
+// tag names. The event's id is the same for each of its deliveries. Errors: ErrNotAnImage, or
+// ErrNotPushed, where the registry knows no such push; any other means that it is to be
+// delivered again.
+func (e *Engine) Pushed(ctx context.Context, name, event string, i release.Image) (bool, error) {
 	app, ok := e.apps[name]
 	if !ok {
 		return false, fmt.Errorf("app %q: %w", name, ErrNotFound)
 	}
-	if ambiguous && app.Registry != nil {
-		ask, cancel := context.WithTimeout(ctx, 2*time.Second)
-		defer cancel()
-		if _, err := app.Registry.Resolve(ask, i.Digest); errors.Is(err, ErrNotAnImage) {
-			return false, err
-		}
+	if err := e.known(ctx, app, i); err != nil {
+		return false, err
 	}
 	return e.Accept(ctx, name, PushEntry(PushIdentity(app.Repository, i, event), i, e.Now()))
+}
+
+// known is nil when the registry has the image under its tag.
+func (e *Engine) known(ctx context.Context, app *App, i release.Image) error {
+	if app.Registry == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	is, err := app.Registry.Resolve(ctx, i.Tag)
+	switch young := e.Now().Sub(i.PushedAt) < replication; {
+	case err == nil && is.Digest == i.Digest:
+		return nil
+	case errors.Is(err, ErrNotFound) && !young:
+		return fmt.Errorf("the registry has no %s: %w", i.Tag, ErrNotPushed)
+	case err == nil && (!young || is.PushedAt.After(i.PushedAt)):
+		return fmt.Errorf("the tag %s names %s: %w", i.Tag, is, ErrNotPushed)
+	case err == nil:
+		return fmt.Errorf("the registry does not have %s yet", i)
+	case errors.Is(err, ErrNotAnImage):
+		return err
+	}
+	return wrap(err, "ask the registry about %s", i)
 }

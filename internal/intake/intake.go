@@ -118,10 +118,10 @@ func (i *Intake) pushed(ctx context.Context, apps []config.App, push acr.Push) (
 }
 
 func (i *Intake) pushedTo(ctx context.Context, app config.App, push acr.Push) (string, error) {
-	fresh, err := i.Engine.Pushed(ctx, app.Name, push.Event, push.Image, push.Ambiguous)
+	fresh, err := i.Engine.Pushed(ctx, app.Name, push.Event, push.Image)
 	outcome := "accepted"
 	switch {
-	case errors.Is(err, engine.ErrNotAnImage):
+	case errors.Is(err, engine.ErrNotAnImage), errors.Is(err, engine.ErrNotPushed):
 		return fmt.Sprintf("%s: dropped: %v", app.Name, err), nil
 	case err != nil:
 		return app.Name + ": not kept, to be delivered again", err

@@ -214,7 +214,7 @@ func (s *sim) happen(i Item) {
 		a.registry.Push(pushed)
 		event := fmt.Sprint(i.ID)
 		s.accept(a, "push|"+engine.PushIdentity("registry/"+a.name, pushed, event), func(ctx context.Context, e *engine.Engine) error {
-			_, err := e.Pushed(ctx, a.name, event, pushed, i.ID%5 == 0)
+			_, err := e.Pushed(ctx, a.name, event, pushed)
 			return err
 		})
 	case Alert:

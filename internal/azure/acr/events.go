@@ -27,9 +27,6 @@ type Push struct {
 	Image      release.Image
 	Location   string // region of the replica that raised the event
 	MediaType  string
-	// Ambiguous is set when the event alone does not distinguish an image from a Helm chart or
-	// another artifact: its manifest does.
-	Ambiguous bool
 }
 
 // Dropped is the error of an event that can never lead to a release. Reason is a sentence.
@@ -120,8 +117,7 @@ func DecodePush(payload []byte) (Push, error) {
 	p := Push{
 		Event: e.ID, RegistryID: e.Topic + e.Source, Location: e.Data.Location,
 		Repository: e.Data.Target.Repository, MediaType: e.Data.Target.MediaType,
-		Image:     release.Image{Digest: e.Data.Target.Digest, Tag: e.Data.Target.Tag},
-		Ambiguous: strings.EqualFold(e.Data.Target.MediaType, ociManifest),
+		Image: release.Image{Digest: e.Data.Target.Digest, Tag: e.Data.Target.Tag},
 	}
 	if p.Registry = e.loginServer(); p.Registry == "" {
 		return Push{}, dropped("the event names no registry, neither in data.request.host nor in its topic or source")
@@ -254,9 +250,15 @@ func (e event) connectedRegistry() string {
 
 // From reports whether the push is one to the registry with a login server, in any of its
 // writings. A name without the hash of the login server is that of the same registry: events
-// come from one registry alone, and some of them have only its name.
+// come from one registry alone, and some of them have only its name. Where the event's source
+// names a registry of Azure too, it must be the same.
 func (p Push) From(loginServer string) bool {
 	a, b := p.Registry, canonical(loginServer)
+	if found := registryName.FindStringSubmatch(p.RegistryID); found != nil && azure.MatchString(b) {
+		if name, _, _ := strings.Cut(unhashed(b), "."); !strings.EqualFold(found[1], name) {
+			return false
+		}
+	}
 	return a == b || unhashed(a) == b || a == unhashed(b)
 }
 

@@ -120,15 +120,12 @@ func TestARegistryIsRecognisedInEachOfItsWritings(t *testing.T) {
 	}
 }
 
-func TestAnOCIManifestMayBeSomethingElse(t *testing.T) {
-	for media, ambiguous := range map[string]bool{
-		"application/vnd.oci.image.manifest.v1+json":                true,
-		"application/vnd.oci.image.index.v1+json":                   false,
-		"application/vnd.docker.distribution.manifest.list.v2+json": false,
-	} {
-		p, err := acr.DecodePush([]byte(change("application/vnd.docker.distribution.manifest.v2+json", media)))
-		if err != nil || p.Ambiguous != ambiguous {
-			t.Errorf("%s: ambiguous %v, error %v", media, p.Ambiguous, err)
+// TestAnEventOfAnotherSourceIsNotTheRegistrys: its host is only a text in the event's data.
+func TestAnEventOfAnotherSourceIsNotTheRegistrys(t *testing.T) {
+	for source, same := range map[string]bool{"registries/shopacr": true, "registries/SHOPACR": true, "registries/evil": false, "registries/shopacr2": false} {
+		p, err := acr.DecodePush([]byte(change("registries/shopacr", source)))
+		if err != nil || p.From("shopacr.azurecr.io") != same || p.From("shopacr-h4x.azurecr.io") != same {
+			t.Errorf("an event of %s is the registry's: %v, error %v", source, p.From("shopacr.azurecr.io"), err)
 		}
 	}
 }

@@ -95,7 +95,7 @@ func TestAFurtherTagIsAFurtherEventOfTheSameDigest(t *testing.T) {
 	}
 	all := events.list()
 	p, err := acr.DecodePush(all[len(all)-1])
-	if err != nil || len(all) != 2 || p.Image.Digest != digest || p.Image.Tag != "latest" || !p.Ambiguous {
+	if err != nil || len(all) != 2 || p.Image.Digest != digest || p.Image.Tag != "latest" {
 		t.Errorf("%d events, the last is %+v, error %v", len(all), p, err)
 	}
 }
