@@ -118,7 +118,7 @@ func (e *Engine) overdue(app *App, snap Snapshot) bool {
 
 // missed compares the registry with the newest image that was seen.
 func (e *Engine) missed(ctx context.Context, app *App, s release.State) error {
-	if app.Registry == nil || s.Newest.IsZero() {
+	if app.Registry == nil || s.LastPush.At.IsZero() && s.Newest.IsZero() {
 		return nil
 	}
 	images, err := app.Registry.Newest(ctx, listed)
@@ -126,7 +126,7 @@ func (e *Engine) missed(ctx context.Context, app *App, s release.State) error {
 	if err != nil || len(images) == 0 || images[0].Digest == s.Newest.Digest {
 		return err
 	}
-	if app.Policy.Newer != nil && !app.Policy.Newer(images[0], s.Newest) {
+	if app.Policy.Newer != nil && !s.Newest.IsZero() && !app.Policy.Newer(images[0], s.Newest) {
 		return nil
 	}
 	id := PushIdentity(app.Repository, images[0], images[0].PushedAt.UTC().Format(time.RFC3339))

@@ -277,7 +277,11 @@ func (d *decision) extend(c Commanded) {
 }
 
 func (d *decision) pause(c Commanded) {
-	d.s.Pause = Note{By: c.By, Why: c.Why, Since: d.now}
+	since := d.now
+	if !d.s.Pause.IsZero() {
+		since = d.s.Pause.Since
+	}
+	d.s.Pause = Note{By: c.By, Why: c.Why, Since: since}
 	d.report(Decided, reason.PausedNow, about{By: c.By, Why: c.Why})
 	if r := d.s.Release; r.Phase == Switching && r.untouched() && !r.Force {
 		d.enter(Awaiting, reason.AwaitsResume, about{})
@@ -360,6 +364,9 @@ func (d *decision) forgetTag(c Commanded) {
 	switch {
 	case i.IsZero():
 		d.report(Refused, reason.TagNotKnown, about{Image: Image{Tag: c.Tag}, Other: s.Newest})
+	case i.Same(s.Serving.Image) && s.Serving.Color != "" && i.Tag != s.Serving.Image.Tag:
+		s.Newest = s.Serving.Image // another name of the live image, which is no mistake
+		d.report(Decided, reason.Dropped, a)
 	case i.Same(s.Serving.Image) && s.Serving.Color != "":
 		d.report(Refused, reason.AlreadyLive, a)
 	case r.untouched() && i.Same(r.Image):

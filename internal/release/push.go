@@ -35,6 +35,9 @@ func (d *decision) pushed(e ImagePushed) {
 	q, bad := s.quarantined(i.Digest)
 	switch {
 	case i.PushedAt.Sub(d.now) > mostAhead:
+		if s.LastPush.At.IsZero() {
+			s.LastPush.At = d.now // so that the registry is asked for its images
+		}
 		d.report(NeedsHelp, reason.FromTheFuture, about{Image: i, Detail: i.PushedAt.UTC().Format("2006-01-02 15:04 UTC")})
 		return
 	case d.samePush(i) && !bad:
@@ -44,13 +47,20 @@ func (d *decision) pushed(e ImagePushed) {
 	}
 	newer, older := d.olderThan(i)
 	if !older { // an older one may be listed with a later date
-		s.Newest, s.LastPush = i, Push{Image: i, At: d.now}
+		s.LastPush = Push{Image: i, At: d.now}
+	}
+	if !older && !bad {
+		s.Newest = i
 	}
 	beside, behind := d.newest(i, e.Beside)
 	switch {
 	case bad:
 		d.report(Dropped, reason.Quarantined, about{Image: i, At: q.Since, Detail: q.Why})
 	case s.Serving.Color != "" && s.Serving.Image.Digest == i.Digest && !r.Phase.Moving():
+		if r.By == "" && d.p.newer(i, r.Image) {
+			d.supersede(i) // its tag was set back
+		}
+		s.Serving.Image.PushedAt = latest(s.Serving.Image.PushedAt, i.PushedAt)
 		d.report(Dropped, reason.AlreadyLive, about{Image: i, Color: s.Serving.Color})
 	case r.Phase.Active() && r.Image.Digest == i.Digest:
 		d.report(Dropped, reason.AlreadyReleasing, about{Image: i})
@@ -85,7 +95,8 @@ func (d *decision) samePush(i Image) bool {
 	if r.Phase.Ended() && r.Image.Same(i) && i.PushedAt.After(r.Since) {
 		return false // it is to be tried again
 	}
-	return last.Image.Digest == i.Digest && last.Image.Tag == i.Tag && d.now.Sub(last.At) < samePushFor
+	lately := d.now.Sub(last.At) < samePushFor || i.PushedAt.Sub(last.Image.PushedAt) < samePushFor // it may be delivered late
+	return last.Image.Digest == i.Digest && last.Image.Tag == i.Tag && lately
 }
 
 // olderThan reports whether an image is older than what is live, or than the newest that
@@ -119,7 +130,7 @@ func (d *decision) newest(i Image, beside []Image) (newest Image, newer bool) {
 func (d *decision) tooOld(i, newer Image) {
 	s := d.s
 	kind, why := NeedsHelp, reason.OlderThanUnreleased
-	if !i.PushedAt.After(newer.PushedAt) || newer.Same(s.Serving.Image) || newer.Same(s.Waiting) || s.Release.Phase.Active() && newer.Same(s.Release.Image) {
+	if !i.PushedAt.After(newer.PushedAt) || newer.Same(s.Serving.Image) && newer.Tag == s.Serving.Image.Tag || newer.Same(s.Waiting) || s.Release.Phase.Active() && newer.Same(s.Release.Image) {
 		kind, why = Dropped, reason.Older
 	}
 	d.report(kind, why, about{Image: i, Other: newer})
