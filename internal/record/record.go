@@ -275,6 +275,12 @@ func Decode(data []byte) (engine.Record, error) {
 				state.Standby = c.retired()
 			}
 		}
+		switch release.Color(a.Serving.Color) { // it may have sent traffic to a suspect color
+		case release.Blue:
+			r.State.Blue.Suspect = release.Note{}
+		case release.Green:
+			r.State.Green.Suspect = release.Note{}
+		}
 	}
 	return guessed(r), nil
 }

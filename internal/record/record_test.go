@@ -119,6 +119,17 @@ func readWhole(t *testing.T, file string) {
 	}
 }
 
+// A handler of schema 3 knows nothing of a suspect color, keeps it, and may send traffic there.
+func TestALiveColorIsNotSuspectAfterAnEarlierHandler(t *testing.T) {
+	r := engine.Record{Schema: 3, State: release.State{Known: true, Serving: release.Serving{Color: release.Green}}}
+	r.State.Blue.Suspect = release.Note{By: "bluegreen", Since: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)}
+	r.State.Green.Suspect = r.State.Blue.Suspect
+	got := read(t, written(t, r)).State
+	if got.Blue.Suspect.IsZero() || !got.Green.Suspect.IsZero() {
+		t.Errorf("live is green; suspect are blue since %v and green since %v", got.Blue.Suspect.Since, got.Green.Suspect.Since)
+	}
+}
+
 func TestEveryFieldOfEntriesAndFactsIsStored(t *testing.T) {
 	for _, event := range []any{&release.ImagePushed{}, &release.AlertFired{}, &release.Commanded{}} {
 		n := 0
