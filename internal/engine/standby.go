@@ -12,7 +12,7 @@ import (
 // good image. What could serve now is changed only while the live color is well, and nothing
 // where users may still be.
 func (w *worker) keepStandby(ctx context.Context, e release.KeepStandby) stepResult {
-	if e.Image.IsZero() || !e.Spoiled && !e.Cleared {
+	if e.Image.IsZero() || !e.Spoiled {
 		if err := w.liveIsWell(ctx); err != nil {
 			return failed(fmt.Errorf("%s is kept: %w", e.Color, err))
 		}

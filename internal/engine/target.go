@@ -56,19 +56,20 @@ func (w *worker) prepareTarget(ctx context.Context, e release.PrepareTarget) ste
 		return w.targetReady(e, &o, o.Detail)
 	}
 	reading, err := w.app.Gateway.Live(ctx)
+	unmoved := reading.Live == e.From && !reading.Underway
 	switch {
 	case err != nil:
 		return failed(fmt.Errorf("read the gateway: %w", err))
 	case reading.Live == t.Color && o.Ready > 0:
 		return w.targetReady(e, &o, "traffic was sent there outside bluegreen already")
 	case changed && o.Ready > 0 && (reading.Live != e.From || reading.Underway || w.Now().Sub(w.record.State.Release.Since) < reading.Lag): // its users may be there
-		return w.targetNotReady(e, o, detail)
+		return w.targetNotReady(e, o, unmoved, detail)
 	case changed || smaller(o.Replicas, t.Replicas) || sum(o.Replicas) == 0:
 		if err := w.order(ctx, Order{Color: t.Color, Image: t.Image, Size: t.Replicas}); err != nil {
 			return failed(err)
 		}
 	}
-	return w.targetNotReady(e, o, detail)
+	return w.targetNotReady(e, o, unmoved, detail)
 }
 
 // targetUnseen takes the gateway's word for a target whose cluster does not answer, and that was
@@ -94,7 +95,7 @@ func (w *worker) carries(e release.PrepareTarget, o, from Workload) bool {
 		return false
 	case o.Ready >= needed || capacity.AsLive(*observed(o), size):
 		return true
-	case e.Sick && waited:
+	case (e.Sick || w.target.silent) && waited:
 		return true
 	}
 	return !w.target.silent && o.Ready > from.Ready
@@ -110,10 +111,10 @@ func (w *worker) targetReady(e release.PrepareTarget, o *Workload, why string) s
 }
 
 // targetNotReady looks again soon in the beginning, and with rests after a while.
-func (w *worker) targetNotReady(e release.PrepareTarget, o Workload, why string) stepResult {
+func (w *worker) targetNotReady(e release.PrepareTarget, o Workload, unmoved bool, why string) stepResult {
 	w.target.ready = time.Time{}
 	r := stepResult{Wait: w.Poll, Seen: []release.Event{release.TargetObserved{
-		Release: e.Release, Color: e.Target.Color, Detail: why,
+		Release: e.Release, Color: e.Target.Color, Unmoved: unmoved, Detail: why,
 		Hopeless: o.Ready == 0 && o.Matches, Broken: o.Status == release.Broken || o.Status == release.PullFailing,
 	}}}
 	if w.Now().Sub(w.record.State.Release.Since) > watchClosely {

@@ -123,7 +123,7 @@ func (s State) bringBack(now time.Time) (Effect, time.Time) {
 		t.Replicas = Largest(t.Replicas, s.Color(r.To).Observed.size()) // users may have become more
 		seen := s.Color(t.Color).Image()
 		return PrepareTarget{
-			Release: r.ID, Target: t, From: r.To, Sick: r.Reason != reason.TooFewReady,
+			Release: r.ID, Target: t, From: r.To, Sick: r.Reason != reason.TooFewReady && !r.failsOver(),
 			Other: seen.Digest != "" && t.Image.Digest != "" && seen.Digest != t.Image.Digest,
 		}, now
 	}

@@ -147,13 +147,14 @@ type RouteObserved struct {
 
 // TargetObserved says whether the rollback target can take the traffic. Hopeless is set
 // while it runs its image and has no ready pod; Broken when its pods say that waiting does
-// not help.
+// not help; Unmoved when the gateway was read and is at rest with the traffic where it was.
 type TargetObserved struct {
 	Release  int
 	Color    Color
 	Ready    bool
 	Hopeless bool
 	Broken   bool
+	Unmoved  bool
 	Detail   string
 }
 

@@ -100,8 +100,13 @@ func (s State) next(p Policy, now time.Time) string {
 		return s.waits()
 	}
 	effect, at := s.standby(p, now)
-	if effect != nil {
-		at = s.standbyAt(p)
+	order, due := effect.(KeepStandby)
+	gets := s.Serving.Image
+	if due {
+		gets, at = order.Image, s.standbyAt(p)
+		if !order.Spoiled && gets.Same(s.Serving.Image) {
+			at = latest(at, s.Serving.until(p))
+		}
 	}
 	text := ""
 	c := s.Color(idle)
@@ -113,8 +118,10 @@ func (s State) next(p Policy, now time.Time) string {
 	case at.IsZero():
 	case p.Standby == StandbyPolicy{} || p.Standby == StandbyPolicy{Size: StandbyZero}:
 		return fmt.Sprintf("; %s is scaled down at %s", idle, clock(at))
+	case made && gets.IsZero():
+		text += fmt.Sprintf("; it gets %d pods", total(order.Size))
 	case made:
-		text += fmt.Sprintf("; it gets %s at %s", s.Serving.Image, clock(at))
+		text += fmt.Sprintf("; it gets %s at %s", gets, clock(at))
 	default:
 		text = fmt.Sprintf("; %s becomes the standby at %s", idle, clock(at))
 	}

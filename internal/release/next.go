@@ -188,7 +188,7 @@ func (d *decision) end(p Phase, k FactKind, why reason.Reason, a about) {
 	r := &d.s.Release
 	r.Phase, r.Since, r.Progress = p, d.now, Progress{}
 	r.Reason, r.Cause = why, d.words(why, a)
-	if p == Failed || p == Canceled && heldAgainst(why) {
+	if p == Failed && !was.failsOver() || p == Canceled && heldAgainst(why) {
 		d.s.Good = slices.DeleteFunc(slices.Clone(d.s.Good), r.Image.Same)
 	}
 	d.s.SupersededInARow = 0
@@ -338,6 +338,9 @@ func (d *decision) takeOver(e Looked) {
 				found.Needed = found.Replicas
 			}
 			*s.color(c) = ColorState{Observed: found, Held: s.Color(c).Held}
+			if c != e.Live {
+				s.color(c).Suspect = was.Color(c).Suspect
+			}
 		}
 	}
 	seen := s.Color(e.Live).Observed

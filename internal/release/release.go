@@ -292,7 +292,7 @@ type Progress struct {
 
 	// Switching and returning: Operation resumes the gateway's running operation; opaque,
 	// "" when none runs. Writes is when the first write of a switch was let go, before it is sent:
-	// from then on traffic may have left. DeniedAt is when the gateway last refused for a reason that
+	// from then on traffic may have left; of a return, when its target was seen ready. DeniedAt is when the gateway last refused for a reason that
 	// only an operator can fix.
 	Operation string
 	Writes    time.Time

@@ -130,10 +130,10 @@ func (s State) standby(p Policy, now time.Time) (Effect, time.Time) {
 	same, next := latest(at, s.Serving.until(p)), time.Time{}
 	switch {
 	case c.standbyOrdered():
-		e.Image, e.Cleared = c.Ordered.Image, true
+		e.Image, e.Cleared, e.Spoiled = c.Ordered.Image, true, !s.mayServe(idle, c.Observed.Image)
 	case e.Spoiled:
 		e.Image = s.standbyImage()
-	case !p.Standby.Same || !s.Serving.Trusted || s.Serving.Image.Digest == "" || c.Image().Same(s.Serving.Image):
+	case !p.Standby.Same || !s.Serving.Trusted || s.Serving.Image.Digest == "" || c.Image().Same(s.Serving.Image) || c.changed():
 	case now.Before(same):
 		next = same
 	default:
@@ -146,6 +146,12 @@ func (s State) standby(p Policy, now time.Time) (Effect, time.Time) {
 		return nil, at
 	}
 	return e, now
+}
+
+// changed reports whether the standby runs another image than it was made with: a person put
+// it there.
+func (c ColorState) changed() bool {
+	return !c.Standby.Since.IsZero() && !c.Image().IsZero() && !c.Image().Same(c.Standby.Image)
 }
 
 // standbyOrdered reports whether an image was recorded as ordered for the standby, and it is
@@ -221,7 +227,11 @@ func (d *decision) standbyMade(e StandbyMade) {
 	}
 	c := s.color(e.Color)
 	s.Trouble = Note{}
-	c.Standby = Standby{Image: c.Image(), Replicas: e.Replicas, Since: d.now}
+	made := c.Image()
+	if e.Image.IsZero() && !c.Standby.Since.IsZero() {
+		made = c.Standby.Image // the size says nothing of it
+	}
+	c.Standby = Standby{Image: made, Replicas: e.Replicas, Since: d.now}
 	if e.Image.IsZero() {
 		a := about{Color: e.Color, Image: c.Image(), Count: int(total(e.Replicas)), At: s.Release.Since}
 		if why := reason.StandbySized; total(e.Replicas) > 0 {
@@ -272,7 +282,7 @@ func (s State) FailoverTarget(p Policy, now time.Time) (t Target, why reason.Rea
 		return t, reason.StandbyNotGood
 	case !c.Suspect.IsZero():
 		return t, reason.StandbySuspect
-	case now.Sub(c.Observed.At) > standbyAge || c.Ordered.At.After(c.Observed.At):
+	case now.Sub(c.Observed.At) > standbyAge || c.Ordered.At.After(c.Observed.At) || c.Standby.Since.After(c.Observed.At):
 		return t, reason.StandbyUnseen
 	case !p.Capacity.AsLive(c.Observed, needed):
 		return t, reason.StandbyNotReady
@@ -317,7 +327,7 @@ func (d *decision) failedOver(to, left Color) {
 // not to be ready.
 func (d *decision) failoverImpossible(detail string) bool {
 	r := d.s.Release
-	if r.Phase != Returning || r.Reason != reason.FailoverByAlert || r.Progress.Operation != "" {
+	if r.Phase != Returning || r.Reason != reason.FailoverByAlert || r.Progress.Operation != "" || !r.Progress.Writes.IsZero() {
 		return false
 	}
 	d.end(Failed, NeedsHelp, reason.StandbyNotReady, about{Color: r.From, Image: r.Progress.Target.Image, Detail: detail})

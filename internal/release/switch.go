@@ -152,7 +152,11 @@ func (d *decision) targetSeen(e TargetObserved) {
 		return
 	}
 	r.Progress.TargetReady = e.Ready
+	if e.Unmoved {
+		r.Progress.Writes = time.Time{}
+	}
 	if e.Ready {
+		r.Progress.Writes = d.now
 		r.Progress.Detail = e.Detail // trouble ends with the gateway's answer, or each denial would be reported anew
 		return
 	}

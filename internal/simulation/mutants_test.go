@@ -148,7 +148,7 @@ var mutants = []mutant{
 		{"release", "State.FailoverTarget", `!p.Capacity.AsLive(c.Observed, needed)`, `false`},
 		{"release", "State.FailoverTarget", `now.Sub(c.Observed.At) > standbyAge || c.Ordered.At.After(c.Observed.At)`, `false`},
 		{"release", "decision.failoverImpossible", `r.Phase != Returning || r.Reason != reason.FailoverByAlert || r.Progress.Operation != ""`, `true`},
-		{"engine", "worker.carries", `case e.Sick && waited:`, `case waited || o.Ready > 0:`}}},
+		{"engine", "worker.carries", `case (e.Sick || w.target.silent) && waited:`, `case waited || o.Ready > 0:`}}},
 	{"release an image that waited over a newer one", []edit{
 		{"release", "decision.settle", `by.IsZero() && d.s.Serving.Color != "" && d.p.newer(live, w)`, `false`},
 		{"release", "decision.pushed", `!w.IsZero() && s.WaitingBy.IsZero() && !d.p.newer(w, i)`, `false`},
