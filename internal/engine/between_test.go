@@ -90,3 +90,17 @@ func TestAFailoverWhoseWriteWasNotAnsweredIsSeenToItsEnd(t *testing.T) {
 		t.Errorf("users are on %s, which bluegreen itself wrote: %s", w.gateway.Effective(), w.sentence())
 	}
 }
+
+func TestAStandbyThatIsDeletedIsReported(t *testing.T) {
+	w := standingBy(t, release.StandbyPolicy{Same: true, Size: release.StandbyReady}, release.FailoverManual)
+	w.run(26 * time.Hour)
+	w.cluster.Gone(release.Blue, true)
+	before := len(w.facts())
+	w.run(time.Hour)
+	for _, f := range w.facts()[before:] {
+		if f.Kind == release.NeedsHelp {
+			return
+		}
+	}
+	t.Errorf("no operator is asked to look: %s", w.sentence())
+}

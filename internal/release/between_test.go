@@ -101,3 +101,21 @@ func TestTheSentenceOfAStandbyThatIsResizedNamesNoImage(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+func TestAFailoverThatIsGivenUpDoesNotEndTheStandby(t *testing.T) {
+	s := began(t, "policy standby=previous/ready", onBlue)
+	s.goesLive(t, "2.0")
+	s.goOn(t, "wait 30m", "standby", "failover", "wait 6m", "target starting 0 of 3 pods ready", "cancel", "wait 1h", "looked green green=2.0:8/8 blue=1.0", "resume")
+	if effect, at := s.state.NextEffect(s.policy, s.now); effect == nil && at.IsZero() {
+		t.Errorf("the standby is not kept any more, also after resume: %s", s.sentence())
+	}
+}
+
+func TestAnAlertThatMovesNothingForAReleaseAsksForHelp(t *testing.T) {
+	s := began(t, "policy standby=previous/ready failover=alert", onBlue)
+	s.goesLive(t, "2.0")
+	s.goOn(t, "wait 30m", "standby", "wait 25h", "push 3.0")
+	if facts := s.goOn(t, "alert errors"); facts[0].Kind != release.NeedsHelp {
+		t.Errorf("an alert on the live color, %s: %s", facts[0].Kind, facts[0].Text)
+	}
+}

@@ -148,10 +148,10 @@ func (s State) standby(p Policy, now time.Time) (Effect, time.Time) {
 	return e, now
 }
 
-// changed reports whether the standby runs another image than it was made with: a person put
-// it there.
+// changed reports whether the standby runs another image than it was made with, or none: a
+// person has changed it.
 func (c ColorState) changed() bool {
-	return !c.Standby.Since.IsZero() && !c.Image().IsZero() && !c.Image().Same(c.Standby.Image)
+	return !c.Standby.Since.IsZero() && !c.Image().Same(c.Standby.Image)
 }
 
 // standbyOrdered reports whether an image was recorded as ordered for the standby, and it is
@@ -168,8 +168,8 @@ func (s State) standbyAt(p Policy) time.Time {
 	if s.Serving.Color == "" || !s.Release.Phase.Ended() || !s.Pause.IsZero() || !s.Drift.IsZero() || !s.Color(idle).Suspect.IsZero() {
 		return time.Time{}
 	}
-	if why := s.Release.Reason; why == reason.Fought || why == reason.ReturnGivenUp {
-		return time.Time{} // what serves is known to be bad
+	if why := s.Release.Reason; !s.Hold.IsZero() && (why == reason.Fought || why == reason.ReturnGivenUp) {
+		return time.Time{} // what serves is known to be bad, until an operator resumes
 	}
 	from := latest(s.Release.Since, s.Serving.Since)
 	if p.Standby.zero() {
@@ -256,11 +256,12 @@ func (s State) StandbyComing() bool {
 // standbyProblem is what is wrong with the standby, as a look at rest saw it.
 func (d *decision) standbyProblem(c Color, seen Observed) (reason.Reason, about) {
 	made := d.s.Color(c).Standby
-	if total(made.Replicas) == 0 || d.now.Sub(made.Since) < d.p.RolloutTimeout || !seen.Image.Same(made.Image) || d.p.Capacity.AsLive(seen, made.Replicas) {
+	gone := seen.Image.IsZero() && d.s.Serving.Previous.Color != c // which is reported as the rollback target
+	if total(made.Replicas) == 0 || d.now.Sub(made.Since) < d.p.RolloutTimeout || !seen.Image.Same(made.Image) && !gone || d.p.Capacity.AsLive(seen, made.Replicas) {
 		return "", about{}
 	}
 	seen.At = d.now
-	return reason.StandbyNotReady, about{Color: c, Image: seen.Image, Detail: readyOf(seen, made.Replicas)}
+	return reason.StandbyNotReady, about{Color: c, Image: made.Image, Detail: readyOf(seen, made.Replicas)}
 }
 
 // FailoverTarget returns where a failover moves traffic: to what the color without traffic
@@ -337,8 +338,13 @@ func (d *decision) failoverImpossible(detail string) bool {
 // alertBetween follows an alert that no release answers for.
 func (d *decision) alertBetween(e AlertFired, otherwise reason.Reason, a about) {
 	s := d.s
-	if d.p.Failover != FailoverAlert || s.Serving.Color == "" || s.Release.Phase.Active() || !s.Drift.IsZero() {
+	switch {
+	case d.p.Failover != FailoverAlert || s.Serving.Color == "" || !s.Drift.IsZero():
 		d.report(Dropped, otherwise, a)
+		return
+	case s.Release.Phase.Active():
+		a.Then = d.words(reason.ReleaseUnderway, about{})
+		d.report(NeedsHelp, reason.AlertNoFailover, a)
 		return
 	}
 	t, why := s.FailoverTarget(d.p, d.now)
