@@ -119,3 +119,20 @@ func TestAnAlertThatMovesNothingForAReleaseAsksForHelp(t *testing.T) {
 		t.Errorf("an alert on the live color, %s: %s", facts[0].Kind, facts[0].Text)
 	}
 }
+
+func TestAQuarantinedImageIsNoStandbyAfterAChangeIsAccepted(t *testing.T) {
+	s := began(t, "policy standby=previous/ready", onBlue)
+	s.goesLive(t, "2.0")
+	s.goOn(t, "wait 30m", "standby")
+	s.goOn(t, "push 3.0", "rollout complete 3", "checks passed", "route confirmed", "wait 1m", "rollback", "target ready", "route confirmed")
+	s.next(release.Looked{Live: release.Blue, Underway: true, Detail: "traffic goes to blue"}) // and is put back by the operator
+	s.goOn(t, "resume", "looked green green=2.0 blue=3.0", "wait 1h", "looked green green=2.0 blue=3.0")
+	for range 3 {
+		if effect, _ := s.state.NextEffect(s.policy, s.now); effect != nil {
+			s.goOn(t, "standby")
+		}
+	}
+	if i := s.state.Blue.Image(); !s.state.MayStart(i) {
+		t.Errorf("the standby is an image that is quarantined: %s", s.sentence())
+	}
+}

@@ -99,6 +99,9 @@ func (s State) mayServe(c Color, i Image) bool {
 // person put there is left alone.
 func (s State) spoiled(c Color) bool {
 	color := s.Color(c)
+	if _, bad := s.quarantined(color.Image().Digest); bad && color.Ordered.At.IsZero() {
+		return true // the app was taken over anew since, and its orders are forgotten
+	}
 	return !color.Ordered.At.IsZero() && color.Image().Same(color.Ordered.Image) && !s.mayServe(c, color.Ordered.Image)
 }
 
