@@ -122,6 +122,11 @@ func (d *decision) startOver() {
 	if d.p.ReleaseTimeout <= 0 || !r.untouched() || r.Phase == Awaiting || !s.Pause.IsZero() || d.now.Sub(last) < d.p.ReleaseTimeout {
 		return
 	}
+	if !s.Waiting.IsZero() && d.heldBack(s.Waiting) != "" { // it waits on
+		d.end(Superseded, Advanced, reason.StartedOver, about{Image: r.Image, Span: d.p.ReleaseTimeout})
+		d.start(r.Image, s.Idle(d.p.First), Note{By: r.By, Why: r.Why, Since: d.now})
+		return
+	}
 	if s.Waiting.IsZero() {
 		s.Waiting, s.WaitingBy = r.Image, Note{By: r.By, Why: r.Why, Since: d.now}
 		if _, bad := s.quarantined(s.Newest.Digest); r.By == "" {
