@@ -37,7 +37,8 @@ type env struct {
 	later time.Duration // by which the adapter's clock is ahead
 }
 
-type backend struct{ sick atomic.Bool }
+// backend is sick for all, or for all but bluegreen's own question.
+type backend struct{ sick, apart atomic.Bool }
 
 var hosts = map[release.Color]string{
 	release.Blue: "agw-blue.westeurope.cloudapp.azure.com", release.Green: "agw-green.westeurope.cloudapp.azure.com", "": "sorry.example.com",
@@ -130,7 +131,7 @@ next:
 func answer(t *testing.T, l net.Listener, text string) *backend {
 	b := &backend{}
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/healthz" && (b.sick.Load() || r.Host != "shop.example.com") {
+		if r.URL.Path == "/healthz" && (b.sick.Load() || b.apart.Load() && r.UserAgent() != "bluegreen" || r.Host != "shop.example.com") {
 			w.WriteHeader(http.StatusBadGateway)
 		}
 		io.WriteString(w, text)

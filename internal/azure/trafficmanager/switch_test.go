@@ -340,6 +340,24 @@ func TestAnIdleColorIsAskedAsTheMonitorAsks(t *testing.T) {
 	}
 }
 
+func TestAnEndpointThatTrafficManagerFindsDegradedIsUnhealthyAlthoughItAnswersHere(t *testing.T) {
+	w := newEnv(t, 0)
+	w.backends[release.Blue].apart.Store(true)
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+		h, err := w.Health(t.Context(), release.Blue)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !h.Healthy {
+			says(t, h.Detail, "Degraded", "https://"+hosts[release.Blue])
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("it is healthy: %s", h.Detail)
+		}
+	}
+}
+
 func TestOptionsThatCannotWorkAreRefused(t *testing.T) {
 	w := newEnv(t, 0)
 	for want, spoil := range map[string]func(){

@@ -104,6 +104,28 @@ func of(list []*corev1.Pod, lags bool) *snapshot {
 	return s
 }
 
+func TestARolloutIsCompleteOnlyWithAllPodsOfThePresentTemplate(t *testing.T) {
+	for name, c := range map[string]struct {
+		status   appsv1.DeploymentStatus
+		complete bool
+	}{
+		"all pods":                         {appsv1.DeploymentStatus{ObservedGeneration: 7, Replicas: 3, UpdatedReplicas: 3, ReadyReplicas: 3, AvailableReplicas: 3}, true},
+		"one pod is available":             {appsv1.DeploymentStatus{ObservedGeneration: 7, Replicas: 3, UpdatedReplicas: 3, ReadyReplicas: 3, AvailableReplicas: 1}, false},
+		"one pod is made":                  {appsv1.DeploymentStatus{ObservedGeneration: 7, Replicas: 1, UpdatedReplicas: 1, ReadyReplicas: 1, AvailableReplicas: 1}, false},
+		"two are of the template before":   {appsv1.DeploymentStatus{ObservedGeneration: 7, Replicas: 3, UpdatedReplicas: 1, ReadyReplicas: 3, AvailableReplicas: 3}, false},
+		"one of the template before stays": {appsv1.DeploymentStatus{ObservedGeneration: 7, Replicas: 4, UpdatedReplicas: 3, ReadyReplicas: 3, AvailableReplicas: 3}, false},
+		"an observation of before":         {appsv1.DeploymentStatus{ObservedGeneration: 6, Replicas: 3, UpdatedReplicas: 3, ReadyReplicas: 3, AvailableReplicas: 3}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := of(nil, false)
+			s.deployment.Status = c.status
+			if f := s.judge(noon); (f.status == release.Complete) != c.complete {
+				t.Errorf("%s with %d ready: %v", f.status, f.ready, f.reasons)
+			}
+		})
+	}
+}
+
 func TestTheDigestBehindATagIsThatOfAllReadyPods(t *testing.T) {
 	const a, b = "shop.example/web@sha256:a", "docker-pullable://mirror.internal/shop.example/web@sha256:b"
 	pulled := func(p *corev1.Pod, id string) *corev1.Pod {
