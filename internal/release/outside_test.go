@@ -1,6 +1,7 @@
 package release_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -45,6 +46,26 @@ func TestAnImageThatServedWellStaysGoodWhenTrafficIsMoved(t *testing.T) {
 		"looked green blue=3.0 green=2.0", "wait 1m", "looked blue blue=3.0 green=2.0")...)
 	if len(s.state.Good) != 2 {
 		t.Errorf("good are %v", s.state.Good)
+	}
+}
+
+// A release that is canceled because of what was done outside bluegreen is not held against its image.
+func TestAnImageStaysGoodWhateverIsDoneBesideIt(t *testing.T) {
+	good := after("bake 15m", "push 3.0", "rollout complete 3", "checks passed", "route confirmed", "bake 15m")
+	for name, c := range map[string]struct {
+		lines []string
+		ends  release.Phase
+	}{
+		"traffic is moved":           {[]string{"looked green blue=3.0 green=2.0", "wait 1m", "looked blue blue=3.0 green=2.0"}, release.Baking},
+		"traffic is taken back":      {[]string{"looked green blue=3.0 green=2.0", "wait 1m", "switch to=blue"}, release.Deploying},
+		"another image is put there": {[]string{"deploy 2.0", "rollout complete 3", "checks passed", "route confirmed", "wait 1m", "probe ok live=9.9:3/3:kubectl", "bake 15m"}, release.Canceled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := played(t, append(append([]string{}, good...), c.lines...)...)
+			if s.state.Release.Phase != c.ends || !slices.ContainsFunc(s.state.Good, image("2.0", noon).Same) {
+				t.Errorf("good are %v: %s", s.state.Good, release.Explain(s.state, s.policy, s.now))
+			}
+		})
 	}
 }
 

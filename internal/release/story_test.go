@@ -179,6 +179,13 @@ func (s *story) event(verb string, args []string, opts map[string]string) (relea
 		if args[0] == "neither" {
 			e.Live, e.Detail = "", "rule shop points at pool-old"
 		}
+		e.Underway, e.Unseen = opts["underway"] != "", opts["unseen"]
+		if lag, ok := opts["lag"]; ok {
+			var err error
+			if e.Lag, err = time.ParseDuration(lag); err != nil {
+				return nil, err
+			}
+		}
 		for name, slot := range map[string]**release.Observed{"blue": &e.Blue, "green": &e.Green} {
 			if tag, ok := opts[name]; ok {
 				*slot = running(tag)
@@ -211,9 +218,14 @@ func (s *story) event(verb string, args []string, opts map[string]string) (relea
 		return e, nil
 	case "rollout":
 		n, err := strconv.Atoi(args[1])
+		runs := r.Image
+		if tag, ok := opts["runs"]; ok {
+			runs = image(tag, time.Time{})
+			runs.Tag = r.Image.Tag
+		}
 		return release.RolloutObserved{
 			Release: r.ID, Color: r.To, Status: release.Rollout(args[0]), Detail: strings.Join(args[2:], " "),
-			Seen: release.Observed{Image: r.Image, Replicas: []int32{3}, Ready: int32(n)},
+			Seen: release.Observed{Image: runs, Replicas: []int32{3}, Ready: int32(n)},
 			Held: opts["held"] != "", Unheld: opts["unheld"],
 		}, err
 	case "checks":
@@ -284,12 +296,15 @@ func (s *story) standby() (release.Event, error) {
 	}
 }
 
-// probe is a look during the bake: ok, miss or unknown at the public address. live and
+// probe is a look during the bake: ok, miss, unknown, or none at the public address. live and
 // target are what the colors run; "away" when they cannot be looked at.
 func (s *story) probe(checks string, opts map[string]string, detail string) (release.Event, error) {
 	r := s.state.Release
 	e := release.Probed{Release: r.ID, Detail: detail, TargetDetail: detail}
-	e.Checks = map[string]release.Verdict{"ok": release.Passed, "miss": release.Refuted, "unknown": release.Unknown}[checks]
+	var known bool
+	if e.Checks, known = map[string]release.Verdict{"ok": release.Passed, "miss": release.Refuted, "unknown": release.Unknown, "none": ""}[checks]; !known {
+		return nil, fmt.Errorf("no verdict %q", checks)
+	}
 	for name, at := range map[string]struct {
 		into *(*release.Observed)
 		runs release.Image
@@ -328,13 +343,16 @@ func parseObserved(text string) (o release.Observed, err error) {
 	return o, nil
 }
 
-// image makes an image of a tag; "2.0@x" has the digest of x.
+// image makes an image of a tag; "2.0@x" has the digest of x, and "2.0@" none.
 func image(text string, at time.Time) release.Image {
 	tag, digest, ok := strings.Cut(text, "@")
 	if !ok {
 		digest = tag
 	}
-	return release.Image{Tag: tag, Digest: "sha256:" + digest, PushedAt: at}
+	if digest != "" {
+		digest = "sha256:" + digest
+	}
+	return release.Image{Tag: tag, Digest: digest, PushedAt: at}
 }
 
 func running(tag string) *release.Observed {
