@@ -207,6 +207,27 @@ func TestTheIdleColorIsKeptWhileTheLiveOneIsDown(t *testing.T) {
 	}
 }
 
+func TestStepsThatFailNowAndThenDoNotEndTheWork(t *testing.T) {
+	looks := 0
+	w := newEnv(t, func(call string, after bool) error {
+		if call == "observe" && !after {
+			if looks++; looks%5 == 0 {
+				return errors.New("no answer")
+			}
+		}
+		return nil
+	})
+	w.cluster.Behave("2.0", fake.Behaviour{Ready: time.Minute})
+	w.run(2 * time.Minute)
+	w.push("2.0")
+	if err := w.engine.Step(t.Context(), "shop", 4*time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if s := w.state(); s.Release.Phase != release.Baking {
+		t.Errorf("the app was left after %d looks: %s", looks, w.sentence())
+	}
+}
+
 func TestAGatewayThatLeavesBothColorsDuringTheBakeIsReported(t *testing.T) {
 	w := newEnv(t, nil)
 	w.push("2.0")
