@@ -108,6 +108,11 @@ words: ## count the words that this project avoids; AT="way back" lists where on
 soak: ## more runs than the tests make: make soak SEEDS=1000000
 	go test -count=1 -timeout 24h -run TestNoRunBreaksAPromise -v ./internal/simulation -seeds $(or $(SEEDS),1000000) -seed $(or $(SEED),100000)
 
+# A mutant may take all memory before its time is over.
+.PHONY: mutants
+mutants: ## change the core in one place at a time and list what no test notices: make mutants SAMPLE=600
+	ulimit -v 12000000 || true; nice go run ./internal/mutants -seed $(or $(SEED),1) -sample $(or $(SAMPLE),600)
+
 .PHONY: bench
 bench: testbed $(ZIP) ## measure: ratios to a bare loop, taken in the same run
 	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./e2e
