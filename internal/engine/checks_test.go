@@ -94,3 +94,12 @@ func TestATickSendsWhatIsUnsent(t *testing.T) {
 		t.Errorf("%d facts were sent before the tick, %d with it: %v", before, len(w.topic.sent), w.topic.sent)
 	}
 }
+
+func TestAnAppWithoutChecksOfItsPublicAddressIsReleased(t *testing.T) {
+	w := newEnv(t, nil)
+	w.app.During = nil
+	w.restart()
+	w.push("2.0")
+	w.reach(release.Completed)
+	w.users("2.0")
+}
