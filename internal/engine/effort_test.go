@@ -94,6 +94,28 @@ func TestAnAcceptedEventWakesItsAppOnce(t *testing.T) {
 	}
 }
 
+func TestNothingIsOrderedBeforeItIsSavedWhicheverCommitIsRefused(t *testing.T) {
+	for n := range 12 {
+		commits := 0
+		var w *env
+		w = newEnv(t, func(call string, after bool) error {
+			switch {
+			case call == "commit" && !after:
+				if commits++; commits == n+1 {
+					return errors.New("no answer")
+				}
+			case call == "deploy" && !after:
+				if s := w.state(); s.Color(s.Release.To).Ordered.Release != s.Release.ID {
+					t.Errorf("commit %d was refused, and %s is ordered for release %d before that is saved", n+1, s.Release.To, s.Release.ID)
+				}
+			}
+			return nil
+		})
+		w.push("2.0")
+		w.reach(release.Baking)
+	}
+}
+
 func TestACommitThatIsRefusedOnceIsMadeAgain(t *testing.T) {
 	c := newCalls()
 	w := newEnv(t, c.hook)
