@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -91,5 +92,45 @@ func TestAReleaseNeedsNothingOfALiveColorWhoseClusterIsAway(t *testing.T) {
 	w.users("2.0")
 	if _, ready := w.cluster.Running(release.Green); ready != 3 {
 		t.Errorf("green has %d pods, blue was last seen with 3", ready)
+	}
+}
+
+func TestATargetThatRunsAnotherImageReadyIsNotReturnedTo(t *testing.T) {
+	w := returns(t)
+	w.cluster.Edit(release.Blue, img("9.9", time.Time{}))
+	w.run(time.Minute) // its pods are ready
+	w.alert("a1")
+	w.back("1.0", 2*time.Minute)
+	for _, m := range w.gateway.Moves() {
+		if m.To == release.Blue && m.At.Before(w.state().Serving.Since.Add(-time.Minute)) {
+			t.Errorf("moves are %v", w.gateway.Moves())
+		}
+	}
+}
+
+func TestABadVersionIsReturnedToLessOnlyAfterTwoMinutes(t *testing.T) {
+	w := returns(t)
+	w.cluster.Lose(release.Blue, 0.6)
+	alerted := w.clock
+	w.alert("a1")
+	w.back("1.0", 5*time.Minute)
+	moves := w.gateway.Moves()
+	if after := moves[len(moves)-1].At.Sub(alerted); after < 2*time.Minute || after > 3*time.Minute {
+		t.Errorf("traffic moved back after %s: %v", after, moves)
+	}
+}
+
+func TestNoTrafficGoesToAColorThatCannotBeLookedAt(t *testing.T) {
+	var w *env
+	w = newEnv(t, func(call string, after bool) error {
+		if call == "observe" && w.state().Release.Phase == release.Switching {
+			return errors.New("no answer")
+		}
+		return nil
+	})
+	w.push("2.0")
+	w.reach(release.Failed)
+	if moves := w.gateway.Moves(); len(moves) > 0 {
+		t.Errorf("traffic went there: %v", moves)
 	}
 }

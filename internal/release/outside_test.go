@@ -49,6 +49,13 @@ func TestAnImageThatServedWellStaysGoodWhenTrafficIsMoved(t *testing.T) {
 	}
 }
 
+func TestAReturnInTheWindowBeginsWithItsAlert(t *testing.T) {
+	s := played(t, after("bake 15m", "wait 1h", "alert errors")...)
+	if r := s.state.Release; r.ID != 1 || r.Phase != release.Returning || !r.Began.Equal(s.now) {
+		t.Errorf("at %s: %+v", s.now, r)
+	}
+}
+
 // A release that is canceled because of what was done outside bluegreen is not held against its image.
 func TestAnImageStaysGoodWhateverIsDoneBesideIt(t *testing.T) {
 	good := after("bake 15m", "push 3.0", "rollout complete 3", "checks passed", "route confirmed", "bake 15m")
