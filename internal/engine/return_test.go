@@ -134,3 +134,21 @@ func TestNoTrafficGoesToAColorThatCannotBeLookedAt(t *testing.T) {
 		t.Errorf("traffic went there: %v", moves)
 	}
 }
+
+func TestUsersOfALiveColorThatLostPodsGoWhereMoreAre(t *testing.T) {
+	w := returns(t)
+	w.cluster.Lose(release.Blue, 0.4)
+	w.cluster.Lose(release.Green, 0.7)
+	w.back("1.0", time.Minute)
+}
+
+func TestALiveVersionThatFailsDoesNotHoldUpItsFix(t *testing.T) {
+	w := newEnv(t, nil)
+	w.run(2 * time.Minute)
+	w.live = "https://shop.example.com answered 502, expected 200"
+	w.push("2.0")
+	w.reach(release.Baking)
+	if s := w.state(); s.Serving.Since.Sub(s.Release.Began) > time.Minute {
+		t.Errorf("it was live after %s", s.Serving.Since.Sub(s.Release.Began))
+	}
+}

@@ -180,6 +180,9 @@ func (s *story) event(verb string, args []string, opts map[string]string) (relea
 			e.Live, e.Detail = "", "rule shop points at pool-old"
 		}
 		e.Underway, e.Unseen = opts["underway"] != "", opts["unseen"]
+		if w := opts["warns"]; w != "" {
+			e.Warnings = []string{w}
+		}
 		if lag, ok := opts["lag"]; ok {
 			var err error
 			if e.Lag, err = time.ParseDuration(lag); err != nil {
