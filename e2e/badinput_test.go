@@ -91,7 +91,9 @@ func TestBadInputIsAnsweredOrDroppedAndNeverRedelivered(t *testing.T) {
 	}
 	m.deliver()
 	m.events.Wait()
-	m.queueText(`{"app":"nobody"}`, `not ours`, `{"app":`, `7`, `"\"text\""`, "\xff\xfe")
+	// One that is not UTF-8 never reaches the app: the host gives it up by itself, which the
+	// tests of internal/emulator/host show.
+	m.queueText(`{"app":"nobody"}`, `not ours`, `{"app":`, `7`, `"\"text\""`)
 	if a := m.app("shop-00"); a.Release != nil {
 		t.Errorf("something of this started a release: %s", a.Sentence)
 	}
