@@ -49,7 +49,7 @@ type tokens struct {
 	from azcore.TokenCredential
 
 	mu    sync.Mutex
-	known map[string]*token // by what is asked for
+	known map[string]*token // by tenant, claims and scopes
 }
 
 // token is one token, as it is known.

@@ -116,7 +116,7 @@ func (s State) next(p Policy, now time.Time) string {
 	}
 	switch {
 	case at.IsZero():
-	case p.Standby == StandbyPolicy{} || p.Standby == StandbyPolicy{Size: StandbyZero}:
+	case !p.Standby.Same && p.Standby.zero():
 		return fmt.Sprintf("; %s is scaled down at %s", idle, clock(at))
 	case made && gets.IsZero():
 		text += fmt.Sprintf("; it gets %d pods", total(order.Size))

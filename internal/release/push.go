@@ -14,6 +14,12 @@ const (
 	mostAhead = 5 * time.Minute
 )
 
+// MayStart reports whether an image may be released by itself: it is not quarantined.
+func (s State) MayStart(i Image) bool {
+	_, bad := s.quarantined(i.Digest)
+	return !bad
+}
+
 // heldBack is why an image must not start by itself now; "" when it may.
 func (d *decision) heldBack(i Image) reason.Reason {
 	s := d.s
@@ -117,8 +123,7 @@ func (d *decision) olderThan(i Image) (newer Image, older bool) {
 // newest returns another push that is newer and may be released instead.
 func (d *decision) newest(i Image, beside []Image) (newest Image, newer bool) {
 	for _, b := range beside {
-		_, bad := d.s.quarantined(b.Digest)
-		if !bad && b.PushedAt.Sub(d.now) <= mostAhead && b.Digest != i.Digest && d.p.newer(b, i) && (newest.IsZero() || d.p.newer(b, newest)) {
+		if d.s.MayStart(b) && b.PushedAt.Sub(d.now) <= mostAhead && b.Digest != i.Digest && d.p.newer(b, i) && (newest.IsZero() || d.p.newer(b, newest)) {
 			newest = b
 		}
 	}

@@ -513,9 +513,3 @@ func (p Policy) newer(a, b Image) bool {
 	}
 	return a.PushedAt.After(b.PushedAt)
 }
-
-// MayStart reports whether an image may be released by itself: it is not quarantined.
-func (s State) MayStart(i Image) bool {
-	_, bad := s.quarantined(i.Digest)
-	return !bad
-}

@@ -109,10 +109,8 @@ func (s State) spoiled(c Color) bool {
 // live, or else the live one. Zero when there is none with a digest.
 func (s State) standbyImage() Image {
 	for _, i := range s.Good {
-		if i.Digest != "" && !i.Same(s.Serving.Image) {
-			if _, bad := s.quarantined(i.Digest); !bad {
-				return i
-			}
+		if i.Digest != "" && !i.Same(s.Serving.Image) && s.MayStart(i) {
+			return i
 		}
 	}
 	if s.Serving.Image.Digest != "" && s.mayServe(s.Serving.Color, s.Serving.Image) {
@@ -396,7 +394,7 @@ func (d *decision) commandFailover(c Commanded) {
 	case c.Force && !s.runsReady(t.Color, t.Image):
 		d.report(Refused, reason.StandbyIsDown, a)
 	default:
-		d.failover(t, reason.FailedOver, about{By: c.By, Why: c.Why, Color: t.Color, Image: t.Image})
+		d.failover(t, reason.FailedOver, about{By: c.By, Why: c.Why})
 		if c.Force {
 			d.forceReturn(c)
 		}
