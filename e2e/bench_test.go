@@ -378,16 +378,19 @@ func BenchmarkHandler(b *testing.B) {
 		text.WriteString("apps:\n")
 		for i := range 20 {
 			fmt.Fprintf(&text, `  - name: app-%02[1]d
-    image: {registry: z.azurecr.io, repository: team/app-%02[1]d, tags: "semver:>=1"}
+    image: {registry: %[2]q, repository: team/app-%02[1]d, tags: "semver:>=1"}
     colors:
       blue:  {cluster: "context:nowhere", namespace: ns-%[1]d, deployment: blue,  selector: {color: blue}}
       green: {cluster: "context:nowhere", namespace: ns-%[1]d, deployment: green, selector: {color: green}}
     gateway: {service: live}
-`, i)
+`, i, w.registry.Host())
 		}
 		w.serve(text.String(), 1)
 		for n := range events {
-			event := jsonOf([]any{pushOf(fmt.Sprintf("team/app-%02d", n%20), fmt.Sprintf("1.0.%d", n), fmt.Sprintf("sha256:%064x", n), dockerImage)})
+			w.push(fmt.Sprintf("team/app-%02d", n%20), fmt.Sprintf("1.0.%d", n))
+		}
+		for n, raised := range w.raised {
+			event := "[" + string(raised) + "]"
 			path := strings.TrimPrefix(w.hosts[0].EventGridURL("image-pushed"), w.hosts[0].URL())
 			if status, answer := w.post(path, event, "aeg-event-type", "Notification"); status != http.StatusAccepted {
 				b.Fatalf("event %d: %d %s", n, status, answer)
@@ -397,8 +400,6 @@ func BenchmarkHandler(b *testing.B) {
 	}
 	b.ReportMetric(0, "ns/op")
 }
-
-const dockerImage = "application/vnd.docker.distribution.manifest.v2+json"
 
 // resident is the memory of a process in MB.
 func resident(b *testing.B, pid int) float64 {

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -58,6 +57,7 @@ type storm struct {
 	*env
 	b      *testing.B
 	pushes [][]byte
+	ids    []string // of the entries of the pushes
 	client *http.Client
 }
 
@@ -68,23 +68,29 @@ func newStorm(b *testing.B, setting string) *storm {
 	text.WriteString("apps:\n")
 	for i := range stormApps {
 		fmt.Fprintf(&text, `  - name: app-%03[1]d
-    image: {registry: z.azurecr.io, repository: team/app-%03[1]d, tags: "semver:>=1"}
+    image: {registry: %[2]q, repository: team/app-%03[1]d, tags: "semver:>=1"}
     colors:
       blue:  {cluster: "context:nowhere", namespace: ns-%[1]d, deployment: blue,  selector: {color: blue}}
       green: {cluster: "context:nowhere", namespace: ns-%[1]d, deployment: green, selector: {color: green}}
     gateway: {service: live}
-`, i)
+`, i, s.registry.Host())
 	}
 	s.settings = []string{setting}
 	s.serve(text.String(), 1)
 	for n := range stormDistinct {
-		event, err := json.Marshal([]any{pushOf(fmt.Sprintf("team/app-%03d", n%stormApps), fmt.Sprintf("1.0.%d", n), fmt.Sprintf("sha256:%064x", n), dockerImage)})
-		if err != nil {
-			b.Fatal(err)
-		}
-		s.pushes = append(s.pushes, event)
+		s.raises(n, fmt.Sprintf("1.0.%d", n))
 	}
 	return s
+}
+
+// raises pushes an image for an app, and keeps its event.
+func (s *storm) raises(n int, tag string) {
+	s.b.Helper()
+	app := fmt.Sprintf("app-%03d", n%stormApps)
+	image := release.Image{Digest: s.push("team/"+app, tag), Tag: tag}
+	event := s.raised[len(s.raised)-1]
+	s.pushes = append(s.pushes, slices.Concat([]byte("["), event, []byte("]")))
+	s.ids = append(s.ids, "push|"+engine.PushIdentity(s.registry.Host()+"/team/"+app, image, s.eventIDs[image.Digest+tag]))
 }
 
 // measure does the bare loops, then sends the storm: its workers would go on beside them.
@@ -223,7 +229,7 @@ func (s *storm) insertAll(order []int, name string, messages bool) time.Duration
 func pushEntry(n int) (app string, e engine.Entry) {
 	app = fmt.Sprintf("app-%03d", n%stormApps)
 	image := release.Image{Digest: fmt.Sprintf("sha256:%064x", n), Tag: fmt.Sprintf("1.0.%d", n), PushedAt: time.Date(2026, 11, 24, 9, 12, 43, 0, time.UTC)}
-	return app, engine.PushEntry(engine.PushIdentity("z.azurecr.io/team/"+app, image, image.Tag), image, time.Now())
+	return app, engine.PushEntry(engine.PushIdentity("127.0.0.1:40000/team/"+app, image, image.Tag), image, time.Now())
 }
 
 // rowsOf are the rows that an accepted push is kept in.
@@ -270,8 +276,7 @@ func (s *storm) requestsPerEvent() float64 {
 		s.b.Fatal(err)
 	}
 	for n := range stormCounted / 2 {
-		event := pushOf(fmt.Sprintf("team/app-%03d", n%stormApps), fmt.Sprintf("2.0.%d", n), fmt.Sprintf("sha256:%064x", stormDistinct+n), dockerImage)
-		s.pushes = append(s.pushes, []byte(jsonOf([]any{event})))
+		s.raises(n, fmt.Sprintf("2.0.%d", n))
 	}
 	order := stormOrder(stormCounted, stormCounted/2)
 	for i := range order {
@@ -287,8 +292,7 @@ func (s *storm) allKept() {
 	s.b.Helper()
 	store := s.store()
 	if _, err := together(stormOrder(stormDistinct, stormDistinct), func(n int) error {
-		app, entry := pushEntry(n)
-		_, err := store.Accepted(s.b.Context(), app, entry.ID)
+		_, err := store.Accepted(s.b.Context(), fmt.Sprintf("app-%03d", n%stormApps), s.ids[n])
 		return err
 	}); err != nil {
 		s.b.Errorf("a push was lost: %v", err)
