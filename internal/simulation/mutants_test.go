@@ -103,7 +103,7 @@ var mutants = []mutant{
 		}`)},
 	{"route before verify", change("release", "decision.rollout",
 		`d.enter(Verifying, reason.RolledOut, about{Color: r.To, Image: r.Image, Count: int(e.Seen.Ready), Then: d.holding(e)})`,
-		`r.Force = true; d.beginSwitch(reason.RolledOut)`)},
+		`d.s.color(r.To).Checked = Checked{Image: e.Seen.Image, At: d.now}; d.beginSwitch(reason.RolledOut)`)},
 	{"forget quarantine", change("release", "decision.quarantine", `i.Digest == ""`, `true`)},
 	{"skip the live check before deploy and retire", change("engine", "worker.withoutTraffic",
 		`live == "" || reading.Live == live`, `live != "neither"`)},
