@@ -40,7 +40,9 @@ func TestAForcingApplierOfTheIdleColorKeepsItFromTraffic(t *testing.T) {
     rolloutTimeout: 10s`)
 	a := s.startImageApplier()
 	a.says("applied", 20*time.Second)
-	s.release("2.0.0")
+	// Its pods need far longer to be ready than the applier waits, however busy the machine is.
+	s.green.Behave(s.push(repo, "2.0.0"), testbed.Slow(8*time.Second))
+	s.deliver()
 	ended := s.until("podinfo", 90*time.Second, "at its end", func(a api.App) bool { return a.Release != nil && !a.Release.Phase.Active() })
 	t.Logf("%s: %s", ended.Release.Phase, ended.Sentence)
 	if ended.Release.Phase != release.Failed || !strings.Contains(ended.Release.Cause, applier) {

@@ -15,7 +15,7 @@ import (
 // schema is the form of the record that this version writes. It works with records of the
 // schema before and of the one after: handlers of two versions run beside each other
 // during a rolling deployment, and when it is undone.
-const schema = 4
+const schema = 5
 
 // unusable says why a record cannot be worked with; "" when it can.
 func unusable(r Record) string {

@@ -141,12 +141,12 @@ func TestARecordOfANewerVersionIsLeftAloneAndReported(t *testing.T) {
 		t.Fatal(err)
 	}
 	next := snap.Record
-	next.Schema = 6 // two after the present one
+	next.Schema = 7 // two after the present one
 	if snap, err = w.store.Commit(t.Context(), snap, engine.Change{Record: next}); err != nil {
 		t.Fatal(err)
 	}
 	w.push("3.0")
-	if err := w.engine.Step(t.Context(), "shop", 0); err == nil || !strings.Contains(err.Error(), "schema 6") {
+	if err := w.engine.Step(t.Context(), "shop", 0); err == nil || !strings.Contains(err.Error(), "schema 7") {
 		t.Errorf("a step: %v", err)
 	}
 	v, err := w.engine.View(t.Context(), "shop")
@@ -154,7 +154,7 @@ func TestARecordOfANewerVersionIsLeftAloneAndReported(t *testing.T) {
 		t.Errorf("it says %q, error %v", v.Sentence, err)
 	}
 	now, err := w.store.Load(t.Context(), "shop")
-	if err != nil || now.Record.Schema != 6 || len(now.Inbox) != len(snap.Inbox)+1 {
+	if err != nil || now.Record.Schema != 7 || len(now.Inbox) != len(snap.Inbox)+1 {
 		t.Errorf("the record is of schema %d with %d events, error %v", now.Record.Schema, len(now.Inbox), err)
 	}
 }

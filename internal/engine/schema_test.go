@@ -39,7 +39,7 @@ func TestARecordOfTheVersionBeforeGoesOn(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := snap.Record.State
-			if s.Release.Phase.Active() || snap.Record.Lease.Owner != "" || len(snap.Inbox) > 0 || snap.Record.Schema != 4 || !s.Trouble.IsZero() && s.Drift.IsZero() {
+			if s.Release.Phase.Active() || snap.Record.Lease.Owner != "" || len(snap.Inbox) > 0 || snap.Record.Schema != 5 || !s.Trouble.IsZero() && s.Drift.IsZero() {
 				t.Errorf("schema %d, lease %q: %s", snap.Record.Schema, snap.Record.Lease.Owner, w.sentence())
 			}
 			if s.Drift.IsZero() && (w.gateway.Effective() != s.Serving.Color || s.Facts < old.State.Facts) {
@@ -83,7 +83,7 @@ func TestARecordOfTheNextSchemaIsWorkedOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	next := snap.Record
-	next.Schema = 4
+	next.Schema = 6
 	if _, err := w.store.Commit(t.Context(), snap, engine.Change{Record: next}); err != nil {
 		t.Fatal(err)
 	}

@@ -151,6 +151,7 @@ type progress struct {
 	Ready       int32         `json:"ready,omitempty"`
 	ReadySince  time.Time     `json:"readySince,omitzero"`
 	PullFailing time.Time     `json:"pullFailing,omitzero"`
+	ChangedBy   string        `json:"changedBy,omitempty"`
 	Stood       time.Duration `json:"stood,omitempty"`
 	Operation   string        `json:"operation,omitempty"`
 	Writes      time.Time     `json:"writes,omitzero"`
@@ -365,7 +366,7 @@ func fromRelease(r release.Release) releaseForm {
 		ID: r.ID, Phase: string(r.Phase), Image: image(r.Image), To: string(r.To), From: string(r.From), By: r.By, Why: r.Why,
 		Force: r.Force, Began: r.Began, Since: r.Since, Approved: r.Approved, Unconfirmed: r.Unconfirmed, Reason: string(r.Reason), Cause: r.Cause,
 		Progress: progress{
-			Detail: p.Detail, Ready: p.Ready, ReadySince: p.ReadySince, PullFailing: p.PullFailing, Stood: p.Stood, Operation: p.Operation,
+			Detail: p.Detail, Ready: p.Ready, ReadySince: p.ReadySince, PullFailing: p.PullFailing, ChangedBy: p.ChangedBy, Stood: p.Stood, Operation: p.Operation,
 			Writes: p.Writes, DeniedAt: p.DeniedAt, Short: p.Short, Good: p.Good, BadSince: p.BadSince, TargetSince: p.TargetSince, Forced: p.Forced,
 			BakeUntil: p.BakeUntil, ProbedAt: p.ProbedAt, Misses: p.Misses, Target: fromTarget(p.Target), TargetReady: p.TargetReady, Outcome: string(p.Outcome),
 		},
@@ -378,7 +379,7 @@ func (r releaseForm) core() release.Release {
 		ID: r.ID, Phase: release.Phase(r.Phase), Image: r.Image.core(), To: release.Color(r.To), From: release.Color(r.From), By: r.By, Why: r.Why,
 		Force: r.Force, Began: r.Began, Since: r.Since, Approved: r.Approved, Unconfirmed: r.Unconfirmed, Reason: reason.Reason(r.Reason), Cause: r.Cause,
 		Progress: release.Progress{
-			Detail: p.Detail, Ready: p.Ready, ReadySince: p.ReadySince, PullFailing: p.PullFailing, Stood: p.Stood, Operation: p.Operation,
+			Detail: p.Detail, Ready: p.Ready, ReadySince: p.ReadySince, PullFailing: p.PullFailing, ChangedBy: p.ChangedBy, Stood: p.Stood, Operation: p.Operation,
 			Writes: p.Writes, DeniedAt: p.DeniedAt, Short: p.Short, Good: p.Good, BadSince: p.BadSince, TargetSince: p.TargetSince, Forced: p.Forced,
 			BakeUntil: p.BakeUntil, ProbedAt: p.ProbedAt, Misses: p.Misses, Target: p.Target.core(), TargetReady: p.TargetReady, Outcome: release.Phase(p.Outcome),
 		},

@@ -57,7 +57,7 @@ func full() engine.Record {
 	var r engine.Record
 	n := 0
 	filled(reflect.ValueOf(&r).Elem(), &n)
-	r.Schema, r.State.Release.Phase = 4, release.Baking
+	r.Schema, r.State.Release.Phase = 5, release.Baking
 	return r
 }
 
@@ -92,12 +92,12 @@ func TestTheStoredFormStaysAsItIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden.Check(t, "testdata/schema4.json", string(data)+"\n")
+	golden.Check(t, "testdata/schema5.json", string(data)+"\n")
 }
 
 // Records that the versions before wrote are read whole, and nothing of them is unknown.
 func TestARecordOfAnEarlierSchemaIsRead(t *testing.T) {
-	for _, schema := range []string{"schema2", "schema3"} {
+	for _, schema := range []string{"schema2", "schema3", "schema4"} {
 		t.Run(schema, func(t *testing.T) { readWhole(t, "testdata/"+schema+".json") })
 	}
 }
@@ -242,7 +242,7 @@ func TestFieldsOfANewerVersionAreKept(t *testing.T) {
 	for _, place := range places {
 		newer = with(t, newer, map[string]any{"rain": 1e3, "wind": "north"}, place...)
 	}
-	newer = with(t, newer, 4, "app", "schema")
+	newer = with(t, newer, 6, "app", "schema")
 	r := read(t, newer)
 	r.State.Quarantined = append(r.State.Quarantined, release.Quarantine{Why: "one more"}) // the others keep their fields
 	r.State.SupersededInARow = 77
@@ -250,7 +250,7 @@ func TestFieldsOfANewerVersionAreKept(t *testing.T) {
 	if strings.Count(string(again), `"weather":{"rain":1000,"wind":"north"}`) != len(places) {
 		t.Errorf("not every field was kept:\n%s", again)
 	}
-	if back := read(t, again); back.State.SupersededInARow != 77 || back.Schema != 4 {
+	if back := read(t, again); back.State.SupersededInARow != 77 || back.Schema != 6 {
 		t.Errorf("%+v", back)
 	}
 	plain := read(t, written(t, full()))

@@ -411,7 +411,7 @@ func (d *decision) rollout(e RolloutObserved) {
 	}
 	d.observe(e.Color, e.Seen)
 	p := &r.Progress
-	d.s.Trouble, p.Detail = Note{}, e.Detail
+	d.s.Trouble, p.Detail, p.ChangedBy = Note{}, e.Detail, cmp.Or(e.Seen.By, p.ChangedBy)
 	if e.Seen.Ready > p.Ready {
 		p.Ready, p.ReadySince = e.Seen.Ready, d.now
 	}
@@ -441,7 +441,7 @@ func (d *decision) overdue() {
 	detail := r.Progress.Detail
 	switch {
 	case r.Phase == Deploying && d.now.Sub(r.Progress.ReadySince) >= d.rolloutTime():
-		d.fail(reason.RolloutTimedOut, about{Span: d.p.RolloutTimeout, Detail: detail})
+		d.fail(reason.RolloutTimedOut, about{Span: d.p.RolloutTimeout, Detail: detail, Then: d.changedMeanwhile()})
 	case r.Phase == Verifying && d.now.Sub(r.Since) >= d.p.VerifyTimeout:
 		d.fail(reason.ChecksTimedOut, about{Span: d.p.VerifyTimeout, Detail: detail})
 	case r.Phase != Switching || d.now.Sub(r.switchSince()) < d.p.SwitchTimeout:
@@ -450,6 +450,15 @@ func (d *decision) overdue() {
 	default:
 		d.turnBack(Failed, reason.SwitchTimedOut, about{Span: d.p.SwitchTimeout, Detail: detail})
 	}
+}
+
+// changedMeanwhile names who changed the color while it was deployed.
+func (d *decision) changedMeanwhile() string {
+	r := d.s.Release
+	if r.Progress.ChangedBy == "" {
+		return ""
+	}
+	return string(r.To) + " was changed outside bluegreen meanwhile" + changedBy(r.Progress.ChangedBy)
 }
 
 // rolloutTime is how long a rollout may go without progress; longer before its order, which

@@ -281,11 +281,12 @@ type Progress struct {
 	// Detail is the latest observation, in words.
 	Detail string
 
-	// Deploying: the most pods seen ready and since when, and since when no pod could pull
-	// the image.
+	// Deploying: the most pods seen ready and since when, since when no pod could pull the
+	// image, and who changed the color meanwhile.
 	Ready       int32
 	ReadySince  time.Time
 	PullFailing time.Time
+	ChangedBy   string
 
 	// Awaiting: for how long releases were paused meanwhile; a deadline stands still then.
 	Stood time.Duration

@@ -228,7 +228,7 @@ func (s *story) event(verb string, args []string, opts map[string]string) (relea
 		}
 		return release.RolloutObserved{
 			Release: r.ID, Color: r.To, Status: release.Rollout(args[0]), Detail: strings.Join(args[2:], " "),
-			Seen: release.Observed{Image: runs, Replicas: []int32{3}, Ready: int32(n)},
+			Seen: release.Observed{Image: runs, Replicas: []int32{3}, Ready: int32(n), By: opts["by"]},
 			Held: opts["held"] != "", Unheld: opts["unheld"],
 		}, err
 	case "checks":
