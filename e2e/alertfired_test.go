@@ -63,7 +63,7 @@ func TestOnlyTheSecureWebhookMovesTrafficThroughAlertFired(t *testing.T) {
 		}
 	}
 	if a := s.app("podinfo"); a.Release.Phase != release.Baking || a.Live != release.Green || a.Pending != 0 {
-		t.Fatalf("one of them moved something: %s", a.Sentence)
+		t.Fatalf("one of them moved something: %s", a.Status.String())
 	}
 
 	group := actiongroup.New(actiongroup.Options{

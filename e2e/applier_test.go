@@ -44,7 +44,7 @@ func TestAForcingApplierOfTheIdleColorKeepsItFromTraffic(t *testing.T) {
 	s.green.Behave(s.push(repo, "2.0.0"), testbed.Slow(8*time.Second))
 	s.deliver()
 	ended := s.until("podinfo", 90*time.Second, "at its end", func(a api.App) bool { return a.Release != nil && !a.Release.Phase.Active() })
-	t.Logf("%s: %s", ended.Release.Phase, ended.Sentence)
+	t.Logf("%s: %s", ended.Release.Phase, ended.Status.String())
 	if ended.Release.Phase != release.Failed || !strings.Contains(ended.Release.Cause, applier) {
 		t.Errorf("the release is %s, and its cause does not name %s: %s", ended.Release.Phase, applier, ended.Release.Cause)
 	}
@@ -65,7 +65,7 @@ func TestAForcingApplierOfTheLiveColorIsReportedInTheBake(t *testing.T) {
 	s.until("podinfo", 40*time.Second, "reported as changed by "+applier, func(api.App) bool { return s.reported(applier) != "" })
 	t.Logf("reported after %s: %s", time.Since(began).Round(100*time.Millisecond), s.reported(applier))
 	ended := s.until("podinfo", 40*time.Second, "at its end", func(a api.App) bool { return !a.Release.Phase.Active() })
-	t.Logf("at the end of the bake: %s", ended.Sentence)
+	t.Logf("at the end of the bake: %s", ended.Status.String())
 	if ended.Release.Phase == release.Completed || len(ended.Good) != 1 || ended.Good[0].Digest != s.first {
 		t.Errorf("the release is %s and good are %v, although 2.0.0 was not there in the bake", ended.Release.Phase, ended.Good)
 	}
@@ -90,8 +90,8 @@ metadata: {name: live, namespace: %s}
 spec: {selector: {color: blue, shop: %s}}
 `, space, name)).says("applied", 20*time.Second)
 	seen := m.until(name, 40*time.Second, "reported as changed", func(a api.App) bool { return a.Drift != nil })
-	t.Logf("reported after %s: %s", time.Since(began).Round(100*time.Millisecond), seen.Sentence)
-	if !strings.Contains(seen.Sentence+seen.Drift.Detail, applier) {
+	t.Logf("reported after %s: %s", time.Since(began).Round(100*time.Millisecond), seen.Status.String())
+	if !strings.Contains(seen.Status.String()+seen.Drift.Detail, applier) {
 		t.Errorf("it does not name %s: %+v", applier, seen.Drift)
 	}
 	time.Sleep(3 * time.Second)
@@ -162,7 +162,7 @@ func TestAStaleWriteInTheBakeIsWatchedAndSwitchedBack(t *testing.T) {
 	watched := s.until("podinfo", 30*time.Second, "watched on blue", func(a api.App) bool {
 		return a.Live == release.Blue && a.Release.ID == 2 && a.Release.Phase == release.Baking
 	})
-	t.Logf("watched %s after the rival's write began: %s", time.Since(began).Round(100*time.Millisecond), watched.Sentence)
+	t.Logf("watched %s after the rival's write began: %s", time.Since(began).Round(100*time.Millisecond), watched.Status.String())
 	if watched.RollbackTarget == nil || watched.RollbackTarget.Color != release.Green || watched.Drift == nil {
 		t.Errorf("the rollback target is %+v, drift %+v", watched.RollbackTarget, watched.Drift)
 	}

@@ -95,7 +95,7 @@ func TestBadInputIsAnsweredOrDroppedAndNeverRedelivered(t *testing.T) {
 	// tests of internal/emulator/host show.
 	m.queueText(`{"app":"nobody"}`, `not ours`, `{"app":`, `7`, `"\"text\""`)
 	if a := m.app("shop-00"); a.Release != nil {
-		t.Errorf("something of this started a release: %s", a.Sentence)
+		t.Errorf("something of this started a release: %s", a.Status.String())
 	}
 	if n := m.hosts[0].Restarts(); n != 0 {
 		t.Errorf("the handler was restarted %d times", n)

@@ -90,17 +90,17 @@ func (c *chaos) firstRelease(ctx context.Context, r *rand.Rand) {
 	bad := c.pushFresh(r, "1.1.0", testbed.ServerErrors())
 	a, ended := c.untilFresh(ctx, r, func(a api.App) bool { return a.Release != nil && !a.Release.Phase.Active() })
 	if !ended {
-		c.t.Errorf("%s: the first release, of %s, has not ended: %s", freshApp, bad, a.Sentence)
+		c.t.Errorf("%s: the first release, of %s, has not ended: %s", freshApp, bad, a.Status.String())
 		return
 	}
-	c.t.Logf("%s: the first release ended after %s: %s", freshApp, time.Since(began).Round(time.Second), a.Sentence)
+	c.t.Logf("%s: the first release ended after %s: %s", freshApp, time.Since(began).Round(time.Second), a.Status.String())
 	began = time.Now()
 	good := c.pushFresh(r, "1.2.0", testbed.Healthy())
 	a, ended = c.untilFresh(ctx, r, func(a api.App) bool {
 		return a.Release.Image.Digest == good && (a.Release.Phase == release.Baking || a.Release.Phase == release.Completed)
 	})
 	if !ended {
-		c.t.Errorf("%s: the good image is not live: %s", freshApp, a.Sentence)
+		c.t.Errorf("%s: the good image is not live: %s", freshApp, a.Status.String())
 		return
 	}
 	c.t.Logf("%s: the good image is live %s after its push", freshApp, time.Since(began).Round(time.Second))

@@ -160,7 +160,7 @@ func (c *chaos) agrees(a api.App) {
 		gateway = c.selects(a.Name)
 	}
 	if gateway != string(a.Live) {
-		c.t.Errorf("%s: the gateway sends traffic to %s, the record has %s: %s", a.Name, gateway, a.Live, a.Sentence)
+		c.t.Errorf("%s: the gateway sends traffic to %s, the record has %s: %s", a.Name, gateway, a.Live, a.Status.String())
 	}
 	for color, known := range map[release.Color]api.Color{release.Blue: a.Colors.Blue, release.Green: a.Colors.Green} {
 		p := c.placeOf(a.Name, color)
@@ -173,7 +173,7 @@ func (c *chaos) agrees(a api.App) {
 			c.t.Errorf("%s: %s runs %s, the record has %s", a.Name, color, image, known.Image)
 		}
 		if live := color == a.Live; live && (size == 0 || d.Status.ReadyReplicas != size) || !live && a.Release != nil && known.Retired != (size == 0) {
-			c.t.Errorf("%s: %s has %d pods, %d ready: %s", a.Name, color, size, d.Status.ReadyReplicas, a.Sentence)
+			c.t.Errorf("%s: %s has %d pods, %d ready: %s", a.Name, color, size, d.Status.ReadyReplicas, a.Status.String())
 		}
 	}
 }

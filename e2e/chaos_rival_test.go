@@ -198,16 +198,16 @@ func (c *chaos) noticed(ctx context.Context, r *rand.Rand, app, pool string, sin
 		here := poolOf(c.gateway.Document(), app)
 		switch {
 		case here != pool:
-			c.t.Errorf("%s: the rival pointed the rule at %s at %s, and it was changed to %s: %s", app, pool, since.UTC().Format("15:04:05.000"), here, a.Sentence)
+			c.t.Errorf("%s: the rival pointed the rule at %s at %s, and it was changed to %s: %s", app, pool, since.UTC().Format("15:04:05.000"), here, a.Status.String())
 			return
 		case err == nil && a.Drift != nil:
 			return
-		case err == nil && a.Release.Phase == release.Returning && a.Trouble != nil && strings.Contains(a.Sentence, pool):
+		case err == nil && a.Release.Phase == release.Returning && a.Trouble != nil && strings.Contains(a.Status.String(), pool):
 			return
 		case err == nil && a.Release.Phase == release.RolledBack && a.Live == release.Color(strings.TrimPrefix(pool, app+"-")):
 			return // the alert's return wants it there, too
 		case time.Now().After(deadline):
-			c.t.Errorf("%s: the rival pointed the rule at %s, and the app does not report it: %s", app, pool, a.Sentence)
+			c.t.Errorf("%s: the rival pointed the rule at %s, and the app does not report it: %s", app, pool, a.Status.String())
 			return
 		}
 		time.Sleep(100 * time.Millisecond)

@@ -296,7 +296,7 @@ func (c *chaos) settle(within time.Duration) {
 				c.insist(name) // what an operator had to fix is fixed
 			}
 			if !atRest(a) {
-				busy = append(busy, fmt.Sprintf("%s (pending %d, busy %v): %s", name, a.Pending, a.Busy, a.Sentence))
+				busy = append(busy, fmt.Sprintf("%s (pending %d, busy %v): %s", name, a.Pending, a.Busy, a.Status.String()))
 			}
 		}
 		if len(busy) == 0 {

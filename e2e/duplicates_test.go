@@ -184,7 +184,7 @@ func TestAFailingAppDoesNotAffectOthers(t *testing.T) {
 	for name, want := range map[string]string{
 		"badly-written": "15 minutes", "elsewhere": "nowhere", "denied": "deploy/kubernetes/access/role.yaml",
 	} {
-		m.until(name, 30*time.Second, "saying what is wrong: "+want, func(a api.App) bool { return strings.Contains(a.Sentence, want) })
+		m.until(name, 30*time.Second, "saying what is wrong: "+want, func(a api.App) bool { return strings.Contains(a.Status.String(), want) })
 	}
 	h, err := m.client(0).Health(t.Context())
 	if err != nil || h.Status != "problems" {

@@ -202,7 +202,7 @@ func (w *env) until(name string, within time.Duration, want string, met func(api
 		}
 		if time.Now().After(deadline) {
 			w.showAll(name)
-			w.t.Fatalf("%s was not %s within %s: %s", name, want, within, a.Sentence)
+			w.t.Fatalf("%s was not %s within %s: %s", name, want, within, a.Status.String())
 		}
 		time.Sleep(50 * time.Millisecond)
 	}

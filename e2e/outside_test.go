@@ -21,7 +21,7 @@ func (w *env) deletes(c *testbed.Cluster, manifest string) {
 	w.startRival("-apply", file, "-kubeconfig", kubeconfig, "-delete").says("deleted", 20*time.Second)
 }
 
-// Each change of another client that endangers a rollback, or what users get, has a sentence
+// Each change of another client that endangers a rollback, or what users get, has a status
 // of its own, in the bake as well.
 func TestAnotherClientsChangeOfAPartIsReportedWithItsOwnSentence(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -168,8 +168,8 @@ func TestAnImageGoesLiveAndAnAlertTakesTheNextOneBackWithNoRequestLost(t *testin
 	if len(a.Quarantined) != 1 || a.Quarantined[0].Image.Digest != bad || a.Hold == nil {
 		t.Errorf("the bad digest is not quarantined, or nothing holds: %s", jsonOf(a))
 	}
-	if !strings.Contains(a.Sentence, "57") || !strings.Contains(a.Sentence, "podinfo-latency") {
-		t.Errorf("the sentence has no reason: %s", a.Sentence)
+	if !strings.Contains(a.Status.String(), "57") || !strings.Contains(a.Status.String(), "podinfo-latency") {
+		t.Errorf("the status has no reason: %s", a.Status.String())
 	}
 	s.waitForFacts("release-started", "release-switched", "release-completed", "release-returned", "hold-set")
 }

@@ -187,7 +187,7 @@ func TestARollbackByTrafficManagerTakesAtMostTheTTL(t *testing.T) {
 	p.followed("green", honest)
 	p.alarm("blue") // an alert of the idle color's gateway is not about the release
 	if a := p.app("podinfo"); a.Release.Phase != release.Baking {
-		t.Fatalf("an alert about the other color ended the bake: %s", a.Sentence)
+		t.Fatalf("an alert about the other color ended the bake: %s", a.Status.String())
 	}
 	broken := time.Now()
 	p.green.Behave(bad, testbed.NeverReady())

@@ -149,8 +149,8 @@ func (s *site) until(text string, args ...string) {
 
 func TestAPersonSeesAndMovesTrafficFromTheShell(t *testing.T) {
 	s := newSite(t)
-	s.until("Live on blue with 1.0", "status", "shop")
-	s.expects(s.run("status"), 0, "shop\n  Live on blue", "  blue   1.0 (111111111111), live, 3 wanted\n", "  green  nothing, idle\n", "broken\n", "problem: line 3")
+	s.until("Blue is live with 1.0", "status", "shop")
+	s.expects(s.run("status"), 0, "shop: Blue is live", "  blue   1.0 (111111111111), live, 3 wanted\n", "  green  nothing, idle\n", "broken: Needs you: ", "problem: line 3")
 
 	s.expects(s.run("deploy", "shop", "--image", "2.0", "--why", "it is ready", "--wait"), 0, "shop: done, traffic is on green: release 1: 2.0 (222222222222) goes to green, asked by ana (claimed), function key: it is ready")
 	if got := s.gateway.Effective(); got != release.Green {
@@ -163,7 +163,7 @@ func TestAPersonSeesAndMovesTrafficFromTheShell(t *testing.T) {
 		t.Fatalf("traffic goes to %s", got)
 	}
 	s.expects(s.run("status", "shop"), 0, "quarantined since", digestOf("2"))
-	s.expects(s.run("deploy", "shop", "--image", "2.0"), 1, "is quarantined since", "release it from quarantine first", "Live on blue")
+	s.expects(s.run("deploy", "shop", "--image", "2.0"), 1, "is quarantined since", "release it from quarantine first", "Blue is live")
 	s.expects(s.run("release-quarantine", "shop", "--digest", digestOf("2")), 0, "out of quarantine")
 	s.expects(s.run("pause", "shop", "--why", "lunch"), 0, "paused")
 	s.expects(s.run("resume", "shop", "--by", "bob"), 0, "resumed, asked by bob (claimed)")
@@ -181,7 +181,7 @@ func TestAPersonSeesAndMovesTrafficFromTheShell(t *testing.T) {
 
 func TestWaitingForABadReleaseEndsInFailure(t *testing.T) {
 	s := newSite(t)
-	s.until("Live on blue", "status", "shop")
+	s.until("Blue is live", "status", "shop")
 	s.cluster.Behave("2.0", fake.Behaviour{Never: "web-1 \x1b[2Jcrashes", Status: release.Broken})
 	r := s.run("deploy", "shop", "--image", "2.0", "--wait")
 	s.expects(r, 1, "failed:", "see bluegreen history shop", "crashes")
@@ -192,18 +192,18 @@ func TestWaitingForABadReleaseEndsInFailure(t *testing.T) {
 
 func TestAGateIsShownWithTheCommandThatOpensIt(t *testing.T) {
 	s := newSite(t, func(p *release.Policy) { p.Manual = true })
-	s.until("Live on blue", "status", "shop")
+	s.until("Blue is live", "status", "shop")
 	s.expects(s.run("deploy", "shop", "--image", "2.0", "--wait"), 0, "shop: waits for an operator: bluegreen promote shop --digest "+digestOf("2"))
 	s.expects(s.run("promote", "shop", "--digest", digestOf("1")), 1, "not of")
 	s.expects(s.run("promote", "shop", "--digest", digestOf("2"), "--idempotency-key", "k"), 0, "done: release 1 is approved")
-	s.until("Live on green with 2.0", "status", "shop")
+	s.until("Green is live with 2.0", "status", "shop")
 	s.expects(s.run("promote", "shop", "--digest", digestOf("2"), "--idempotency-key", "k"), 0, "done: release 1 is approved")
 	s.expects(s.run("status", "shop"), 0, "baking until") // the repeated word ended no bake
 }
 
 func TestAPausedSwitchIsShownWithTheCommandThatResumesIt(t *testing.T) {
 	s := newSite(t)
-	s.until("Live on blue", "status", "shop")
+	s.until("Blue is live", "status", "shop")
 	s.cluster.Behave("2.0", fake.Behaviour{Never: "pods are starting", Status: release.Progressing})
 	s.expects(s.run("deploy", "shop", "--image", "2.0", "--idempotency-key", "k"), 0)
 	s.run("pause", "shop")
@@ -212,7 +212,7 @@ func TestAPausedSwitchIsShownWithTheCommandThatResumesIt(t *testing.T) {
 	s.expects(s.run("deploy", "shop", "--image", "2.0", "--idempotency-key", "k", "--wait"), 0, "shop: waits: releases are paused; bluegreen resume shop lets it go on")
 	s.expects(s.run("promote", "shop"), 1, "resume first")
 	s.expects(s.run("resume", "shop"), 0)
-	s.until("Live on green with 2.0", "status", "shop")
+	s.until("Green is live with 2.0", "status", "shop")
 	s.expects(s.run("pause", "shop"), 0)
 	s.expects(s.run("promote", "shop"), 0) // ends the bake
 	s.expects(s.run("switch", "shop"), 1, "resume first, or force the switch")
@@ -220,7 +220,7 @@ func TestAPausedSwitchIsShownWithTheCommandThatResumesIt(t *testing.T) {
 
 func TestJSONIsForScripts(t *testing.T) {
 	s := newSite(t)
-	s.until("Live on blue", "status", "shop")
+	s.until("Blue is live", "status", "shop")
 	for _, c := range []struct {
 		into any
 		args []string
@@ -239,17 +239,17 @@ func TestJSONIsForScripts(t *testing.T) {
 
 func TestWatchingPrintsOnlyChanges(t *testing.T) {
 	s := newSite(t)
-	s.until("Live on blue", "status", "shop")
+	s.until("Blue is live", "status", "shop")
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	watched := make(chan ran)
 	go func() { watched <- s.in(ctx, nil, "status", "shop", "--watch") }()
 	s.expects(s.run("deploy", "shop", "--image", "2.0", "--wait"), 0)
 	s.expects(s.run("promote", "shop"), 0)
-	s.until("scaled down at", "status", "shop")
+	s.until("blue is scaled down in", "status", "shop")
 	time.AfterFunc(100*time.Millisecond, stop)
 	r := <-watched
-	s.expects(r, 0, "shop: Live on green")
+	s.expects(r, 0, "shop: Green is live")
 	lines := strings.Split(strings.TrimSpace(r.out), "\n")
 	for i := range lines[1:] {
 		if lines[i][8:] == lines[i+1][8:] {

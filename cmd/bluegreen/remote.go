@@ -140,13 +140,13 @@ func (r *remote) watch(ctx context.Context, args []string) error {
 			say(r.stderr, "%s  cannot look: %v", clock(), err)
 		}
 		for _, a := range found.Apps {
-			if err != nil || !news(a.Name, a.Sentence) {
+			if err != nil || !news(a.Name, a.Status.Headline) {
 				continue
 			}
 			if r.output == "json" {
 				err = r.json(a)
 			} else {
-				say(r.stdout, "%s  %s: %s", clock(), a.Name, a.Sentence)
+				say(r.stdout, "%s  %s: %s", clock(), a.Name, a.Status.Headline)
 			}
 		}
 		if !r.rest(ctx) {
@@ -168,7 +168,10 @@ func (r *remote) rest(ctx context.Context) bool {
 func clock() string { return time.Now().UTC().Format("15:04:05") }
 
 func describe(w io.Writer, a api.App) {
-	say(w, "%s\n  %s", a.Name, a.Sentence)
+	say(w, "%s: %s", a.Name, a.Status.Headline)
+	for _, p := range a.Status.Parts() {
+		say(w, "  %-9s %s", p.Label, p.Text)
+	}
 	for _, side := range []struct {
 		name  release.Color
 		color api.Color
@@ -315,9 +318,9 @@ func (r *remote) change(ctx context.Context, app string, command release.Command
 		if err != nil {
 			return refusal(err, key)
 		}
-		if r.output == "text" && last != a.Sentence {
-			last = a.Sentence
-			say(r.stdout, "%s  %s: %s", clock(), app, a.Sentence)
+		if r.output == "text" && last != a.App.Status.Headline {
+			last = a.App.Status.Headline
+			say(r.stdout, "%s  %s: %s", clock(), app, last)
 		}
 		if !wait || a.Outcome.Final() {
 			return r.conclude(a, command, app)
@@ -333,8 +336,8 @@ func refusal(err error, key string) error {
 	if !errors.As(err, &e) {
 		return fmt.Errorf("%w; whether it was accepted is not known, repeating it with --idempotency-key %s is safe", err, key)
 	}
-	if e.Sentence != "" {
-		return fmt.Errorf("%w\n%s", err, e.Sentence)
+	if e.Headline != "" {
+		return fmt.Errorf("%w\n%s", err, e.Headline)
 	}
 	return err
 }

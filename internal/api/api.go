@@ -5,6 +5,8 @@
 package api
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	"bluegreen/internal/release"
@@ -22,10 +24,10 @@ const MaxBody = 64 << 10
 type App struct {
 	Name  string        `json:"name"`
 	Phase release.Phase `json:"phase,omitempty"`
-	// Sentence says what the app is doing, since when, until when, and what comes next.
-	Sentence string        `json:"sentence"`
-	Live     release.Color `json:"live,omitempty"`
-	Colors   Colors        `json:"colors"`
+	// Status says what the app is doing, until when, what comes next, and what needs a person.
+	Status Status        `json:"status"`
+	Live   release.Color `json:"live,omitempty"`
+	Colors Colors        `json:"colors"`
 	// Release is the one under way, or else the last one.
 	Release     *Release     `json:"release,omitempty"`
 	Waiting     *Image       `json:"waiting,omitempty"`
@@ -49,6 +51,62 @@ type App struct {
 	// LiveSince is since when the live color has served, Baked whether its bake ended well.
 	LiveSince time.Time `json:"liveSince,omitzero"`
 	Baked     bool      `json:"baked"`
+}
+
+// Status says in short parts, for people, what an app is doing; a part with nothing to say is
+// missing. Times are given as seen from the moment of the answer.
+type Status struct {
+	Standing release.Standing `json:"standing"`
+	Headline string           `json:"headline"` // at most 120 characters
+	Needs    []Need           `json:"needsYou,omitempty"`
+	Live     string           `json:"live,omitempty"`
+	Doing    string           `json:"doing,omitempty"`
+	Until    string           `json:"until,omitempty"`
+	Rollback string           `json:"rollback,omitempty"`
+	Held     []string         `json:"held,omitempty"`
+	Trouble  string           `json:"trouble,omitempty"`
+	Next     string           `json:"next,omitempty"`
+}
+
+// Need is something that only a person can decide or fix, and what helps, the safest first.
+type Need struct {
+	Why   string   `json:"why"`
+	Helps []Remedy `json:"helps,omitempty"`
+}
+
+// Remedy is a command line that helps, and what it does here.
+type Remedy struct {
+	Command string `json:"command"`
+	Does    string `json:"does"`
+}
+
+// Part is one labelled line of a status.
+type Part struct{ Label, Text string }
+
+// Parts are the lines of a status that have a text, in the order of reading. A
+// command that helps stands below its need, without a label.
+func (s Status) Parts() (parts []Part) {
+	for _, n := range s.Needs {
+		parts = append(parts, Part{"NEEDS YOU", n.Why})
+		for _, r := range n.Helps {
+			parts = append(parts, Part{"", r.Command + "   # " + r.Does})
+		}
+	}
+	parts = append(parts, Part{"LIVE", s.Live}, Part{"DOING", s.Doing}, Part{"UNTIL", s.Until}, Part{"ROLLBACK", s.Rollback})
+	for _, h := range s.Held {
+		parts = append(parts, Part{"HELD", h})
+	}
+	parts = append(parts, Part{"TROUBLE", s.Trouble}, Part{"NEXT", s.Next})
+	return slices.DeleteFunc(parts, func(p Part) bool { return p.Text == "" })
+}
+
+// String is the headline, and below it the labelled parts.
+func (s Status) String() string {
+	text := s.Headline
+	for _, p := range s.Parts() {
+		text += fmt.Sprintf("\n  %-9s %s", p.Label, p.Text)
+	}
+	return text
 }
 
 // Colors are both colors of an app.
@@ -181,7 +239,7 @@ type Apps struct {
 // for the facts that follow.
 type History struct {
 	App      string `json:"app"`
-	Sentence string `json:"sentence,omitempty"`
+	Headline string `json:"headline,omitempty"`
 	Facts    []Fact `json:"facts"`
 	Before   int    `json:"before,omitempty"`
 }
@@ -238,6 +296,5 @@ type Answer struct {
 	ID       string    `json:"id"`
 	Outcome  Outcome   `json:"outcome"`
 	Decision *Decision `json:"decision,omitempty"` // none while the outcome is pending
-	Sentence string    `json:"sentence"`
 	App      App       `json:"app"`
 }

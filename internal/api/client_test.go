@@ -56,11 +56,11 @@ func TestARefusalIsNotRepeated(t *testing.T) {
 	c := serve(t, func(n int, w http.ResponseWriter, _ *http.Request) {
 		asked = n + 1
 		w.WriteHeader(http.StatusConflict)
-		_, _ = io.WriteString(w, `{"error": {"code": "refused", "message": "blue is already live", "sentence": "Live on blue"}}`)
+		_, _ = io.WriteString(w, `{"error": {"code": "refused", "message": "blue is already live", "headline": "Blue is live"}}`)
 	})
 	_, err := c.Command(t.Context(), "shop", release.Switch, api.Request{}, "k1")
 	var e *api.Error
-	if !errors.As(err, &e) || e.Status != 409 || e.Code != "refused" || e.Sentence != "Live on blue" || asked != 1 {
+	if !errors.As(err, &e) || e.Status != 409 || e.Code != "refused" || e.Headline != "Blue is live" || asked != 1 {
 		t.Errorf("asked %d times: %v", asked, err)
 	}
 }

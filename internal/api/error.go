@@ -19,8 +19,8 @@ type Error struct {
 	Field   string `json:"field,omitempty"`
 	// Reason is why a command was refused.
 	Reason reason.Reason `json:"reason,omitempty"`
-	// Sentence is what the app is doing, where the error is about one.
-	Sentence string `json:"sentence,omitempty"`
+	// Headline is what the app is doing, where the error is about one.
+	Headline string `json:"headline,omitempty"`
 }
 
 // Errorf makes an Error.

@@ -290,7 +290,7 @@ func (c *console) follow(r *call, asked api.Request, entry engine.Entry) (answer
 		if now.Outcome.Final() {
 			status = http.StatusOK
 		}
-		done := answer{status, now, line(r.app, verdict(r.command, now)) + line(r.app, now.Sentence)}
+		done := answer{status, now, line(r.app, verdict(r.command, now)) + line(r.app, now.App.Status.Headline)}
 		if !asked.Wait || now.Outcome.Final() {
 			return done, nil
 		}
@@ -330,7 +330,7 @@ func (c *console) report(ctx context.Context, app string, entry engine.Entry) (a
 		return api.Answer{}, err
 	}
 	if d := entry.Decision; d.Kind == release.Refused || d.Kind == release.Dropped {
-		return api.Answer{}, &api.Error{Status: http.StatusConflict, Code: "refused", Reason: d.Reason, Message: d.Text, Sentence: v.Sentence}
+		return api.Answer{}, &api.Error{Status: http.StatusConflict, Code: "refused", Reason: d.Reason, Message: d.Text, Headline: v.Status.Headline}
 	}
 	command, ok := entry.Event.(release.Commanded)
 	if !ok {
@@ -342,5 +342,5 @@ func (c *console) report(ctx context.Context, app string, entry engine.Entry) (a
 	if err != nil {
 		return api.Answer{}, err
 	}
-	return api.Answer{ID: entry.ID, Outcome: outcome, Decision: decisionOf(entry.Decision), Sentence: v.Sentence, App: appOf(v)}, nil
+	return api.Answer{ID: entry.ID, Outcome: outcome, Decision: decisionOf(entry.Decision), App: appOf(v)}, nil
 }

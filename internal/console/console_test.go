@@ -22,7 +22,7 @@ import (
 
 var _ console.Engine = (*engine.Engine)(nil)
 
-func TestReadsReportTheStateInOneSentence(t *testing.T) {
+func TestReadsReportTheState(t *testing.T) {
 	s := newSite(t)
 	s.engine.does("shop", release.ImagePushed{Image: s.engine.images["2.0"]})
 	a := read[api.App](t, s.ask("GET", "/api/apps/shop", ""), 200)
@@ -32,8 +32,8 @@ func TestReadsReportTheStateInOneSentence(t *testing.T) {
 	if a.Colors.Blue.Role != api.Live || a.Colors.Green.Role != api.Idle || a.Colors.Blue.Image.Tag != "1.0" || a.Colors.Blue.Replicas[0] != 3 {
 		t.Errorf("%+v", a.Colors)
 	}
-	if !a.UpdatedAt.Equal(noon) || !strings.HasPrefix(a.Sentence, "Deploying 2.0") {
-		t.Errorf("%s %s", a.UpdatedAt, a.Sentence)
+	if !a.UpdatedAt.Equal(noon) || !strings.HasPrefix(a.Status.Headline, "Deploying 2.0") {
+		t.Errorf("%s %s", a.UpdatedAt, a.Status)
 	}
 	s.engine.arrives("shop")
 	a = read[api.App](t, s.ask("GET", "/api/apps/shop/", ""), 200)
@@ -59,7 +59,7 @@ func TestOneAppThatCannotBeReadHidesNoOther(t *testing.T) {
 	s := newSite(t)
 	s.engine.down = errors.New("the table\nis away")
 	apps := read[api.Apps](t, s.ask("GET", "/api/apps", ""), 200).Apps
-	if len(apps) != 3 || apps[1].Name != "pay" || !strings.Contains(apps[1].Sentence, "the table is away") || !strings.HasPrefix(apps[2].Sentence, "Live on blue") {
+	if len(apps) != 3 || apps[1].Name != "pay" || !strings.Contains(apps[1].Status.Headline, "the table is away") || !strings.HasPrefix(apps[2].Status.Headline, "Blue is live") {
 		t.Errorf("%+v", apps)
 	}
 	e := s.fails(503, "unavailable", "GET", "/api/apps/pay", "")
@@ -92,7 +92,7 @@ func TestHistoryComesInPagesNewestFirst(t *testing.T) {
 		s.post("/api/apps/shop/pause", `{"why": "lunch"}`)
 	}
 	h := read[api.History](t, s.ask("GET", "/api/apps/shop/history?limit=3", ""), 200)
-	if len(h.Facts) != 3 || h.Facts[0].Number != 4 || h.Before != 2 || h.Sentence == "" {
+	if len(h.Facts) != 3 || h.Facts[0].Number != 4 || h.Before != 2 || h.Headline == "" {
 		t.Errorf("%+v", h)
 	}
 	h = read[api.History](t, s.ask("GET", "/api/apps/shop/history?limit=3&before=2", ""), 200)
@@ -106,14 +106,16 @@ func TestHistoryComesInPagesNewestFirst(t *testing.T) {
 	}
 }
 
-func TestPlainTextIsSentencesOnePerLine(t *testing.T) {
+func TestPlainTextIsTheHeadlineOrAllParts(t *testing.T) {
 	s := newSite(t)
 	for path, want := range map[string]string{
-		"/api/apps/shop":         "shop: Live on blue with 1.0 (111111111111), no release so far; the next image goes to green\n",
+		"/api/apps/shop": "shop: Blue is live with 1.0\n" +
+			"  LIVE      blue with 1.0 (111111111111); 3 of 3 pods ready, seen 0 s ago (12:00 UTC)\n" +
+			"  DOING     no release so far\n  ROLLBACK  none: push a fixed image\n  NEXT      the next image goes to green\n",
 		"/api/apps/shop/history": "2026-11-24 12:00:00 UTC  decided           taken over: blue is live with 1.0 (111111111111)\n",
-		"/api/apps": "broken: Not taken over yet: the gateway is read with the first event or tick\n" +
-			"pay: Live on blue with 1.0 (111111111111), no release so far; the next image goes to green\n" +
-			"shop: Live on blue with 1.0 (111111111111), no release so far; the next image goes to green\n",
+		"/api/apps": "broken: Not taken over yet: the gateway and both colors are read with the first event or tick\n" +
+			"pay: Blue is live with 1.0\n" +
+			"shop: Blue is live with 1.0\n",
 	} {
 		w := s.ask("GET", path, "", "Accept", "text/plain")
 		if diff := cmp.Diff(want, w.Body.String()); diff != "" || w.Header().Get("Content-Type") != "text/plain; charset=utf-8" {
@@ -193,7 +195,7 @@ func TestEveryCommandReachesTheCore(t *testing.T) {
 func TestARefusalSaysWhyAndWhatTheAppDoes(t *testing.T) {
 	s := newSite(t)
 	e := s.fails(409, "refused", "POST", "/api/apps/shop/switch", `{"to": "blue"}`)
-	if e.Reason != reason.AlreadyLive || e.Message != "1.0 (111111111111) is already live on blue" || !strings.HasPrefix(e.Sentence, "Live on blue") {
+	if e.Reason != reason.AlreadyLive || e.Message != "1.0 (111111111111) is already live on blue" || !strings.HasPrefix(e.Headline, "Blue is live") {
 		t.Errorf("%+v", e)
 	}
 	e = s.fails(409, "not-served", "POST", "/api/apps/broken/switch", `{}`)

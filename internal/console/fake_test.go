@@ -110,7 +110,7 @@ func (e *fakeEngine) View(_ context.Context, app string) (engine.View, error) {
 	if e.down != nil && app == "pay" {
 		return engine.View{}, e.down
 	}
-	return engine.View{App: app, State: s, Policy: e.policy, Sentence: release.Explain(s, e.policy, e.now), Problems: e.problems[app]}, nil
+	return engine.View{App: app, State: s, Policy: e.policy, Status: release.StatusOf(s, e.policy, e.now), Problems: e.problems[app]}, nil
 }
 
 func (e *fakeEngine) History(_ context.Context, app string, limit, before int) ([]release.Fact, error) {
@@ -264,7 +264,7 @@ func (s *site) post(path, body string, headers ...string) api.Answer {
 	if final := a.Outcome.Final(); final != (w.Code == 200) {
 		s.Fatalf("%s: status %d with outcome %s", path, w.Code, a.Outcome)
 	}
-	if a.Sentence == "" {
+	if a.App.Status.Headline == "" {
 		s.Fatalf("%s: no sentence", path)
 	}
 	return a

@@ -50,7 +50,7 @@ func (c *console) view(r *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{http.StatusOK, appOf(v), line(v.App, v.Sentence)}, nil
+	return answer{http.StatusOK, appOf(v), line(v.App, statusOf(v).String())}, nil
 }
 
 const (
@@ -78,7 +78,7 @@ func (c *console) apps(r *call) (answer, error) {
 	group.Wait()
 	var text strings.Builder
 	for _, a := range apps {
-		text.WriteString(line(a.Name, a.Sentence))
+		text.WriteString(line(a.Name, a.Status.Headline))
 	}
 	if len(apps) == 0 {
 		text.WriteString("no app is configured\n")
@@ -92,8 +92,8 @@ func (c *console) apps(r *call) (answer, error) {
 func (c *console) look(ctx context.Context, name string) api.App {
 	v, err := c.Engine.View(ctx, name)
 	if err != nil {
-		sentence := "Cannot be read now: " + explain(err).Message
-		return api.App{Name: name, Sentence: sentence, Problems: []string{sentence}}
+		text := "Cannot be read now: " + explain(err).Message
+		return api.App{Name: name, Status: api.Status{Standing: release.NeedsYou, Headline: text}, Problems: []string{text}}
 	}
 	return appOf(v)
 }
@@ -118,7 +118,7 @@ func (c *console) history(r *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	h := api.History{App: r.app, Sentence: c.look(r.Context(), r.app).Sentence, Facts: factsOf(facts)}
+	h := api.History{App: r.app, Headline: c.look(r.Context(), r.app).Status.Headline, Facts: factsOf(facts)}
 	if n := len(facts); n == limit && facts[n-1].Number > 1 {
 		h.Before = facts[n-1].Number
 	}

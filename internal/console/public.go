@@ -13,7 +13,7 @@ import (
 func appOf(v engine.View) api.App {
 	s := v.State
 	a := api.App{
-		Name: v.App, Phase: s.Release.Phase, Sentence: v.Sentence, Live: s.Serving.Color,
+		Name: v.App, Phase: s.Release.Phase, Status: statusOf(v), Live: s.Serving.Color,
 		Colors:  api.Colors{Blue: colorOf(s, release.Blue), Green: colorOf(s, release.Green)},
 		Waiting: unlessZero(api.Image(s.Waiting), s.Waiting.IsZero()), Hold: noteOf(s.Hold), Pause: noteOf(s.Pause), Trouble: noteOf(s.Trouble),
 		Drift:          unlessZero(api.Drift{Live: s.Drift.Live, Detail: s.Drift.Detail, Since: s.Drift.Since}, s.Drift.IsZero()),
@@ -30,6 +30,22 @@ func appOf(v engine.View) api.App {
 		a.Release = releaseOf(s)
 	}
 	return a
+}
+
+func statusOf(v engine.View) api.Status {
+	st := v.Status
+	out := api.Status{
+		Standing: st.Standing, Headline: st.Headline, Live: st.Live, Doing: st.Doing, Until: st.Until,
+		Rollback: st.Rollback, Held: st.Held, Trouble: st.Trouble, Next: st.Next,
+	}
+	for _, n := range st.Needs {
+		need := api.Need{Why: n.Why}
+		for _, r := range n.Helps {
+			need.Helps = append(need.Helps, api.Remedy{Command: r.Line(v.App), Does: r.Does})
+		}
+		out.Needs = append(out.Needs, need)
+	}
+	return out
 }
 
 func releaseOf(s release.State) *api.Release {

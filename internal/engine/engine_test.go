@@ -291,8 +291,8 @@ func TestAnAppWithProblemsIsNotTouchedAndSaysWhy(t *testing.T) {
 		t.Error("an app with problems was acted for")
 	}
 	v, err := w.engine.View(t.Context(), "shop")
-	if err != nil || !strings.Contains(v.Sentence, "15x is not a duration") {
-		t.Errorf("%q, %v", v.Sentence, err)
+	if err != nil || !strings.Contains(v.Status.String(), "15x is not a duration") {
+		t.Errorf("%q, %v", v.Status.String(), err)
 	}
 	w.app.Problems = nil
 	w.restart()

@@ -178,7 +178,7 @@ func (w *env) state() release.State {
 	return snap.Record.State
 }
 
-func (w *env) sentence() string { return release.Explain(w.state(), w.app.Policy, w.clock) }
+func (w *env) sentence() string { return release.StatusOf(w.state(), w.app.Policy, w.clock).String() }
 
 // users fails the test unless users are answered by this image now.
 func (w *env) users(tag string) {

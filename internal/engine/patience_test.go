@@ -150,8 +150,8 @@ func TestARecordOfANewerVersionIsLeftAloneAndReported(t *testing.T) {
 		t.Errorf("a step: %v", err)
 	}
 	v, err := w.engine.View(t.Context(), "shop")
-	if err != nil || !strings.Contains(v.Sentence, "deploy the newer version again") {
-		t.Errorf("it says %q, error %v", v.Sentence, err)
+	if err != nil || !strings.Contains(v.Status.String(), "deploy the newer version again") {
+		t.Errorf("it says %q, error %v", v.Status, err)
 	}
 	now, err := w.store.Load(t.Context(), "shop")
 	if err != nil || now.Record.Schema != 7 || len(now.Inbox) != len(snap.Inbox)+1 {

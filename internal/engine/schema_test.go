@@ -110,8 +110,8 @@ func TestAnUnknownPhaseIsAnErrorAndNotAFailure(t *testing.T) {
 		t.Errorf("a step: %v", err)
 	}
 	v, err := w.engine.View(t.Context(), "shop")
-	if err != nil || !strings.HasPrefix(v.Sentence, "Not served: its release is in the phase \"shifting\"") {
-		t.Errorf("%q, %v", v.Sentence, err)
+	if err != nil || !strings.HasPrefix(v.Status.Headline, "Needs you: not served: its release is in the phase \"shifting\"") {
+		t.Errorf("%q, %v", v.Status, err)
 	}
 	if w.users("2.0"); w.state().Release.Phase != "shifting" {
 		t.Errorf("the record was changed: %+v", w.state().Release)

@@ -15,7 +15,7 @@ type View struct {
 	App      string
 	State    release.State
 	Policy   release.Policy
-	Sentence string
+	Status   release.Status
 	Problems []string
 	Pending  int  // accepted events not decided yet
 	Busy     bool // a worker holds the app
@@ -46,19 +46,20 @@ func (e *Engine) View(ctx context.Context, name string) (View, error) {
 		App: name, State: r.State, Policy: app.Policy, WakeAt: r.WakeAt, SavedAt: r.SavedAt, Pending: len(snap.Inbox),
 		Problems: append(append([]string(nil), app.Problems...), r.Preflight.Warnings...),
 		Busy:     r.Lease.Owner != "" && e.Now().Before(r.Lease.Until),
-		Sentence: release.Explain(r.State, app.Policy, e.Now()),
+		Status:   release.StatusOf(r.State, app.Policy, e.Now()),
 	}
 	v.State.App = name
 	if why := unusable(r); why != "" {
 		v.Problems = append(v.Problems, why)
-		v.Sentence = "Not served: " + why
+		v.Status.Ask(release.Need{Why: "not served: " + why})
 	}
 	if len(app.Held) > 0 {
 		v.Problems = append(v.Problems, app.Held...)
-		v.Sentence += "; served with its last good configuration, and no release starts until the present one is fixed: " + strings.Join(app.Held, "; ")
+		v.Status.Held = append(v.Status.Held, "served with its last good configuration; no release starts until the present one is fixed")
+		v.Status.Ask(release.Need{Why: "its configuration has a mistake: " + strings.Join(app.Held, "; ")})
 	}
 	if len(app.Problems) > 0 {
-		v.Sentence = "Not served because of its configuration: " + strings.Join(app.Problems, "; ")
+		v.Status.Ask(release.Need{Why: "not served because of its configuration: " + strings.Join(app.Problems, "; ")})
 	}
 	return v, nil
 }

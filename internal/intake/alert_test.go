@@ -50,7 +50,7 @@ func TestAnAlertBeginsTheReturnBeforeItIsAnswered(t *testing.T) {
 		t.Errorf("%d %+v", rec.Code, a)
 	}
 	if live := w.gateway["shop"].Effective(); live != release.Blue {
-		t.Errorf("traffic goes to %s: %s", live, release.Explain(w.state("shop"), release.Policy{}, w.now()))
+		t.Errorf("traffic goes to %s: %s", live, release.StatusOf(w.state("shop"), release.Policy{}, w.now()))
 	}
 	kept := w.alertOf("shop", id("1"))
 	want := release.AlertFired{ID: id("1"), Rule: "shop-5xx", Severity: "Sev1", Summary: "5xx answers of shop-green: 57, threshold 20 in 5m", Color: release.Green}

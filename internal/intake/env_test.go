@@ -159,7 +159,7 @@ func (w *env) baking() {
 		}
 		_ = w.sleep(w.t.Context(), time.Second)
 	}
-	w.t.Fatalf("never baking: %s", release.Explain(w.state("shop"), release.Policy{}, w.now()))
+	w.t.Fatalf("never baking: %s", release.StatusOf(w.state("shop"), release.Policy{}, w.now()))
 }
 
 func (w *env) state(app string) release.State {

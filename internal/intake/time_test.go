@@ -107,7 +107,7 @@ func (w *env) baked() {
 		}
 		_ = w.sleep(w.t.Context(), 5*time.Second)
 	}
-	w.t.Fatalf("never completed: %s", release.Explain(w.state("shop"), release.Policy{}, w.now()))
+	w.t.Fatalf("never completed: %s", release.StatusOf(w.state("shop"), release.Policy{}, w.now()))
 }
 
 // hold makes another worker hold an app; the returned function frees it.

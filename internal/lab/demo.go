@@ -115,7 +115,7 @@ func (s *Lab) play(ctx context.Context, out io.Writer, a act) error {
 			break
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("after %s users are answered by %s and the app says: %s", within, s.users.last(), now.Sentence)
+			return fmt.Errorf("after %s users are answered by %s and the app says: %s", within, s.users.last(), now.Status)
 		}
 		if err := sleep(ctx, 100*time.Millisecond); err != nil {
 			return errStopped

@@ -19,7 +19,7 @@ func (s *Lab) Watch(ctx context.Context, out io.Writer) {
 	say := func(source, text string) {
 		fmt.Fprintf(out, "%5.1fs  %-8s %s\n", time.Since(began).Seconds(), source, text)
 	}
-	shown, last, sentence := 0, Served{}, ""
+	shown, last, headline := 0, Served{}, ""
 	count := map[Served]int{}
 	for sleep(ctx, 100*time.Millisecond) == nil {
 		for _, f := range s.news(ctx, shown) {
@@ -32,9 +32,9 @@ func (s *Lab) Watch(ctx context.Context, out io.Writer) {
 			say("users", "are answered by "+got.String()+rest(now, count))
 			count = now
 		}
-		if a, err := s.Client().App(ctx, App); err == nil && a.Sentence != sentence && !a.Busy {
-			sentence = a.Sentence
-			say("now", sentence)
+		if a, err := s.Client().App(ctx, App); err == nil && a.Status.Headline != headline && !a.Busy {
+			headline = a.Status.Headline
+			say("now", headline)
 		}
 	}
 }

@@ -56,6 +56,7 @@ type app struct {
 	Drift       drift                `json:"drift,omitzero"`
 	Trouble     note                 `json:"trouble,omitzero"`
 	Alarmed     string               `json:"alarmed,omitempty"`
+	Help        help                 `json:"help,omitzero"`
 	LastAlarm   string               `json:"lastAlarm,omitempty"`
 	LastAlarmAt time.Time            `json:"lastAlarmAt,omitzero"`
 	Fought      []time.Time          `json:"fought,omitempty"`
@@ -175,6 +176,12 @@ type image struct {
 	PushedAt time.Time `json:"pushedAt,omitzero"`
 }
 
+type help struct {
+	Reason string    `json:"reason,omitempty"`
+	Why    string    `json:"why,omitempty"`
+	Since  time.Time `json:"since,omitzero"`
+}
+
 type note struct {
 	By    string    `json:"by,omitempty"`
 	Why   string    `json:"why,omitempty"`
@@ -234,7 +241,7 @@ func encode(r engine.Record) ([]byte, error) {
 			Good: each(s.Good, fromImage), Waiting: image(s.Waiting), WaitingBy: note(s.WaitingBy), Newest: image(s.Newest), LastPush: push{image(s.LastPush.Image), s.LastPush.At},
 			Quarantined: each(s.Quarantined, fromQuarantine),
 			Hold:        note(s.Hold), Pause: note(s.Pause), Drift: drift{string(s.Drift.From), string(s.Drift.Live), s.Drift.Detail, s.Drift.Since, s.Drift.Back, s.Drift.Watched},
-			Trouble: note(s.Trouble), Alarmed: string(s.Alarmed), LastAlarm: string(s.LastAlarm), LastAlarmAt: s.LastAlarmAt, Fought: s.Fought, Missing: each(s.Missing, fromImage), Overtaken: s.SupersededInARow, Facts: s.Facts, Ran: r.Ran, SavedAt: r.SavedAt,
+			Trouble: note(s.Trouble), Alarmed: string(s.Alarmed), Help: help{string(s.Help.Reason), s.Help.Why, s.Help.Since}, LastAlarm: string(s.LastAlarm), LastAlarmAt: s.LastAlarmAt, Fought: s.Fought, Missing: each(s.Missing, fromImage), Overtaken: s.SupersededInARow, Facts: s.Facts, Ran: r.Ran, SavedAt: r.SavedAt,
 		},
 	}
 	data, err := json.Marshal(to)
@@ -265,7 +272,7 @@ func Decode(data []byte) (engine.Record, error) {
 		App: a.Name, Known: a.Known, Serving: a.Serving.core(), Blue: a.Blue.core(), Green: a.Green.core(),
 		Release: a.Release.core(), Releases: a.Releases, Good: each(a.Good, image.core), Waiting: a.Waiting.core(), WaitingBy: release.Note(a.WaitingBy), Newest: a.Newest.core(), LastPush: release.Push{Image: a.LastPush.Image.core(), At: a.LastPush.At},
 		Quarantined: each(a.Quarantined, quarantine.core), Hold: release.Note(a.Hold), Pause: release.Note(a.Pause),
-		Drift: release.Drift{From: release.Color(a.Drift.From), Live: release.Color(a.Drift.Live), Detail: a.Drift.Detail, Since: a.Drift.Since, Back: a.Drift.Back, Watched: a.Drift.Watched}, Trouble: release.Note(a.Trouble), Alarmed: reason.Reason(a.Alarmed), LastAlarm: reason.Reason(a.LastAlarm), LastAlarmAt: a.LastAlarmAt, Fought: a.Fought, Missing: each(a.Missing, image.core), SupersededInARow: a.Overtaken, Facts: a.Facts,
+		Drift: release.Drift{From: release.Color(a.Drift.From), Live: release.Color(a.Drift.Live), Detail: a.Drift.Detail, Since: a.Drift.Since, Back: a.Drift.Back, Watched: a.Drift.Watched}, Trouble: release.Note(a.Trouble), Alarmed: reason.Reason(a.Alarmed), Help: release.Help{Reason: reason.Reason(a.Help.Reason), Why: a.Help.Why, Since: a.Help.Since}, LastAlarm: reason.Reason(a.LastAlarm), LastAlarmAt: a.LastAlarmAt, Fought: a.Fought, Missing: each(a.Missing, image.core), SupersededInARow: a.Overtaken, Facts: a.Facts,
 	}
 	if a.Schema < 4 {
 		for c, state := range map[*color]*release.ColorState{&a.Blue: &r.State.Blue, &a.Green: &r.State.Green} {

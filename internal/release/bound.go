@@ -143,7 +143,7 @@ func (s State) Shortened(most int) State {
 			*text = shortened(*text, most)
 		}
 	}
-	cut(&s.Blue.Suspect.Why, &s.Green.Suspect.Why, &s.WaitingBy.Why, &s.Hold.Why, &s.Pause.Why, &s.Trouble.Why, &s.Drift.Detail,
+	cut(&s.Blue.Suspect.Why, &s.Green.Suspect.Why, &s.WaitingBy.Why, &s.Hold.Why, &s.Pause.Why, &s.Trouble.Why, &s.Help.Why, &s.Drift.Detail,
 		&s.Release.Why, &s.Release.Cause, &s.Release.Unconfirmed, &s.Release.Progress.Detail)
 	quarantined := make([]Quarantine, len(s.Quarantined))
 	for n, q := range s.Quarantined {

@@ -1,9 +1,7 @@
 package release
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 
 	"bluegreen/internal/release/reason"
 )
@@ -66,16 +64,4 @@ func (d *decision) forget() {
 		}
 	}
 	d.s.Missing = missing
-}
-
-// missing says which images the registry does not have.
-func (s State) missing() string {
-	var texts []string
-	for _, i := range s.Missing {
-		texts = append(texts, fmt.Sprintf("%s (%s)", i, s.use(i)))
-	}
-	if len(texts) == 0 {
-		return ""
-	}
-	return "; the registry does not have " + strings.Join(texts, " and ")
 }

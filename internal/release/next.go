@@ -73,10 +73,32 @@ func Next(s State, e Event, p Policy, now time.Time) (State, []Fact) {
 	}
 	d.settle()
 	d.forget()
+	d.helped(e)
 	if d.s.Trouble.IsZero() {
 		d.s.Alarmed = ""
 	}
 	return d.s, d.facts
+}
+
+// helped ends what an operator was asked to look at.
+func (d *decision) helped(e Event) {
+	_, person := e.(Commanded)
+	over := d.s.Alarmed == d.s.Help.Reason && d.s.Trouble.IsZero()
+	for _, f := range d.facts {
+		switch {
+		case f.Kind == NeedsHelp:
+			return
+		case f.Kind == ReleaseSwitched || f.Kind == ReleaseReturned || person && f.Kind != Refused && f.Kind != Dropped:
+			over = true
+		case f.Kind == ReleaseStarted && (d.s.Help.Reason == reason.FromTheFuture || d.s.Help.Reason == reason.OlderThanUnreleased):
+			over = true
+		case f.Reason == reason.DriftEnded, f.Reason == reason.ImageBack && len(d.s.Missing) == 0:
+			over = true
+		}
+	}
+	if over {
+		d.s.Help = Help{}
+	}
 }
 
 type decision struct {
@@ -557,9 +579,10 @@ func (d *decision) blocked(detail string, normal time.Duration) {
 func (d *decision) ask(why reason.Reason, text string) {
 	s := &d.s
 	if s.Alarmed == why || s.LastAlarm == why && d.now.Sub(s.LastAlarmAt) < askAgain {
-		s.Alarmed = why
+		s.Alarmed, s.Help = why, Help{Reason: why, Why: text, Since: d.now}
 		return
 	}
 	s.Alarmed, s.LastAlarm, s.LastAlarmAt = why, why, d.now
 	d.report(NeedsHelp, why, about{}).Text = text
+	s.Help.Why = text
 }

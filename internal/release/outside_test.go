@@ -28,7 +28,7 @@ func TestATargetIsTrustedAfterARollbackToo(t *testing.T) {
 	s := played(t, after("bake 15m", "alert errors", "target ready", "route confirmed",
 		"looked green blue=1.0 green=2.0", "wait 1m", "looked blue blue=1.0 green=2.0", "wait 1m", "looked green blue=1.0 green=2.0")...)
 	if s.state.RollbackTarget().Color != release.Blue {
-		t.Error(release.Explain(s.state, s.policy, s.now))
+		t.Error(s.sentence())
 	}
 }
 
@@ -36,7 +36,7 @@ func TestAGoodColorIsNotScaledDownBesideAKnownBadOne(t *testing.T) {
 	s := played(t, after("alert errors", "wait 31s", "target ready", "route denied live=green no right", "cancel", "wait 31m")...)
 	if effect, _ := s.state.NextEffect(s.policy, s.now); effect != nil {
 		if _, retires := effect.(release.KeepStandby); retires {
-			t.Error(release.Explain(s.state, s.policy, s.now))
+			t.Error(s.sentence())
 		}
 	}
 }
@@ -70,7 +70,7 @@ func TestAnImageStaysGoodWhateverIsDoneBesideIt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := played(t, append(append([]string{}, good...), c.lines...)...)
 			if s.state.Release.Phase != c.ends || !slices.ContainsFunc(s.state.Good, image("2.0", noon).Same) {
-				t.Errorf("good are %v: %s", s.state.Good, release.Explain(s.state, s.policy, s.now))
+				t.Errorf("good are %v: %s", s.state.Good, s.sentence())
 			}
 		})
 	}
@@ -105,7 +105,7 @@ func TestARollbackThatWasGivenUpIsNotDone(t *testing.T) {
 func TestASwitchOutOfAWatchIsUnderway(t *testing.T) {
 	s := played(t, "looked blue blue=1.0 green=0.9", "looked green blue=1.0 green=0.9")
 	if o := s.outcome(t, release.Commanded{Command: release.Switch, By: "ana"}); o != release.OutcomeUnderway {
-		t.Errorf("%q: %s", o, release.Explain(s.state, s.policy, s.now))
+		t.Errorf("%q: %s", o, s.sentence())
 	}
 }
 
@@ -131,6 +131,6 @@ func TestADeploymentWithoutPodsIsNotHealth(t *testing.T) {
 		s.next(release.Probed{Release: s.state.Release.ID, Live: &live, Target: &target})
 	}
 	if s.state.Release.Phase != release.Returning {
-		t.Error(release.Explain(s.state, s.policy, s.now))
+		t.Error(s.sentence())
 	}
 }

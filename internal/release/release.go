@@ -135,6 +135,8 @@ type State struct {
 	// again; Alarmed is the reason for which an operator was asked to look meanwhile.
 	Trouble Note
 	Alarmed reason.Reason
+	// Help is what an operator was last asked to look at; no decision depends on it.
+	Help Help
 	// LastAlarm and LastAlarmAt are the last reason for which an operator was asked, and when.
 	LastAlarm   reason.Reason
 	LastAlarmAt time.Time
@@ -340,6 +342,14 @@ type Note struct {
 
 // IsZero reports whether there is no note.
 func (n Note) IsZero() bool { return n.Since.IsZero() }
+
+// Help is what an operator was asked to look at. It is over when the trouble is, when an
+// operator's command was followed, or when traffic went somewhere else.
+type Help struct {
+	Reason reason.Reason
+	Why    string
+	Since  time.Time
+}
 
 // Push is a pushed image and when it was first known here.
 type Push struct {

@@ -16,7 +16,8 @@ import (
 )
 
 // TestStories plays each story of testdata and compares it with what is written there:
-// below each line what became of it, indented: facts, then the sentence, then the pending effect.
+// below each line what became of it, indented: facts, then the headline, then the pending
+// effect. The line "status" shows all parts of the status.
 func TestStories(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -62,6 +63,10 @@ func play(t *testing.T, text string) string {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
+		if line == "status" {
+			out.WriteString(s.status())
+			continue
+		}
 		facts, err := s.do(line)
 		if err != nil {
 			t.Fatalf("%q: %v", line, err)
@@ -69,7 +74,7 @@ func play(t *testing.T, text string) string {
 		for _, f := range facts {
 			fmt.Fprintf(&out, "  %s (%s): %s\n", f.Kind, f.Reason, f.Text)
 		}
-		fmt.Fprintf(&out, "  = %s\n", release.Explain(s.state, s.policy, s.now))
+		fmt.Fprintf(&out, "  = %s\n", release.StatusOf(s.state, s.policy, s.now).Headline)
 		effect, at := s.state.NextEffect(s.policy, s.now)
 		switch {
 		case effect != nil:
@@ -79,6 +84,31 @@ func play(t *testing.T, text string) string {
 		}
 	}
 	return out.String()
+}
+
+// status is every part of the status, each on a line.
+func (s *story) status() (text string) {
+	st := release.StatusOf(s.state, s.policy, s.now)
+	add := func(label, part string) {
+		if part != "" {
+			text += fmt.Sprintf("  %s: %s\n", label, part)
+		}
+	}
+	add(string(st.Standing), st.Headline)
+	for _, n := range st.Needs {
+		add("needs you", n.Why)
+		for _, r := range n.Helps {
+			add("  "+r.Line("shop"), r.Does)
+		}
+	}
+	add("live", st.Live)
+	add("doing", st.Doing)
+	add("until", st.Until)
+	add("rollback", st.Rollback)
+	add("held", strings.Join(st.Held, "; "))
+	add("trouble", st.Trouble)
+	add("next", st.Next)
+	return text
 }
 
 func (s *story) do(line string) ([]release.Fact, error) {

@@ -180,6 +180,9 @@ func (d *decision) report(k FactKind, why reason.Reason, a about) *Fact {
 	if refusal, ok := refusals[why]; ok && k == Refused {
 		text = d.fill(refusal, a)
 	}
+	if k == NeedsHelp {
+		d.s.Help = Help{Reason: why, Why: text, Since: d.now}
+	}
 	d.facts = append(d.facts, Fact{
 		Number: d.s.Facts, At: d.now, Kind: k, Reason: why, Release: r.ID, Phase: r.Phase,
 		Image: r.Image, Live: d.s.Serving.Color, By: d.by, Text: text,
@@ -220,21 +223,33 @@ func (d *decision) fill(sentence string, a about) string {
 	return plain(strings.NewReplacer(values...).Replace(sentence))
 }
 
-// hint says what leads to a good version where no rollback does. It never advises a step
-// that would release an image that was canceled, failed or quarantined.
-func (s State) hint(p Policy) string {
+// wayOut is the command that leads to a good version where no rollback does. It never leads
+// to an image that was canceled, failed or quarantined.
+func (s State) wayOut(p Policy) (Remedy, bool) {
 	idle := s.Idle(p.First)
 	there := s.Color(idle).Observed.Image
 	for _, good := range s.Good {
 		switch _, bad := s.quarantined(good.Digest); {
 		case bad || good.Same(s.Serving.Image) || good.Same(s.Release.Image) && (s.Release.Phase == Failed || s.Release.Phase == Canceled):
 		case good.Same(there) && !s.Release.Phase.Preparing():
-			return fmt.Sprintf("switch moves traffic to %s with %s after its checks", idle, good)
+			return Remedy{Command: Switch, Image: good, Does: fmt.Sprintf("moves traffic to %s with %s after its checks", idle, good)}, true
 		default:
-			return fmt.Sprintf("deploy %s, the last good image before the present one, or push a fixed one", good)
+			return Remedy{Command: DeployImage, Image: good, Does: fmt.Sprintf("releases %s, the last good image before the present one", good)}, true
 		}
 	}
-	if s.Release.Phase.Preparing() && s.Release.To == idle {
+	return Remedy{}, false
+}
+
+// hint says in words what leads to a good version where no rollback does.
+func (s State) hint(p Policy) string {
+	idle := s.Idle(p.First)
+	way, ok := s.wayOut(p)
+	switch {
+	case ok && way.Command == DeployImage:
+		return fmt.Sprintf("deploy %s, the last good image before the present one, or push a fixed one", way.Image)
+	case ok:
+		return string(way.Command) + " " + way.Does
+	case s.Release.Phase.Preparing() && s.Release.To == idle:
 		return fmt.Sprintf("release %d of %s is being prepared on %s; if it holds the fix, let it finish, or else cancel it and push a fixed image", s.Release.ID, s.Release.Image, idle)
 	}
 	return "push a fixed image"
@@ -340,8 +355,6 @@ func tail(detail string) string {
 	}
 	return ": " + detail
 }
-
-func clock(t time.Time) string { return t.UTC().Format("15:04:05 UTC on 2 Jan") }
 
 // span writes a duration without the zero units: 15m, not 15m0s.
 func span(d time.Duration) string {

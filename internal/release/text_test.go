@@ -28,7 +28,7 @@ func TestTextFromOutsideForgesNoLine(t *testing.T) {
 		for _, f := range facts {
 			texts = append(texts, f.Text)
 		}
-		texts = append(texts, release.Explain(s, release.Policy{}, now))
+		texts = append(texts, release.StatusOf(s, release.Policy{}, now).String())
 	}
 	for _, text := range texts {
 		if strings.ContainsFunc(text, release.Hidden) {

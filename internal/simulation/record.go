@@ -138,7 +138,7 @@ func adopted(before, after *saved) bool {
 	return before.drift && !after.drift || !before.known && after.known
 }
 
-// explain is the state of a record in one sentence.
+// explain is the status of a record on one line.
 func explain(r engine.Record, p release.Policy, now time.Time) string {
-	return release.Explain(r.State, p, now)
+	return release.StatusOf(r.State, p, now).String()
 }
