@@ -106,6 +106,7 @@ words: ## count the words that this project avoids; AT="way back" lists where on
 
 .PHONY: soak
 soak: ## more runs than the tests make: make soak SEEDS=1000000
+	go test -count=1 -timeout 24h -run TestACrashAnywhereChangesNoOutcome -v ./internal/simulation -every 1
 	go test -count=1 -timeout 24h -run TestNoRunBreaksAPromise -v ./internal/simulation -seeds $(or $(SEEDS),1000000) -seed $(or $(SEED),100000)
 
 # A mutant may take all memory before its time is over.

@@ -126,11 +126,15 @@ var failures = []simulation.Item{
 }
 
 // TestACrashAnywhereChangesNoOutcome runs each scenario once without a fault, and then once for
-// each of its outside calls and each way in which that may go wrong.
+// its outside calls (all of them with -every 1) and each way in which that may go wrong.
 func TestACrashAnywhereChangesNoOutcome(t *testing.T) {
-	stride := 1
-	if testing.Short() {
+	stride := *every
+	switch {
+	case stride > 0:
+	case testing.Short():
 		stride = 25
+	default:
+		stride = 4
 	}
 	var tried atomic.Int64
 	for _, s := range scenarios() {
