@@ -134,7 +134,7 @@ func TestACrashAnywhereChangesNoOutcome(t *testing.T) {
 	case testing.Short():
 		stride = 25
 	default:
-		stride = 4
+		stride = 8
 	}
 	var tried atomic.Int64
 	for _, s := range scenarios() {

@@ -19,7 +19,7 @@ import (
 var (
 	seeds = flag.Int("seeds", 0, "number of runs; 0 for 2,000 in short mode and 10,000 otherwise")
 	seed  = flag.Uint64("seed", 0, "first seed")
-	every = flag.Int("every", 0, "a fault at every n-th outside call; 0 for 25 in short mode and 4 otherwise")
+	every = flag.Int("every", 0, "a fault at every n-th outside call; 0 for 25 in short mode and 8 otherwise")
 )
 
 // enough is how many broken runs are found before the search for more ends; of a mutant one.
