@@ -230,6 +230,10 @@ type Release struct {
 // Apps answers GET apps.
 type Apps struct {
 	Apps []App `json:"apps"`
+	// LastTick is when the clock last ticked, which it does every minute. Silence says what is
+	// wrong where that is too long ago.
+	LastTick time.Time `json:"lastTick,omitzero"`
+	Silence  string    `json:"silence,omitempty"`
 	// Problems keep the whole configuration from being used; the apps, if any, are those of the
 	// last good one.
 	Problems []string `json:"problems,omitempty"`

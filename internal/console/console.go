@@ -33,6 +33,8 @@ type Engine interface {
 	// History returns at most limit facts with numbers below before (0: from the newest),
 	// newest first. Errors: engine.ErrNotFound.
 	History(ctx context.Context, app string, limit, before int) ([]release.Fact, error)
+	// LastTick is when the clock last ticked; zero when it never did.
+	LastTick(ctx context.Context) (time.Time, error)
 	// Command accepts a command once for each key, and returns its entry, whose ID is
 	// "command|" and the key; decided or pending. Errors: engine.ErrNotFound.
 	Command(ctx context.Context, app string, c release.Commanded, key string) (engine.Entry, error)

@@ -40,6 +40,7 @@ type fakeEngine struct {
 	resolved int
 	held     bool  // commands stay pending
 	down     error // the store cannot be reached
+	silent   time.Duration
 }
 
 func newFakeEngine() *fakeEngine {
@@ -99,6 +100,10 @@ func (e *fakeEngine) Apps() []string { return slices.Sorted(maps.Keys(e.states))
 func (e *fakeEngine) ConfigProblems(app string) []string { return e.problems[app] }
 
 func (e *fakeEngine) ConfigHeld(app string) []string { return e.outdated[app] }
+
+func (e *fakeEngine) LastTick(context.Context) (time.Time, error) {
+	return time.Now().Add(-e.silent), nil
+}
 
 func (e *fakeEngine) View(_ context.Context, app string) (engine.View, error) {
 	e.mu.Lock()

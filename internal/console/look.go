@@ -86,7 +86,28 @@ func (c *console) apps(r *call) (answer, error) {
 	for _, p := range c.Problems {
 		text.WriteString(line("configuration", p))
 	}
-	return answer{http.StatusOK, api.Apps{Apps: apps, Problems: c.Problems}, text.String()}, nil
+	all := api.Apps{Apps: apps, Problems: c.Problems}
+	if all.LastTick, all.Silence = c.lastTick(ctx); all.Silence != "" {
+		text.WriteString(line("clock", all.Silence))
+	}
+	return answer{http.StatusOK, all, text.String()}, nil
+}
+
+// silent is after how long without a tick something is wrong; there is one every minute.
+const silent = 5 * time.Minute
+
+// lastTick is when the clock last ticked, and what to do where that is too long ago.
+func (c *console) lastTick(ctx context.Context) (time.Time, string) {
+	at, err := c.Engine.LastTick(ctx)
+	switch {
+	case err != nil:
+		return at, "when the clock last ticked cannot be read: " + explain(err).Message
+	case time.Since(at) < silent:
+		return at, ""
+	case at.IsZero():
+		return at, "the clock has never ticked: lost events, deadlines and bakes wait for it; look at the function clock-tick and at its log"
+	}
+	return at, fmt.Sprintf("the clock has not ticked since %s: lost events, deadlines and bakes wait for it; look at the function clock-tick and at its log", at.UTC().Format("15:04 UTC on 2 Jan"))
 }
 
 func (c *console) look(ctx context.Context, name string) api.App {

@@ -38,6 +38,7 @@ func Store(t *testing.T, open func(t *testing.T) engine.Store) {
 		"PublishedFactsStayInTheOutboxUntilSent":     outbox,
 		"HistoryIsNewestFirstInPages":                history,
 		"SweepKeepsWhatIsPendingOrYoung":             sweep,
+		"TheLastTickIsKept":                          lastTick,
 		"AppsAreApart":                               appsApart,
 		"AnyPrintableIDWillDo":                       anyID,
 		"LargeRecordsAndEventsAreKept":               large,

@@ -98,6 +98,19 @@ func history(s store) {
 	s.same("a fact", got, facts(release.Advanced, 5, 5))
 }
 
+func lastTick(s store) {
+	for _, want := range []time.Time{{}, day, day.Add(time.Minute)} {
+		if !want.IsZero() {
+			if err := s.Ticked(s.Context(), want); err != nil {
+				s.Fatal(err)
+			}
+		}
+		if at, err := s.LastTick(s.Context()); err != nil || !at.Equal(want) {
+			s.Errorf("the last tick was at %s, not %s, error %v", at, want, err)
+		}
+	}
+}
+
 func sweep(s store) {
 	old, young := day, day.Add(time.Hour)
 	s.accept("shop", entry("old, decided", old))

@@ -95,3 +95,18 @@ func (w *env) ran() map[string]time.Time {
 	}
 	return snap.Record.Ran
 }
+
+// The time of each tick is kept, and a tick that cannot keep it has failed: the host then counts
+// it as such, and the alert on its absence fires.
+func TestATickKeepsItsTime(t *testing.T) {
+	w := newEnv(t, nil)
+	if at, err := w.engine.LastTick(t.Context()); err != nil || !at.IsZero() {
+		t.Errorf("before the first tick: %s, %v", at, err)
+	}
+	if err := w.engine.Tick(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if at, err := w.engine.LastTick(t.Context()); err != nil || !at.Equal(w.clock) {
+		t.Errorf("the tick was at %s and is kept as %s, %v", w.clock, at, err)
+	}
+}

@@ -60,6 +60,9 @@ type Store interface {
 	History(ctx context.Context, app string, limit, before int) ([]release.Fact, error)
 	// Sent takes facts off the outbox. Those already gone are no error.
 	Sent(ctx context.Context, app string, facts []release.Fact) error
+	// Ticked keeps when the clock last ticked, and LastTick returns it; zero when it never did.
+	Ticked(ctx context.Context, at time.Time) error
+	LastTick(ctx context.Context) (time.Time, error)
 	// Sweep deletes accepted entries and history older than before.
 	Sweep(ctx context.Context, app string, before time.Time) error
 }

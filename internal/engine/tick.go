@@ -26,9 +26,10 @@ type due struct {
 }
 
 // Tick wakes the apps whose wake-up was lost, sends what is unsent, and runs periodic
-// tasks. To be called every minute.
-func (e *Engine) Tick(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
+// tasks. To be called every minute. Its error means that not even the time of this tick could
+// be kept: what waits for a tick may wait for longer.
+func (e *Engine) Tick(parent context.Context) error {
+	g, ctx := errgroup.WithContext(parent)
 	g.SetLimit(8)
 	for _, name := range e.names {
 		g.Go(func() error {
@@ -43,7 +44,15 @@ func (e *Engine) Tick(ctx context.Context) error {
 			return nil // one app's trouble must not keep the others waiting
 		})
 	}
-	return g.Wait()
+	_ = g.Wait() // the error of an app is its own
+	return wrap(e.Store.Ticked(parent, e.Now()), "keep the time of the tick")
+}
+
+// LastTick is when the clock last ticked; zero when it never did.
+func (e *Engine) LastTick(ctx context.Context) (time.Time, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
+	return e.Store.LastTick(ctx)
 }
 
 // TickApp does for one app what Tick does for all.

@@ -39,6 +39,7 @@ type Store struct {
 	mu   sync.Mutex
 	hook Hook
 	apps map[string]*partition
+	tick time.Time
 }
 
 type partition struct {
@@ -208,6 +209,17 @@ func (s *Store) Sent(ctx context.Context, app string, facts []release.Fact) erro
 		})
 		return nil
 	})
+}
+
+// Ticked implements engine.Store.
+func (s *Store) Ticked(_ context.Context, at time.Time) error {
+	return s.locked("ticked", func() error { s.tick = at; return nil })
+}
+
+// LastTick implements engine.Store.
+func (s *Store) LastTick(context.Context) (at time.Time, err error) {
+	err = s.locked("last tick", func() error { at = s.tick; return nil })
+	return at, err
 }
 
 // Sweep implements engine.Store.

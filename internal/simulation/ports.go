@@ -163,6 +163,10 @@ func (p store) Sent(ctx context.Context, app string, facts []release.Fact) error
 	return p.stored("sent", func() error { return p.app.store.Sent(ctx, app, facts) })
 }
 
+func (p store) Ticked(ctx context.Context, at time.Time) error { return p.app.store.Ticked(ctx, at) }
+
+func (p store) LastTick(ctx context.Context) (time.Time, error) { return p.app.store.LastTick(ctx) }
+
 func (p store) Sweep(ctx context.Context, app string, before time.Time) error {
 	return p.stored("sweep", func() error { return p.app.store.Sweep(ctx, app, before) })
 }
