@@ -79,7 +79,8 @@ func TestTheGeneratedConfigurationIsValidForEachSetup(t *testing.T) {
 	if a.Backend(release.Blue) != "pool-blue" || a.Gateway.Rules[0] != "app" || a.Color(release.Blue).Namespace != "podinfo-blue" {
 		t.Errorf("%+v", a)
 	}
-	if !a.Watches("podinfo-agw-bluegreen-green-backend-5xx", "Sev1") || a.Watches("shop-5xx", "Sev1") {
+	_, own := a.Watches("Sev1", "podinfo-agw-bluegreen-green-backend-5xx")
+	if _, foreign := a.Watches("Sev1", "shop-5xx"); !own || foreign {
 		t.Error("the alerts of bicep/modules/alerts.bicep are not the configured ones")
 	}
 	a = configured(t, "controller")

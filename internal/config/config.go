@@ -160,8 +160,9 @@ type Standby struct {
 
 // Alert names Azure Monitor alerts that return traffic.
 type Alert struct {
-	Rule     string `key:"rule" is:"pattern" need:"yes" doc:"Name of the alert rule; * and ? are wildcards, case does not matter."`
-	Severity string `key:"severity" is:"severity" doc:"Sev0 (worst) to Sev4, alone or with an operator: '<=Sev2' is Sev0, Sev1 and Sev2. Any by default."`
+	Rule        string `key:"rule" is:"pattern" need:"yes" doc:"Name of the alert rule; * and ? are wildcards, case does not matter."`
+	Severity    string `key:"severity" is:"severity" doc:"Sev0 (worst) to Sev4, alone or with an operator: '<=Sev2' is Sev0, Sev1 and Sev2. Any by default."`
+	Corroborate bool   `key:"corroborate" doc:"Traffic returns only when a look at the live color agrees: a confirm check that fails, too few ready pods, or a gateway that sees the color as unhealthy. For rules that outsiders can make fire."`
 }
 
 // Repository is "registry/repository", the identity of the images of the app.

@@ -129,7 +129,8 @@ func TestAnAppOverridesTheDefaultsOfTheFileAndTheseTheBuiltIn(t *testing.T) {
 	if got := strings.Join(inner.Color(release.Green).Names(), ","); got != "inner-green" {
 		t.Error(got)
 	}
-	if !inner.Watches("pay-5xx", "Sev0") || shop.Watches("pay-5xx", "Sev0") {
+	_, byInner := inner.Watches("Sev0", "pay-5xx")
+	if _, byShop := shop.Watches("Sev0", "pay-5xx"); !byInner || byShop {
 		t.Error("inner has the alerts of the defaults, shop its own instead")
 	}
 }
@@ -221,7 +222,7 @@ func TestAlertsAreMatchedByRuleAndSeverity(t *testing.T) {
 	} {
 		a := config.App{}
 		a.Alerts = []config.Alert{{Rule: c.rule, Severity: c.severity}}
-		if got := a.Watches(c.alert, c.level); got != c.want {
+		if _, got := a.Watches(c.level, c.alert); got != c.want {
 			t.Errorf("%s %s watches %s %s: %v", c.rule, c.severity, c.alert, c.level, got)
 		}
 	}

@@ -176,6 +176,8 @@ func (r *reader) read(n *yaml.Node, path string, v reflect.Value, tag reflect.St
 		r.texts(n, path, v, tag)
 	case v.Kind() == reflect.Int:
 		r.number(n, path, v, tag)
+	case v.Kind() == reflect.Bool:
+		r.flag(n, path, v)
 	default:
 		r.text(n, path, v, tag)
 	}
@@ -364,6 +366,14 @@ func (r *reader) number(n *yaml.Node, path string, v reflect.Value, tag reflect.
 	}
 }
 
+func (r *reader) flag(n *yaml.Node, path string, v reflect.Value) {
+	if n.ShortTag() != "!!bool" {
+		r.wrong(n, path, "is %s, should be %s, without quotes", kindOf(n), wanted(v.Type()))
+		return
+	}
+	v.SetBool(strings.EqualFold(n.Value, "true"))
+}
+
 func (r *reader) duration(n *yaml.Node, path string, v reflect.Value, tag reflect.StructTag) {
 	d, err := ParseDuration(n.Value)
 	switch {
@@ -456,6 +466,8 @@ func wanted(t reflect.Type) string {
 		return "a map"
 	case t.Kind() == reflect.Int:
 		return "a whole number"
+	case t.Kind() == reflect.Bool:
+		return "true or false"
 	}
 	return "text"
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -68,15 +69,16 @@ func wildcard(pattern, flags string) *regexp.Regexp {
 	return regexp.MustCompile(flags + `^` + text + `$`)
 }
 
-// Watches reports whether an alert of a rule returns the app's traffic. A severity that
-// cannot be read counts as severe enough: an alert must not be lost to its spelling.
-func (a App) Watches(rule, severity string) bool {
+// Watches reports whether an alert of a rule, by any of its names, returns the app's traffic;
+// alert is the first entry that it matches. A severity that cannot be read counts as severe
+// enough: an alert must not be lost to its spelling.
+func (a App) Watches(severity string, names ...string) (alert Alert, watched bool) {
 	for _, alert := range a.Alerts {
-		if wildcard(alert.Rule, "(?is)").MatchString(rule) && alert.severe(severity) {
-			return true
+		if slices.ContainsFunc(names, wildcard(alert.Rule, "(?is)").MatchString) && alert.severe(severity) {
+			return alert, true
 		}
 	}
-	return false
+	return Alert{}, false
 }
 
 func (a Alert) severe(severity string) bool {

@@ -84,6 +84,9 @@ func (s schema) value(t reflect.Type, tag reflect.StructTag) map[string]any {
 	case t.Kind() == reflect.Int:
 		return map[string]any{"type": "integer", "minimum": mustInt(tag.Get("least")), "maximum": mustInt(tag.Get("most"))}
 	}
+	if t.Kind() == reflect.Bool {
+		return map[string]any{"type": "boolean"}
+	}
 	o := map[string]any{"type": "string"}
 	if one := tag.Get("one"); one != "" {
 		o["enum"] = strings.Split(one, ",")

@@ -137,6 +137,11 @@ func AlertEntry(id string, a release.AlertFired, now time.Time) Entry {
 	return newEntry("alert|"+id, a, now)
 }
 
+// ResolvedEntry is the inbox entry of the end of an alert; id is that of the alert.
+func ResolvedEntry(id string, a release.AlertResolved, now time.Time) Entry {
+	return newEntry("alert|"+id+"|resolved", a, now)
+}
+
 // CommandEntry is the inbox entry of a command; key is its idempotency key.
 func CommandEntry(key string, c release.Commanded, now time.Time) Entry {
 	return newEntry("command|"+key, c, now)

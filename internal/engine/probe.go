@@ -8,10 +8,10 @@ import (
 	"bluegreen/internal/release"
 )
 
-// probe looks at the live color and at the rollback target during the bake. What cannot be
-// seen is reported as such.
+// probe looks at the live color and at the rollback target, in the bake or because of an alert.
+// What cannot be seen is reported as such.
 func (w *worker) probe(ctx context.Context, e release.Probe) stepResult {
-	seen := release.Probed{Release: e.Release}
+	seen := release.Probed{Release: e.Release, Color: e.Live}
 	var events []release.Event
 	var found []string
 	note := func(text string) { found = append(found, text) }
@@ -38,6 +38,11 @@ func (w *worker) probe(ctx context.Context, e release.Probe) stepResult {
 	var detail string
 	if seen.Checks, detail = w.checkPublic(ctx, Subject{Release: e.Release, Color: e.Live, Image: e.Image}); detail != "" {
 		note(detail)
+	}
+	if e.Health {
+		if seen.Health, detail = w.health(ctx, e.Live); detail != "" {
+			note(detail)
+		}
 	}
 	if e.Target != "" {
 		target, err := w.app.Workloads.Observe(ctx, e.Target, noImage, 0)
@@ -71,4 +76,18 @@ func (w *worker) checkPublic(ctx context.Context, s Subject) (v release.Verdict,
 		}
 	}
 	return v, strings.Join(found, "; ")
+}
+
+// health is what the gateway says of a color: Passed, Refuted or Unknown.
+func (w *worker) health(ctx context.Context, c release.Color) (v release.Verdict, detail string) {
+	health, err := w.app.Gateway.Health(ctx, c)
+	switch {
+	case err != nil:
+		return release.Unknown, "the gateway cannot be asked for the health of " + string(c) + ": " + err.Error()
+	case health.Unknown:
+		return release.Unknown, "the gateway does not know the health of " + string(c) + ": " + health.Detail
+	case !health.Healthy:
+		return release.Refuted, "the gateway sees " + string(c) + " as unhealthy: " + health.Detail
+	}
+	return release.Passed, ""
 }

@@ -109,7 +109,7 @@ func TestTheAlertsMatchTheAppAndTheDeployedGateways(t *testing.T) {
 			t.Error("there are no alert rules")
 		}
 		for _, rule := range rules {
-			if severity := "Sev" + c.text(c.entry, rule.body["properties"].(map[string]any)["severity"]); !app.Watches(rule.name, severity) {
+			if severity := "Sev" + c.text(c.entry, rule.body["properties"].(map[string]any)["severity"]); !watches(app, severity, rule.name) {
 				t.Errorf("bluegreen.yaml does not watch %s of %s", rule.name, severity)
 			}
 			looksAt(t, c, rule)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -141,12 +142,15 @@ func (i *Intake) alert(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	}
 	answer := Answer{Alert: alert.ID, Rule: alert.Rule()}
 	apps, others := i.concerned(alert)
+	if !alert.Fired { // nothing waits for the end of any other
+		apps = slices.DeleteFunc(apps, func(c concern) bool { return !c.corroborate })
+	}
 	switch {
 	case alert.Costs:
 		answer.Result = "ignored: the alert is about a budget, which moves no traffic"
 	case alert.Test:
 		answer.Result = "ignored: this is a test from the portal, and it has arrived"
-	case !alert.Fired:
+	case !alert.Fired && len(apps) == 0:
 		answer.Result = "ignored: the alert was resolved, which moves no traffic"
 	case len(apps)+len(others) == 0:
 		answer.Result = fmt.Sprintf("ignored: no app watches the rule %q with severity %q", alert.Rule(), alert.Severity)
@@ -204,15 +208,7 @@ func (i *Intake) accept(ctx context.Context, apps []concern, a monitor.Alert) []
 
 func (i *Intake) keep(ctx context.Context, c concern, a monitor.Alert) AppAnswer {
 	out := AppAnswer{App: c.app.Name, Color: c.color, About: c.doubt, Note: i.unserved(c.app.Name)}
-	received := i.Now()
-	event := release.AlertFired{ID: a.ID, Rule: a.Rule(), Severity: a.Severity, Summary: a.Summary, At: a.At, Color: c.color}
-	if c.doubt != "" {
-		event.Summary += "; " + c.doubt
-	}
-	if event.At.IsZero() || event.At.After(received) {
-		event.At = received
-	}
-	entry := engine.AlertEntry(a.ID+"|fired", event, received)
+	entry := entryOf(c, a, i.Now())
 	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTime+overtime)
 	defer cancel()
 	var err error
@@ -227,6 +223,21 @@ func (i *Intake) keep(ctx context.Context, c concern, a monitor.Alert) AppAnswer
 		out.Result = "known already"
 	}
 	return out
+}
+
+// entryOf is what an app keeps of an alert.
+func entryOf(c concern, a monitor.Alert, received time.Time) engine.Entry {
+	if !a.Fired {
+		return engine.ResolvedEntry(a.ID, release.AlertResolved{ID: a.ID, Rule: a.Rule()}, received)
+	}
+	event := release.AlertFired{ID: a.ID, Rule: a.Rule(), Severity: a.Severity, Summary: a.Summary, At: a.At, Color: c.color, Corroborate: c.corroborate}
+	if c.doubt != "" {
+		event.Summary += "; " + c.doubt
+	}
+	if event.At.IsZero() || event.At.After(received) {
+		event.At = received
+	}
+	return engine.AlertEntry(a.ID+"|fired", event, received)
 }
 
 // headStart works on the app until the answer is due, and returns its decision about

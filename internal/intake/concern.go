@@ -13,9 +13,10 @@ import (
 // concern is an app that an alert is about, and the color that the alert names. Without one,
 // doubt says why it could be about either.
 type concern struct {
-	app   config.App
-	color release.Color
-	doubt string
+	app         config.App
+	color       release.Color
+	doubt       string
+	corroborate bool
 }
 
 // concerned finds the apps that watch the alert's rule, and beside them, with the reason,
@@ -23,7 +24,8 @@ type concern struct {
 func (i *Intake) concerned(a monitor.Alert) (apps []concern, others []AppAnswer) {
 	named := i.named(a.Custom)
 	for _, app := range i.Apps {
-		if !slices.ContainsFunc(a.Names, func(name string) bool { return app.Watches(name, a.Severity) }) {
+		watched, ok := app.Watches(a.Severity, a.Names...)
+		if !ok {
 			continue
 		}
 		elsewhere := foreignPool(app, a)
@@ -34,7 +36,7 @@ func (i *Intake) concerned(a monitor.Alert) (apps []concern, others []AppAnswer)
 			others = append(others, AppAnswer{App: app.Name, Result: fmt.Sprintf("ignored: the alert is about the backend pool %q, which is not the app's", elsewhere)})
 		default:
 			color, doubt := colorOf(app, a)
-			apps = append(apps, concern{app, color, doubt})
+			apps = append(apps, concern{app, color, doubt, watched.Corroborate})
 		}
 	}
 	return apps, others

@@ -17,6 +17,8 @@ const (
 	kindPush    = "image-pushed"
 	kindAlert   = "alert-fired"
 	kindCommand = "command"
+
+	kindResolved = "alert-resolved"
 )
 
 // entry is an accepted event. Decision is "kind: text", as schema 1 has it, and Decided
@@ -48,6 +50,21 @@ type alertFired struct {
 	Summary  string    `json:"summary,omitempty"`
 	At       time.Time `json:"firedAt,omitzero"`
 	Color    string    `json:"color,omitempty"`
+
+	Corroborate bool `json:"corroborate,omitempty"`
+}
+
+func fromAlert(a release.AlertFired) alertFired {
+	return alertFired{a.ID, a.Rule, a.Severity, a.Summary, a.At, string(a.Color), a.Corroborate}
+}
+
+func (a alertFired) core() release.AlertFired {
+	return release.AlertFired{ID: a.ID, Rule: a.Rule, Severity: a.Severity, Summary: a.Summary, At: a.At, Color: release.Color(a.Color), Corroborate: a.Corroborate}
+}
+
+type alertResolved struct {
+	ID   string `json:"id"`
+	Rule string `json:"rule"`
 }
 
 type commanded struct {
@@ -117,7 +134,9 @@ func fromEvent(e engine.Entry) (kind string, data json.RawMessage, err error) {
 	case release.ImagePushed:
 		kind, event = kindPush, imagePushed{image(v.Image)} // Beside is known at the decision only
 	case release.AlertFired:
-		kind, event = kindAlert, alertFired{v.ID, v.Rule, v.Severity, v.Summary, v.At, string(v.Color)}
+		kind, event = kindAlert, fromAlert(v)
+	case release.AlertResolved:
+		kind, event = kindResolved, alertResolved(v)
 	case release.Commanded:
 		c := commanded{Command: string(v.Command), By: v.By, Why: v.Why, Image: image(v.Image), Digest: v.Digest, Tag: v.Tag, To: string(v.To), Force: v.Force}
 		if v.For != 0 {
@@ -140,7 +159,11 @@ func (e entry) event() (release.Event, error) {
 	case kindAlert:
 		var v alertFired
 		err := json.Unmarshal(e.Event, &v)
-		return release.AlertFired{ID: v.ID, Rule: v.Rule, Severity: v.Severity, Summary: v.Summary, At: v.At, Color: release.Color(v.Color)}, err
+		return v.core(), err
+	case kindResolved:
+		var v alertResolved
+		err := json.Unmarshal(e.Event, &v)
+		return release.AlertResolved(v), err
 	case kindCommand:
 		return e.command()
 	}

@@ -60,11 +60,22 @@ type app struct {
 	LastAlarm   string               `json:"lastAlarm,omitempty"`
 	LastAlarmAt time.Time            `json:"lastAlarmAt,omitzero"`
 	Fought      []time.Time          `json:"fought,omitempty"`
+	Alert       pendingAlert         `json:"alert,omitzero"`
 	Missing     []image              `json:"missing,omitempty"`
 	Overtaken   int                  `json:"overtaken,omitempty"`
 	Facts       int                  `json:"facts,omitempty"`
 	Ran         map[string]time.Time `json:"ran,omitempty"`
 	SavedAt     time.Time            `json:"savedAt,omitzero"`
+}
+
+type pendingAlert struct {
+	Alert    alertFired `json:"alert,omitzero"`
+	Color    string     `json:"color,omitempty"`
+	Firing   []string   `json:"firing,omitempty"`
+	LookedAt time.Time  `json:"lookedAt,omitzero"`
+	Until    time.Time  `json:"until,omitzero"`
+	Result   string     `json:"result,omitempty"`
+	Seen     string     `json:"seen,omitempty"`
 }
 
 type serving struct {
@@ -241,7 +252,7 @@ func encode(r engine.Record) ([]byte, error) {
 			Good: each(s.Good, fromImage), Waiting: image(s.Waiting), WaitingBy: note(s.WaitingBy), Newest: image(s.Newest), LastPush: push{image(s.LastPush.Image), s.LastPush.At},
 			Quarantined: each(s.Quarantined, fromQuarantine),
 			Hold:        note(s.Hold), Pause: note(s.Pause), Drift: drift{string(s.Drift.From), string(s.Drift.Live), s.Drift.Detail, s.Drift.Since, s.Drift.Back, s.Drift.Watched},
-			Trouble: note(s.Trouble), Alarmed: string(s.Alarmed), Help: help{string(s.Help.Reason), s.Help.Why, s.Help.Since}, LastAlarm: string(s.LastAlarm), LastAlarmAt: s.LastAlarmAt, Fought: s.Fought, Missing: each(s.Missing, fromImage), Overtaken: s.SupersededInARow, Facts: s.Facts, Ran: r.Ran, SavedAt: r.SavedAt,
+			Trouble: note(s.Trouble), Alarmed: string(s.Alarmed), Help: help{string(s.Help.Reason), s.Help.Why, s.Help.Since}, LastAlarm: string(s.LastAlarm), LastAlarmAt: s.LastAlarmAt, Fought: s.Fought, Alert: fromPending(s.Alert), Missing: each(s.Missing, fromImage), Overtaken: s.SupersededInARow, Facts: s.Facts, Ran: r.Ran, SavedAt: r.SavedAt,
 		},
 	}
 	data, err := json.Marshal(to)
@@ -272,7 +283,7 @@ func Decode(data []byte) (engine.Record, error) {
 		App: a.Name, Known: a.Known, Serving: a.Serving.core(), Blue: a.Blue.core(), Green: a.Green.core(),
 		Release: a.Release.core(), Releases: a.Releases, Good: each(a.Good, image.core), Waiting: a.Waiting.core(), WaitingBy: release.Note(a.WaitingBy), Newest: a.Newest.core(), LastPush: release.Push{Image: a.LastPush.Image.core(), At: a.LastPush.At},
 		Quarantined: each(a.Quarantined, quarantine.core), Hold: release.Note(a.Hold), Pause: release.Note(a.Pause),
-		Drift: release.Drift{From: release.Color(a.Drift.From), Live: release.Color(a.Drift.Live), Detail: a.Drift.Detail, Since: a.Drift.Since, Back: a.Drift.Back, Watched: a.Drift.Watched}, Trouble: release.Note(a.Trouble), Alarmed: reason.Reason(a.Alarmed), Help: release.Help{Reason: reason.Reason(a.Help.Reason), Why: a.Help.Why, Since: a.Help.Since}, LastAlarm: reason.Reason(a.LastAlarm), LastAlarmAt: a.LastAlarmAt, Fought: a.Fought, Missing: each(a.Missing, image.core), SupersededInARow: a.Overtaken, Facts: a.Facts,
+		Drift: release.Drift{From: release.Color(a.Drift.From), Live: release.Color(a.Drift.Live), Detail: a.Drift.Detail, Since: a.Drift.Since, Back: a.Drift.Back, Watched: a.Drift.Watched}, Trouble: release.Note(a.Trouble), Alarmed: reason.Reason(a.Alarmed), Help: release.Help{Reason: reason.Reason(a.Help.Reason), Why: a.Help.Why, Since: a.Help.Since}, LastAlarm: reason.Reason(a.LastAlarm), LastAlarmAt: a.LastAlarmAt, Fought: a.Fought, Alert: a.Alert.core(), Missing: each(a.Missing, image.core), SupersededInARow: a.Overtaken, Facts: a.Facts,
 	}
 	if a.Schema < 4 {
 		for c, state := range map[*color]*release.ColorState{&a.Blue: &r.State.Blue, &a.Green: &r.State.Green} {
@@ -315,6 +326,16 @@ func each[A, B any](list []A, convert func(A) B) []B {
 		out = append(out, convert(a))
 	}
 	return out
+}
+
+func fromPending(p release.PendingAlert) pendingAlert {
+	return pendingAlert{fromAlert(p.Alert), string(p.Color), p.Firing, p.LookedAt, p.Until, string(p.Result), p.Seen}
+}
+
+func (p pendingAlert) core() release.PendingAlert {
+	return release.PendingAlert{
+		Alert: p.Alert.core(), Color: release.Color(p.Color), Firing: p.Firing, LookedAt: p.LookedAt, Until: p.Until, Result: reason.Reason(p.Result), Seen: p.Seen,
+	}
 }
 
 func fromImage(i release.Image) image { return image(i) }

@@ -17,13 +17,7 @@ const skew = 5 * time.Second
 func (d *decision) alerted(e AlertFired) {
 	s, r := &d.s, d.s.Release
 	a := about{Rule: e.Rule, Color: e.Color, Detail: e.Summary, At: e.At}
-	subject := s.Serving.Color
-	switch {
-	case r.Phase == Switching && !r.untouched() || r.Phase == Returning:
-		subject = r.To
-	case !s.Drift.IsZero() && !s.Drift.Watched:
-		subject = s.Drift.Live
-	}
+	subject := s.subject()
 	switch {
 	case !s.Drift.IsZero() && !s.Drift.Watched && (e.Color == "" || subject == "" || e.Color == subject):
 		d.report(NeedsHelp, reason.AlertInDrift, a)
@@ -35,7 +29,7 @@ func (d *decision) alerted(e AlertFired) {
 		a.Color = r.From
 		d.report(Decided, reason.AlertWhileReturning, a)
 	case r.Phase == Switching && !r.untouched():
-		d.alertAfter(r.Progress.Writes, r.ID, a)
+		d.alertAfter(e, r.Progress.Writes, r.ID, a)
 	case s.Serving.Release == 0 && !r.Phase.Preparing() && r.Phase != Switching:
 		d.alertBetween(e, reason.AlertNoRelease, a)
 	case s.Serving.Release == 0:
@@ -44,7 +38,7 @@ func (d *decision) alerted(e AlertFired) {
 		a.Number, a.At = s.Serving.Release, s.Serving.until(d.p)
 		d.alertBetween(e, reason.AlertOutOfWindow, a)
 	default:
-		d.alertAfter(s.Serving.RoutedAt, s.Serving.Release, a)
+		d.alertAfter(e, s.Serving.RoutedAt, s.Serving.Release, a)
 	}
 }
 
@@ -57,13 +51,15 @@ func (d *decision) measured(e AlertFired) time.Time {
 }
 
 // alertAfter follows an alert, unless it measures a time before the release got traffic.
-func (d *decision) alertAfter(routed time.Time, release int, a about) {
+func (d *decision) alertAfter(e AlertFired, routed time.Time, release int, a about) {
 	switch {
 	case !a.At.IsZero() && a.At.Before(routed.Add(-skew)):
 		a.Number = release
 		d.report(Dropped, reason.AlertBeforeSwitch, a)
 	case d.s.RollbackTarget().Color == "":
 		d.report(NeedsHelp, reason.AlertNoTarget, a)
+	case e.Corroborate:
+		d.await(e, a)
 	default:
 		d.turnBack(RolledBack, reason.Alert, a)
 	}

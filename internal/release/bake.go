@@ -42,16 +42,25 @@ func (d *decision) beginBake() {
 	}
 }
 
-// probed judges a look during the bake. The bake is as long as its good looks: time without
-// one is added to it.
+// probed judges a look at the live color, of the bake or because of an alert.
 func (d *decision) probed(e Probed) {
-	s, r := &d.s, &d.s.Release
-	if e.Release != r.ID || r.Phase != Baking {
+	r := &d.s.Release
+	baking := e.Release == r.ID && r.Phase == Baking
+	if !baking && (d.s.Alert.IsZero() || e.Color != d.s.Alert.Color) {
 		return
 	}
 	if e.Live != nil {
 		d.compare(*e.Live)
 	}
+	if d.corroborated(e); baking && r.Phase == Baking {
+		d.baked(e)
+	}
+}
+
+// baked judges a look during the bake. The bake is as long as its good looks: time without
+// one is added to it.
+func (d *decision) baked(e Probed) {
+	s, r := &d.s, &d.s.Release
 	v := d.judge(e)
 	p := &r.Progress
 	missed := v.missing(d.now.Sub(p.ProbedAt), d.p.ProbeEvery)

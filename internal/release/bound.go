@@ -29,6 +29,9 @@ func Bounded(e Event) Event {
 		bound(mostName, &e.ID, &e.Rule, &e.Severity)
 		bound(mostMessage, &e.Summary)
 		return e
+	case AlertResolved:
+		bound(mostName, &e.ID, &e.Rule)
+		return e
 	case Commanded:
 		bound(mostName, &e.By, &e.Digest, &e.Tag)
 		bound(mostReason, &e.Why)
@@ -143,7 +146,7 @@ func (s State) Shortened(most int) State {
 			*text = shortened(*text, most)
 		}
 	}
-	cut(&s.Blue.Suspect.Why, &s.Green.Suspect.Why, &s.WaitingBy.Why, &s.Hold.Why, &s.Pause.Why, &s.Trouble.Why, &s.Help.Why, &s.Drift.Detail,
+	cut(&s.Blue.Suspect.Why, &s.Green.Suspect.Why, &s.WaitingBy.Why, &s.Hold.Why, &s.Pause.Why, &s.Trouble.Why, &s.Help.Why, &s.Drift.Detail, &s.Alert.Alert.Summary, &s.Alert.Seen,
 		&s.Release.Why, &s.Release.Cause, &s.Release.Unconfirmed, &s.Release.Progress.Detail)
 	quarantined := make([]Quarantine, len(s.Quarantined))
 	for n, q := range s.Quarantined {

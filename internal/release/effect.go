@@ -55,12 +55,14 @@ type PrepareTarget struct {
 	Other   bool // another image was last seen there
 }
 
-// Probe is to look at live traffic and at the rollback target.
+// Probe is to look at live traffic, at the rollback target where there is one, and with
+// Health at what the gateway says of the live color.
 type Probe struct {
 	Release int
 	Live    Color
 	Target  Color
 	Image   Image
+	Health  bool
 }
 
 // FreeSize is to put back what keeps autoscalers from shrinking a color.
@@ -80,6 +82,19 @@ func (s State) NextEffect(p Policy, now time.Time) (Effect, time.Time) {
 	if !s.Known {
 		return Look{}, now
 	}
+	look, lookAt := s.corroborate(p, now)
+	if look != nil {
+		return look, now
+	}
+	effect, at := s.nextEffect(p, now)
+	if effect == nil && !lookAt.IsZero() && (at.IsZero() || lookAt.Before(at)) {
+		at = lookAt
+	}
+	return effect, at
+}
+
+// nextEffect is NextEffect without the look that an alert waits for.
+func (s State) nextEffect(p Policy, now time.Time) (Effect, time.Time) {
 	r := s.Release
 	switch r.Phase {
 	case Deploying:
@@ -148,8 +163,9 @@ func (s State) probe(p Policy, now time.Time) (Effect, time.Time) {
 	if end := s.bakeUntil(p); r.Progress.ProbedAt.Before(end) && end.Before(next) {
 		next = end
 	}
-	if now.Before(next) {
+	alert := !s.Alert.IsZero()
+	if now.Before(next) && !(alert && s.Alert.LookedAt.IsZero()) {
 		return nil, next
 	}
-	return Probe{Release: r.ID, Live: r.To, Target: r.From, Image: r.Image}, now
+	return Probe{Release: r.ID, Live: r.To, Target: r.From, Image: r.Image, Health: alert}, now
 }

@@ -29,6 +29,9 @@ type AlertFired struct {
 	At time.Time
 	// Color is set when the alert itself names a color, for instance by its backend pool.
 	Color Color
+	// Corroborate is set when the alert alone moves no traffic: a look at the live color must
+	// agree.
+	Corroborate bool
 }
 
 // Commanded says that an operator gave a command; see Commands for what each one takes.
@@ -158,12 +161,15 @@ type TargetObserved struct {
 	Detail   string
 }
 
-// Probed says how the live color and the rollback target looked during the bake. Live and
-// Target are what they were seen to run; nil when that could not be seen. Checks is the
-// verdict at the public address: Passed, Refuted, or Unknown where none is configured or
-// could be made. The details are words for people.
+// Probed says how the live color, Color, and the rollback target looked, during the bake or
+// because of an alert. Live and Target are what they were seen to run; nil when that could not
+// be seen, or was not looked at. Checks is the verdict at the public address: Passed, Refuted,
+// Unknown where none could be made, or "" where none is configured. Health is that of the
+// gateway on the live color, "" when it was not asked. The details are words for people.
 type Probed struct {
 	Release      int
+	Color        Color
+	Health       Verdict
 	Live, Target *Observed
 	Checks       Verdict
 	Warnings     []string // of the gateway, as in Looked

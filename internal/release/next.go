@@ -40,6 +40,8 @@ func Next(s State, e Event, p Policy, now time.Time) (State, []Fact) {
 		d.pushed(e)
 	case AlertFired:
 		d.alerted(e)
+	case AlertResolved:
+		d.resolved(e)
 	case Commanded:
 		d.commanded(e)
 	case Looked:
@@ -116,6 +118,7 @@ func (d *decision) settle() {
 		d.gate()
 	}
 	d.startOver()
+	d.overtaken()
 	if s := &d.s; !s.Waiting.IsZero() && s.Waiting.Digest == s.Serving.Image.Digest && s.Serving.Color != "" && !s.Release.Phase.Moving() {
 		d.report(Dropped, reason.AlreadyLive, about{Image: s.Waiting, Color: s.Serving.Color})
 		s.Waiting, s.WaitingBy = Image{}, Note{}

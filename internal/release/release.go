@@ -140,6 +140,8 @@ type State struct {
 	// LastAlarm and LastAlarmAt are the last reason for which an operator was asked, and when.
 	LastAlarm   reason.Reason
 	LastAlarmAt time.Time
+	// Alert waits for a look that agrees with it.
+	Alert PendingAlert
 	// Missing are the images of Needs that the registry was last seen not to have.
 	Missing []Image
 	// SupersededInARow counts releases; see mostSuperseded.

@@ -356,6 +356,8 @@ func (d *decision) alertBetween(e AlertFired, otherwise reason.Reason, a about) 
 	case why != "":
 		a.Then = d.words(why, about{Color: s.Idle(d.p.First), Image: t.Image, Detail: readyOf(s.Color(t.Color).Observed, t.Replicas)})
 		d.report(NeedsHelp, reason.AlertNoFailover, a)
+	case e.Corroborate:
+		d.await(e, a)
 	default:
 		d.failover(t, reason.FailoverByAlert, a)
 	}

@@ -362,10 +362,16 @@ func (v viewer) held() (list []string) {
 }
 
 func (v viewer) trouble() string {
-	if n := v.s.Trouble; !n.IsZero() && n.Why != v.s.Release.Progress.Detail {
-		return since(v.now, n.Since) + ": " + n.Why
+	var parts []string
+	if a := v.s.Alert; a.LookedAt.IsZero() && !a.IsZero() {
+		parts = append(parts, fmt.Sprintf("alert %s waits for a look at %s that agrees", a.Alert.Rule, a.Color))
+	} else if !a.IsZero() {
+		parts = append(parts, fmt.Sprintf("alert %s waits for a look at %s that agrees, until %s: %s", a.Alert.Rule, a.Color, at(v.now, a.Until), a.Seen))
 	}
-	return ""
+	if n := v.s.Trouble; !n.IsZero() && n.Why != v.s.Release.Progress.Detail {
+		parts = append(parts, since(v.now, n.Since)+": "+n.Why)
+	}
+	return strings.Join(parts, "; ")
 }
 
 // next says what comes by itself.

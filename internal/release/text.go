@@ -96,9 +96,18 @@ var sentences = map[reason.Reason]string{
 	reason.FailoverOff:     "failover is off in the configuration",
 	reason.Suspect:         "{color} is left alone after the failover, and nothing goes there by itself until an operator resumes{tail}",
 
-	reason.AlertNoFailover:     "alert {rule}: no failover",
-	reason.AlertBeforeServing:  "alert {rule} fired at {at}, before {color} got the traffic",
-	reason.Alert:               "alert {rule}{tail}",
+	reason.AlertNoFailover:    "alert {rule}: no failover",
+	reason.AlertBeforeServing: "alert {rule} fired at {at}, before {color} got the traffic",
+	reason.Alert:              "alert {rule}{tail}",
+
+	reason.AlertPending:         "alert {rule} returns traffic only when a look at the live color agrees, which is made now{tail}",
+	reason.AlertCorroborated:    "a look at the live color agrees{tail}",
+	reason.AlertDoubted:         "alert {rule} is not corroborated by a look at {color}: {detail}; it is looked at again until {at}, and traffic stays there unless a look agrees",
+	reason.AlertUnseen:          "alert {rule} can be neither corroborated nor refuted by a look at {color}: {detail}; traffic stays there unless a look agrees until {at}: see whether users are served, and roll back if they are not",
+	reason.AlertNotCorroborated: "alert {rule} was not corroborated within {span} by looks at {color}: {detail}; traffic stays there: see whether users are served, and roll back if they are not",
+	reason.AlertResolved:        "alert {rule} was resolved",
+	reason.AlertStays:           "no look has agreed with it, and traffic stays on {color}",
+
 	reason.AlertOfTarget:       "alert {rule} is about {color}, which traffic is returning to",
 	reason.AlertOfIdle:         "alert {rule} is about {color}, which is not live",
 	reason.AlertWhileReturning: "alert {rule}: traffic is already returning to {color}",
@@ -366,4 +375,15 @@ func span(d time.Duration) string {
 		text = strings.TrimSuffix(text, "0m")
 	}
 	return text
+}
+
+// found says what a look at the live color found, part by part.
+func (d *decision) found(e Probed) string {
+	checks := map[Verdict]string{Passed: "the checks of the public address pass", Refuted: "the checks of the public address fail as before the switch", "": "no check of the public address is configured"}
+	pods, health := "its pods were not seen", map[Verdict]string{Passed: ", the gateway sees it as healthy"}
+	if e.Live != nil {
+		pods = fmt.Sprintf("%d of %d pods are ready", e.Live.Ready, total(d.s.Color(e.Color).Observed.size()))
+	}
+	text := cmp.Or(checks[e.Checks], "the checks of the public address could not be made") + ", " + pods + cmp.Or(health[e.Health], ", and the gateway does not know its health")
+	return text + tail(e.Detail)
 }

@@ -105,6 +105,15 @@ const (
 	AlertNoFailover     Reason = "alert-without-failover"
 	AlertBeforeServing  Reason = "alert-before-serving"
 
+	// What became of an alert that a look has to corroborate.
+	AlertPending         Reason = "alert-awaits-corroboration"
+	AlertCorroborated    Reason = "alert-corroborated"
+	AlertDoubted         Reason = "alert-doubted"
+	AlertUnseen          Reason = "alert-cannot-be-corroborated"
+	AlertNotCorroborated Reason = "alert-not-corroborated"
+	AlertResolved        Reason = "alert-resolved"
+	AlertStays           Reason = "traffic-stays"
+
 	// What became of a command.
 	RolledBack       Reason = "rolled-back"
 	AlreadyReturning Reason = "already-returning"
