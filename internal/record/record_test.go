@@ -131,7 +131,7 @@ func TestALiveColorIsNotSuspectAfterAnEarlierHandler(t *testing.T) {
 }
 
 func TestEveryFieldOfEntriesAndFactsIsStored(t *testing.T) {
-	for _, event := range []any{&release.ImagePushed{}, &release.AlertFired{}, &release.Commanded{}} {
+	for _, event := range []any{&release.ImagePushed{}, &release.AlertFired{}, &release.AlertResolved{}, &release.Commanded{}} {
 		n := 0
 		filled(reflect.ValueOf(event).Elem(), &n)
 		if push, ok := event.(*release.ImagePushed); ok {

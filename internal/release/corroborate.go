@@ -88,8 +88,8 @@ func (d *decision) corroborated(e Probed) {
 	if d.agrees(e) {
 		alert := p.Alert
 		*p = PendingAlert{}
-		alert.Corroborate = false
-		alert.Summary = shortened(d.words(reason.AlertCorroborated, about{Detail: e.Detail, Then: alert.Summary}), mostMessage)
+		alert.Corroborate, alert.Summary = false, shortened(alert.Summary, mostMessage/2)
+		alert.Summary = shortened(d.words(reason.AlertCorroborated, about{Rule: alert.Summary, Detail: e.Detail}), mostMessage)
 		d.alerted(alert)
 		return
 	}

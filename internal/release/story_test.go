@@ -240,7 +240,10 @@ func (s *story) event(verb string, args []string, opts map[string]string) (relea
 		}
 		return e, nil
 	case "alert":
-		e := release.AlertFired{ID: "a1", Rule: args[0], Summary: rest, At: s.now, Color: release.Color(opts["color"])}
+		e := release.AlertFired{ID: "a1", Rule: args[0], Summary: rest, At: s.now, Color: release.Color(opts["color"]), Corroborate: opts["corroborate"] != ""}
+		if id := opts["id"]; id != "" {
+			e.ID = id
+		}
 		if ago, ok := opts["ago"]; ok {
 			d, err := time.ParseDuration(ago)
 			if err != nil {
@@ -249,6 +252,8 @@ func (s *story) event(verb string, args []string, opts map[string]string) (relea
 			e.At = s.now.Add(-d)
 		}
 		return e, nil
+	case "resolved":
+		return release.AlertResolved{ID: args[0], Rule: args[1]}, nil
 	case "rollout":
 		n, err := strconv.Atoi(args[1])
 		runs := r.Image
@@ -333,7 +338,7 @@ func (s *story) standby() (release.Event, error) {
 // target are what the colors run; "away" when they cannot be looked at.
 func (s *story) probe(checks string, opts map[string]string, detail string) (release.Event, error) {
 	r := s.state.Release
-	e := release.Probed{Release: r.ID, Detail: detail, TargetDetail: detail}
+	e := release.Probed{Release: r.ID, Color: s.state.Serving.Color, Health: release.Verdict(opts["health"]), Detail: detail, TargetDetail: detail}
 	var known bool
 	if e.Checks, known = map[string]release.Verdict{"ok": release.Passed, "miss": release.Refuted, "unknown": release.Unknown, "none": ""}[checks]; !known {
 		return nil, fmt.Errorf("no verdict %q", checks)

@@ -100,11 +100,11 @@ var sentences = map[reason.Reason]string{
 	reason.AlertBeforeServing: "alert {rule} fired at {at}, before {color} got the traffic",
 	reason.Alert:              "alert {rule}{tail}",
 
-	reason.AlertPending:         "alert {rule} returns traffic only when a look at the live color agrees, which is made now{tail}",
-	reason.AlertCorroborated:    "a look at the live color agrees{tail}",
+	reason.AlertPending:         "alert {rule} moves traffic only when a look at the live color agrees, which is made now{tail}",
+	reason.AlertCorroborated:    "{rule}; a look at the live color agrees{tail}",
 	reason.AlertDoubted:         "alert {rule} is not corroborated by a look at {color}: {detail}; it is looked at again until {at}, and traffic stays there unless a look agrees",
-	reason.AlertUnseen:          "alert {rule} can be neither corroborated nor refuted by a look at {color}: {detail}; traffic stays there unless a look agrees until {at}: see whether users are served, and roll back if they are not",
-	reason.AlertNotCorroborated: "alert {rule} was not corroborated within {span} by looks at {color}: {detail}; traffic stays there: see whether users are served, and roll back if they are not",
+	reason.AlertUnseen:          "alert {rule} can be neither corroborated nor refuted by a look at {color}: {detail}; traffic stays there unless a look agrees until {at}: see whether users are served, and roll back or fail over if they are not",
+	reason.AlertNotCorroborated: "alert {rule} was not corroborated within {span} by looks at {color}: {detail}; traffic stays there: see whether users are served, and roll back or fail over if they are not",
 	reason.AlertResolved:        "alert {rule} was resolved",
 	reason.AlertStays:           "no look has agreed with it, and traffic stays on {color}",
 
