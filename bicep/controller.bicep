@@ -123,6 +123,7 @@ module alerts 'modules/alerts.bicep' = [for w in watched: {
     name: w.app
     tags: tags
     gatewayId: w.id
+    location: w.?location ?? location
     pools: w.pools
     gatewayColor: w.?color
     actionGroupId: controller.outputs.actionGroupId

@@ -456,6 +456,7 @@ module alerts 'modules/alerts.bicep' = [for (c, i) in colors: {
     name: app
     tags: tags
     gatewayId: gateway[i].outputs.id
+    location: location
     pools: [{ color: i == 0 ? 'blue' : 'green', pool: 'pool-${c}', settings: 'settings-app' }]
     gatewayColor: i == 0 ? 'blue' : 'green'
     actionGroupId: controller.outputs.actionGroupId

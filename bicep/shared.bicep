@@ -301,6 +301,7 @@ module alerts 'modules/alerts.bicep' = {
     name: app
     tags: tags
     gatewayId: both.outputs.id
+    location: location
     pools: [
       { color: 'blue', pool: 'pool-blue', settings: 'settings-app' }
       { color: 'green', pool: 'pool-green', settings: 'settings-app' }

@@ -80,8 +80,11 @@ type watchedPool = {
 @description('An Application Gateway with alert rules for its pools.')
 @export()
 type watchedGateway = {
-  @description('Required. Resource id of the Application Gateway. Its name is part of the names of the rules: gateways of one app need different names.')
+  @description('Required. Resource id of the Application Gateway. Its name is part of the names of the rules: gateways of one app need different names. It sends its access log to a workspace, in resource-specific mode.')
   id: string
+
+  @description('Optional. Azure region of the Application Gateway, the one of the controller by default.')
+  location: string?
 
   @description('Required. Name of the app, the prefix of the names of the rules.')
   @minLength(1)

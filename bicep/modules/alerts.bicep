@@ -1,6 +1,11 @@
 // Alert rules of one Application Gateway, by pool and for the gateway as a whole. They are
 // stateless: a stateful rule could stay fired after a bad release, because its pool no longer
 // gets requests and probes, and would then send no alert for the next one.
+//
+// What anyone can cause with requests of their own counts as a share of all requests, and only
+// where there are enough of them: a few requests for a URL that fails must not move traffic. No
+// metric rule can divide, so the access log is searched, which is some minutes behind. The fast
+// rules are those of health-alerts.bicep, which nobody causes from outside.
 import { color, tagValues, watchedPool } from '../types.bicep'
 
 @description('Required. Prefix of the rules\' names, usually the app: bluegreen.yaml selects alerts by the names of their rules.')
@@ -11,8 +16,11 @@ param name string
 @description('Required. Tags of the rules.')
 param tags tagValues
 
-@description('Required. Resource id of the Application Gateway.')
+@description('Required. Resource id of the Application Gateway. It sends its access log to a workspace, in resource-specific mode (the table AGWAccessLogs).')
 param gatewayId string
+
+@description('Required. Azure region of the Application Gateway: rules that search its log are made there.')
+param location string
 
 @description('Required. The monitored pools, at most one for each color.')
 param pools watchedPool[]
@@ -33,73 +41,79 @@ param errorSeverity int = 1
 @maxValue(4)
 param warningSeverity int = 2
 
-@description('Optional. Failed requests (5xx) in five minutes that are tolerated.')
+@description('Optional. Share of requests that may fail (5xx) within five minutes, in percent.')
 @minValue(0)
-param tolerated5xx int = 20
+@maxValue(99)
+param toleratedShare int = 5
 
-@description('Optional. Tolerated mean time to the last byte of an answer, in milliseconds.')
+@description('Optional. Share of requests that may be slow within five minutes, in percent.')
+@minValue(0)
+@maxValue(99)
+param toleratedSlowShare int = 25
+
+@description('Optional. An answer of a server that takes longer is slow, in milliseconds.')
 @minValue(1)
 param toleratedLatency int = 1000
 
-// Responses of a pool's servers, without those that the gateway generates. A pool without
-// servers counts as unhealthy only while it gets requests: an idle color is scaled down, and
-// would cause an alert every minute.
-var poolRules = [for p in pools: [
-  {
-    name: '${p.color}-backend-5xx'
-    severity: errorSeverity
-    limits: [{ metric: 'BackendResponseStatus', aggregation: 'Total', threshold: tolerated5xx, dimensions: [{ name: 'BackendPool', values: [p.pool] }, { name: 'HttpStatusGroup', values: ['5xx'] }] }]
-  }
-  {
-    name: '${p.color}-unhealthy'
-    severity: warningSeverity
-    limits: [
-      { metric: 'UnhealthyHostCount', aggregation: 'Average', threshold: 0, dimensions: [{ name: 'BackendSettingsPool', values: ['${p.pool}~${p.settings}'] }] }
-      { metric: 'TotalRequests', aggregation: 'Total', threshold: 0, dimensions: [{ name: 'BackendSettingsPool', values: ['${p.pool}~${p.settings}'] }] }
-    ]
-  }
-  {
-    name: '${p.color}-latency'
-    severity: warningSeverity
-    limits: [{ metric: 'BackendLastByteResponseTime', aggregation: 'Average', threshold: toleratedLatency, dimensions: [{ name: 'BackendPool', values: [p.pool] }] }]
-  }
+@description('Optional. Requests within five minutes below which a share says nothing.')
+@minValue(1)
+param leastRequests int = 100
+
+var gatewayName = take(last(split(gatewayId, '/')), 80)
+var failed = 'HttpStatus >= 500'
+var slow = '1000 * ServerResponseLatency > ${toleratedLatency}'
+
+// Answers to users, the gateway's own 502 and 504 for a pool without servers among them.
+var poolShares = [for p in pools: [
+  { name: '${p.color}-backend-5xx', severity: errorSeverity, tolerated: toleratedShare, measure: 'PercentFailed', pools: [p.pool], bad: failed }
+  { name: '${p.color}-latency', severity: warningSeverity, tolerated: toleratedSlowShare, measure: 'PercentSlow', pools: [p.pool], bad: slow }
 ]]
 
-// Responses of the gateway, including its own 502 and 504 for a pool without servers.
-var gatewayRules = [
-  {
-    name: '${gatewayColor ?? 'both'}-gateway-5xx'
-    severity: errorSeverity
-    limits: [{ metric: 'ResponseStatus', aggregation: 'Total', threshold: tolerated5xx, dimensions: [{ name: 'HttpStatusGroup', values: ['5xx'] }] }]
-  }
+// Requests that no pool is named for count here.
+var gatewayShares = [
+  { name: '${gatewayColor ?? 'both'}-gateway-5xx', severity: errorSeverity, tolerated: toleratedShare, measure: 'PercentFailed', pools: [], bad: failed }
 ]
 
-// A rule fires only if all its criteria are met.
-resource rules 'Microsoft.Insights/metricAlerts@2018-03-01' = [for r in concat(flatten(poolRules), gatewayRules): {
-  name: '${name}-${take(last(split(gatewayId, '/')), 80)}-${r.name}'
-  location: 'global'
+resource shares 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for r in concat(flatten(poolShares), gatewayShares): {
+  name: '${name}-${gatewayName}-${r.name}'
+  location: location
   tags: tags
   properties: {
-    description: '${r.limits[0].metric} of ${last(split(gatewayId, '/'))} for ${name}'
+    description: '${r.measure} of the requests at ${gatewayName} for ${name}'
     severity: r.severity
     enabled: true
     autoMitigate: false
+    skipQueryValidation: true // the table is made with its first row
     scopes: [gatewayId]
     evaluationFrequency: 'PT1M'
     windowSize: 'PT5M'
     criteria: {
-      'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
-      allOf: map(r.limits, l => {
-        criterionType: 'StaticThresholdCriterion'
-        name: toLower(l.metric)
-        metricNamespace: 'Microsoft.Network/applicationGateways'
-        metricName: l.metric
-        timeAggregation: l.aggregation
-        operator: 'GreaterThan'
-        threshold: l.threshold
-        dimensions: map(l.dimensions, d => { name: d.name, operator: 'Include', values: d.values })
-      })
+      allOf: [
+        {
+          query: empty(r.pools)
+            ? 'AGWAccessLogs | summarize Requests = count(), Bad = countif(${r.bad}) | where Requests >= ${leastRequests} | project ${r.measure} = 100.0 * Bad / Requests'
+            : 'AGWAccessLogs | where BackendPoolName =~ "${r.pools[0]}" | summarize Requests = count(), Bad = countif(${r.bad}) by BackendPool = BackendPoolName | where Requests >= ${leastRequests} | project BackendPool, ${r.measure} = 100.0 * Bad / Requests'
+          metricMeasureColumn: r.measure
+          timeAggregation: 'Maximum'
+          dimensions: empty(r.pools) ? [] : [{ name: 'BackendPool', operator: 'Include', values: ['*'] }]
+          operator: 'GreaterThan'
+          threshold: r.tolerated
+          failingPeriods: { numberOfEvaluationPeriods: 1, minFailingPeriodsToAlert: 1 }
+        }
+      ]
     }
-    actions: empty(actionGroupId) ? [] : [{ actionGroupId: actionGroupId, webHookProperties: { 'bluegreen.app': name } }]
+    actions: empty(actionGroupId) ? {} : { actionGroups: [actionGroupId], customProperties: { 'bluegreen.app': name } }
   }
 }]
+
+module health 'health-alerts.bicep' = {
+  name: 'health-${uniqueString(gatewayId, name)}'
+  params: {
+    name: name
+    tags: tags
+    gatewayId: gatewayId
+    pools: pools
+    severity: warningSeverity
+    actionGroupId: actionGroupId
+  }
+}

@@ -51,8 +51,7 @@ var front = resourceId('Microsoft.Network/applicationGateways/frontendIPConfigur
 var open = resourceId('Microsoft.Network/applicationGateways/frontendPorts', name, 'http')
 var settings = resourceId('Microsoft.Network/applicationGateways/backendHttpSettingsCollection', name, 'settings-app')
 var ports = concat(
-  [{ name: 'http', properties: { port: 80 } }],
-  secure ? [{ name: 'https', properties: { port: 443 } }] : [],
+  [{ name: 'http', properties: { port: 80 } }], secure ? [{ name: 'https', properties: { port: 443 } }] : [],
   previews ? [{ name: 'preview', properties: { port: 8080 } }] : []
 )
 var appListener = secure
@@ -111,6 +110,7 @@ resource logs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   name: 'workspace'
   properties: {
     workspaceId: workspaceId
+    logAnalyticsDestinationType: 'Dedicated' // the alert rules search AGWAccessLogs
     logs: [{ categoryGroup: 'allLogs', enabled: true }]
     metrics: [{ category: 'AllMetrics', enabled: true }]
   }

@@ -142,7 +142,7 @@ func TestTwoGatewaysOfOneAppHaveTheirOwnRules(t *testing.T) {
 	}
 	c := setup(t, "controller", map[string]any{"watched": []any{watched("agw-west"), watched("agw-north")}})
 	names := map[string]bool{}
-	for _, r := range c.of("Microsoft.Insights/metricAlerts") {
+	for _, r := range c.alertRules() {
 		if names[r.name] {
 			t.Errorf("two rules are called %s", r.name)
 		}

@@ -99,52 +99,6 @@ func TestTheControllerMayWriteItsGateways(t *testing.T) {
 	})
 }
 
-// TestTheAlertsMatchTheAppAndTheDeployedGateways: an alert of another name is of no app, and a
-// rule about a pool that does not exist never fires.
-func TestTheAlertsMatchTheAppAndTheDeployedGateways(t *testing.T) {
-	each(t, func(t *testing.T, file string, params map[string]any, _ release.Color) {
-		c := setup(t, file, params)
-		app, rules := c.configured(), c.of("Microsoft.Insights/metricAlerts")
-		if len(rules) == 0 {
-			t.Error("there are no alert rules")
-		}
-		for _, rule := range rules {
-			if severity := "Sev" + c.text(c.entry, rule.body["properties"].(map[string]any)["severity"]); !watches(app, severity, rule.name) {
-				t.Errorf("bluegreen.yaml does not watch %s of %s", rule.name, severity)
-			}
-			looksAt(t, c, rule)
-		}
-	})
-}
-
-// looksAt checks the dimensions of a rule: pools are called by their names, with settings
-// POOL~SETTINGS.
-func looksAt(t *testing.T, c *deployment, rule resource) {
-	t.Helper()
-	p := rule.body["properties"].(map[string]any)
-	g, made := c.withID(p["scopes"].([]any)[0].(string))
-	if !made {
-		t.Errorf("%s is about %v, which is not made", rule.name, p["scopes"])
-	}
-	known := map[string][]any{"HttpStatusGroup": {"5xx"}}
-	for _, pool := range list(g.body, "backendAddressPools") {
-		known["BackendPool"] = append(known["BackendPool"], pool["name"])
-		for _, s := range list(g.body, "backendHttpSettingsCollection") {
-			known["BackendSettingsPool"] = append(known["BackendSettingsPool"], pool["name"].(string)+"~"+s["name"].(string))
-		}
-	}
-	for _, limit := range p["criteria"].(map[string]any)["allOf"].([]any) {
-		for _, d := range limit.(map[string]any)["dimensions"].([]any) {
-			d := d.(map[string]any)
-			for _, value := range d["values"].([]any) {
-				if !slices.Contains(known[d["name"].(string)], value) {
-					t.Errorf("%s looks at %s %s, which gateway %s does not have", rule.name, d["name"], value, g.name)
-				}
-			}
-		}
-	}
-}
-
 // TestEveryReferenceIsToADeployedResource: ids and names are built in more than one place, so
 // that what-if can evaluate them. Existing resources are in another subscription.
 func TestEveryReferenceIsToADeployedResource(t *testing.T) {

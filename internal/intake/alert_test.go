@@ -117,6 +117,7 @@ func TestAnAlertGoesToTheAppsAndTheColorThatItIsAbout(t *testing.T) {
 		want map[string]release.Color
 	}{
 		{"pool of one app", agw.Metric("shop-green", 1, 0), map[string]release.Color{"shop": release.Green}},
+		{"share of a pool's requests", agw.Share("shop-green", 12.5, 5), map[string]release.Color{"shop": release.Green}},
 		{"pool in other case", agw.Metric("EU-Blue", 1, 0), map[string]release.Color{"shop-eu": release.Blue}},
 		{"pool and setting", []byte(strings.Replace(string(agw.Metric("shop-blue~set", 1, 0)), "BackendPool", "BackendSettingsPool", 1)), map[string]release.Color{"shop": release.Blue}},
 		{"both pools", []byte(bothPools), map[string]release.Color{"shop": ""}},

@@ -11,7 +11,7 @@ const (
 	// corroborateFor is for how long the live color is looked at because of an alert that has
 	// to be corroborated.
 	corroborateFor = 10 * time.Minute
-	// mostFiring is how many alerts that are not resolved are told apart.
+	// mostFiring is how many alerts that are not resolved are remembered.
 	mostFiring = 20
 )
 

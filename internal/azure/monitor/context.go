@@ -70,6 +70,7 @@ type condition struct {
 type criterion struct {
 	Metric      word       `json:"metricName"`
 	SearchQuery word       `json:"searchQuery"`
+	Measure     word       `json:"metricMeasureColumn"` // of a log search
 	WebTest     word       `json:"webTestName"`
 	Operator    word       `json:"operator"`
 	Threshold   word       `json:"threshold"`
@@ -159,6 +160,8 @@ func (c criterion) summary(conditionType word) string {
 	switch {
 	case c.WebTest != "":
 		what = "web test " + string(c.WebTest)
+	case what == "" && c.Measure != "":
+		what = string(c.Measure)
 	case what == "" && c.SearchQuery != "":
 		what = "log search"
 	case what == "" && c.Query != "":

@@ -72,6 +72,7 @@ func TestEveryKindOfAlertHasASummary(t *testing.T) {
 		{"numbers as text and text as numbers", edit("57.0", `"57"`, `"20"`, "20"), "5xx answers of pool-green: 57, threshold 20 in 5m", nil},
 		{"pool and setting", edit("BackendPool", "BackendSettingsPool", "BackendResponseStatus", "FailedRequests", "pool-green", "pool-green~set", `{"name":"HttpStatusGroup","value":"5xx"}`, `{}`),
 			"FailedRequests of pool-green~set: 57, threshold 20 in 5m", nil},
+		{"share of a log", a.Share("shop-green", 12.5, 5), "PercentFailed of shop-green: 12.5, threshold 5 in 5m", nil},
 		{"log of the old API", a.LogV1("Host", "checkout", 3), "log search of Host checkout: 3, threshold 0", nil},
 		{"query", a.PromQL("up < 1", map[string]string{"pod": "checkout-1", "namespace": "checkout"}), "query of namespace checkout, pod checkout-1: 12.5", nil},
 		{"several resources", edit("SingleResource", "MultipleResource"), "5xx answers of pool-green: 57, threshold 20 in 5m", nil},
@@ -256,7 +257,7 @@ func TestABodyThatIsNoAlertIsRefusedWithItsReason(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	a := actiongroup.Alert{Rule: "r", Custom: map[string]string{"app": "x"}}
 	for _, seed := range [][]byte{
-		[]byte(metric), a.Metric("p", 1, 2), a.Log("c", "v", 3), a.Activity(), a.ServiceHealth(), a.Prometheus("g", nil),
+		[]byte(metric), a.Metric("p", 1, 2), a.Log("c", "v", 3), a.Share("p", 12.5, 5), a.Activity(), a.ServiceHealth(), a.Prometheus("g", nil),
 		a.LogV1("c", "v", 3), a.PromQL("up", map[string]string{"a": "b"}), actiongroup.Budget(), actiongroup.PortalTest(), actiongroup.Legacy(), []byte(`null`), []byte(`{"schemaId":"azureMonitorCommonAlertSchema","data":{"essentials":null}}`),
 	} {
 		f.Add(seed)

@@ -123,6 +123,26 @@ func (a Alert) Log(column, value string, count float64) []byte {
 	}, nil)
 }
 
+// Share is a log search alert on the share of failed requests of a backend pool, in percent.
+func (a Alert) Share(pool string, percent, tolerated float64) []byte {
+	a = a.filled()
+	return a.payload("Log", "Log Alerts V2", map[string]any{
+		"properties": nil, "conditionType": "LogQueryCriteria",
+		"condition": map[string]any{
+			"windowSize": "PT5M",
+			"allOf": []any{map[string]any{
+				"searchQuery":         `AGWAccessLogs | where BackendPoolName =~ "` + pool + `" | summarize Requests = count(), Bad = countif(HttpStatus >= 500) by BackendPool = BackendPoolName | where Requests >= 100 | project BackendPool, PercentFailed = 100.0 * Bad / Requests`,
+				"metricMeasureColumn": "PercentFailed", "targetResourceTypes": "['Microsoft.Network/applicationGateways']",
+				"operator": "GreaterThan", "threshold": fmt.Sprint(tolerated), "timeAggregation": "Maximum", "metricValue": percent,
+				"dimensions":            []dimension{{"BackendPool", pool}},
+				"failingPeriods":        map[string]int{"numberOfEvaluationPeriods": 1, "minFailingPeriodsToAlert": 1},
+				"linkToSearchResultsUI": "https://portal.azure.com/#search",
+			}},
+			"windowStartTime": a.Until.Add(-5 * time.Minute), "windowEndTime": a.Until,
+		},
+	}, map[string]any{"targetResourceType": "microsoft.network/applicationgateways"})
+}
+
 // LogV1 is an alert of a log search rule of the API before 2020-05-01, split by one column. Its
 // times have no zone, and its dimensions lie beside the search.
 func (a Alert) LogV1(column, value string, count float64) []byte {
