@@ -228,6 +228,38 @@ func TestAlertsAreMatchedByRuleAndSeverity(t *testing.T) {
 	}
 }
 
+// TestTheFirstEntryThatAnAlertMatchesDecides: a general entry after it does not undo it.
+func TestTheFirstEntryThatAnAlertMatchesDecides(t *testing.T) {
+	c := parsed(t, smallest(t)+"    alerts: [{rule: x-*, severity: Sev0}, {rule: x-5xx, corroborate: true}, {rule: \"x-*\", corroborate: false}]\n")
+	if len(c.Apps[0].Problems) > 0 {
+		t.Fatal(c.Apps[0].Problems)
+	}
+	for _, test := range []struct {
+		severity    string
+		names       []string
+		corroborate bool
+	}{
+		{"Sev0", []string{"x-5xx"}, false},
+		{"Sev1", []string{"x-5xx"}, true},
+		{"Sev1", []string{"group/X-5xx", "X-5xx"}, true},
+		{"Sev1", []string{"x-unhealthy"}, false},
+	} {
+		if alert, watched := c.Apps[0].Watches(test.severity, test.names...); !watched || alert.Corroborate != test.corroborate {
+			t.Errorf("%v of %s: %+v, watched %v", test.names, test.severity, alert, watched)
+		}
+	}
+	for value, want := range map[string]string{
+		`"true"`: "alerts[0].corroborate: is text, should be true or false, without quotes",
+		"yes":    "alerts[0].corroborate: is text, should be true or false, without quotes",
+		"[true]": "alerts[0].corroborate: is a list, should be true or false, without quotes",
+	} {
+		c := parsed(t, smallest(t)+"    alerts: [{rule: x, corroborate: "+value+"}]\n")
+		if p := c.Apps[0].Problems; len(p) != 1 || !strings.HasSuffix(p[0].Text(), want) {
+			t.Errorf("%s: %v", value, p)
+		}
+	}
+}
+
 func TestDurationsHaveDays(t *testing.T) {
 	for text, want := range map[string]time.Duration{"0s": 0, "1d": 24 * time.Hour, "1.5d": 36 * time.Hour, "1d2h3m4s5ms": 26*time.Hour + 3*time.Minute + 4*time.Second + 5*time.Millisecond} {
 		if got, err := config.ParseDuration(text); err != nil || got != want {

@@ -150,6 +150,30 @@ func TestAnAlertGoesToTheAppsAndTheColorThatItIsAbout(t *testing.T) {
 	}
 }
 
+// TestAnAlertThatHasToBeCorroboratedIsKeptAsSuch, and so is its end; that of any other is not.
+func TestAnAlertThatHasToBeCorroboratedIsKeptAsSuch(t *testing.T) {
+	w := newEnv(t, changes{file: strings.ReplaceAll(file, `{rule: "agw-*"}`, `{rule: "agw-*", corroborate: true}`)})
+	w.baking()
+	_ = w.sleep(t.Context(), time.Minute)
+	fired := actiongroup.Alert{ID: id("1"), Rule: "agw-5xx"}
+	rec, a := w.post(fired.Share("shop-green", 12.5, 5))
+	if rec.Code != http.StatusAccepted || a.Apps[0].Decision == nil || a.Apps[0].Decision.Reason != "alert-awaits-corroboration" {
+		t.Fatalf("%d %s", rec.Code, rec.Body)
+	}
+	if kept := w.alertOf("shop", id("1")); !kept.Corroborate || w.state("shop").Alert.IsZero() || w.gateway["shop"].Effective() != release.Green {
+		t.Errorf("kept %+v: %s", kept, release.Explain(w.state("shop"), release.Policy{}, w.now()))
+	}
+	fired.Resolved = true
+	rec, a = w.post(fired.Share("shop-green", 0, 5))
+	if rec.Code != http.StatusAccepted || a.Apps[0].Decision == nil || a.Apps[0].Decision.Reason != "alert-resolved" || !w.state("shop").Alert.IsZero() {
+		t.Errorf("%d %s", rec.Code, rec.Body)
+	}
+	other := actiongroup.Alert{ID: id("2"), Rule: "shop-5xx", Resolved: true}
+	if rec, a := w.post(other.Share("shop-green", 0, 5)); rec.Code != http.StatusOK || a.Result != "ignored: the alert was resolved, which moves no traffic" {
+		t.Errorf("%d %s", rec.Code, rec.Body)
+	}
+}
+
 func TestAnAlertForAnAppThatCannotBeServedIsKept(t *testing.T) {
 	w := newEnv(t, changes{})
 	rec, a := w.post(actiongroup.Alert{ID: id("1"), Rule: "broken"}.Activity())
