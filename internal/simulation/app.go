@@ -219,7 +219,10 @@ func (s *sim) happen(i Item) {
 		})
 	case Alert:
 		id := fmt.Sprint(i.ID)
-		s.outside(a, engine.AlertEntry(id, release.AlertFired{ID: id, Rule: "errors", At: s.now.Add(-i.Ago), Color: i.Color}, s.now))
+		s.outside(a, engine.AlertEntry(id, release.AlertFired{ID: id, Rule: "errors", At: s.now.Add(-i.Ago), Color: i.Color, Corroborate: s.plan.Corroborate}, s.now))
+	case Resolved:
+		id := fmt.Sprint(i.ID)
+		s.outside(a, engine.ResolvedEntry(id, release.AlertResolved{ID: id, Rule: "errors"}, s.now))
 	case Order:
 		s.command(a, i)
 	case Repeat:

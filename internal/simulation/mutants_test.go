@@ -95,6 +95,9 @@ var mutants = []mutant{
 		`case !a.At.IsZero() && a.At.Before(routed.Add(-skew)):`, `case false:`)},
 	{"drop an alert in the switch", change("release", "decision.alerted",
 		`case s.Serving.Release == 0 && !r.Phase.Preparing() && r.Phase != Switching:`, `case r.Phase != Baking:`)},
+	{"believe an alert that has to be corroborated", change("release", "decision.alertAfter", `case e.Corroborate:`, `case false:`)},
+	{"let what is unknown corroborate an alert", change("release", "decision.agrees", `e.Checks == Refuted`, `e.Checks != Passed`)},
+	{"let no check corroborate an alert", change("release", "decision.agrees", `return refuted || short`, `return short`)},
 	{"retry the PUT blindly", change("engine", "worker.write",
 		`op, err := w.app.Gateway.Switch(ctx, to, w.record.Lease.Fence)`, `
 		op, err := w.app.Gateway.Switch(ctx, to, w.record.Lease.Fence)
@@ -133,7 +136,7 @@ var mutants = []mutant{
 	{"raise the minimum of an autoscaler before that is saved", []edit{
 		{"release", "decision.cleared", `c.Held = c.Held || e.Holds`, ``},
 		{"engine", "worker.holdSize", `!ok || !w.record.State.Color(c).Held`, `!ok`}}},
-	{"end a bake without evidence", change("release", "decision.probed",
+	{"end a bake without evidence", change("release", "decision.baked",
 		`p.Good >= d.p.goodLooks() && !d.now.Before(s.bakeUntil(d.p))`, `p.Misses == 0 && !d.now.Before(s.bakeUntil(d.p))`)},
 	{"keep a record of the live color that is wrong", change("release", "decision.compare",
 		`seen.Image.Digest == "" || seen.Image.Digest == s.Serving.Image.Digest`,

@@ -21,9 +21,11 @@ type Plan struct {
 	Policy  release.Policy
 	Start   string // "live", "both" or "nothing": the colors that run before the first event
 	Shared  bool   // the apps share one gateway, whose writes cancel each other
-	DNS     bool   // the gateway is a name, whose answers resolvers keep for a while
-	Items   []Item
-	Faults  time.Duration // after this time nothing goes wrong any more but the calls listed
+	// Corroborate is set when the alerts move traffic only with a look that agrees.
+	Corroborate bool
+	DNS         bool // the gateway is a name, whose answers resolvers keep for a while
+	Items       []Item
+	Faults      time.Duration // after this time nothing goes wrong any more but the calls listed
 	// Behave is how the pods of an image behave, by its number; nil draws it from the seed.
 	Behave map[int]fake.Behaviour
 	// Watch, unless nil, is called when users of an app come to be answered by another image.
@@ -36,6 +38,7 @@ type Kind string
 const (
 	Push           Kind = "push"
 	Alert          Kind = "alert"
+	Resolved       Kind = "alert resolved"
 	Order          Kind = "command"
 	NodeLoss       Kind = "nodes lost"
 	Away           Kind = "cluster away"
@@ -95,6 +98,8 @@ func (i Item) String() string {
 		text += fmt.Sprintf(" %s, pushed %s before", tag(i.Image), i.Ago)
 	case Alert:
 		text += fmt.Sprintf(" %d %s, fired %s before", i.ID, i.Color, i.Ago)
+	case Resolved:
+		text += fmt.Sprintf(" %d", i.ID)
 	case Order:
 		text += fmt.Sprintf(" %s %s force=%v (key %d)", i.Command, tag(i.Image), i.Force, i.ID)
 	case Call:
@@ -116,8 +121,8 @@ func (i Item) String() string {
 // String lists the plan, one line for each item.
 func (p Plan) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d: %d apps (shared gateway %v, by DNS %v) that start with %s, %d workers, clocks %s apart; manual %v default %q deadline %s, bake %s, standby %+v, failover %s, first %s\n",
-		p.Seed, p.Apps, p.Shared, p.DNS, p.Start, p.Workers, p.Skew, p.Policy.Manual, p.Policy.Default, p.Policy.Deadline, p.Policy.Bake, p.Policy.Standby, p.Policy.Failover, p.Policy.First)
+	fmt.Fprintf(&b, "seed %d: %d apps (shared gateway %v, by DNS %v, alerts corroborated %v) that start with %s, %d workers, clocks %s apart; manual %v default %q deadline %s, bake %s, standby %+v, failover %s, first %s\n",
+		p.Seed, p.Apps, p.Shared, p.DNS, p.Corroborate, p.Start, p.Workers, p.Skew, p.Policy.Manual, p.Policy.Default, p.Policy.Deadline, p.Policy.Bake, p.Policy.Standby, p.Policy.Failover, p.Policy.First)
 	for _, i := range p.Items {
 		b.WriteString("  " + i.String() + "\n")
 	}
@@ -158,8 +163,30 @@ func Generate(seed uint64) Plan {
 	}
 	p.DNS = r.IntN(4) == 0
 	p.Items = append(p.Items, disturbed(&p)...)
+	p.Items = append(p.Items, alarms(&p)...)
 	slices.SortStableFunc(p.Items, func(a, b Item) int { return int(a.At - b.At) })
 	return p
+}
+
+// alarms draws whether alerts have to be corroborated, and then more of them, of which some are
+// resolved. Its source is its own, so that a seed keeps its other items.
+func alarms(p *Plan) (items []Item) {
+	r := rand.New(rand.NewPCG(p.Seed, 9))
+	if p.Corroborate = r.IntN(3) == 0; !p.Corroborate {
+		return nil
+	}
+	for range 1 + r.IntN(3) {
+		i := Item{Kind: Alert, At: moment(r, p), ID: 100 + r.IntN(40), App: r.IntN(p.Apps)}
+		if r.IntN(2) == 0 {
+			i.When, i.At = []release.Phase{release.Switching, release.Baking, release.Completed}[r.IntN(3)], time.Duration(r.IntN(60))*time.Second
+		}
+		items = append(items, i)
+		if r.IntN(3) == 0 {
+			i.Kind, i.At = Resolved, i.At+time.Duration(r.IntN(120))*time.Second
+			items = append(items, i)
+		}
+	}
+	return items
 }
 
 // settings draws what does not change during a run.

@@ -243,6 +243,7 @@ func (p gateway) Health(ctx context.Context, c release.Color) (h engine.Health, 
 	err = p.call("health", func() error {
 		_, ready := p.app.cluster.Running(c)
 		h = engine.Health{Healthy: ready > 0, Detail: fmt.Sprintf("%d backends answer", ready)}
+		ask(p.app, func(on onHealth) error { on.health(c, h.Healthy); return nil })
 		return nil
 	})
 	return h, err

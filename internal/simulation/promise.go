@@ -40,6 +40,8 @@ type (
 	onLook interface {
 		looked(c release.Color, ready, wanted int32)
 	}
+	// onHealth is called after the gateway was asked for the health of a color.
+	onHealth interface{ health(release.Color, bool) }
 	// onNotify is called after facts were published.
 	onNotify interface{ notified([]release.Fact) }
 	// onSent is called when facts are about to leave the outbox.
@@ -72,6 +74,7 @@ func promises(a *app) []promise {
 		&targetKept{app: a},
 		&quarantineKept{app: a, bad: map[string]bool{}},
 		alertsAnswered{},
+		&alertCorroborated{app: a},
 		&usersReturn{app: a},
 		&usersReturn{app: a, early: true},
 		&bakeEvidence{app: a},

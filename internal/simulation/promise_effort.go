@@ -83,7 +83,8 @@ func (p *messagesBounded) woken(t *task, w wakeup) {
 }
 
 // probesBounded: during the bake only a worker whose claim was saved checks the public
-// address, only when the record that it knows says that a check is due, and once for each
+// address, only when the record that it knows says that a check is due, by the time of the bake or
+// by an alert that waits for a look, and once for each
 // such time, or again when it was held up for as long as a claim lasts: the first result is
 // then too old. So a check is made once for its time, however many messages there are, unless
 // a worker dies or its claim ends before it has saved the result.
@@ -117,10 +118,13 @@ func (p *probesBounded) probing(t *task) error {
 	if end := s.bakeUntil; s.probedAt.Before(end) && end.Before(due) {
 		due = end
 	}
+	if !s.alertAt.IsZero() { // an alert waits for its first look
+		due = s.alertAt
+	}
 	switch {
 	case t.owner == "":
 		return fmt.Errorf("release %d is checked by a worker whose claim is not saved", s.id)
-	case p.now(t).Before(due):
+	case p.now(t).Before(due) && s.alertAt.IsZero():
 		return fmt.Errorf("release %d is checked before %s, when that is due", s.id, due.Sub(epoch))
 	case t.probed.Equal(due) && p.now(t).Sub(t.probedLast) < max(10*time.Second, p.app.sim.lookAge()): // one look asks several times
 	case t.probed.Equal(due) && p.now(t).Sub(due) < time.Minute:

@@ -34,7 +34,7 @@ func (p *usersReturn) Name() string {
 func (p *usersReturn) accepted(_ *task, e engine.Entry) {
 	alert, ok := e.Event.(release.AlertFired)
 	a, s := p.app, p.app.saved
-	if !ok || p.early || alert.Color != "" || s.phase != release.Baking || a.effective != s.to || alert.At.Before(s.routedAt) {
+	if !ok || p.early || alert.Corroborate || alert.Color != "" || s.phase != release.Baking || a.effective != s.to || alert.At.Before(s.routedAt) {
 		return
 	}
 	runs, _ := a.cluster.Running(a.effective)

@@ -52,13 +52,24 @@ type saved struct {
 	ended        bool
 	target       release.Target // of a rollback
 	previous     release.Target // that a rollback is offered to
+	why          reason.Reason  // of its return or its end
+	unconfirmed  bool           // its checks failed before its switch too
+	// alert is the color that an alert is about which waits for a look that agrees; alertAt is
+	// set until the first look.
+	alert   release.Color
+	alertAt time.Time
 	// probedAt is when users were last seen to be served.
 	probedAt, bakeUntil time.Time
 }
 
 func read(r engine.Record) *saved {
 	s := r.State
+	var alertAt time.Time
+	if s.Alert.LookedAt.IsZero() {
+		alertAt = s.Alert.Alert.At
+	}
 	return &saved{
+		why: s.Release.Reason, unconfirmed: s.Release.Unconfirmed != "", alert: s.Alert.Color, alertAt: alertAt,
 		lease: r.Lease, wakeAt: r.WakeAt,
 		sizeHeld: map[release.Color]bool{release.Blue: s.Blue.Held, release.Green: s.Green.Held},
 		by:       s.Release.By, served: s.Serving,

@@ -1,0 +1,62 @@
+package simulation
+
+import (
+	"fmt"
+	"time"
+
+	"bluegreen/internal/release"
+	"bluegreen/internal/release/reason"
+)
+
+// alertCorroborated: in a run whose alerts have to be corroborated, one that fires alone never
+// moves traffic, and one whose color is seen to be bad does, with the next look.
+type alertCorroborated struct {
+	app   *app
+	bad   time.Time // when the live color was last seen to be bad, by any worker
+	fails time.Time // since when the public address fails while an alert waits
+}
+
+func (*alertCorroborated) Name() string { return "4 (alerts are corroborated)" }
+
+func (p *alertCorroborated) probed(v release.Verdict) {
+	if v != release.Passed && v != release.Unknown {
+		p.bad = p.app.sim.now
+	}
+}
+
+func (p *alertCorroborated) looked(c release.Color, ready, wanted int32) {
+	if c == p.app.saved.live && (ready == 0 || ready < max(p.app.saved.size[c], wanted)) {
+		p.bad = p.app.sim.now
+	}
+}
+
+func (p *alertCorroborated) health(c release.Color, healthy bool) {
+	if c == p.app.saved.live && !healthy {
+		p.bad = p.app.sim.now
+	}
+}
+
+func (p *alertCorroborated) committed(c commit) error {
+	byAlert := c.after.why == reason.Alert || c.after.why == reason.FailoverByAlert
+	begins := c.after.phase == release.Returning && byAlert && (c.before.phase != release.Returning || c.before.id != c.after.id)
+	if c.err == nil && p.app.sim.plan.Corroborate && begins && !p.app.recently(p.bad, p.app.sim.lookAge()) {
+		return fmt.Errorf("an alert alone moves traffic from %s, which was last seen to be bad at %s", c.after.to, p.bad.Sub(epoch))
+	}
+	return nil
+}
+
+// passed waits for the next look while users get errors from the color that an alert is about.
+func (p *alertCorroborated) passed() error {
+	a, s := p.app, p.app.saved
+	visible := s.alert != "" && s.alert == s.live && s.live == a.effective && a.cluster.Fails(a.effective) &&
+		!s.drift && s.known && !s.unconfirmed && s.phase != release.Switching && !a.checksHide() && !a.failing[ChecksHang] && !a.failing[ChecksLate]
+	switch {
+	case !visible || a.sim.disabled() || a.rivalUnseen():
+		p.fails = time.Time{}
+	case p.fails.IsZero():
+		p.fails = a.sim.now
+	case a.sim.now.Sub(p.fails) > a.policy.ProbeEvery+30*time.Second+a.sim.delay():
+		return fmt.Errorf("users get errors from %s since %s, and the alert that says so still waits", s.live, p.fails.Sub(epoch))
+	}
+	return nil
+}
