@@ -40,8 +40,9 @@ func (w *worker) probe(ctx context.Context, e release.Probe) stepResult {
 		note(detail)
 	}
 	if e.Health {
-		if seen.Health, detail = w.health(ctx, e.Live); detail != "" {
-			note(detail)
+		found, _ := GatewayHealth{w.app.Gateway}.seen(ctx, e.Live)
+		if seen.Health = found.Verdict; found.Verdict != release.Passed {
+			note(found.Detail)
 		}
 	}
 	if e.Target != "" {
@@ -76,18 +77,4 @@ func (w *worker) checkPublic(ctx context.Context, s Subject) (v release.Verdict,
 		}
 	}
 	return v, strings.Join(found, "; ")
-}
-
-// health is what the gateway says of a color: Passed, Refuted or Unknown.
-func (w *worker) health(ctx context.Context, c release.Color) (v release.Verdict, detail string) {
-	health, err := w.app.Gateway.Health(ctx, c)
-	switch {
-	case err != nil:
-		return release.Unknown, "the gateway cannot be asked for the health of " + string(c) + ": " + err.Error()
-	case health.Unknown:
-		return release.Unknown, "the gateway does not know the health of " + string(c) + ": " + health.Detail
-	case !health.Healthy:
-		return release.Refuted, "the gateway sees " + string(c) + " as unhealthy: " + health.Detail
-	}
-	return release.Passed, ""
 }

@@ -63,16 +63,29 @@ type GatewayHealth struct{ Gateway Gateway }
 
 // Run implements Check.
 func (g GatewayHealth) Run(ctx context.Context, s Subject) Result {
-	health, err := g.Gateway.Health(ctx, s.Color)
+	found, asked := g.seen(ctx, s.Color)
+	switch {
+	case asked && found.Verdict == release.Unknown:
+		found.Verdict = release.Passed
+	case found.Verdict == release.Refuted: // it may become healthy
+		found.Verdict = release.Undecided
+	}
+	return found
+}
+
+// seen is what the gateway says of a color now: Passed, Refuted, or Unknown, which is neither. It
+// reports whether the gateway could be asked.
+func (g GatewayHealth) seen(ctx context.Context, c release.Color) (found Result, asked bool) {
+	health, err := g.Gateway.Health(ctx, c)
 	switch {
 	case err != nil:
-		return Result{release.Unknown, fmt.Sprintf("ask the gateway for the health of %s: %v", s.Color, err)}
+		return Result{release.Unknown, fmt.Sprintf("ask the gateway for the health of %s: %v", c, err)}, false
 	case health.Unknown:
-		return Result{release.Passed, fmt.Sprintf("the gateway does not know the health of %s: %s", s.Color, health.Detail)}
+		return Result{release.Unknown, fmt.Sprintf("the gateway does not know the health of %s: %s", c, health.Detail)}, true
 	case !health.Healthy:
-		return Result{release.Undecided, fmt.Sprintf("the gateway sees %s as unhealthy: %s", s.Color, health.Detail)}
+		return Result{release.Refuted, fmt.Sprintf("the gateway sees %s as unhealthy: %s", c, health.Detail)}, true
 	}
-	return Result{Verdict: release.Passed}
+	return Result{Verdict: release.Passed}, true
 }
 
 // wireServer is where Azure's platform talks to a virtual machine.

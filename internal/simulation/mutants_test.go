@@ -97,7 +97,7 @@ var mutants = []mutant{
 		`case s.Serving.Release == 0 && !r.Phase.Preparing() && r.Phase != Switching:`, `case r.Phase != Baking:`)},
 	{"believe an alert that has to be corroborated", change("release", "decision.alertAfter", `case e.Corroborate:`, `case false:`)},
 	{"let what is unknown corroborate an alert", change("release", "decision.agrees", `e.Checks == Refuted`, `e.Checks != Passed`)},
-	{"let no check corroborate an alert", change("release", "decision.agrees", `return refuted || short`, `return short`)},
+	{"corroborate an alert only by all looks together", change("release", "decision.agrees", `refuted || short || e.Health == Refuted`, `refuted && short && e.Health == Refuted`)},
 	{"retry the PUT blindly", change("engine", "worker.write",
 		`op, err := w.app.Gateway.Switch(ctx, to, w.record.Lease.Fence)`, `
 		op, err := w.app.Gateway.Switch(ctx, to, w.record.Lease.Fence)

@@ -13,7 +13,7 @@ import (
 type alertCorroborated struct {
 	app   *app
 	bad   time.Time // when the live color was last seen to be bad, by any worker
-	fails time.Time // since when the public address fails while an alert waits
+	since time.Time // when users began to get nothing, or errors, while an alert waits
 }
 
 func (*alertCorroborated) Name() string { return "4 (alerts are corroborated)" }
@@ -45,18 +45,25 @@ func (p *alertCorroborated) committed(c commit) error {
 	return nil
 }
 
-// passed waits for the next look while users get errors from the color that an alert is about.
+// passed waits for the next look while users get errors, or nothing, from the color that an alert
+// is about.
 func (p *alertCorroborated) passed() error {
 	a, s := p.app, p.app.saved
-	visible := s.alert != "" && s.alert == s.live && s.live == a.effective && a.cluster.Fails(a.effective) &&
-		!s.drift && s.known && !s.unconfirmed && s.phase != release.Switching && !a.checksHide() && !a.failing[ChecksHang] && !a.failing[ChecksLate]
+	waits := s.alert != "" && s.alert == s.live && s.live == a.effective && s.known && !s.drift && s.phase != release.Switching
 	switch {
-	case !visible || a.sim.disabled() || a.rivalUnseen():
-		p.fails = time.Time{}
-	case p.fails.IsZero():
-		p.fails = a.sim.now
-	case a.sim.now.Sub(p.fails) > a.policy.ProbeEvery+30*time.Second+a.sim.delay():
-		return fmt.Errorf("users get errors from %s since %s, and the alert that says so still waits", s.live, p.fails.Sub(epoch))
+	case !waits || !p.unserved(s) || a.sim.disabled() || a.rivalUnseen():
+		p.since = time.Time{}
+	case p.since.IsZero():
+		p.since = a.sim.now
+	case a.sim.now.Sub(p.since) > a.policy.ProbeEvery+10*time.Second+a.sim.delay():
+		return fmt.Errorf("users get nothing, or errors, from %s since %s, and the alert about it still waits", s.live, p.since.Sub(epoch))
 	}
 	return nil
+}
+
+// unserved reports whether a look shows that users get errors, or nothing.
+func (p *alertCorroborated) unserved(s *saved) bool {
+	a := p.app
+	_, ready := a.cluster.Running(s.live)
+	return ready == 0 || a.cluster.Fails(s.live) && !s.unconfirmed && !a.checksHide() && !a.failing[ChecksHang] && !a.failing[ChecksLate]
 }
