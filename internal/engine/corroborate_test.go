@@ -89,7 +89,7 @@ func TestAFalseAlertAloneMovesNoTraffic(t *testing.T) {
 		w.doubtful("a1")
 		w.run(5 * time.Minute)
 		w.doubtful("a2")
-		if s := w.sentence(); !strings.Contains(s, "alert errors waits until ") {
+		if s := w.sentence(); !strings.Contains(s, "alert errors waits for a look at green that agrees, until ") {
 			t.Errorf("the sentence says nothing of the alert: %s", s)
 		}
 		w.run(20 * time.Minute)

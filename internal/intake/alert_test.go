@@ -161,7 +161,7 @@ func TestAnAlertThatHasToBeCorroboratedIsKeptAsSuch(t *testing.T) {
 		t.Fatalf("%d %s", rec.Code, rec.Body)
 	}
 	if kept := w.alertOf("shop", id("1")); !kept.Corroborate || w.state("shop").Alert.IsZero() || w.gateway["shop"].Effective() != release.Green {
-		t.Errorf("kept %+v: %s", kept, release.Explain(w.state("shop"), release.Policy{}, w.now()))
+		t.Errorf("kept %+v: %s", kept, release.StatusOf(w.state("shop"), release.Policy{}, w.now()))
 	}
 	fired.Resolved = true
 	rec, a = w.post(fired.Share("shop-green", 0, 5))

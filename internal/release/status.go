@@ -482,8 +482,10 @@ func (v viewer) remedies(why reason.Reason) []Remedy {
 			helps = append(helps, Remedy{Command: Rollback, Force: true, Does: fmt.Sprintf("sends users to the %d ready pods of %s", s.Color(r.From).Observed.Ready, r.From)})
 		}
 		return append(helps, Remedy{Command: Cancel, Does: fmt.Sprintf("gives the return up; traffic stays on %s", r.To)})
-	case r.Phase == Baking && s.RollbackTarget().Color != "":
+	case (r.Phase == Baking || doubted(why)) && s.RollbackTarget().Color != "":
 		return []Remedy{{Command: Rollback, Does: fmt.Sprintf("returns traffic to %s with %s", s.RollbackTarget().Color, brief(s.RollbackTarget().Image))}}
+	case doubted(why) && v.standbyReady():
+		return []Remedy{{Command: Failover, Does: fmt.Sprintf("moves traffic to the standby %s", s.Idle(v.p.First))}}
 	case s.suspectColor() != "":
 		return []Remedy{{Command: ResumeReleases, Does: fmt.Sprintf("uses %s again, when it is well", s.suspectColor())}}
 	}
@@ -491,4 +493,15 @@ func (v viewer) remedies(why reason.Reason) []Remedy {
 		return []Remedy{way}
 	}
 	return nil
+}
+
+// doubted reports whether help was asked for because of an alert that nothing agrees with.
+func doubted(why reason.Reason) bool {
+	return why == reason.AlertUnseen || why == reason.AlertNotCorroborated
+}
+
+// standbyReady reports whether a failover would move traffic.
+func (v viewer) standbyReady() bool {
+	_, why := v.s.FailoverTarget(v.p, v.now)
+	return why == "" && v.p.Failover != FailoverOff && !v.s.Release.Phase.Active()
 }
