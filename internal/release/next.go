@@ -94,7 +94,7 @@ func (d *decision) helped(e Event) {
 			over = true
 		case f.Kind == ReleaseStarted && (d.s.Help.Reason == reason.FromTheFuture || d.s.Help.Reason == reason.OlderThanUnreleased):
 			over = true
-		case f.Reason == reason.AlertResolved && d.s.Help.Reason == reason.AlertUnseen && d.s.Alert.IsZero():
+		case doubted(d.s.Help.Reason) && (f.Reason == reason.AlertResolved && d.s.Alert.IsZero() || f.Reason == reason.Returning || f.Reason == reason.FailingOver):
 			over = true
 		case f.Reason == reason.DriftEnded, f.Reason == reason.ImageBack && len(d.s.Missing) == 0:
 			over = true
