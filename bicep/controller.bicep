@@ -67,6 +67,9 @@ param alwaysReady int = 0
 @description('Optional. Whether to create an Event Grid topic for the outcomes of releases.')
 param outcomeTopic bool = false
 
+@description('Optional. Resource id of an action group that reaches people when the controller itself is silent for five minutes.')
+param peopleActionGroupId string = ''
+
 @description('Optional. Whether this is a preview by an identity that may only read: the system topic of the registry is left out, because Azure refuses it falsely to such an identity.')
 param preview bool = false
 
@@ -97,6 +100,24 @@ module controller 'modules/controller.bicep' = {
     alwaysReady: alwaysReady
     zoneRedundant: zoneRedundant
     outcomeTopic: outcomeTopic
+  }
+}
+
+resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' existing = {
+  name: last(split(workspaceId, '/'))
+  scope: resourceGroup(split(workspaceId, '/')[2], split(workspaceId, '/')[4])
+}
+
+module heartbeat 'modules/heartbeat.bicep' = {
+  name: '${name}-heartbeat'
+  scope: group
+  params: {
+    name: name
+    location: workspace.location
+    tags: tags
+    workspaceId: workspaceId
+    appName: controller.outputs.appName
+    peopleActionGroupId: peopleActionGroupId
   }
 }
 

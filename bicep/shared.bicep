@@ -115,6 +115,9 @@ param alwaysReady int = 0
 @description('Optional. Whether to create an Event Grid topic for the outcomes of releases.')
 param outcomeTopic bool = false
 
+@description('Optional. Resource id of an action group that reaches people when the controller itself is silent for five minutes.')
+param peopleActionGroupId string = ''
+
 @description('Optional. Whether this is a preview by an identity that may only read: the system topic of the registry is left out, because Azure refuses it falsely to such an identity.')
 param preview bool = false
 
@@ -277,6 +280,19 @@ module controller 'modules/controller.bicep' = {
     outcomeTopic: outcomeTopic
   }
   dependsOn: [registry]
+}
+
+module heartbeat 'modules/heartbeat.bicep' = {
+  name: '${name}-heartbeat'
+  scope: group
+  params: {
+    name: name
+    location: location
+    tags: tags
+    workspaceId: logs.outputs.id
+    appName: controller.outputs.appName
+    peopleActionGroupId: peopleActionGroupId
+  }
 }
 
 module roles 'roles.bicep' = {
