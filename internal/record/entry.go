@@ -48,11 +48,14 @@ type alertFired struct {
 	Summary  string    `json:"summary,omitempty"`
 	At       time.Time `json:"firedAt,omitzero"`
 	Color    string    `json:"color,omitempty"`
+	By       string    `json:"by,omitempty"`
+	Actor    actor     `json:"actor,omitzero"`
 }
 
 type commanded struct {
 	Command string `json:"command"`
 	By      string `json:"by"`
+	Actor   actor  `json:"actor,omitzero"`
 	Why     string `json:"why,omitempty"`
 	Image   image  `json:"image,omitzero"`
 	Digest  string `json:"digest,omitempty"`
@@ -117,9 +120,9 @@ func fromEvent(e engine.Entry) (kind string, data json.RawMessage, err error) {
 	case release.ImagePushed:
 		kind, event = kindPush, imagePushed{image(v.Image)} // Beside is known at the decision only
 	case release.AlertFired:
-		kind, event = kindAlert, alertFired{v.ID, v.Rule, v.Severity, v.Summary, v.At, string(v.Color)}
+		kind, event = kindAlert, alertFired{v.ID, v.Rule, v.Severity, v.Summary, v.At, string(v.Color), v.By.String(), fromActor(v.By)}
 	case release.Commanded:
-		c := commanded{Command: string(v.Command), By: v.By, Why: v.Why, Image: image(v.Image), Digest: v.Digest, Tag: v.Tag, To: string(v.To), Force: v.Force}
+		c := commanded{Command: string(v.Command), By: v.By.String(), Actor: fromActor(v.By), Why: v.Why, Image: image(v.Image), Digest: v.Digest, Tag: v.Tag, To: string(v.To), Force: v.Force}
 		if v.For != 0 {
 			c.For = v.For.String()
 		}
@@ -140,7 +143,7 @@ func (e entry) event() (release.Event, error) {
 	case kindAlert:
 		var v alertFired
 		err := json.Unmarshal(e.Event, &v)
-		return release.AlertFired{ID: v.ID, Rule: v.Rule, Severity: v.Severity, Summary: v.Summary, At: v.At, Color: release.Color(v.Color)}, err
+		return release.AlertFired{ID: v.ID, Rule: v.Rule, Severity: v.Severity, Summary: v.Summary, At: v.At, Color: release.Color(v.Color), By: v.Actor.core(v.By)}, err
 	case kindCommand:
 		return e.command()
 	}
@@ -153,7 +156,7 @@ func (e entry) command() (release.Event, error) {
 		return nil, err
 	}
 	c := release.Commanded{
-		Command: release.Command(v.Command), By: v.By, Why: v.Why, Image: v.Image.core(), Digest: v.Digest, Tag: v.Tag, To: release.Color(v.To), Force: v.Force,
+		Command: release.Command(v.Command), By: v.Actor.core(v.By), Why: v.Why, Image: v.Image.core(), Digest: v.Digest, Tag: v.Tag, To: release.Color(v.To), Force: v.Force,
 	}
 	var err error
 	if v.For != "" {
@@ -173,6 +176,8 @@ type fact struct {
 	Image     image     `json:"image,omitzero"`
 	Live      string    `json:"live,omitempty"`
 	By        string    `json:"by,omitempty"`
+	Actor     actor     `json:"actor,omitzero"`
+	Began     actor     `json:"began,omitzero"`
 	Text      string    `json:"text"`
 	Took      string    `json:"took,omitempty"` // as 1m30s
 	Detail    string    `json:"detail,omitempty"`
@@ -182,7 +187,7 @@ type fact struct {
 func fromFact(f release.Fact) fact {
 	out := fact{
 		Number: f.Number, At: f.At, Kind: string(f.Kind), Reason: string(f.Reason), Release: f.Release, Phase: string(f.Phase),
-		Image: image(f.Image), Live: string(f.Live), By: f.By, Text: f.Text, Detail: f.Detail, Operation: f.Operation,
+		Image: image(f.Image), Live: string(f.Live), By: f.By.String(), Actor: fromActor(f.By), Began: actor(f.Began), Text: f.Text, Detail: f.Detail, Operation: f.Operation,
 	}
 	if f.Took != 0 {
 		out.Took = f.Took.String()
@@ -193,7 +198,7 @@ func fromFact(f release.Fact) fact {
 func (f fact) core() (release.Fact, error) {
 	out := release.Fact{
 		Number: f.Number, At: f.At, Kind: release.FactKind(f.Kind), Reason: reason.Reason(f.Reason), Release: f.Release, Phase: release.Phase(f.Phase),
-		Image: f.Image.core(), Live: release.Color(f.Live), By: f.By, Text: f.Text, Detail: f.Detail, Operation: f.Operation,
+		Image: f.Image.core(), Live: release.Color(f.Live), By: f.Actor.core(f.By), Began: release.Actor(f.Began), Text: f.Text, Detail: f.Detail, Operation: f.Operation,
 	}
 	if f.Reason == "" {
 		out.Reason = reason.Unrecorded

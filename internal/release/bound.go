@@ -28,11 +28,12 @@ func Bounded(e Event) Event {
 	case AlertFired:
 		bound(mostName, &e.ID, &e.Rule, &e.Severity)
 		bound(mostMessage, &e.Summary)
+		e.By = e.By.bounded()
 		return e
 	case Commanded:
-		bound(mostName, &e.By, &e.Digest, &e.Tag)
+		bound(mostName, &e.Digest, &e.Tag)
 		bound(mostReason, &e.Why)
-		e.Image = e.Image.bounded()
+		e.Image, e.By = e.Image.bounded(), e.By.bounded()
 		return e
 	}
 	return boundedSeen(e)

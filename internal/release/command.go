@@ -33,6 +33,8 @@ type Verb struct {
 	Takes   []Field
 	// Moves reports whether the command is done only when traffic has moved.
 	Moves bool
+	// Widens reports whether it lets images go live that were kept from it. So does force.
+	Widens bool
 	// Refusals are the reasons that it can be refused for.
 	Refusals []reason.Reason
 	decide   func(*decision, Commanded)
@@ -104,13 +106,13 @@ var Commands = []Verb{
 		decide:   (*decision).cancel,
 	},
 	{
-		Command: ReleaseQuarantine, Does: "Remove a digest from quarantine, without deploying it",
+		Command: ReleaseQuarantine, Does: "Remove a digest from quarantine, without deploying it", Widens: true,
 		Takes:    []Field{{Name: "digest", Kind: "digest", Required: true, Help: "digest sha256:…"}},
 		Refusals: []reason.Reason{reason.NotQuarantined},
 		decide:   (*decision).unquarantine,
 	},
 	{
-		Command: Forget, Does: "Drop a tag that was pushed by mistake: it is quarantined, and keeps no other image back",
+		Command: Forget, Does: "Drop a tag that was pushed by mistake: it is quarantined, and keeps no other image back", Widens: true,
 		Takes:    []Field{{Name: "tag", Kind: "tag", Required: true, Argument: true, Help: "the tag as it was pushed"}},
 		Refusals: []reason.Reason{reason.TagNotKnown, reason.AlreadyLive, reason.PromoteOrCancel, reason.RollBackInstead},
 		decide:   (*decision).forgetTag,
@@ -125,6 +127,12 @@ func VerbOf(c Command) (Verb, bool) {
 		}
 	}
 	return Verb{}, false
+}
+
+// Knows reports whether a digest was pushed, released or served before.
+func (s State) Knows(digest string) bool {
+	known := append([]Image{s.Serving.Image, s.Serving.Previous.Image, s.Release.Image, s.Waiting, s.Newest, s.LastPush.Image}, s.Good...)
+	return digest != "" && slices.ContainsFunc(known, func(i Image) bool { return i.Digest == digest })
 }
 
 // longestExtension bounds by how much one command extends a bake.

@@ -29,12 +29,14 @@ type AlertFired struct {
 	At time.Time
 	// Color is set when the alert itself names a color, for instance by its backend pool.
 	Color Color
+	// By is who sent it.
+	By Actor
 }
 
 // Commanded says that an operator gave a command; see Commands for what each one takes.
 type Commanded struct {
 	Command Command
-	By      string
+	By      Actor
 	Why     string
 	Image   Image
 	Digest  string
@@ -248,7 +250,8 @@ type Fact struct {
 	Phase   Phase
 	Image   Image
 	Live    Color
-	By      string // the operator whose command led to it
+	By      Actor // who gave the command, or sent the alert, that led to it
+	Began   Actor // who began the release
 	Text    string
 	Took    time.Duration
 	Detail  string
@@ -258,8 +261,8 @@ type Fact struct {
 
 // Line is the text as a list shows it: a refusal names who gave the command.
 func (f Fact) Line() string {
-	if f.Kind == Refused && f.By != "" {
-		return f.Text + " (asked by " + f.By + ")"
+	if by := f.By.String(); f.Kind == Refused && by != "" {
+		return f.Text + " (asked by " + by + ")"
 	}
 	return f.Text
 }

@@ -260,7 +260,7 @@ type Release struct {
 	Image Image
 	To    Color
 	From  Color
-	By    string
+	By    Actor // who began it; zero for a push
 	Why   string
 	Force bool
 	Began time.Time
@@ -335,7 +335,7 @@ func (r Release) switchSince() time.Time {
 
 // Note is who did something, why, and when. The zero Note means it did not happen.
 type Note struct {
-	By    string
+	By    Actor
 	Why   string
 	Since time.Time
 }

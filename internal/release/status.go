@@ -199,7 +199,7 @@ func (v viewer) last() string {
 	s, r := v.s, v.s.Release
 	switch {
 	case !s.Pause.IsZero():
-		return "; releases are paused by " + atWord(s.Pause.By, 40)
+		return "; releases are paused by " + atWord(s.Pause.By.String(), 40)
 	case s.suspectColor() != "":
 		return fmt.Sprintf("; %s is left alone since a failover", s.suspectColor())
 	case !s.Hold.IsZero():
@@ -350,7 +350,7 @@ func (v viewer) held() (list []string) {
 		list = append(list, fmt.Sprintf("the gateway was changed outside bluegreen %s: %s; recorded is %s", ago(v.now, x.Since), x.Detail, s.Serving.Color))
 	}
 	if n := s.Pause; !n.IsZero() {
-		list = append(list, fmt.Sprintf("paused %s%s, until resume", since(v.now, n.Since), asked(n.By, n.Why)))
+		list = append(list, fmt.Sprintf("paused %s%s, until resume", since(v.now, n.Since), asked(n)))
 	}
 	if c := s.suspectColor(); c != "" {
 		list = append(list, fmt.Sprintf("%s is left alone %s, after a failover, until resume", c, since(v.now, s.suspect().Since)))

@@ -302,9 +302,9 @@ func (s *story) event(verb string, args []string, opts map[string]string) (relea
 	}
 	if verb == "extend" {
 		d, err := time.ParseDuration(args[0])
-		return release.Commanded{Command: release.ExtendBake, By: "ana", Why: opts["why"], For: d}, err
+		return release.Commanded{Command: release.ExtendBake, By: release.Actor{Name: "ana"}, Why: opts["why"], For: d}, err
 	}
-	c := release.Commanded{Command: release.Command(verb), By: "ana", Why: opts["why"], To: release.Color(opts["to"]), Force: opts["force"] != ""}
+	c := release.Commanded{Command: release.Command(verb), By: release.Actor{Name: "ana"}, Why: opts["why"], To: release.Color(opts["to"]), Force: opts["force"] != ""}
 	if len(args) > 0 && c.Command == release.Forget {
 		c.Tag = args[0]
 	} else if len(args) > 0 {
