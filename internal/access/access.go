@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"bluegreen/internal/release"
 )
@@ -66,7 +67,7 @@ func (r Rules) Right(c Caller, keys Right) Right {
 		return keys
 	}
 	for _, right := range []Right{Admin, Operator, Viewer} {
-		if slices.ContainsFunc(r.of(right), func(who string) bool { return who == c.Proven || slices.Contains(c.Roles, who) }) {
+		if slices.ContainsFunc(r.of(right), func(who string) bool { return strings.EqualFold(who, c.Proven) || slices.Contains(c.Roles, who) }) {
 			return right
 		}
 	}

@@ -460,6 +460,8 @@ type Policy struct {
 	Manual   bool
 	Deadline time.Duration
 	Default  string
+	// OtherApproves keeps who began a release from approving it; NoForce refuses force to all.
+	OtherApproves, NoForce bool
 
 	RolloutTimeout time.Duration // without progress
 	PullGrace      time.Duration // for images that cannot be pulled yet: replication may lag

@@ -134,6 +134,10 @@ var sentences = map[reason.Reason]string{
 	reason.PromoteOrCancel:  "release {present} {phase} on {color}: promote it or cancel it first",
 	reason.RollBackInstead:  "release {present} {phase}: roll it back instead",
 	reason.IsScaledDown:     "{color} is scaled down: switch without force, which brings it up first",
+	reason.ForceForbidden:   "the configuration of the app forbids force: ask without it",
+	reason.OwnRelease:       "release {present} needs the approval of another person than the one who began it",
+	reason.ApproverUnproven: "release {present} needs another person's approval, and a function key proves nobody: sign in to promote it",
+	reason.StarterUnproven:  "release {present} was begun with a function key, which proves nobody, and needs another person's approval: cancel it, and begin it again signed in",
 	reason.AmbiguousGateway: "the gateway points at neither color alone: {detail}",
 
 	reason.TakenOver:       "taken over: {color} is live with {image}",
