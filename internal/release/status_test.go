@@ -99,7 +99,7 @@ func TestAHeadlineIsShort(t *testing.T) {
 	eachStep(t, func(t *testing.T, s *story, _ []release.Fact) {
 		lengths(t, release.StatusOf(s.state, s.policy, s.now))
 		named := s.state
-		named.Serving.Image.Tag, named.Release.Image.Tag, named.Pause.By, named.Help.Why = long, long, long+"\x1b[2J", long
+		named.Serving.Image.Tag, named.Release.Image.Tag, named.Pause.By, named.Help.Why = long, long, release.Actor{Name: long + "\x1b[2J"}, long
 		named.Release.Cause, named.Drift.Detail = long, long
 		lengths(t, release.StatusOf(named, s.policy, s.now))
 	})
