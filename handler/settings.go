@@ -51,7 +51,7 @@ func readSettings(getenv func(string) string) (settings, error) {
 		return s, fmt.Errorf("BLUEGREEN_DNS %q is not HOST:PORT, such as 168.63.129.16:53: %w", s.DNS, err)
 	}
 	var err error
-	if s.Keys, err = access.Keys(getenv(access.Setting)); err != nil {
+	if s.Keys, err = access.Keys(getenv("BLUEGREEN_KEYS_MAY")); err != nil {
 		return s, err
 	}
 	if s.Storage, err = readStorage(getenv); err != nil {

@@ -220,7 +220,7 @@ func (d *decision) fill(sentence string, a about) string {
 		"{color}", string(a.Color), "{to}", string(a.To), "{keeping}", keeping(a.To), "{watching}", watching(a.To),
 		"{asked}", asked(Note{By: a.By, Why: a.Why}), "{changedby}", changedBy(a.ChangedBy), "{by}", strings.TrimPrefix(asked(Note{By: a.By, Why: a.Why}), ", "), "{rule}", a.Rule, "{detail}", a.Detail, "{tail}", tail(a.Detail),
 		"{at}", clock(a.At), "{span}", span(a.Span), "{count}", strconv.Itoa(a.Count), "{superseded}", strconv.Itoa(s.SupersededInARow),
-		"{pausedby}", s.Pause.By.String(), "{suspect}", s.suspect().Why, "{suspectsince}", clock(s.suspect().Since), "{drift}", s.Drift.Detail, "{remedy}", s.Drift.remedy(), "{orforce}", orForce(a.ForceWouldHelp),
+		"{pausedby}", s.Pause.By.String(), "{suspect}", s.suspect().Why, "{suspectsince}", clock(s.suspect().Since), "{drift}", s.Drift.Detail, "{remedy}", s.Drift.remedy(), "{orforce}", orForce(a.ForceWouldHelp && !d.p.NoForce),
 	}
 	if strings.Contains(sentence, "{rest}") || strings.Contains(sentence, "{hint}") {
 		values = append(values, "{rest}", s.rest(), "{hint}", s.hint(d.p))
