@@ -90,6 +90,7 @@ func TestNoPathAndNoHeaderAvoidsAuthentication(t *testing.T) {
 		"/api/alert-fired%2f..%2fapps%2fshop%2fswitch", "/api/alert-fired%3f/../apps/shop/switch", "/api/alert-fired;/../apps/shop/switch",
 		"/api/alert%2dfired", "/api/alert-fired%00", "/api/alert-fired?code=x", "/api/alert-fired#/../alerts", "/api/alerts", "/api/alerts/", "/api/Alerts",
 		"/api//alerts", "/api/apps/shop/switch", "/api/apps/shop/switch?code=", "/api/apps/shop/switch?CODE=x", "/apps/shop/switch", "/api/../api/apps/shop/switch",
+		"/api/signed-in/apps/shop/switch", "/api/SIGNED-in/apps/shop/switch/", "/api/signed-in/../apps/shop/switch", "/api/signed-in/%2e%2e/apps/shop/switch", "/api/signed-in/alerts",
 		"/api/alert-fired/apps/shop/switch", "/release-step", "/clock-tick", "/image-pushed", "/api/release-step", "/admin/functions/clock-tick",
 		"/admin/functions/image-pushed", "/runtime/webhooks/EventGrid?functionName=image-pushed", "/runtime/webhooks/EventGrid/../../../api/alerts",
 	}

@@ -29,6 +29,7 @@ var httpApp = map[string]string{
 	"all":    httpBinding("anonymous", `"get","post","put"`, "{*path}"),
 	"thing":  httpBinding("anonymous", "", "things/{id:int}/{part?}"),
 	"secret": httpBinding("admin", `"get"`, "secret"),
+	"plain":  httpBinding("anonymous", `"get"`, `plain/{*path:regex(^[a-z\x2f]+$)}`),
 	"off":    httpBinding("anonymous", `"get"`, "off"),
 }
 
@@ -66,6 +67,9 @@ func TestRequestsFindTheirFunction(t *testing.T) {
 		{"DELETE", "/api/things/4", nil, 418, "thing"},
 		{"GET", "/api/things/4/wheel", nil, 418, "thing"},
 		{"GET", "/api/things/four", nil, 418, "all"},
+		{"GET", "/api/plain/a/B", nil, 418, "plain"},
+		{"GET", "/api/plain/a/%2e%2e", nil, 418, "all"},
+		{"GET", "/api/plain/", nil, 418, "all"},
 		{"GET", "/api/secret", key, 401, ""},
 		{"GET", "/api/secret?code=" + w.MasterKey(), nil, 418, "secret"},
 		{"GET", "/api/off", nil, 404, ""},
