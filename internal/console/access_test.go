@@ -111,7 +111,7 @@ func TestARefusalByRightHasARemedy(t *testing.T) {
 
 func TestAnAppIsSeenByThoseWhoMayReadIt(t *testing.T) {
 	s := guarded(t, access.Operator)
-	for caller, want := range map[string][]string{"pay.viewer": {"pay"}, "bluegreen.viewer": {"broken", "shop"}, "none": nil} {
+	for caller, want := range map[string][]string{"pay.viewer": {"pay"}, "bluegreen.viewer": {"broken", "shop"}} {
 		headers := as("a", caller)
 		names := []string{}
 		for _, a := range read[api.Apps](t, s.ask("GET", "/api/signed-in/apps", "", headers...), 200).Apps {
@@ -128,6 +128,14 @@ func TestAnAppIsSeenByThoseWhoMayReadIt(t *testing.T) {
 		if e := s.fails(404, "app", "GET", "/api/signed-in/apps/nope", "", headers...); strings.Contains(e.Message, "pay") != slices.Contains(want, "pay") {
 			t.Errorf("%s: %s", caller, e.Message)
 		}
+	}
+}
+
+// Anybody of the tenant can get a token: without a role it shows nothing.
+func TestATokenWithoutARoleShowsNothing(t *testing.T) {
+	s := guarded(t, access.Admin)
+	for _, path := range []string{"", "/", "/health", "/apps", "/apps/shop", "/apps/shop/history", "/apps/pay"} {
+		s.fails(403, "right", "GET", "/api/signed-in"+path, "", as("a")...)
 	}
 }
 

@@ -94,9 +94,9 @@ type call struct {
 	w       http.ResponseWriter
 	app     string
 	command release.Command
-	// signedIn is set below the path of the function signed-in, which is not in parts.
+	parts   []string // of the path below /api, or below that of the function signed-in
+	// signedIn is set below that of signed-in.
 	signedIn bool
-	parts    []string
 	who      access.Caller
 	id       string
 }
@@ -113,10 +113,8 @@ type action func(*call) (answer, error)
 // ServeHTTP implements http.Handler.
 func (c *console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
-	req := &call{Request: r, w: w, parts: segments(r.URL)}
-	if req.parts[0] == routeSignedIn {
-		req.signedIn, req.parts = true, append(req.parts[1:], "")[:max(1, len(req.parts)-1)]
-	}
+	req := &call{Request: r, w: w}
+	req.parts, req.signedIn = segments(r.URL)
 	a, err := c.serve(req)
 	if err != nil {
 		a.status = api.WriteError(w, explain(err)).Status
@@ -199,6 +197,11 @@ func (c *console) serve(r *call) (answer, error) {
 
 func (c *console) route(r *call) (map[string]action, error) {
 	parts := r.parts
+	if len(parts) == 1 && len(c.visible(r)) == 0 {
+		if err := c.may(r, "", "read what is here", access.Viewer); err != nil {
+			return nil, err
+		}
+	}
 	get := func(do action) map[string]action { return map[string]action{http.MethodGet: do} }
 	switch {
 	case len(parts) == 1 && parts[0] == "":
@@ -230,15 +233,17 @@ func (c *console) route(r *call) (map[string]action, error) {
 	return nil, problem(http.StatusNotFound, "command", "%q is not known; known are history, %s", cut(parts[2], 60), list(commands()))
 }
 
-// segments are the parts of a path below /api. An encoded slash separates none.
-func segments(u *url.URL) []string {
-	parts := strings.Split(strings.Trim(strings.TrimPrefix(u.EscapedPath(), "/api"), "/"), "/")
+// segments are the parts of a path below /api, or below /api/signed-in. An encoded slash
+// separates none.
+func segments(u *url.URL) (parts []string, signedIn bool) {
+	path, signedIn := strings.CutPrefix(strings.TrimPrefix(u.EscapedPath(), "/api")+"/", "/"+routeSignedIn+"/")
+	parts = strings.Split(strings.Trim(path, "/"), "/")
 	for i, part := range parts {
 		if plain, err := url.PathUnescape(part); err == nil {
 			parts[i] = plain
 		}
 	}
-	return parts
+	return parts, signedIn
 }
 
 func isCommand(name string) bool {

@@ -438,6 +438,8 @@ func TestWhoAsksIsRecordedAsItIsProven(t *testing.T) {
 		"signed in, with a key that does not count": {true, "/api/signed-in/apps/shop/pause", `{"by": "bo"}`, []string{"X-MS-CLIENT-PRINCIPAL", ana},
 			release.Actor{Claimed: "bo", Proven: "7f", Name: "ana@example.com", Route: "signed-in"}, "bo (claimed), ana@example.com"},
 		"both": {true, "/api/apps/shop/pause", `{}`, []string{"X-MS-CLIENT-PRINCIPAL", ana}, release.Actor{Proven: "7f", Name: "ana@example.com", Route: "act", Key: key}, "ana@example.com"},
+		"a name that does not print": {true, "/api/signed-in/apps/shop/pause", `{}`, []string{"X-MS-CLIENT-PRINCIPAL", principal("oid", "7f", "name", "Ana\u00a0B\u202e\u001b[2J", "roles", "bluegreen.operator")},
+			release.Actor{Proven: "7f", Name: "Ana B  [2J", Route: "signed-in"}, "Ana B  [2J"},
 		"an application": {true, "/api/signed-in/apps/shop/pause", `{}`, []string{"X-MS-CLIENT-PRINCIPAL", job},
 			release.Actor{Proven: "9c", Route: "signed-in"}, "9c"},
 		"a principal while sign-in is off": {false, "/api/apps/shop/pause", `{}`, []string{"X-MS-CLIENT-PRINCIPAL", ana}, release.Actor{Route: "act", Key: key}, "function key " + key},

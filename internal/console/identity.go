@@ -28,10 +28,8 @@ func (c *console) identify(r *call) error {
 		if err != nil {
 			return invalid(signin.Header, "%v", err)
 		}
-		if err := legible(signin.Header, p.ID+p.Name, mostName); err != nil {
-			return err
-		}
-		r.who.Proven, r.who.Name, r.who.Roles = p.ID, p.Name, p.Roles
+		r.who.Roles = p.Roles
+		r.who.Actor = release.Actor{Proven: p.ID, Name: p.Name, Route: r.who.Route}.Bounded()
 	}
 	signedIn := r.who.Route == routeSignedIn
 	if !signedIn {

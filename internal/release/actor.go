@@ -41,7 +41,8 @@ func (a Actor) String() string {
 	return strings.Join(who, ", ")
 }
 
-func (a Actor) bounded() Actor {
+// Bounded is the actor with its texts as long as a state takes them, of printing characters.
+func (a Actor) Bounded() Actor {
 	bound(mostName, &a.Claimed, &a.Proven, &a.Name, &a.Route, &a.Key)
 	return a
 }

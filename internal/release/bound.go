@@ -28,12 +28,12 @@ func Bounded(e Event) Event {
 	case AlertFired:
 		bound(mostName, &e.ID, &e.Rule, &e.Severity)
 		bound(mostMessage, &e.Summary)
-		e.By = e.By.bounded()
+		e.By = e.By.Bounded()
 		return e
 	case Commanded:
 		bound(mostName, &e.Digest, &e.Tag)
 		bound(mostReason, &e.Why)
-		e.Image, e.By = e.Image.bounded(), e.By.bounded()
+		e.Image, e.By = e.Image.bounded(), e.By.Bounded()
 		return e
 	}
 	return boundedSeen(e)
