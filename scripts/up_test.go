@@ -67,6 +67,11 @@ func TestNothingIsDeployedDuringARelease(t *testing.T) {
 	w.prints(w.run("infra.sh"), "deployed")
 	w.program("curl", answer{when: "--silent", fail: "404"})
 	w.prints(w.run("infra.sh"), "deployed")
+
+	// A version before the function look may be in the middle of a release.
+	before := answer{when: "functionapp function list --resource-group rg-bluegreen --name func-shop", print: "func-shop/console\nfunc-shop/clock-tick"}
+	w.azure(record, greenIsLive, answer{when: "functionapp function keys list", fail: "not found"}, before, answer{when: "deployment sub create", print: "deployed"})
+	w.stops(w.run("infra.sh"), "runs an earlier version")
 }
 
 // TestWhatIfShowsWhatADeploymentWouldChange: without the app registration of the last deployment

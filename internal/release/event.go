@@ -1,6 +1,7 @@
 package release
 
 import (
+	"strings"
 	"time"
 
 	"bluegreen/internal/release/reason"
@@ -259,12 +260,16 @@ type Fact struct {
 	Operation string
 }
 
-// Line is the text as a list shows it: a refusal names who gave the command.
+// Line is the text as a list shows it, with who gave the command or sent the alert.
 func (f Fact) Line() string {
-	if by := f.By.String(); f.Kind == Refused && by != "" {
+	switch by := f.By.String(); {
+	case by == "" || strings.Contains(f.Text, by):
+		return f.Text
+	case f.Kind == Refused:
 		return f.Text + " (asked by " + by + ")"
+	default:
+		return f.Text + " (by " + by + ")"
 	}
-	return f.Text
 }
 
 // Decision is what became of an event from outside: the first fact that it led to.
