@@ -3,7 +3,7 @@
 // the controller uses, and optional alert rules. All resources must be in one subscription.
 targetScope = 'subscription'
 
-import { gatewayOptions, networkOptions, registryOptions, tagValues, watchedGateway } from 'types.bicep'
+import { accessOptions, gatewayOptions, networkOptions, registryOptions, tagValues, watchedGateway } from 'types.bicep'
 
 @description('Optional. Base of all names: lower-case letters and digits.')
 @minLength(3)
@@ -59,6 +59,9 @@ param alertApp string = ''
 @description('Optional. Object id of that app registration, not of its service principal.')
 param alertAppObjectId string = ''
 
+@description('Optional. Who may use the API: what function keys allow, and which applications may sign in.')
+param access accessOptions = {}
+
 @description('Optional. Always-ready instances for HTTP functions, which include alerts.')
 @minValue(0)
 @maxValue(10)
@@ -97,6 +100,7 @@ module controller 'modules/controller.bicep' = {
     storageSku: storageSku
     alertApp: alertApp
     alertAppObjectId: alertAppObjectId
+    access: access
     alwaysReady: alwaysReady
     zoneRedundant: zoneRedundant
     outcomeTopic: outcomeTopic

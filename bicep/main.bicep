@@ -2,7 +2,7 @@
 // of its own, Traffic Manager in front, and the controller that moves the traffic.
 targetScope = 'subscription'
 
-import { clusterSize, color, gatewaySize, tagValues } from 'types.bicep'
+import { accessOptions, clusterSize, color, gatewaySize, tagValues } from 'types.bicep'
 
 @description('Optional. Base of all names: lower-case letters and digits.')
 @minLength(3)
@@ -119,6 +119,9 @@ param alertApp string = ''
 
 @description('Optional. Object id of that app registration, which is not that of its service principal.')
 param alertAppObjectId string = ''
+
+@description('Optional. Who may use the API: what function keys allow, and which applications may sign in.')
+param access accessOptions = {}
 
 @description('Optional. Always-ready instances for HTTP functions, which include alerts.')
 @minValue(0)
@@ -429,6 +432,7 @@ module controller 'modules/controller.bicep' = {
     storageSku: storageSku
     alertApp: alertApp
     alertAppObjectId: alertAppObjectId
+    access: access
     alwaysReady: alwaysReady
     zoneRedundant: zoneRedundant
     outcomeTopic: outcomeTopic

@@ -29,6 +29,16 @@ type networkOptions = {
   topicZoneId: string?
 }
 
+@description('Who may use the API of the controller.')
+@export()
+type accessOptions = {
+  @description('Optional. What the holder of a function key may do: viewer, operator (by default), or admin, which is for teams without Entra.')
+  keysMay: ('viewer' | 'operator' | 'admin')?
+
+  @description('Optional. Client ids of the applications whose tokens are accepted, besides Azure CLI and Azure Monitor: those of pipelines that sign in.')
+  clients: string[]?
+}
+
 @description('The container registry whose pushes start releases.')
 @export()
 type registryOptions = {

@@ -5,8 +5,10 @@ import (
 	"encoding/base64"
 	"io"
 	"net/http"
+	"slices"
 	"testing"
 
+	"bluegreen/internal/api"
 	"bluegreen/internal/emulator/actiongroup"
 	"bluegreen/internal/emulator/host"
 	"bluegreen/internal/release"
@@ -56,7 +58,12 @@ func TestOnlyTheSecureWebhookMovesTrafficThroughAlertFired(t *testing.T) {
 		"such a token and a forged principal": {"/api/alert-fired", append(bearer(w.azure.Token(alertApp, "stranger")), "X-MS-CLIENT-PRINCIPAL", principal), 403},
 		"the other endpoint without its key":  {"/api/alerts", bearer(w.azure.Token(alertApp, caller)), 401},
 		"the other endpoint by a wrong key":   {"/api/alerts?code=eve", nil, 401},
-		"a path that leads elsewhere":         {"/api/alert-fired/../apps/podinfo/rollback", bearer(w.azure.Token(alertApp, caller)), 401},
+		"a path that leads elsewhere":         {"/api/alert-fired/../apps/podinfo/rollback", bearer(w.azure.Token(alertApp, caller)), 404},
+		"a command by the key of alerts":      {"/api/apps/podinfo/rollback?code=" + w.hosts[0].KeyOf("alerts"), nil, 401},
+		"a command by that of look":           {"/api/apps/podinfo/rollback?code=" + w.hosts[0].KeyOf("look"), nil, 401},
+		"an alert by the key of act":          {"/api/alerts?code=" + w.hosts[0].KeyOf("act"), nil, 401},
+		"a command without a role":            {"/api/signed-in/apps/podinfo/rollback", bearer(w.azure.Token(alertApp, "stranger")), 403},
+		"a command with the role of alerts":   {"/api/signed-in/apps/podinfo/rollback", bearer(w.azure.Token(alertApp, caller)), 403},
 	} {
 		if status, answer := s.knock(c.path, alert, c.headers...); status != c.status {
 			t.Errorf("%s: %d %s", name, status, answer)
@@ -75,6 +82,11 @@ func TestOnlyTheSecureWebhookMovesTrafficThroughAlertFired(t *testing.T) {
 	s.reach("podinfo", release.RolledBack)
 	s.answeredBy("blue", s.first)
 	s.noneLost()
+	h, err := s.client(0).History(t.Context(), "podinfo", 50, 0)
+	sent := api.Actor{Proven: caller, Route: "alert-fired"}
+	if err != nil || !slices.ContainsFunc(h.Facts, func(f api.Fact) bool { return f.Actor == sent && f.Phase == release.Returning }) {
+		t.Errorf("no fact names the sender of the alert: %+v, %v", h.Facts, err)
+	}
 }
 
 func bearer(token string) []string { return []string{"Authorization", "Bearer " + token} }

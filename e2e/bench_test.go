@@ -225,7 +225,7 @@ func (s *stopwatch) Switch(ctx context.Context, to release.Color, fence int64) (
 // starts like the first.
 func (x *race) rest(i, round int) {
 	ctx, other := x.b.Context(), target(round+1)
-	if _, err := x.engine.Command(ctx, x.names[i], release.Commanded{Command: release.Promote, By: "bench"}, fmt.Sprintf("promote-%d", round)); err != nil {
+	if _, err := x.engine.Command(ctx, x.names[i], release.Commanded{Command: release.Promote, By: release.Actor{Name: "bench"}}, fmt.Sprintf("promote-%d", round)); err != nil {
 		x.b.Error(err)
 	}
 	for _, space := range []string{x.spaces[i], x.own[i]} {

@@ -134,7 +134,7 @@ func (w *env) serve(configuration string, instances int) {
 }
 
 func (w *env) alertURL(n int) string {
-	return w.hosts[n].URL() + "/api/alerts?code=" + w.hosts[n].FunctionKey()
+	return w.hosts[n].URL() + "/api/alerts?code=" + w.hosts[n].KeyOf("alerts")
 }
 
 func (w *env) host(file string) *host.Host {
@@ -152,7 +152,7 @@ func (w *env) host(file string) *host.Host {
 		env = append(env, key+"="+value)
 	}
 	h, err := host.Start(context.WithoutCancel(w.t.Context()), host.Options{
-		Root: root(w.t), Env: append(env, w.settings...), Keys: host.Keys{Function: "key", Master: "master", EventGrid: "events"},
+		Root: root(w.t), Env: append(env, w.settings...), Keys: host.Keys{Host: "key", Master: "master", EventGrid: "events"},
 		Log: slog.New(slog.NewTextHandler(logTo{w.t, w.dir}, nil)), Times: w.times, TimerStatus: w.timers, SignIn: w.signIn,
 	})
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"bluegreen/internal/access"
 	"bluegreen/internal/app"
 	"bluegreen/internal/config"
 	"bluegreen/internal/emulator/actiongroup"
@@ -49,7 +50,7 @@ func started(m *memory, path string) (*configuration, *fake.Store) {
 			apps = append(apps, app.Assemble(a, func(config.App) (app.Adapters, error) { return app.Adapters{Prober: probe.New(nil)}, nil }))
 		}
 		e := engine.New(engine.Options{Store: store, Wakeups: fake.NewWakeups(nil), Apps: apps})
-		return app.Handler(app.Options{Engine: e, Apps: with.Apps, Problems: problems, Log: c.log})
+		return app.Handler(app.Options{Engine: e, Apps: with.Apps, Problems: problems, Keys: access.Operator, Log: c.log})
 	}
 	c.begin()
 	return c, store
@@ -112,7 +113,7 @@ func TestTheLastGoodConfigurationServesInPlaceOfAFileThatCannotBeUsed(t *testing
 		Problems []string
 		Apps     []struct{ Problems []string }
 	}
-	if _, body := ask(c, "GET", "/api/health", nil); json.Unmarshal([]byte(body), &health) != nil || health.Status != "problems" || len(health.Problems) != 1 || len(health.Apps) != 2 || len(health.Apps[0].Problems) != 1 {
+	if _, body := ask(c, "GET", "/api/health?code=k", nil); json.Unmarshal([]byte(body), &health) != nil || health.Status != "problems" || len(health.Problems) != 1 || len(health.Apps) != 2 || len(health.Apps[0].Problems) != 1 {
 		t.Errorf("health: %s", body)
 	}
 }
@@ -129,11 +130,11 @@ func TestAnAppWithAMistakeIsServedWithItsLastGoodConfiguration(t *testing.T) {
 		if err := c.trySettle(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		_, status := ask(c, "GET", "/api/apps/shop", nil)
+		_, status := ask(c, "GET", "/api/apps/shop?code=k", nil)
 		if !strings.Contains(status, "its configuration has a mistake: line ") {
 			t.Errorf("round %d: %s", round, status)
 		}
-		if _, other := ask(c, "GET", "/api/apps/blog", nil); strings.Contains(other, "last good") {
+		if _, other := ask(c, "GET", "/api/apps/blog?code=k", nil); strings.Contains(other, "last good") {
 			t.Errorf("round %d: %s", round, other)
 		}
 		c, _ = started(m, written(t, wrong))

@@ -9,16 +9,19 @@ import (
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
+
+	"bluegreen/internal/access"
 )
 
 // settings are the environment variables, read once.
 type settings struct {
-	Port       string // where the host expects the handler, on loopback
-	Config     string // path of bluegreen.yaml
-	Kubeconfig string // path, "" for none
-	ClientID   string // of the user-assigned identity, "" for the system-assigned one
-	SignIn     bool   // App Service authentication is on
-	DNS        string // HOST:PORT of the DNS server to ask about public names, "" for the system's
+	Port       string       // where the host expects the handler, on loopback
+	Config     string       // path of bluegreen.yaml
+	Kubeconfig string       // path, "" for none
+	ClientID   string       // of the user-assigned identity, "" for the system-assigned one
+	SignIn     bool         // App Service authentication is on
+	Keys       access.Right // of the holder of a function key
+	DNS        string       // HOST:PORT of the DNS server to ask about public names, "" for the system's
 	Storage    storage
 	Cloud      cloud.Configuration
 }
@@ -48,6 +51,9 @@ func readSettings(getenv func(string) string) (settings, error) {
 		return s, fmt.Errorf("BLUEGREEN_DNS %q is not HOST:PORT, such as 168.63.129.16:53: %w", s.DNS, err)
 	}
 	var err error
+	if s.Keys, err = access.Keys(getenv("BLUEGREEN_KEYS_MAY")); err != nil {
+		return s, err
+	}
 	if s.Storage, err = readStorage(getenv); err != nil {
 		return s, err
 	}

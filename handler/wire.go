@@ -82,7 +82,7 @@ func (w *wiring) handler(c *config.Config, problems []string, o engine.Options) 
 		o.Apps = append(o.Apps, built)
 	}
 	e := engine.New(o)
-	return app.Handler(app.Options{Engine: e, Apps: c.Apps, Problems: problems, SignIn: w.SignIn, Log: o.Log}), e
+	return app.Handler(app.Options{Engine: e, Apps: c.Apps, Problems: problems, SignIn: w.SignIn, Keys: w.Keys, Log: o.Log}), e
 }
 
 // wiring is shared by adapters: the app's identity, and one client for each cluster.

@@ -116,9 +116,10 @@ deployed() {
   find_app || stop "resource group $RESOURCE_GROUP has no Function app $FUNCTION_APP that can be read"
 }
 
-# ask prints the response of the app that find_app has found to GET api/$1. The key is passed on
-# standard input, because arguments are visible to other users of the machine.
+# ask prints the response of the app that find_app has found to GET api/$1. The key opens the
+# function look alone. It is passed on standard input, because arguments are visible to other
+# users of the machine.
 ask() {
-  key=$(az functionapp keys list --resource-group "$RESOURCE_GROUP" --name "$FUNCTION_APP" --query functionKeys.default --output tsv) || return
+  key=$(az functionapp function keys list --resource-group "$RESOURCE_GROUP" --name "$FUNCTION_APP" --function-name look --query default --output tsv) || return
   curl --silent --show-error --fail --max-time 30 --config - "https://$FUNCTION_HOST/api/$1" <<< "header = \"x-functions-key: $key\""
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Creates the app registration that authenticates alerts from Azure Monitor, and prints its ids
-# for the entry points. Repeated runs change nothing. With the argument find it only prints the
+# Creates the app registration that authenticates alerts from Azure Monitor, and people and
+# pipelines by their app roles, and prints its ids for the entry points. Repeated runs change nothing. With the argument find it only prints the
 # ids of an existing registration, with the argument remove it deletes it.
 #
 # A registration is known by its id: BLUEGREEN_ALERT_APP, or that in the action group of the
@@ -17,7 +17,15 @@ signed_in
 graph=https://graph.microsoft.com/v1.0
 name="bluegreen-alerts-$AZURE_ENV_NAME"
 monitor=461e8683-5575-4561-ac7f-899cc907d62a # "AzNS AAD Webhook", the identity of Azure Monitor's calls
-role=c1a4ae0c-3c4b-4c52-9b3b-8a5a0d2f6f3e    # an arbitrary constant id
+cli=04b07795-8ddb-461a-bbee-02f9e1bf7b46     # Azure CLI, which gets tokens for people
+
+# Arbitrary constant ids: of the role of Azure Monitor, of those of people and pipelines, and of
+# the permission by which Azure CLI acts for a person.
+role=c1a4ae0c-3c4b-4c52-9b3b-8a5a0d2f6f3e
+viewer=5e0c7b1a-2f64-4d0e-8a39-6c1d9b7f4e21
+operator=9a3d2c84-7b1e-4f6a-b5c0-1e8f7d6a5b32
+admin=d7f1e6a9-4c38-4b2d-9e57-3a0b8c9d1f43
+access=3b8e5f20-6d97-4a1c-8f42-7c5e0a9b2d64
 
 # again retries a command: new objects take a while to be visible in all of Entra.
 again() {
@@ -27,6 +35,9 @@ again() {
   done
   return 1
 }
+
+# change writes some properties of the registration.
+change() { az rest --method patch --url "$graph/applications(appId='$app')" --headers Content-Type=application/json --output none --body "$1"; }
 
 # me prints the object id of the signed-in principal.
 me() {
@@ -96,7 +107,8 @@ alone() {
   [ -z "$found" ] || stop "$untrusted $found owns its service principal. $advice"
   caller=$(principals "$monitor" | jq -r '.[0].id // ""')
   found=$(az rest --method get --url "$graph/servicePrincipals/$own/appRoleAssignedTo" --output json |
-    jq -r --arg caller "$caller" '[.value[].principalId | select(. != $caller)] | join(" ")')
+    jq -r --arg caller "$caller" '[.value[] | select(.principalId != $caller) | select(.appRoleId | IN($ARGS.positional[]) | not) | .principalId] | join(" ")' \
+      --args "$viewer" "$operator" "$admin")
   [ -z "$found" ] || stop "$untrusted $found has its role. $advice"
 }
 
@@ -129,16 +141,25 @@ case "${1:-}" in
       app=$(az rest --method post --url "$graph/applications" --headers Content-Type=application/json --query appId --output tsv \
         --body "$(jq -nc --arg name "$name" '{displayName: $name, signInAudience: "AzureADMyOrg"}')")
     fi
-    again az rest --method patch --url "$graph/applications(appId='$app')" --headers Content-Type=application/json --output none --body "$(
-      jq -nc --arg app "$app" --arg role "$role" '{
+    again change "$(
+      jq -nc --arg app "$app" --arg role "$role" --arg viewer "$viewer" --arg operator "$operator" --arg admin "$admin" --arg access "$access" '
+      def role(id; name; does; who): {id: id, value: name, displayName: name, description: does, allowedMemberTypes: who, isEnabled: true};
+      {
         identifierUris: ["api://\($app)"],
-        api: {requestedAccessTokenVersion: 2},
-        appRoles: [{
-          id: $role, value: "ActionGroupsSecureWebhook", displayName: "ActionGroupsSecureWebhook",
-          description: "Deliver alerts to bluegreen", allowedMemberTypes: ["Application"], isEnabled: true
-        }]
+        api: {requestedAccessTokenVersion: 2, oauth2PermissionScopes: [{
+          id: $access, value: "access", type: "Admin", isEnabled: true,
+          adminConsentDisplayName: "Use bluegreen", adminConsentDescription: "Use the API of bluegreen as far as the app roles of the user allow"
+        }]},
+        appRoles: [
+          role($role; "ActionGroupsSecureWebhook"; "Deliver alerts to bluegreen"; ["Application"]),
+          role($viewer; "bluegreen.viewer"; "Read the state and the history of all apps"; ["User", "Application"]),
+          role($operator; "bluegreen.operator"; "Give commands without force"; ["User", "Application"]),
+          role($admin; "bluegreen.admin"; "Give every command"; ["User", "Application"])
+        ]
       }'
     )"
+    # By itself, because it refers to the permission.
+    again change "$(jq -nc --arg cli "$cli" --arg access "$access" '{api: {preAuthorizedApplications: [{appId: $cli, delegatedPermissionIds: [$access]}]}}')"
     again az ad app owner add --id "$app" --owner-object-id "$deployer"
     own=$(principal "$app")
     caller=$(principal "$monitor")

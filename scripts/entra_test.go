@@ -66,8 +66,16 @@ func TestTheAppRegistrationIsCreatedOnce(t *testing.T) {
 	}, entra()...)...)
 	w.prints(w.run("entra.sh"), printed)
 	patch, post := w.asked("az", "rest --method patch"), w.asked("az", "rest --method post --url https://graph.microsoft.com/v1.0/servicePrincipals")
-	if len(patch) != 1 || !strings.Contains(patch[0], `"identifierUris":["api://`+registered+`"]`) || !strings.Contains(patch[0], `"value":"ActionGroupsSecureWebhook"`) {
-		t.Error(patch)
+	if len(patch) != 2 {
+		t.Fatal(patch)
+	}
+	for _, part := range []string{`"identifierUris":["api://` + registered + `"]`, `"value":"ActionGroupsSecureWebhook"`, `"value":"bluegreen.viewer"`, `"value":"bluegreen.operator"`, `"value":"bluegreen.admin"`, `"value":"access"`} {
+		if !strings.Contains(patch[0], part) {
+			t.Errorf("%s is not in %s", part, patch[0])
+		}
+	}
+	if !strings.Contains(patch[1], `"preAuthorizedApplications":[{"appId":"04b07795-8ddb-461a-bbee-02f9e1bf7b46","delegatedPermissionIds":["`) {
+		t.Error(patch[1])
 	}
 	for _, part := range []string{`"principalId":"sp-monitor"`, `"resourceId":"sp-own"`, `"appRoleId":"`} {
 		if len(post) != 1 || !strings.Contains(post[0], part) {
@@ -158,8 +166,13 @@ func TestNobodyElseHoldsTheRegistration(t *testing.T) {
 		}
 	}
 
-	// Other deployers are owners, too.
+	// Roles of people and pipelines send no alerts.
 	w := newEnv(t)
+	w.azure(append([]answer{{when: "rest --method get", print: `{"value": [{"principalId": "sp-monitor", "appRoleId": "c1a4ae0c-3c4b-4c52-9b3b-8a5a0d2f6f3e"}, {"principalId": "ana", "appRoleId": "d7f1e6a9-4c38-4b2d-9e57-3a0b8c9d1f43"}]}`}}, entra()...)...)
+	w.prints(w.run("entra.sh"), printed)
+
+	// Other deployers are owners, too.
+	w = newEnv(t)
 	w.set("BLUEGREEN_ALERT_OWNERS", "workflow-1,deployer-2")
 	w.azure(append([]answer{{when: "ad app owner list", print: "deployer-2\nme-1\nworkflow-1"}}, entra()...)...)
 	w.prints(w.run("entra.sh"), printed)

@@ -46,7 +46,7 @@ func TestAnOutputIsNeverRun(t *testing.T) {
 // TestTheKeyIsSentToTheAppOnly: its host is asked of Azure, not of the record.
 func TestTheKeyIsSentToTheAppOnly(t *testing.T) {
 	w := newEnv(t)
-	w.azure(withOutputs(t, map[string]string{"FUNCTION_HOST": "collector.example.com"}), answer{when: "functionapp keys list", print: "the-key"})
+	w.azure(withOutputs(t, map[string]string{"FUNCTION_HOST": "collector.example.com"}), answer{when: "functionapp function keys list", print: "the-key"})
 	w.program("curl", answer{when: "--silent", run: `cat > /dev/null; echo '{"status":"ok"}'`})
 	w.run("health.sh")
 	for _, call := range w.asked("curl") {
@@ -73,7 +73,7 @@ func TestAnOutputDoesNotNameTheGroupThatIsDeleted(t *testing.T) {
 	moved := record
 	moved.print = strings.ReplaceAll(record.print, "rg-bluegreen", "rg-moved")
 	w.azure(answer{when: "group list --tag azd-env-name=bluegreen", print: "rg-moved"}, moved, answer{when: "functionapp show --resource-group rg-moved --name func-shop", run: `echo '{"id": "x", "defaultHostName": "moved.example.net"}'`},
-		answer{when: "functionapp keys list --resource-group rg-moved", print: "the-key"})
+		answer{when: "functionapp function keys list --resource-group rg-moved", print: "the-key"})
 	w.program("curl", answer{when: "--silent", print: `{"status":"ok"}`})
 	if r := w.run("health.sh"); r.code != 0 || !strings.Contains(r.err, "https://moved.example.net") {
 		t.Error(r)

@@ -6,8 +6,18 @@ needs curl
 signed_in
 outputs
 [ -n "${FUNCTION_APP:-}" ] || exit 0
-if ! find_app || ! apps=$(ask apps); then
-  say "$FUNCTION_APP does not answer, so it cannot move traffic"
+no_answer="$FUNCTION_APP does not answer, so it cannot move traffic"
+if ! find_app; then
+  say "$no_answer"
+  exit 0
+fi
+if ! apps=$(ask apps); then
+  functions=$(az functionapp function list --resource-group "$RESOURCE_GROUP" --name "$FUNCTION_APP" --query '[].name' --output tsv) || functions=""
+  case "$functions" in
+    "" | */look*) ;;
+    *) stop "$FUNCTION_APP runs an earlier version, which cannot be asked whether a release is in progress. Nothing was deployed: run make package and scripts/publish.sh first, which move no traffic." ;;
+  esac
+  say "$no_answer"
   exit 0
 fi
 # A release in awaiting-approval moves no traffic by itself.

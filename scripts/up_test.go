@@ -58,7 +58,7 @@ func TestNothingIsDeployedDuringARelease(t *testing.T) {
 		return answer{when: "--silent --show-error --fail --max-time 30 --config - https://func.example.net/api/apps", print: text(map[string]any{"apps": append(apps, map[string]any{"name": "idle"})})}
 	}
 	w := newEnv(t)
-	w.azure(record, greenIsLive, answer{when: "functionapp keys list", print: "the-key"}, answer{when: "deployment sub create", print: "deployed"})
+	w.azure(record, greenIsLive, answer{when: "functionapp function keys list", print: "the-key"}, answer{when: "deployment sub create", print: "deployed"})
 	for _, busy := range []string{"deploying", "verifying", "switching", "baking", "returning"} {
 		w.program("curl", phases("completed", busy))
 		w.stops(w.run("infra.sh"), "a release is in progress: shop is "+busy)
@@ -67,6 +67,11 @@ func TestNothingIsDeployedDuringARelease(t *testing.T) {
 	w.prints(w.run("infra.sh"), "deployed")
 	w.program("curl", answer{when: "--silent", fail: "404"})
 	w.prints(w.run("infra.sh"), "deployed")
+
+	// A version before the function look may be in the middle of a release.
+	before := answer{when: "functionapp function list --resource-group rg-bluegreen --name func-shop", print: "func-shop/console\nfunc-shop/clock-tick"}
+	w.azure(record, greenIsLive, answer{when: "functionapp function keys list", fail: "not found"}, before, answer{when: "deployment sub create", print: "deployed"})
+	w.stops(w.run("infra.sh"), "runs an earlier version")
 }
 
 // TestWhatIfShowsWhatADeploymentWouldChange: without the app registration of the last deployment
@@ -222,7 +227,7 @@ func TestImagePushesAreSubscribedToOnceTheFunctionExists(t *testing.T) {
 
 func TestHealthIsPolledUntilTheAppAnswers(t *testing.T) {
 	w := newEnv(t)
-	w.azure(record, answer{when: "functionapp keys list --resource-group rg-bluegreen --name func-shop", print: "the-key"})
+	w.azure(record, answer{when: "functionapp function keys list --resource-group rg-bluegreen --name func-shop --function-name look", print: "the-key"})
 	answers := answer{when: "--silent", run: `[ -f "$LOG/once" ] || { touch "$LOG/once"; exit 22; }; grep -q 'x-functions-key: the-key' && echo '{"status":"ok"}'`}
 	w.program("curl", answers)
 	if r := w.run("health.sh"); r.code != 0 || !strings.Contains(r.err, "BLUEGREEN_URL=https://func.example.net") {

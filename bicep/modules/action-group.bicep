@@ -1,7 +1,8 @@
-// Delivery of alerts to the controller: an action group that authenticates with Entra, and App
-// Service authentication, which passes the caller's identity to the handler. Requests without a
-// token pass to the functions, which are protected by function keys.
-import { tagValues } from '../types.bicep'
+// Sign-in to the controller: App Service authentication, which passes the caller's identity to the
+// handler, and an action group that delivers alerts with a token. The app roles of a token say what
+// its holder may do. Requests without a token pass to the functions, which have function keys, or
+// refuse them.
+import { accessOptions, tagValues } from '../types.bicep'
 
 @description('Required. Base of all names, which also is the short name.')
 @minLength(3)
@@ -19,15 +20,22 @@ param appName string
 @description('Required. Host name of the Function app.')
 param hostName string
 
-@description('Required. Client id of the app registration for secure alert delivery.')
+@description('Required. Client id of the app registration for secure alert delivery and for sign-in.')
 param alertApp string
 
 @description('Required. Object id of that app registration, not of its service principal.')
 param alertAppObjectId string
 
+@description('Required. Who may use the API.')
+param access accessOptions
+
 // The application id of Azure Monitor's secure webhooks, the same in every tenant.
 // Source: learn.microsoft.com/azure/azure-monitor/alerts/action-groups
 var azureMonitor = '461e8683-5575-4561-ac7f-899cc907d62a' // AzNS AAD Webhook
+
+// The application id of Azure CLI, which gets tokens for people.
+// Source: learn.microsoft.com/troubleshoot/entra/entra-id/governance/verify-first-party-apps-sign-in
+var azureCli = '04b07795-8ddb-461a-bbee-02f9e1bf7b46'
 
 resource app 'Microsoft.Web/sites@2025-03-01' existing = {
   name: appName
@@ -54,7 +62,7 @@ resource signIn 'Microsoft.Web/sites/config@2025-03-01' = {
         }
         validation: {
           allowedAudiences: [alertApp, 'api://${alertApp}'] // a token of version 2 is for the client id
-          defaultAuthorizationPolicy: { allowedApplications: [alertApp, azureMonitor] }
+          defaultAuthorizationPolicy: { allowedApplications: concat([alertApp, azureMonitor, azureCli], access.?clients ?? []) }
         }
       }
     }

@@ -1,5 +1,5 @@
 // The Function app on a Flex Consumption plan.
-import { networkOptions, tagValues } from '../types.bicep'
+import { accessOptions, networkOptions, tagValues } from '../types.bicep'
 
 @description('Required. Name of the Function app. The host keeps its locks under the first 32 characters.')
 @minLength(2)
@@ -33,6 +33,9 @@ param codeUrl string
 @description('Optional. Network access to private resources; null for a controller with public access.')
 param network networkOptions?
 
+@description('Required. Who may use the API.')
+param access accessOptions
+
 @description('Optional. Always-ready instances for HTTP functions.')
 @minValue(0)
 @maxValue(10)
@@ -41,9 +44,7 @@ param alwaysReady int = 0
 @description('Required. Whether the instances are spread over availability zones.')
 param zoneRedundant bool
 
-resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
-  name: insightsName
-}
+resource insights 'Microsoft.Insights/components@2020-02-02' existing = { name: insightsName }
 
 resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   name: 'plan-${name}'
@@ -68,11 +69,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
     virtualNetworkSubnetId: network.?appSubnetId
     functionAppConfig: {
       deployment: {
-        storage: {
-          type: 'blobContainer'
-          value: codeUrl
-          authentication: { type: 'UserAssignedIdentity', userAssignedIdentityResourceId: identityId }
-        }
+        storage: { type: 'blobContainer', value: codeUrl, authentication: { type: 'UserAssignedIdentity', userAssignedIdentityResourceId: identityId } }
       }
       runtime: { name: 'custom', version: '1.0' }
       scaleAndConcurrency: {
@@ -90,6 +87,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         { name: 'AzureWebJobsStorage__clientId', value: clientId }
         { name: 'AZURE_CLIENT_ID', value: clientId }
         { name: 'BLUEGREEN_CONFIG', value: 'bluegreen.yaml' }
+        { name: 'BLUEGREEN_KEYS_MAY', value: access.?keysMay ?? 'operator' }
         { name: 'APPLICATIONINSIGHTS_CONNECTION_STRING', value: insights.properties.ConnectionString }
         { name: 'APPLICATIONINSIGHTS_AUTHENTICATION_STRING', value: 'ClientId=${clientId};Authorization=AAD' }
       ]

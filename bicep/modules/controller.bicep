@@ -1,5 +1,5 @@
 // The controller: its identity, storage, Function app, topics and action group.
-import { networkOptions, registryOptions, tagValues } from '../types.bicep'
+import { accessOptions, networkOptions, registryOptions, tagValues } from '../types.bicep'
 
 @description('Required. Base of all names.')
 @minLength(3)
@@ -27,6 +27,9 @@ param alertApp string = ''
 @description('Optional. Object id of that app registration, not of its service principal.')
 param alertAppObjectId string = ''
 
+@description('Optional. Who may use the API: what function keys allow, and which applications may sign in.')
+param access accessOptions = {}
+
 @description('Optional. Always-ready instances for HTTP functions, which include alerts.')
 param alwaysReady int = 0
 
@@ -45,11 +48,7 @@ var storageName = 'st${name}${take(suffix, 10)}'
 var insightsName = 'appi-${name}-${suffix}'
 var appName = 'func-${name}-${suffix}'
 
-resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
-  name: 'id-${name}-controller'
-  location: location
-  tags: tags
-}
+resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = { name: 'id-${name}-controller', location: location, tags: tags }
 
 module storage 'storage.bicep' = {
   name: '${name}-storage'
@@ -80,6 +79,7 @@ module app 'app.bicep' = {
     storageName: storageName
     codeUrl: storage.outputs.codeUrl
     network: network
+    access: access
     alwaysReady: alwaysReady
     zoneRedundant: zoneRedundant
   }
@@ -88,7 +88,7 @@ module app 'app.bicep' = {
 
 module actionGroup 'action-group.bicep' = if (!empty(alertApp)) {
   name: '${name}-action-group'
-  params: { name: name, tags: tags, appName: appName, hostName: app.outputs.hostName, alertApp: alertApp, alertAppObjectId: alertAppObjectId }
+  params: { name: name, tags: tags, appName: appName, hostName: app.outputs.hostName, access: access, alertApp: alertApp, alertAppObjectId: alertAppObjectId }
 }
 
 module events 'controller-events.bicep' = {

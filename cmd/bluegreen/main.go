@@ -68,8 +68,9 @@ func newRoot(s *shell) *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		Long: "Operate blue/green releases of apps on AKS: show status and history, and send commands to\n" +
 			"the bluegreen Functions app.\n\n" +
-			"Environment: BLUEGREEN_URL is the address of the Functions app, BLUEGREEN_KEY a function key,\n" +
-			"BLUEGREEN_TOKEN a bearer token instead of the key, where users sign in.\n" +
+			"Environment: BLUEGREEN_URL is the address of the Functions app. BLUEGREEN_TOKEN is a token of the\n" +
+			"app registration, where users sign in; BLUEGREEN_KEY a function key in its place, of look for\n" +
+			"status and history, of act for commands, or set for both.\n" +
 			"Exit status: 0 success, 1 refused or failed, 2 the command line is not understood.",
 	}
 	root.SetOut(s.stdout)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"bluegreen/internal/access"
 	"bluegreen/internal/api"
 	"bluegreen/internal/config"
 	"bluegreen/internal/console"
@@ -81,7 +82,7 @@ func newSite(t *testing.T, changes ...func(*release.Policy)) *site {
 		}
 	})
 	t.Cleanup(func() { stop(); worker.Wait() })
-	server := httptest.NewServer(locked(console.New(console.Options{Engine: e, Poll: time.Millisecond})))
+	server := httptest.NewServer(locked(console.New(console.Options{Engine: e, Keys: access.Admin, Poll: time.Millisecond})))
 	t.Cleanup(server.Close)
 	s.url = server.URL
 	if err := wakeups.Wake(ctx, "shop", time.Now()); err != nil {
@@ -152,7 +153,7 @@ func TestAPersonSeesAndMovesTrafficFromTheShell(t *testing.T) {
 	s.until("Blue is live with 1.0", "status", "shop")
 	s.expects(s.run("status"), 0, "shop: Blue is live", "  blue   1.0 (111111111111), live, 3 wanted\n", "  green  nothing, idle\n", "broken: Needs you: ", "problem: line 3")
 
-	s.expects(s.run("deploy", "shop", "--image", "2.0", "--why", "it is ready", "--wait"), 0, "shop: done, traffic is on green: release 1: 2.0 (222222222222) goes to green, asked by ana (claimed), function key: it is ready")
+	s.expects(s.run("deploy", "shop", "--image", "2.0", "--why", "it is ready", "--wait"), 0, "shop: done, traffic is on green: release 1: 2.0 (222222222222) goes to green, asked by ana (claimed), function key 4e738ca5: it is ready")
 	if got := s.gateway.Effective(); got != release.Green {
 		t.Fatalf("traffic goes to %s", got)
 	}

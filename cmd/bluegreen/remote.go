@@ -39,7 +39,7 @@ func (r *remote) flags(cmd *cobra.Command) {
 func (r *remote) address() string { return or(r.url, r.getenv("BLUEGREEN_URL")) }
 
 // client makes a client from flags and environment. BLUEGREEN_TOKEN is a bearer token, for
-// apps that sign people in.
+// apps that sign people in; it proves who asks, and a key does not.
 func (r *remote) client() *api.Client {
 	c := &api.Client{Base: r.address(), Key: or(r.key, r.getenv("BLUEGREEN_KEY")), Pause: r.every}
 	if token := r.getenv("BLUEGREEN_TOKEN"); token != "" {

@@ -158,9 +158,19 @@ type Target struct {
 	Until    time.Time     `json:"until,omitzero"` // alerts return traffic to it before
 }
 
+// Actor is who gave a command or sent an alert.
+type Actor struct {
+	Claimed string `json:"claimed,omitempty"` // by the request, and not proven
+	Proven  string `json:"proven,omitempty"`  // object id or application id of the token
+	Name    string `json:"name,omitempty"`    // in the token
+	Route   string `json:"route,omitempty"`   // the function that the request came through
+	Key     string `json:"key,omitempty"`     // the first 8 hexadecimal digits of the function key's SHA-256
+}
+
 // Note is who did something, why, and when.
 type Note struct {
-	By    string    `json:"by,omitempty"`
+	By    string    `json:"by,omitempty"` // the actor for people
+	Actor Actor     `json:"actor,omitzero"`
 	Why   string    `json:"why,omitempty"`
 	Since time.Time `json:"since,omitzero"`
 }
@@ -198,7 +208,9 @@ type Fact struct {
 	Phase     release.Phase    `json:"phase,omitempty"`
 	Image     Image            `json:"image,omitzero"`
 	Live      release.Color    `json:"live,omitempty"`
-	By        string           `json:"by,omitempty"`
+	By        string           `json:"by,omitempty"` // the actor for people
+	Actor     Actor            `json:"actor,omitzero"`
+	Began     Actor            `json:"began,omitzero"` // who began the release
 	Text      string           `json:"text"`
 	Line      string           `json:"line"` // the text as a list shows it
 	Took      float64          `json:"took,omitempty"`
@@ -213,7 +225,8 @@ type Release struct {
 	Image      Image         `json:"image,omitzero"`
 	To         release.Color `json:"to"`
 	From       release.Color `json:"from,omitempty"`
-	By         string        `json:"by,omitempty"`
+	By         string        `json:"by,omitempty"` // who began it, for people
+	Actor      Actor         `json:"actor,omitzero"`
 	Why        string        `json:"why,omitempty"`
 	Force      bool          `json:"force,omitempty"`
 	Approved   bool          `json:"approved,omitempty"`

@@ -22,7 +22,8 @@ import (
 type Client struct {
 	// Base is the address of the Functions app, with or without /api.
 	Base string
-	// Key is a function key; Token returns a bearer token instead.
+	// Key is a function key that opens look, act or both. Token returns a bearer token instead,
+	// which the function signed-in takes.
 	Key   string
 	Token func(context.Context) (string, error)
 	HTTP  *http.Client
@@ -122,6 +123,9 @@ func (c *Client) address(path string) (string, error) {
 	if local := base.Hostname() == "localhost" || ip != nil && ip.IsLoopback(); base.Scheme == "http" && !local && (c.Key != "" || c.Token != nil) {
 		return "", fmt.Errorf("%s would carry the key in the clear: use https", c.Base)
 	}
+	if c.Token != nil {
+		path = "signed-in/" + path
+	}
 	return strings.TrimSuffix(base.String(), "/api") + "/api/" + path, nil
 }
 
@@ -136,15 +140,14 @@ func (c *Client) once(ctx context.Context, method, at, key string, body []byte, 
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set(KeyHeader, key)
 	}
-	if c.Key != "" {
-		req.Header.Set("x-functions-key", c.Key)
-	}
 	if c.Token != nil {
 		token, err := c.Token(ctx)
 		if err != nil {
 			return false, fmt.Errorf("get a token: %w", err)
 		}
 		req.Header.Set("Authorization", "Bearer "+token)
+	} else if c.Key != "" {
+		req.Header.Set("x-functions-key", c.Key)
 	}
 	client := c.HTTP
 	if client == nil {

@@ -104,9 +104,10 @@ func TestAKeyIsNotSentInTheClear(t *testing.T) {
 func TestTheBaseMayNameAPIOrNot(t *testing.T) {
 	var paths []string
 	c := serve(t, func(_ int, w http.ResponseWriter, r *http.Request) {
-		paths = append(paths, r.URL.RequestURI()+" "+r.Header.Get("Authorization"))
+		paths = append(paths, r.URL.RequestURI()+" "+r.Header.Get("Authorization")+r.Header.Get("x-functions-key"))
 		fmt.Fprint(w, "{}")
 	})
+	c.Key = "k" // a token is used in its place
 	c.Token = func(context.Context) (string, error) { return "t", nil }
 	base := c.Base
 	for _, end := range []string{"", "/", "/api", "/api/"} {
@@ -119,9 +120,13 @@ func TestTheBaseMayNameAPIOrNot(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range paths[:4] {
-		if p != "/api/apps/a%20b/history?before=9&limit=5 Bearer t" {
+		if p != "/api/signed-in/apps/a%20b/history?before=9&limit=5 Bearer t" {
 			t.Error(p)
 		}
+	}
+	c.Token = nil
+	if _, err := c.Apps(t.Context()); err != nil || paths[len(paths)-1] != "/api/apps k" {
+		t.Error(err, paths)
 	}
 	c.Token = func(context.Context) (string, error) { return "", errors.New("not signed in") }
 	if _, err := c.Apps(t.Context()); err == nil || !strings.Contains(err.Error(), "not signed in") {

@@ -97,7 +97,7 @@ func ReadError(status int, body []byte) *Error {
 	e := Errorf(status, "host", "the host answered %d %s", status, http.StatusText(status))
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		e.Message += ": give a function key (BLUEGREEN_KEY) that this app accepts"
+		e.Message += ": give a function key (BLUEGREEN_KEY) of the function that is asked, look or act, or a token (BLUEGREEN_TOKEN) of this app"
 	case http.StatusNotFound:
 		e.Message += ": is this the address of bluegreen?"
 	}

@@ -5,8 +5,10 @@ package app
 import (
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
+	"bluegreen/internal/access"
 	"bluegreen/internal/config"
 	"bluegreen/internal/console"
 	"bluegreen/internal/engine"
@@ -20,7 +22,8 @@ type Options struct {
 	Apps   []config.App
 	// Problems keep the whole configuration from being used.
 	Problems []string
-	SignIn   bool // App Service authentication is on
+	SignIn   bool         // App Service authentication is on
+	Keys     access.Right // of the holder of a function key
 	Log      *slog.Logger
 }
 
@@ -29,7 +32,9 @@ type Options struct {
 func Handler(o Options) http.Handler {
 	in := intake.New(intake.Options{Engine: o.Engine, Apps: o.Apps, Problems: o.Problems, SignIn: o.SignIn, Log: o.Log, Now: time.Now})
 	fired, alerts := in.AlertFired(), in.Alerts()
-	operators := console.New(console.Options{Engine: o.Engine, Log: o.Log, SignIn: o.SignIn, Problems: o.Problems})
+	operators := console.New(console.Options{
+		Engine: o.Engine, Log: o.Log, SignIn: o.SignIn, Problems: o.Problems, Keys: o.Keys, Access: rules(o.Apps), Admits: admits(o.Apps),
+	})
 	calls := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/api/alert-fired":
@@ -45,4 +50,28 @@ func Handler(o Options) http.Handler {
 		{Name: "release-step", Data: "message", Queue: true, Run: in.ReleaseStep},
 		{Name: "clock-tick", Data: "tick", Run: in.ClockTick},
 	}, calls, o.Log)
+}
+
+// rules are those of the configuration, and the default where it has none.
+func rules(apps []config.App) map[string]access.Rules {
+	all := map[string]access.Rules{}
+	for _, a := range apps {
+		own := access.Rules(a.Access)
+		for _, list := range []struct{ own, otherwise *[]string }{
+			{&own.Viewers, &access.Default.Viewers}, {&own.Operators, &access.Default.Operators}, {&own.Admins, &access.Default.Admins},
+		} {
+			if len(*list.own) == 0 {
+				*list.own = *list.otherwise
+			}
+		}
+		all[a.Name] = own
+	}
+	return all
+}
+
+// admits asks the tag policies of apps.
+func admits(apps []config.App) func(app, tag string) bool {
+	return func(app, tag string) bool {
+		return slices.ContainsFunc(apps, func(a config.App) bool { return a.Name == app && a.Admits(tag) })
+	}
 }

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"bluegreen/internal/access"
 	"bluegreen/internal/app"
 	"bluegreen/internal/config"
 	"bluegreen/internal/emulator/host"
@@ -60,7 +61,7 @@ func behindHost(t *testing.T, store *fake.Store, auth host.SignIn, proxying stri
 	h, err := host.Start(t.Context(), host.Options{
 		Root: "../..", Queues: host.NewMemory(), SignIn: auth,
 		Env:     []string{"AzureFunctionsJobHost__customHandler__enableProxyingHttpRequest=" + proxying},
-		Handler: app.Handler(app.Options{Engine: e, Apps: loaded.Apps, SignIn: auth != nil}),
+		Handler: app.Handler(app.Options{Engine: e, Apps: loaded.Apps, SignIn: auth != nil, Keys: access.Operator}),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -89,6 +90,7 @@ func TestNoPathAndNoHeaderAvoidsAuthentication(t *testing.T) {
 		"/api/alert-fired%2f..%2fapps%2fshop%2fswitch", "/api/alert-fired%3f/../apps/shop/switch", "/api/alert-fired;/../apps/shop/switch",
 		"/api/alert%2dfired", "/api/alert-fired%00", "/api/alert-fired?code=x", "/api/alert-fired#/../alerts", "/api/alerts", "/api/alerts/", "/api/Alerts",
 		"/api//alerts", "/api/apps/shop/switch", "/api/apps/shop/switch?code=", "/api/apps/shop/switch?CODE=x", "/apps/shop/switch", "/api/../api/apps/shop/switch",
+		"/api/signed-in/apps/shop/switch", "/api/SIGNED-in/apps/shop/switch/", "/api/signed-in/../apps/shop/switch", "/api/signed-in/%2e%2e/apps/shop/switch", "/api/signed-in/alerts",
 		"/api/alert-fired/apps/shop/switch", "/release-step", "/clock-tick", "/image-pushed", "/api/release-step", "/admin/functions/clock-tick",
 		"/admin/functions/image-pushed", "/runtime/webhooks/EventGrid?functionName=image-pushed", "/runtime/webhooks/EventGrid/../../../api/alerts",
 	}
@@ -106,7 +108,7 @@ func TestNoPathAndNoHeaderAvoidsAuthentication(t *testing.T) {
 			if s, err := store.Load(context.Background(), "shop"); err != nil || len(s.Inbox) > 0 {
 				t.Errorf("something was kept: %v %v", s.Inbox, err)
 			}
-			if status := knock(t, h, "/api/apps/shop/switch", "x-functions-key: "+h.FunctionKey()+"\r\n"); status != 409 {
+			if status := knock(t, h, "/api/apps/shop/switch", "x-functions-key: "+h.HostKey()+"\r\n"); status != 409 {
 				t.Errorf("the right key leads to %d", status)
 			}
 		}
@@ -141,17 +143,17 @@ func TestAPathHasOneAnswerInEveryWriting(t *testing.T) {
 		h := behindHost(t, fake.NewStore(nil), signIn, proxying)
 		for _, c := range []struct{ method, path, key string }{
 			{"POST", "/api/alert-fired", ""},
-			{"POST", "/api/alerts", h.FunctionKey()},
-			{"GET", "/api", h.FunctionKey()},
-			{"GET", "/api/health", h.FunctionKey()},
-			{"HEAD", "/api/health", h.FunctionKey()},
-			{"GET", "/api/apps", h.FunctionKey()},
-			{"HEAD", "/api/apps/shop", h.FunctionKey()},
-			{"GET", "/api/apps/shop", h.FunctionKey()},
-			{"GET", "/api/apps/shop/history", h.FunctionKey()},
-			{"POST", "/api/apps/shop/switch", h.FunctionKey()},
-			{"GET", "/api/apps/shop%2Fhistory", h.FunctionKey()},
-			{"GET", "/api/apps/a%2Fb%25%20c", h.FunctionKey()},
+			{"POST", "/api/alerts", h.HostKey()},
+			{"GET", "/api", h.HostKey()},
+			{"GET", "/api/health", h.HostKey()},
+			{"HEAD", "/api/health", h.HostKey()},
+			{"GET", "/api/apps", h.HostKey()},
+			{"HEAD", "/api/apps/shop", h.HostKey()},
+			{"GET", "/api/apps/shop", h.HostKey()},
+			{"GET", "/api/apps/shop/history", h.HostKey()},
+			{"POST", "/api/apps/shop/switch", h.HostKey()},
+			{"GET", "/api/apps/shop%2Fhistory", h.HostKey()},
+			{"GET", "/api/apps/a%2Fb%25%20c", h.HostKey()},
 		} {
 			ask(t, h, c.method, c.path, c.key) // an alert is new once
 			status, body := ask(t, h, c.method, c.path, c.key)
@@ -178,7 +180,7 @@ func TestAPathHasOneAnswerInEveryWriting(t *testing.T) {
 func TestPagesOfTheAppItselfMayAsk(t *testing.T) {
 	for _, proxying := range []string{"true", "false"} {
 		h := behindHost(t, fake.NewStore(nil), nil, proxying)
-		key := "x-functions-key: " + h.FunctionKey() + "\r\n"
+		key := "x-functions-key: " + h.HostKey() + "\r\n"
 		for header, want := range map[string]int{
 			"Origin: https://lab\r\n":                                 409, // let in
 			"Origin: https://evil\r\n":                                403,
@@ -251,7 +253,7 @@ func TestUpdatedAtNeverGoesBack(t *testing.T) {
 	if err := e.Step(t.Context(), "shop", 0); err != nil { // takes the app over
 		t.Fatal(err)
 	}
-	calls := app.Handler(app.Options{Engine: e, Apps: loaded.Apps, Log: slog.New(slog.DiscardHandler)})
+	calls := app.Handler(app.Options{Engine: e, Apps: loaded.Apps, Keys: access.Operator, Log: slog.New(slog.DiscardHandler)})
 	var last time.Time
 	for n, command := range []string{"pause", "resume", "pause", "resume"} {
 		clock.add(time.Hour)
@@ -264,7 +266,7 @@ func TestUpdatedAtNeverGoesBack(t *testing.T) {
 			t.Fatalf("%s: %d %s", command, w.Code, w.Body)
 		}
 		w = httptest.NewRecorder()
-		calls.ServeHTTP(w, httptest.NewRequest("GET", "/api/apps/shop", nil))
+		calls.ServeHTTP(w, httptest.NewRequest("GET", "/api/apps/shop?code=k", nil))
 		var a struct{ UpdatedAt time.Time }
 		if err := json.Unmarshal(w.Body.Bytes(), &a); err != nil || a.UpdatedAt.IsZero() {
 			t.Fatalf("%v %s", err, w.Body)

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"bluegreen/internal/access"
 	"bluegreen/internal/golden"
 	"bluegreen/internal/release"
 )
@@ -13,8 +14,8 @@ import (
 func TestThePageOfCommandsIsMadeFromTheirTable(t *testing.T) {
 	var page strings.Builder
 	page.WriteString("# Commands\n\nMade from `release.Commands` by `go test ./internal/arch -update`; do not edit.\n\n" +
-		"Every command is a POST below `/api/apps/APP/`, with an `Idempotency-Key` and a JSON object as its body, and a subcommand of `bluegreen`. Besides the fields below each takes `why` and `by` (both for the history) and `wait` (answer when the outcome is known).\n\n" +
-		"| command | purpose | fields | refused for |\n|---|---|---|---|\n")
+		"Every command is a POST below `/api/apps/APP/`, with an `Idempotency-Key` and a JSON object as its body, and a subcommand of `bluegreen`. It needs the right in the second column, and with `force` the right admin; `deploy` needs it too for an image that no push could have released: a tag that the tag policy does not admit, or a digest that was neither pushed nor released before. Besides the fields below each takes `why` and `by` (both for the history) and `wait` (answer when the outcome is known).\n\n" +
+		"| command | right | purpose | fields | refused for |\n|---|---|---|---|---|\n")
 	for _, v := range release.Commands {
 		line := "bluegreen " + string(v.Command) + " APP"
 		var fields, refusals []string
@@ -31,8 +32,8 @@ func TestThePageOfCommandsIsMadeFromTheirTable(t *testing.T) {
 		for _, r := range v.Refusals {
 			refusals = append(refusals, "`"+string(r)+"`")
 		}
-		fmt.Fprintf(&page, "| `%s` | %s | %s | %s |\n", line, v.Does, strings.Join(fields, "<br>"), strings.Join(refusals, ", "))
+		fmt.Fprintf(&page, "| `%s` | %s | %s | %s | %s |\n", line, access.Needs(release.Commanded{Command: v.Command}, true), v.Does, strings.Join(fields, "<br>"), strings.Join(refusals, ", "))
 	}
-	page.WriteString("\nA refusal answers 409 with `error.reason`, one of those above, and `error.message`, which says what to do. Any command that cannot be decided yet stays accepted; repeating it with the same key reports its outcome.\n")
+	page.WriteString("\nA caller without the right gets 403, and nothing goes into the history. A refusal answers 409 with `error.reason`, one of those above, and `error.message`, which says what to do. Any command that cannot be decided yet stays accepted; repeating it with the same key reports its outcome.\n")
 	golden.Check(t, top+"/docs/commands.md", page.String())
 }

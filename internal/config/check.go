@@ -42,6 +42,12 @@ func (r *reader) check(path string, a *App) {
 	if a.Promotion.Mode == "auto" && r.given(path+".promotion.deadline") {
 		report("promotion.deadline", "is for mode: manual, which is not set")
 	}
+	if a.Promotion.Approver == "other" && a.Promotion.Mode != "manual" {
+		report("promotion.approver", "is for mode: manual, which is not set")
+	}
+	if a.Promotion.Approver == "other" && a.Promotion.Default == "promote" && a.Promotion.Deadline > 0 {
+		report("promotion.default", "promote lets a release go live that nobody has approved, and approver: other wants another person's approval: leave one of them out")
+	}
 	r.checkGateway(path, a, report)
 	if len(a.Alerts) > 0 && len(a.Confirm.HTTP) == 0 {
 		a.Warnings = append(a.Warnings, r.problem(a, path+".alerts", "nothing but alerts watches the public address, and the one call of an alert can be lost: add confirm checks, which are made during the bake"))

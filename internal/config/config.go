@@ -101,6 +101,8 @@ type Behavior struct {
 	Standby        Standby       `key:"standby" doc:"What the color without traffic is for after that: which version it runs, and at which size."`
 	Failover       string        `key:"failover" default:"manual" one:"off,manual,alert" doc:"What moves traffic to the standby between releases, when nothing speaks against the version: manual, a command; alert, also an alert on the live color after the rollback window, where the standby was seen ready."`
 	ReleaseTimeout time.Duration `key:"releaseTimeout" default:"24h" least:"1h" most:"90d" doc:"A release that is not live, and in which nothing happened for so long, starts over with the newest image. One that waits for a person is left alone."`
+	Access         Access        `key:"access" doc:"Who of those who sign in may do what with the app: names of app roles of the app registration, or object ids of people and applications. Each right includes those before it. Function keys are not restricted by it: see BLUEGREEN_KEYS_MAY."`
+	Force          string        `key:"force" default:"allowed" one:"allowed,forbidden" doc:"Whether a switch, rollback or failover may be forced. forbidden is for admins too."`
 	Alerts         []Alert       `key:"alerts" doc:"The Azure Monitor alerts that return traffic."`
 }
 
@@ -131,6 +133,15 @@ type Promotion struct {
 	Mode     string        `key:"mode" default:"auto" one:"auto,manual" doc:"auto, or manual: each release waits for a person's promote."`
 	Deadline time.Duration `key:"deadline" least:"1s" most:"90d" doc:"How long a release waits for a person; without it, for ever."`
 	Default  string        `key:"default" default:"cancel" one:"cancel,promote" doc:"Action at the deadline."`
+	Approver string        `key:"approver" default:"any" one:"any,other" doc:"any, or other: who has begun a release may not promote it. Both then have to be signed in, since a function key proves nobody. A release of a pushed image was begun by nobody."`
+}
+
+// Access says who of those who sign in may do what. A list that is not given is that of the
+// app role bluegreen.viewer, bluegreen.operator or bluegreen.admin.
+type Access struct {
+	Viewers   []string `key:"viewers" is:"principal" least:"1" doc:"Who may read; the app role bluegreen.viewer by default."`
+	Operators []string `key:"operators" is:"principal" least:"1" doc:"Who may give commands without force; the app role bluegreen.operator by default."`
+	Admins    []string `key:"admins" is:"principal" least:"1" doc:"Who may give every command; the app role bluegreen.admin by default."`
 }
 
 // Probe sets how often the public address is probed during the bake, and how many failures
@@ -198,6 +209,7 @@ func (a App) Policy() release.Policy {
 	return release.Policy{
 		Newer: a.newer(), First: a.First,
 		Manual: a.Promotion.Mode == "manual", Deadline: a.Promotion.Deadline, Default: a.Promotion.Default,
+		OtherApproves: a.Promotion.Approver == "other", NoForce: a.Force == "forbidden",
 		RolloutTimeout: a.RolloutTimeout, PullGrace: a.PullGrace, VerifyTimeout: a.Verify.Timeout, SwitchTimeout: a.SwitchTimeout,
 		Bake: a.Bake, ProbeEvery: a.Probe.Every, ProbeMisses: a.Probe.Misses, RollbackWindow: a.RollbackWindow,
 		Capacity:    release.Capacity{Switch: percent(a.Capacity.Switch), Live: percent(a.Capacity.Live), FullRollback: a.Capacity.Rollback == "full"},

@@ -86,6 +86,18 @@ func TestTheExamplesAreRight(t *testing.T) {
 	}
 }
 
+func TestAnotherPersonApproves(t *testing.T) {
+	data, err := os.ReadFile("testdata/good/smallest.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]bool{"": false, "defaults: {promotion: {mode: manual, approver: other}}\n": true, "defaults: {promotion: {mode: manual, approver: any}}\n": false} {
+		if got := load(t, append([]byte(text), data...)).Apps[0].Policy().OtherApproves; got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
+
 func TestAnAppOverridesTheDefaultsOfTheFileAndTheseTheBuiltIn(t *testing.T) {
 	data, err := os.ReadFile("testdata/good/everything.yaml")
 	if err != nil {
@@ -95,12 +107,16 @@ func TestAnAppOverridesTheDefaultsOfTheFileAndTheseTheBuiltIn(t *testing.T) {
 	shop, inner := c.Apps[0], c.Apps[1]
 	policy := func(a config.App) release.Policy { p := a.Policy(); p.Newer = nil; return p }
 	want := release.Policy{
-		First: release.Green, Manual: true, Deadline: 48 * time.Hour, Default: "promote",
+		First: release.Green, Manual: true, Deadline: 48 * time.Hour, Default: "promote", NoForce: true,
 		RolloutTimeout: 15 * time.Minute, PullGrace: 2 * time.Minute, VerifyTimeout: 8 * time.Minute, SwitchTimeout: 20 * time.Minute,
 		Bake: 20 * time.Minute, ProbeEvery: 30 * time.Second, ProbeMisses: 2, RollbackWindow: 36 * time.Hour,
 		Capacity: release.Capacity{Switch: 80, Live: 50, FullRollback: true}, RetireAfter: time.Hour, Standby: release.StandbyPolicy{Same: true, Size: release.StandbyMinimum}, Failover: release.FailoverAlert, ReleaseTimeout: 48 * time.Hour,
 	}
 	if diff := cmp.Diff(want, policy(shop)); diff != "" {
+		t.Errorf("shop (-want +got):\n%s", diff)
+	}
+	access := config.Access{Viewers: []string{"bluegreen.viewer", "shop.viewer"}, Operators: []string{"shop.operator"}, Admins: []string{"7c1f0c8e-5a43-4b57-9d5e-2f1f6f3a9b10"}}
+	if diff := cmp.Diff(access, shop.Access); diff != "" {
 		t.Errorf("shop (-want +got):\n%s", diff)
 	}
 	want = release.Policy{

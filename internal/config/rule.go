@@ -73,6 +73,8 @@ func ruleOf(is string) rule {
 		return rule{pattern: `^([1-9][0-9]?|100)%$`, say: "a percentage from 1% to 100%"}
 	case "severity":
 		return rule{pattern: `^(<=|>=|<|>|=)? ?[sS]ev[0-4]$`, say: "Sev0 to Sev4, alone or with an operator, such as <=Sev2"}
+	case "principal":
+		return rule{pattern: `^[!-~]{1,120}$`, say: "the name of an app role, or an object id: at most 120 characters without spaces"}
 	case "pattern":
 		return rule{pattern: `.`, say: "the name of an alert rule, * and ? are wildcards"}
 	}

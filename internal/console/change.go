@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"bluegreen/internal/access"
 	"bluegreen/internal/api"
 	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
@@ -44,14 +45,16 @@ func (c *console) change(r *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if r.who, err = c.identity(r.Request, asked.By); err != nil {
+	r.who.Claimed = asked.By
+	command := release.Commanded{Command: r.command, By: r.who.Actor, Why: asked.Why, Digest: asked.Digest, Tag: asked.Tag, To: asked.To, Force: asked.Force, For: duration(asked.For)}
+	if err := c.mayAct(r, command, true); err != nil {
 		return answer{}, err
 	}
 	if problems := c.Engine.ConfigProblems(r.app); len(problems) > 0 {
 		return answer{}, problem(http.StatusConflict, "not-served", "%s is not served because of its configuration; fix it and deploy again: %s", r.app, strings.Join(problems, "; "))
 	}
 	r.id = "command|" + key
-	entry, err := c.accept(r, asked, key)
+	entry, err := c.accept(r, asked, command, key)
 	if err != nil {
 		return answer{}, err
 	}
@@ -213,7 +216,7 @@ func checkKind(f release.Field, text string) error {
 
 // accept hands a command to the engine, unless its key was used before: then it must have
 // been by the same person for the same, and a tag still means what it meant then.
-func (c *console) accept(r *call, asked api.Request, key string) (engine.Entry, error) {
+func (c *console) accept(r *call, asked api.Request, command release.Commanded, key string) (engine.Entry, error) {
 	before, err := c.Engine.Accepted(r.Context(), r.app, r.id)
 	if err == nil {
 		return before, same(before, asked, r)
@@ -221,9 +224,15 @@ func (c *console) accept(r *call, asked api.Request, key string) (engine.Entry, 
 	if !errors.Is(err, engine.ErrNotFound) {
 		return engine.Entry{}, err
 	}
-	command := release.Commanded{Command: r.command, By: r.who, Why: asked.Why, Digest: asked.Digest, Tag: asked.Tag, To: asked.To, Force: asked.Force, For: duration(asked.For)}
 	if r.command == release.DeployImage {
 		if command.Image, err = c.resolve(r, asked.Image); err != nil {
+			return engine.Entry{}, err
+		}
+		pushed, err := c.pushed(r, command.Image)
+		if err != nil {
+			return engine.Entry{}, err
+		}
+		if err := c.mayAct(r, command, pushed); err != nil {
 			return engine.Entry{}, err
 		}
 	}
@@ -234,6 +243,27 @@ func (c *console) accept(r *call, asked api.Request, key string) (engine.Entry, 
 	return entry, same(entry, asked, r) // another request with this key may have been quicker
 }
 
+// mayAct refuses a command that the caller has no right to give.
+func (c *console) mayAct(r *call, command release.Commanded, pushed bool) error {
+	do := fmt.Sprintf("%s %s", command.Command, r.app)
+	switch {
+	case command.Force:
+		do += " with force"
+	case !pushed:
+		do += " with an image that no push could have released"
+	}
+	return c.may(r, r.app, do, access.Needs(command, pushed))
+}
+
+// pushed reports whether a push could have released an image, or has.
+func (c *console) pushed(r *call, i release.Image) (bool, error) {
+	if c.Admits != nil && i.Tag != "" && c.Admits(r.app, i.Tag) {
+		return true, nil
+	}
+	v, err := c.Engine.View(r.Context(), r.app)
+	return v.State.Knows(i.Digest), err
+}
+
 // same compares a request with the one that its key was used for. Another caller who
 // chose the same key by chance gets an error: nothing was done for that request.
 func same(e engine.Entry, asked api.Request, r *call) error {
@@ -242,7 +272,7 @@ func same(e engine.Entry, asked api.Request, r *call) error {
 		return fmt.Errorf("the entry %s of this key is no command", e.ID)
 	}
 	image := asked.Image == "" || asked.Image == was.Image.Tag || asked.Image == was.Image.Digest
-	if was.Command == r.command && was.By == r.who && image && was.Digest == asked.Digest && was.Tag == asked.Tag && was.To == asked.To && was.Force == asked.Force && was.For == duration(asked.For) {
+	if was.Command == r.command && was.By == r.who.Actor && image && was.Digest == asked.Digest && was.Tag == asked.Tag && was.To == asked.To && was.Force == asked.Force && was.For == duration(asked.For) {
 		return nil
 	}
 	return &api.Error{

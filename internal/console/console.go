@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"bluegreen/internal/access"
 	"bluegreen/internal/api"
 	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
@@ -52,9 +53,15 @@ type Options struct {
 	// Problems are sentences that keep the whole configuration from being used.
 	Problems []string
 	// SignIn says that the platform signs people in (App Service authentication is on, which
-	// sets WEBSITE_AUTH_ENABLED). Without it any caller can send X-MS-CLIENT-PRINCIPAL, and the
-	// name in it is recorded as claimed.
+	// sets WEBSITE_AUTH_ENABLED). Without it any caller can send X-MS-CLIENT-PRINCIPAL, which is
+	// then not read.
 	SignIn bool
+	// Keys is what the holder of a function key may do.
+	Keys access.Right
+	// Access has the rules of apps by name; access.Default for any other.
+	Access map[string]access.Rules
+	// Admits reports whether an app's tag policy admits a tag; nil admits none.
+	Admits func(app, tag string) bool
 	// Wait bounds how long a caller is kept waiting for an outcome; 200 s by default, since
 	// the front end of Azure Functions gives up after 230 s.
 	Wait time.Duration
@@ -87,8 +94,11 @@ type call struct {
 	w       http.ResponseWriter
 	app     string
 	command release.Command
-	who     string
-	id      string
+	parts   []string // of the path below /api, or below that of the function signed-in
+	// signedIn is set below that of signed-in.
+	signedIn bool
+	who      access.Caller
+	id       string
 }
 
 // answer is the response: the body as JSON, or the text for clients that accept plain text.
@@ -104,6 +114,7 @@ type action func(*call) (answer, error)
 func (c *console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	req := &call{Request: r, w: w}
+	req.parts, req.signedIn = segments(r.URL)
 	a, err := c.serve(req)
 	if err != nil {
 		a.status = api.WriteError(w, explain(err)).Status
@@ -135,8 +146,9 @@ func (c *console) log(r *call, status int, took time.Duration, err error) {
 	if r.app != "" {
 		args = append(args, "app", r.app)
 	}
-	if r.who != "" {
-		args = append(args, "who", r.who, "id", r.id)
+	args = append(args, "who", r.who.String(), "actor", api.Actor(r.who.Actor))
+	if r.id != "" {
+		args = append(args, "id", r.id)
 	}
 	if err != nil {
 		args = append(args, "error", err)
@@ -162,6 +174,9 @@ func redacted(u *url.URL) string {
 // serve finds what a request is for. Routing is by hand, since a mux would redirect, and
 // the host follows redirects itself.
 func (c *console) serve(r *call) (answer, error) {
+	if err := c.identify(r); err != nil {
+		return answer{}, err
+	}
 	methods, err := c.route(r)
 	if err != nil {
 		return answer{}, err
@@ -181,7 +196,12 @@ func (c *console) serve(r *call) (answer, error) {
 }
 
 func (c *console) route(r *call) (map[string]action, error) {
-	parts := segments(r.URL)
+	parts := r.parts
+	if len(parts) == 1 && len(c.visible(r)) == 0 {
+		if err := c.may(r, "", "read what is here", access.Viewer); err != nil {
+			return nil, err
+		}
+	}
 	get := func(do action) map[string]action { return map[string]action{http.MethodGet: do} }
 	switch {
 	case len(parts) == 1 && parts[0] == "":
@@ -196,7 +216,10 @@ func (c *console) route(r *call) (map[string]action, error) {
 	r.app = parts[1]
 	if !slices.Contains(c.Engine.Apps(), r.app) {
 		r.app = ""
-		return nil, problem(http.StatusNotFound, "app", "no app is called %q; the configuration names %s", cut(parts[1], 60), list(c.Engine.Apps()))
+		return nil, problem(http.StatusNotFound, "app", "no app is called %q; the configuration names %s", cut(parts[1], 60), list(c.visible(r)))
+	}
+	if err := c.may(r, r.app, "read "+r.app, access.Viewer); err != nil {
+		return nil, err
 	}
 	switch {
 	case len(parts) == 2:
@@ -210,15 +233,17 @@ func (c *console) route(r *call) (map[string]action, error) {
 	return nil, problem(http.StatusNotFound, "command", "%q is not known; known are history, %s", cut(parts[2], 60), list(commands()))
 }
 
-// segments are the parts of a path below /api. An encoded slash separates none.
-func segments(u *url.URL) []string {
-	parts := strings.Split(strings.Trim(strings.TrimPrefix(u.EscapedPath(), "/api"), "/"), "/")
+// segments are the parts of a path below /api, or below /api/signed-in. An encoded slash
+// separates none.
+func segments(u *url.URL) (parts []string, signedIn bool) {
+	path, signedIn := strings.CutPrefix(strings.TrimPrefix(u.EscapedPath(), "/api")+"/", "/"+routeSignedIn+"/")
+	parts = strings.Split(strings.Trim(path, "/"), "/")
 	for i, part := range parts {
 		if plain, err := url.PathUnescape(part); err == nil {
 			parts[i] = plain
 		}
 	}
-	return parts
+	return parts, signedIn
 }
 
 func isCommand(name string) bool {

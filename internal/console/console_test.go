@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"bluegreen/internal/access"
 	"bluegreen/internal/api"
 	"bluegreen/internal/console"
 	"bluegreen/internal/engine"
@@ -139,7 +140,7 @@ func TestPlainTextSaysWhatBecameOfACommandAndWhoWasRefused(t *testing.T) {
 		t.Error(text)
 	}
 	plain("POST", "/api/apps/shop/rollback")
-	want := "refused           release 1 is deploying and has no traffic yet: cancel it (asked by ana (claimed), function key)\n"
+	want := "refused           release 1 is deploying and has no traffic yet: cancel it (asked by ana (claimed), function key 4e738ca5)\n"
 	if text := plain("GET", "/api/apps/shop/history"); !strings.Contains(text, want) {
 		t.Error(text)
 	}
@@ -187,7 +188,7 @@ func TestEveryCommandReachesTheCore(t *testing.T) {
 		t.Fatalf("%+v", a)
 	}
 	facts := s.engine.facts["shop"]
-	if last := facts[len(facts)-1]; last.By != "function key" {
+	if last := facts[len(facts)-1]; last.By.String() != "function key 4e738ca5" {
 		t.Errorf("%+v", last)
 	}
 }
@@ -233,7 +234,7 @@ func TestRepeatingWithTheSameKeyDoesNothingTwice(t *testing.T) {
 	s.fails(409, "refused", "POST", "/api/apps/shop/switch", `{"to": "blue"}`, api.KeyHeader, "k3")
 	s.fails(409, "key-reused", "POST", "/api/apps/shop/switch", `{"to": "green"}`, api.KeyHeader, "k3")
 	e := s.fails(409, "key-reused", "POST", "/api/apps/shop/deploy", `{"image": "2.0", "by": "eve"}`, api.KeyHeader, "k1") // nothing is done for her
-	if !strings.Contains(e.Message, "12:00:00 UTC on 24 Nov for another request (deploy, by function key)") {
+	if !strings.Contains(e.Message, "12:00:00 UTC on 24 Nov for another request (deploy, by function key 4e738ca5)") {
 		t.Error(e.Message)
 	}
 	// The same key for another app is another request.
@@ -325,7 +326,7 @@ func TestWaitingEndsWithTheOutcome(t *testing.T) {
 func TestWaitingIsBounded(t *testing.T) {
 	e := newFakeEngine()
 	e.held = true
-	s := &site{T: t, engine: e, handler: console.New(console.Options{Engine: e, Wait: 10 * time.Millisecond, Poll: time.Millisecond})}
+	s := &site{T: t, engine: e, handler: console.New(console.Options{Engine: e, Keys: access.Operator, Wait: 10 * time.Millisecond, Poll: time.Millisecond})}
 	if a := read[api.Answer](t, s.ask("POST", "/api/apps/shop/pause?wait=true", `{}`), 202); a.Outcome != api.Pending {
 		t.Errorf("%+v", a)
 	}
@@ -417,38 +418,54 @@ func TestOtherMethodsAndPathsAreAnswered(t *testing.T) {
 	}
 }
 
-func TestWhoAsksIsRecordedAndClaimsAreMarked(t *testing.T) {
-	ana := func(typ string) string {
-		data, _ := json.Marshal(map[string]any{"auth_typ": "aad", "claims": []map[string]string{{"typ": "iss", "val": "x"}, {"typ": typ, "val": "ana@example.com"}}})
-		return base64.StdEncoding.EncodeToString(data)
-	}
+func TestWhoAsksIsRecordedAsItIsProven(t *testing.T) {
+	const key = "4e738ca5"
+	ana := principal("oid", "7f", "preferred_username", "ana@example.com", "roles", "bluegreen.operator")
+	job := principal("appid", "9c", "roles", "bluegreen.operator")
 	for name, c := range map[string]struct {
 		signIn  bool
+		path    string
 		body    string
 		headers []string
-		want    string
+		want    release.Actor
+		text    string
 	}{
-		"key":                {false, `{}`, nil, "function key"},
-		"key in the query":   {false, `{}`, []string{"x-functions-key", "", "query", "code=s3cr3t"}, "function key"},
-		"claimed":            {false, `{"by": "ana"}`, nil, "ana (claimed), function key"},
-		"signed in":          {true, `{}`, []string{"X-MS-CLIENT-PRINCIPAL", ana("preferred_username"), "x-functions-key", ""}, "ana@example.com"},
-		"signed in, by oid":  {true, `{}`, []string{"X-MS-CLIENT-PRINCIPAL", ana("oid")}, "ana@example.com"},
-		"signed in, by name": {true, `{}`, []string{"X-MS-CLIENT-PRINCIPAL-NAME", "ana"}, "ana"},
-		"nobody signs in":    {false, `{}`, []string{"X-MS-CLIENT-PRINCIPAL", ana("name")}, "ana@example.com (claimed), function key"},
+		"key":              {false, "/api/apps/shop/pause", `{}`, nil, release.Actor{Route: "act", Key: key}, "function key " + key},
+		"key in the query": {false, "/api/apps/shop/pause?Code=s3cr3t", `{}`, []string{"x-functions-key", ""}, release.Actor{Route: "act", Key: key}, "function key " + key},
+		"claimed":          {false, "/api/apps/shop/pause", `{"by": "bo"}`, nil, release.Actor{Claimed: "bo", Route: "act", Key: key}, "bo (claimed), function key " + key},
+		"signed in": {true, "/api/signed-in/apps/shop/pause", `{}`, []string{"X-MS-CLIENT-PRINCIPAL", ana, "x-functions-key", ""},
+			release.Actor{Proven: "7f", Name: "ana@example.com", Route: "signed-in"}, "ana@example.com"},
+		"signed in, with a key that does not count": {true, "/api/signed-in/apps/shop/pause", `{"by": "bo"}`, []string{"X-MS-CLIENT-PRINCIPAL", ana},
+			release.Actor{Claimed: "bo", Proven: "7f", Name: "ana@example.com", Route: "signed-in"}, "bo (claimed), ana@example.com"},
+		"both": {true, "/api/apps/shop/pause", `{}`, []string{"X-MS-CLIENT-PRINCIPAL", ana}, release.Actor{Proven: "7f", Name: "ana@example.com", Route: "act", Key: key}, "ana@example.com"},
+		"a name that does not print": {true, "/api/signed-in/apps/shop/pause", `{}`, []string{"X-MS-CLIENT-PRINCIPAL", principal("oid", "7f", "name", "Ana\u00a0B\u202e\u001b[2J", "roles", "bluegreen.operator")},
+			release.Actor{Proven: "7f", Name: "Ana B  [2J", Route: "signed-in"}, "Ana B  [2J"},
+		"an application": {true, "/api/signed-in/apps/shop/pause", `{}`, []string{"X-MS-CLIENT-PRINCIPAL", job},
+			release.Actor{Proven: "9c", Route: "signed-in"}, "9c"},
+		"a principal while sign-in is off": {false, "/api/apps/shop/pause", `{}`, []string{"X-MS-CLIENT-PRINCIPAL", ana}, release.Actor{Route: "act", Key: key}, "function key " + key},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t)
-			s.handler = console.New(console.Options{Engine: s.engine, SignIn: c.signIn})
-			path := "/api/apps/shop/pause"
-			if len(c.headers) > 2 && c.headers[2] == "query" {
-				path += "?" + c.headers[3]
+			s.handler = console.New(console.Options{Engine: s.engine, SignIn: c.signIn, Keys: access.Operator})
+			a := s.post(c.path, c.body, c.headers...)
+			if got := s.engine.state("shop").Pause.By; got != c.want || got.String() != c.text {
+				t.Errorf("%+v (%s), not %+v (%s)", got, got, c.want, c.text)
 			}
-			s.post(path, c.body, c.headers...)
-			if got := s.engine.state("shop").Pause.By; got != c.want {
-				t.Errorf("%q, not %q", got, c.want)
+			if a.App.Pause.By != c.text || a.App.Pause.Actor != api.Actor(c.want) {
+				t.Errorf("answered %+v", a.App.Pause)
 			}
 		})
 	}
+}
+
+// principal is the header of a principal with claims, in pairs.
+func principal(pairs ...string) string {
+	var claims []map[string]string
+	for n := 0; n < len(pairs); n += 2 {
+		claims = append(claims, map[string]string{"typ": pairs[n], "val": pairs[n+1]})
+	}
+	data, _ := json.Marshal(map[string]any{"auth_typ": "aad", "claims": claims})
+	return base64.StdEncoding.EncodeToString(data)
 }
 
 func TestKeysAreNotLogged(t *testing.T) {
@@ -460,7 +477,7 @@ func TestKeysAreNotLogged(t *testing.T) {
 	s.ask("GET", "/api/apps?cod=s3cr3t", "")    // a slip
 	s.fails(404, "app", "GET", "/api/apps/nope?code=s3cr3t", "")
 	log := s.logged.String()
-	if strings.Contains(log, "s3cr3t") || strings.Count(log, "\n") != 6 || strings.Count(log, "who=\"function key\"") != 2 || !strings.Contains(log, `url="/api/apps/shop/pause?wait=false"`) {
+	if strings.Contains(log, "s3cr3t") || strings.Count(log, "\n") != 6 || strings.Count(log, "who=\"function key 4e738ca5\"") != 6 || !strings.Contains(log, `url="/api/apps/shop/pause?wait=false"`) {
 		t.Error(log)
 	}
 }

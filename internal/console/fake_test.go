@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"bluegreen/internal/access"
 	"bluegreen/internal/api"
 	"bluegreen/internal/console"
 	"bluegreen/internal/engine"
@@ -219,7 +220,7 @@ func newSite(t *testing.T) *site {
 	e, logged := newFakeEngine(), &safeBuffer{}
 	h := console.New(console.Options{
 		Engine: e, Log: slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Wait: 5 * time.Second, Poll: time.Millisecond,
+		Wait: 5 * time.Second, Poll: time.Millisecond, SignIn: true, Keys: access.Admin,
 	})
 	return &site{T: t, engine: e, handler: h, logged: logged}
 }
@@ -232,8 +233,8 @@ func (s *site) ask(method, path, body string, headers ...string) *httptest.Respo
 		s.keys++
 		r.Header.Set("Content-Type", "application/json")
 		r.Header.Set(api.KeyHeader, fmt.Sprintf("key-%d", s.keys))
-		r.Header.Set("x-functions-key", "s3cr3t")
 	}
+	r.Header.Set("x-functions-key", "s3cr3t")
 	for i := 0; i < len(headers); i += 2 {
 		if r.Header.Del(headers[i]); headers[i+1] != "" {
 			r.Header.Set(headers[i], headers[i+1])

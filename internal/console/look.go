@@ -14,7 +14,7 @@ import (
 	"bluegreen/internal/release"
 )
 
-func (c *console) index(*call) (answer, error) {
+func (c *console) index(r *call) (answer, error) {
 	endpoints := []string{
 		"GET /api/health", "GET /api/apps", "GET /api/apps/{app}", "GET /api/apps/{app}/history?limit=&before=",
 	}
@@ -23,19 +23,20 @@ func (c *console) index(*call) (answer, error) {
 	}
 	endpoints = append(endpoints, "POST /api/alerts")
 	body := map[string]any{
-		"name": "bluegreen", "endpoints": endpoints, "apps": c.Engine.Apps(),
-		"post": "a POST below an app needs Content-Type: application/json, an " + api.KeyHeader + " and a body, at least {}; ?wait=true waits for the outcome",
+		"name": "bluegreen", "endpoints": endpoints, "apps": c.visible(r),
+		"post":      "a POST below an app needs Content-Type: application/json, an " + api.KeyHeader + " and a body, at least {}; ?wait=true waits for the outcome",
+		"signed in": "with a token in place of a function key, the same is below /api/" + routeSignedIn,
 	}
 	return answer{http.StatusOK, body, strings.Join(endpoints, "\n") + "\n"}, nil
 }
 
 // health reports the configuration only: it makes no other request, so it is cheap and always answers.
-func (c *console) health(*call) (answer, error) {
+func (c *console) health(r *call) (answer, error) {
 	h := api.Health{Status: "ok", Apps: []api.AppHealth{}, Problems: c.Problems}
 	if len(c.Problems) > 0 {
 		h.Status = "problems"
 	}
-	for _, name := range c.Engine.Apps() {
+	for _, name := range c.visible(r) {
 		problems := slices.Concat(c.Engine.ConfigProblems(name), c.Engine.ConfigHeld(name))
 		if len(problems) > 0 {
 			h.Status = "problems"
@@ -64,7 +65,7 @@ const (
 func (c *console) apps(r *call) (answer, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), listTime)
 	defer cancel()
-	names := c.Engine.Apps()
+	names := c.visible(r)
 	apps := make([]api.App, len(names))
 	var group sync.WaitGroup
 	free := make(chan struct{}, abreast)

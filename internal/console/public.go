@@ -51,7 +51,7 @@ func statusOf(v engine.View) api.Status {
 func releaseOf(s release.State) *api.Release {
 	r := s.Release
 	out := &api.Release{
-		ID: r.ID, Phase: r.Phase, Image: api.Image(r.Image), To: r.To, From: r.From, By: r.By, Why: r.Why, Force: r.Force,
+		ID: r.ID, Phase: r.Phase, Image: api.Image(r.Image), To: r.To, From: r.From, By: r.By.String(), Actor: api.Actor(r.By), Why: r.Why, Force: r.Force,
 		Approved: r.Approved, Began: r.Began, Since: r.Since, BakeUntil: r.Progress.BakeUntil, Reason: r.Reason, Cause: r.Cause, Detail: r.Progress.Detail,
 	}
 	if s.Serving.Release == r.ID {
@@ -70,7 +70,9 @@ func unlessZero[T any](v T, zero bool) *T {
 	return &v
 }
 
-func noteOf(n release.Note) *api.Note { return unlessZero(api.Note(n), n.IsZero()) }
+func noteOf(n release.Note) *api.Note {
+	return unlessZero(api.Note{By: n.By.String(), Actor: api.Actor(n.By), Why: n.Why, Since: n.Since}, n.IsZero())
+}
 
 func targetOf(s release.State) *api.Target {
 	t := s.RollbackTarget()
@@ -101,7 +103,7 @@ func factsOf(facts []release.Fact) []api.Fact {
 	for _, f := range facts {
 		out = append(out, api.Fact{
 			Number: f.Number, At: f.At, Kind: f.Kind, Reason: f.Reason, Release: f.Release, Phase: f.Phase, Image: api.Image(f.Image), Live: f.Live,
-			By: f.By, Text: f.Text, Line: f.Line(), Took: f.Took.Seconds(), Detail: f.Detail, Operation: f.Operation,
+			By: f.By.String(), Actor: api.Actor(f.By), Began: api.Actor(f.Began), Text: f.Text, Line: f.Line(), Took: f.Took.Seconds(), Detail: f.Detail, Operation: f.Operation,
 		})
 	}
 	return out

@@ -302,7 +302,7 @@ func TestAnAppWithProblemsIsNotTouchedAndSaysWhy(t *testing.T) {
 func TestACommandIsAnsweredWithWhatBecameOfIt(t *testing.T) {
 	w := newEnv(t, nil)
 	w.run(time.Minute)
-	e, err := w.engine.Command(t.Context(), "shop", release.Commanded{Command: release.Rollback, By: "ana"}, "k1")
+	e, err := w.engine.Command(t.Context(), "shop", release.Commanded{Command: release.Rollback, By: release.Actor{Name: "ana"}}, "k1")
 	if err != nil || e.Decision.Kind != release.Refused || e.Decision.Reason != reason.NoTarget {
 		t.Errorf("%+v, %v", e.Decision, err)
 	}

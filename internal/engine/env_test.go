@@ -121,7 +121,7 @@ func (w *env) alert(id string) {
 func (w *env) command(c release.Command) {
 	w.t.Helper()
 	w.pushes++
-	if _, err := w.engine.Accept(w.t.Context(), "shop", engine.CommandEntry(fmt.Sprint(w.pushes), release.Commanded{Command: c, By: "ana"}, w.clock)); err != nil {
+	if _, err := w.engine.Accept(w.t.Context(), "shop", engine.CommandEntry(fmt.Sprint(w.pushes), release.Commanded{Command: c, By: release.Actor{Name: "ana"}}, w.clock)); err != nil {
 		w.t.Fatal(err)
 	}
 }

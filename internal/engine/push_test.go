@@ -26,7 +26,7 @@ func TestAFirstTagThatIsForgottenKeepsNothingBack(t *testing.T) {
 	registry.Push(img("2.0", w.clock))
 	w.push("2.0")
 	w.run(time.Minute)
-	if _, err := w.engine.Accept(t.Context(), "shop", engine.CommandEntry("f", release.Commanded{Command: release.Forget, By: "ana", Tag: "20.00"}, w.clock)); err != nil {
+	if _, err := w.engine.Accept(t.Context(), "shop", engine.CommandEntry("f", release.Commanded{Command: release.Forget, By: release.Actor{Name: "ana"}, Tag: "20.00"}, w.clock)); err != nil {
 		t.Fatal(err)
 	}
 	w.run(2 * time.Hour)

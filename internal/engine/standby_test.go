@@ -140,7 +140,7 @@ func TestATagThatIsForgottenIsNotFoundAgain(t *testing.T) {
 	registry.Push(img("20.0", w.clock))
 	w.push("20.0")
 	w.reach(release.Failed)
-	if _, err := w.engine.Accept(t.Context(), "shop", engine.CommandEntry("f", release.Commanded{Command: release.Forget, By: "ana", Tag: "20.0"}, w.clock)); err != nil {
+	if _, err := w.engine.Accept(t.Context(), "shop", engine.CommandEntry("f", release.Commanded{Command: release.Forget, By: release.Actor{Name: "ana"}, Tag: "20.0"}, w.clock)); err != nil {
 		t.Fatal(err)
 	}
 	w.run(time.Minute)

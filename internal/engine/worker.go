@@ -281,7 +281,11 @@ func (w *worker) next(event release.Event) []release.Fact {
 	}
 	w.facts = append(w.facts, facts...)
 	for _, f := range facts {
-		w.Log.Info(f.Text, "app", w.app.Name, "kind", f.Kind, "reason", f.Reason, "release", f.Release)
+		args := []any{"app", w.app.Name, "kind", f.Kind, "reason", f.Reason, "release", f.Release}
+		if !f.By.IsZero() {
+			args = append(args, "by", f.By.String(), "actor", f.By)
+		}
+		w.Log.Info(f.Text, args...)
 	}
 	return facts
 }

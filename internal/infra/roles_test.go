@@ -39,6 +39,7 @@ var builtIn = map[string]string{
 	"acdd72a7-3385-48ef-bd42-f606fba81ae7": "Reader",
 	// not a role: the application that Azure Monitor calls secure webhooks as
 	"461e8683-5575-4561-ac7f-899cc907d62a": "AzNS AAD Webhook",
+	"04b07795-8ddb-461a-bbee-02f9e1bf7b46": "Azure CLI",
 }
 
 var isID = regexp.MustCompile(`[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}`)

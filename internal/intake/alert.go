@@ -44,6 +44,8 @@ type Answer struct {
 	Alert  string      `json:"alert,omitempty"`
 	Rule   string      `json:"rule,omitempty"`
 	Apps   []AppAnswer `json:"apps,omitempty"`
+
+	by release.Actor
 }
 
 // AppAnswer is the result of an alert for one app. Decision is the app's decision about it;
@@ -63,7 +65,7 @@ type AppAnswer struct {
 
 // answered takes the alerts of callers that admit lets in. Trouble that may pass is
 // answered 503 and nothing else, since an action group repeats no other call.
-func (i *Intake) answered(admit func(http.Header) error) http.Handler {
+func (i *Intake) answered(admit func(*http.Request) (release.Actor, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), answerTime)
@@ -90,7 +92,7 @@ func (i *Intake) answered(admit func(http.Header) error) http.Handler {
 
 // log records a request once.
 func (i *Intake) log(a Answer, err error, status int, took time.Duration) {
-	args := []any{"status", status, "took", took.Round(time.Millisecond).String()}
+	args := []any{"status", status, "took", took.Round(time.Millisecond).String(), "who", a.by.String(), "actor", api.Actor(a.by)}
 	if a.Alert != "" {
 		args = append(args, "result", a.Result, "rule", a.Rule, "alert", a.Alert)
 	}
@@ -112,7 +114,7 @@ func (i *Intake) log(a Answer, err error, status int, took time.Duration) {
 }
 
 // alertSafely makes an error of a panic.
-func (i *Intake) alertSafely(ctx context.Context, w http.ResponseWriter, r *http.Request, admit func(http.Header) error) (a Answer, err error) {
+func (i *Intake) alertSafely(ctx context.Context, w http.ResponseWriter, r *http.Request, admit func(*http.Request) (release.Actor, error)) (a Answer, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			a, err = Answer{}, fmt.Errorf("panic: %v\n%s", p, debug.Stack())
@@ -121,26 +123,27 @@ func (i *Intake) alertSafely(ctx context.Context, w http.ResponseWriter, r *http
 	return i.alert(ctx, w, r, admit)
 }
 
-func (i *Intake) alert(ctx context.Context, w http.ResponseWriter, r *http.Request, admit func(http.Header) error) (Answer, error) {
+func (i *Intake) alert(ctx context.Context, w http.ResponseWriter, r *http.Request, admit func(*http.Request) (release.Actor, error)) (Answer, error) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		return Answer{}, api.Errorf(http.StatusMethodNotAllowed, "method", "%s is not answered here: action groups POST their alerts", r.Method)
 	}
-	if err := admit(r.Header); err != nil {
-		return Answer{}, err
+	by, err := admit(r)
+	if err != nil {
+		return Answer{by: by}, err
 	}
 	body, err := read(w, r)
 	if err != nil {
-		return Answer{}, err
+		return Answer{by: by}, err
 	}
 	alert, err := monitor.Decode(body)
 	if err != nil {
-		return Answer{}, api.Errorf(http.StatusBadRequest, "invalid", "%v", err)
+		return Answer{by: by}, api.Errorf(http.StatusBadRequest, "invalid", "%v", err)
 	}
 	if err := i.unconfigured(); err != nil {
-		return Answer{}, err
+		return Answer{by: by}, err
 	}
-	answer := Answer{Alert: alert.ID, Rule: alert.Rule()}
+	answer := Answer{Alert: alert.ID, Rule: alert.Rule(), by: by}
 	apps, others := i.concerned(alert)
 	if !alert.Fired { // nothing waits for the end of any other
 		apps = slices.DeleteFunc(apps, func(c concern) bool { return !c.corroborate })
@@ -157,7 +160,7 @@ func (i *Intake) alert(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	case len(apps) == 0:
 		answer.Result, answer.Apps = "ignored: the alert is about none of the apps that watch its rule", others
 	default:
-		answer.Apps = i.accept(ctx, apps, alert)
+		answer.Apps = i.accept(ctx, apps, alert, by)
 		err = conclude(&answer)
 		answer.Apps = append(answer.Apps, others...)
 	}
@@ -181,14 +184,14 @@ func read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 
 // accept keeps the alert for every app, and then takes the first steps of those that did
 // not know it. All are tried at once: no app's storage keeps the alert of another waiting.
-func (i *Intake) accept(ctx context.Context, apps []concern, a monitor.Alert) []AppAnswer {
+func (i *Intake) accept(ctx context.Context, apps []concern, a monitor.Alert, by release.Actor) []AppAnswer {
 	answers := make([]AppAnswer, len(apps))
 	keep, cancel := context.WithTimeout(ctx, keepTime)
 	defer cancel()
 	var g errgroup.Group
 	for n, c := range apps {
 		g.Go(func() error {
-			answers[n] = i.keep(keep, c, a)
+			answers[n] = i.keep(keep, c, a, by)
 			return nil
 		})
 	}
@@ -206,9 +209,9 @@ func (i *Intake) accept(ctx context.Context, apps []concern, a monitor.Alert) []
 	return answers
 }
 
-func (i *Intake) keep(ctx context.Context, c concern, a monitor.Alert) AppAnswer {
+func (i *Intake) keep(ctx context.Context, c concern, a monitor.Alert, by release.Actor) AppAnswer {
 	out := AppAnswer{App: c.app.Name, Color: c.color, About: c.doubt, Note: i.unserved(c.app.Name)}
-	entry := entryOf(c, a, i.Now())
+	entry := entryOf(c, a, by, i.Now())
 	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTime+overtime)
 	defer cancel()
 	var err error
@@ -226,11 +229,11 @@ func (i *Intake) keep(ctx context.Context, c concern, a monitor.Alert) AppAnswer
 }
 
 // entryOf is what an app keeps of an alert.
-func entryOf(c concern, a monitor.Alert, received time.Time) engine.Entry {
+func entryOf(c concern, a monitor.Alert, by release.Actor, received time.Time) engine.Entry {
 	if !a.Fired {
-		return engine.ResolvedEntry(a.ID, release.AlertResolved{ID: a.ID, Rule: a.Rule()}, received)
+		return engine.ResolvedEntry(a.ID, release.AlertResolved{ID: a.ID, Rule: a.Rule(), By: by}, received)
 	}
-	event := release.AlertFired{ID: a.ID, Rule: a.Rule(), Severity: a.Severity, Summary: a.Summary, At: a.At, Color: c.color, Corroborate: c.corroborate}
+	event := release.AlertFired{ID: a.ID, Rule: a.Rule(), Severity: a.Severity, Summary: a.Summary, At: a.At, Color: c.color, Corroborate: c.corroborate, By: by}
 	if c.doubt != "" {
 		event.Summary += "; " + c.doubt
 	}

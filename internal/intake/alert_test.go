@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"bluegreen/internal/engine"
 	"bluegreen/internal/intake"
 	"bluegreen/internal/release"
+	"bluegreen/internal/release/reason"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -31,7 +33,7 @@ func (w *env) post(body []byte) (*httptest.ResponseRecorder, intake.Answer) {
 func (w *env) request(method string, body []byte) (*httptest.ResponseRecorder, intake.Answer) {
 	w.t.Helper()
 	rec := httptest.NewRecorder()
-	w.intake.Alerts().ServeHTTP(rec, httptest.NewRequest(method, "/api/alerts", strings.NewReader(string(body))))
+	w.intake.Alerts().ServeHTTP(rec, httptest.NewRequest(method, "/api/alerts?code=s3cr3t", strings.NewReader(string(body))))
 	var a intake.Answer
 	if err := json.Unmarshal(rec.Body.Bytes(), &a); err != nil || rec.Header().Get("Content-Type") != "application/json" {
 		w.t.Fatalf("answered %q as %s: %v", rec.Body, rec.Header().Get("Content-Type"), err)
@@ -53,9 +55,13 @@ func TestAnAlertBeginsTheReturnBeforeItIsAnswered(t *testing.T) {
 		t.Errorf("traffic goes to %s: %s", live, release.StatusOf(w.state("shop"), release.Policy{}, w.now()))
 	}
 	kept := w.alertOf("shop", id("1"))
-	want := release.AlertFired{ID: id("1"), Rule: "shop-5xx", Severity: "Sev1", Summary: "5xx answers of shop-green: 57, threshold 20 in 5m", Color: release.Green}
+	want := release.AlertFired{ID: id("1"), Rule: "shop-5xx", Severity: "Sev1", Summary: "5xx answers of shop-green: 57, threshold 20 in 5m", Color: release.Green, By: release.Actor{Route: "alerts", Key: "4e738ca5"}}
 	if diff := cmp.Diff(want, kept, cmpopts.IgnoreFields(release.AlertFired{}, "At")); diff != "" || kept.At.IsZero() {
 		t.Errorf("kept %s", diff)
+	}
+	facts, err := w.store.History(t.Context(), "shop", 10, 0)
+	if err != nil || !slices.ContainsFunc(facts, func(f release.Fact) bool { return f.Reason == reason.Returning && f.By == want.By }) {
+		t.Errorf("no fact names the sender of the alert: %+v %v", facts, err)
 	}
 }
 

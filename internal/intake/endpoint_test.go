@@ -11,6 +11,7 @@ import (
 
 	"bluegreen/internal/emulator/actiongroup"
 	"bluegreen/internal/intake"
+	"bluegreen/internal/release"
 )
 
 // principal is the header of App Service authentication, in the form of the documentation.
@@ -41,7 +42,7 @@ func TestTheAlertEndpointAcceptsOnlyTheSecureWebhook(t *testing.T) {
 		"sign-in is off":              {true, []string{"X-MS-CLIENT-PRINCIPAL", principal(name, role)}, 401, "App Service authentication is off"},
 		"another role":                {false, []string{"X-MS-CLIENT-PRINCIPAL", principal(name, other, within)}, 403, "461e8683"},
 		"the role's name elsewhere":   {false, []string{"X-MS-CLIENT-PRINCIPAL", principal(name, group)}, 403, "assign it the app role ActionGroupsSecureWebhook"},
-		"a name alone":                {false, []string{"X-MS-CLIENT-PRINCIPAL-NAME", "ana"}, 403, `"ana" is signed in`},
+		"a name alone":                {false, []string{"X-MS-CLIENT-PRINCIPAL-NAME", "ana"}, 401, "the caller is not signed in"},
 		"no principal's JSON":         {false, []string{"X-MS-CLIENT-PRINCIPAL", "e30="}, 401, "names no principal"},
 		"no base64":                   {false, []string{"X-MS-CLIENT-PRINCIPAL", "%%"}, 401, "not base64"},
 	} {
@@ -61,6 +62,9 @@ func TestTheAlertEndpointAcceptsOnlyTheSecureWebhook(t *testing.T) {
 			}
 			if err := json.Unmarshal(rec.Body.Bytes(), &answer); err != nil || rec.Code != c.status || !strings.Contains(answer.Error.Message, c.says) {
 				t.Fatalf("%d %s %v", rec.Code, rec.Body, err)
+			}
+			if by := w.alertOf("shop", id("1")).By; c.status == 202 && by != (release.Actor{Proven: "461e8683-5575-4561-ac7f-899cc907d62a", Route: "alert-fired"}) {
+				t.Errorf("sent by %+v", by)
 			}
 			if kept := len(w.inbox("shop")) + len(w.alertOf("shop", id("1")).ID); (kept > 0) != (c.status == 202) {
 				t.Errorf("%d, and kept %d", rec.Code, kept)

@@ -112,7 +112,7 @@ func press(w http.ResponseWriter, err error, done string) {
 
 // Guide says where everything is and what to try.
 func (s *Lab) Guide() string {
-	post := fmt.Sprintf("curl -X POST -H 'x-functions-key: %s' -H 'Content-Type: application/json' -H \"Idempotency-Key: $RANDOM\"", s.host.FunctionKey())
+	post := fmt.Sprintf("curl -X POST -H 'x-functions-key: %s' -H 'Content-Type: application/json' -H \"Idempotency-Key: $RANDOM\"", key)
 	app := s.host.URL() + "/api/apps/" + App
 	address := s.Address()
 	if s.front.profile != nil {
@@ -120,20 +120,20 @@ func (s *Lab) Guide() string {
 	}
 	return strings.Join([]string{
 		"  users ask        " + address,
-		"  API              " + s.host.URL() + "/api   (x-functions-key: " + s.host.FunctionKey() + ")",
+		"  API              " + s.host.URL() + "/api   (x-functions-key: " + key + ")",
 		"  registry         " + s.registry.Host() + "/" + repository,
 		"  Azure            " + s.azure.URL() + ", DNS " + s.azure.DNS(),
 		"",
 		"Try in another terminal:",
 		"  who answers users     curl -s " + s.control + "/ask",
-		"  what the app does     curl -s -H 'x-functions-key: " + s.host.FunctionKey() + "' -H 'Accept: text/plain' " + app,
-		"  what happened         curl -s -H 'x-functions-key: " + s.host.FunctionKey() + "' -H 'Accept: text/plain' " + app + "/history",
+		"  what the app does     curl -s -H 'x-functions-key: " + key + "' -H 'Accept: text/plain' " + app,
+		"  what happened         curl -s -H 'x-functions-key: " + key + "' -H 'Accept: text/plain' " + app + "/history",
 		"  push an image         curl -X POST '" + s.control + "/push?tag=2.1.0'",
 		"  push a broken one     curl -X POST '" + s.control + "/push?tag=2.2.0&bad=errors'   (or bad=smoke, bad=never, bad=pull, bad=name)",
 		"  fire the alert        curl -X POST " + s.control + "/alert",
 		"  switch by hand        " + post + " -d '{\"why\":\"trying\"}' '" + app + "/switch?wait=true'",
 		"  roll back             " + post + " -d '{\"why\":\"trying\"}' " + app + "/rollback",
-		"  the same by CLI       export BLUEGREEN_URL=" + s.host.URL() + " BLUEGREEN_KEY=" + s.host.FunctionKey() + "; dist/bluegreen status",
+		"  the same by CLI       export BLUEGREEN_URL=" + s.host.URL() + " BLUEGREEN_KEY=" + key + "; dist/bluegreen status",
 	}, "\n")
 }
 

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"bluegreen/internal/access"
 	"bluegreen/internal/api"
 	"bluegreen/internal/app"
 	"bluegreen/internal/azure/acr"
@@ -172,8 +173,8 @@ func (s *Lab) startApp(ctx context.Context) error {
 	})
 	s.host, err = host.Start(ctx, host.Options{
 		Root: s.Root, Queues: memory, Log: s.Log,
-		Keys:    host.Keys{Function: "lab"},
-		Handler: app.Handler(app.Options{Engine: e, Apps: []config.App{a}, Log: s.Log}),
+		Keys:    host.Keys{Functions: map[string]string{"look": key, "act": key}},
+		Handler: app.Handler(app.Options{Engine: e, Apps: []config.App{a}, Keys: access.Admin, Log: s.Log}),
 	})
 	if err != nil {
 		return err
@@ -181,7 +182,7 @@ func (s *Lab) startApp(ctx context.Context) error {
 	s.onClose(s.host.Close)
 	s.events = registry.NewSender(registry.SenderOptions{URL: s.host.EventGridURL("image-pushed"), Scale: 10})
 	s.onClose(s.events.Close)
-	s.alerts = actiongroup.New(actiongroup.Options{URL: s.host.URL() + "/api/alerts?code=" + s.host.FunctionKey(), Scale: 10})
+	s.alerts = actiongroup.New(actiongroup.Options{URL: s.host.URL() + "/api/alerts?code=" + s.host.KeyOf("alerts"), Scale: 10})
 	return s.host.Ready(ctx)
 }
 
@@ -198,9 +199,12 @@ func (s *Lab) adapters(a config.App) (app.Adapters, error) {
 // Address is where users ask.
 func (s *Lab) Address() string { return s.front.address }
 
+// key opens the API: it is set for both of its functions, as for a person.
+const key = "lab"
+
 // Client calls the API of the app.
 func (s *Lab) Client() *api.Client {
-	return &api.Client{Base: s.host.URL(), Key: s.host.FunctionKey(), HTTP: &http.Client{}}
+	return &api.Client{Base: s.host.URL(), Key: key, HTTP: &http.Client{}}
 }
 
 func (s *Lab) startUsers(ctx context.Context) error {

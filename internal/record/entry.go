@@ -50,26 +50,33 @@ type alertFired struct {
 	Summary  string    `json:"summary,omitempty"`
 	At       time.Time `json:"firedAt,omitzero"`
 	Color    string    `json:"color,omitempty"`
+	By       string    `json:"by,omitempty"`
+	Actor    actor     `json:"actor,omitzero"`
 
 	Corroborate bool `json:"corroborate,omitempty"`
 }
 
 func fromAlert(a release.AlertFired) alertFired {
-	return alertFired{a.ID, a.Rule, a.Severity, a.Summary, a.At, string(a.Color), a.Corroborate}
+	return alertFired{a.ID, a.Rule, a.Severity, a.Summary, a.At, string(a.Color), a.By.String(), fromActor(a.By), a.Corroborate}
 }
 
 func (a alertFired) core() release.AlertFired {
-	return release.AlertFired{ID: a.ID, Rule: a.Rule, Severity: a.Severity, Summary: a.Summary, At: a.At, Color: release.Color(a.Color), Corroborate: a.Corroborate}
+	return release.AlertFired{
+		ID: a.ID, Rule: a.Rule, Severity: a.Severity, Summary: a.Summary, At: a.At, Color: release.Color(a.Color), By: a.Actor.core(a.By), Corroborate: a.Corroborate,
+	}
 }
 
 type alertResolved struct {
-	ID   string `json:"id"`
-	Rule string `json:"rule"`
+	ID    string `json:"id"`
+	Rule  string `json:"rule"`
+	By    string `json:"by,omitempty"`
+	Actor actor  `json:"actor,omitzero"`
 }
 
 type commanded struct {
 	Command string `json:"command"`
 	By      string `json:"by"`
+	Actor   actor  `json:"actor,omitzero"`
 	Why     string `json:"why,omitempty"`
 	Image   image  `json:"image,omitzero"`
 	Digest  string `json:"digest,omitempty"`
@@ -136,9 +143,9 @@ func fromEvent(e engine.Entry) (kind string, data json.RawMessage, err error) {
 	case release.AlertFired:
 		kind, event = kindAlert, fromAlert(v)
 	case release.AlertResolved:
-		kind, event = kindResolved, alertResolved(v)
+		kind, event = kindResolved, alertResolved{v.ID, v.Rule, v.By.String(), fromActor(v.By)}
 	case release.Commanded:
-		c := commanded{Command: string(v.Command), By: v.By, Why: v.Why, Image: image(v.Image), Digest: v.Digest, Tag: v.Tag, To: string(v.To), Force: v.Force}
+		c := commanded{Command: string(v.Command), By: v.By.String(), Actor: fromActor(v.By), Why: v.Why, Image: image(v.Image), Digest: v.Digest, Tag: v.Tag, To: string(v.To), Force: v.Force}
 		if v.For != 0 {
 			c.For = v.For.String()
 		}
@@ -163,7 +170,7 @@ func (e entry) event() (release.Event, error) {
 	case kindResolved:
 		var v alertResolved
 		err := json.Unmarshal(e.Event, &v)
-		return release.AlertResolved(v), err
+		return release.AlertResolved{ID: v.ID, Rule: v.Rule, By: v.Actor.core(v.By)}, err
 	case kindCommand:
 		return e.command()
 	}
@@ -176,7 +183,7 @@ func (e entry) command() (release.Event, error) {
 		return nil, err
 	}
 	c := release.Commanded{
-		Command: release.Command(v.Command), By: v.By, Why: v.Why, Image: v.Image.core(), Digest: v.Digest, Tag: v.Tag, To: release.Color(v.To), Force: v.Force,
+		Command: release.Command(v.Command), By: v.Actor.core(v.By), Why: v.Why, Image: v.Image.core(), Digest: v.Digest, Tag: v.Tag, To: release.Color(v.To), Force: v.Force,
 	}
 	var err error
 	if v.For != "" {
@@ -196,6 +203,8 @@ type fact struct {
 	Image     image     `json:"image,omitzero"`
 	Live      string    `json:"live,omitempty"`
 	By        string    `json:"by,omitempty"`
+	Actor     actor     `json:"actor,omitzero"`
+	Began     actor     `json:"began,omitzero"`
 	Text      string    `json:"text"`
 	Took      string    `json:"took,omitempty"` // as 1m30s
 	Detail    string    `json:"detail,omitempty"`
@@ -205,7 +214,7 @@ type fact struct {
 func fromFact(f release.Fact) fact {
 	out := fact{
 		Number: f.Number, At: f.At, Kind: string(f.Kind), Reason: string(f.Reason), Release: f.Release, Phase: string(f.Phase),
-		Image: image(f.Image), Live: string(f.Live), By: f.By, Text: f.Text, Detail: f.Detail, Operation: f.Operation,
+		Image: image(f.Image), Live: string(f.Live), By: f.By.String(), Actor: fromActor(f.By), Began: actor(f.Began), Text: f.Text, Detail: f.Detail, Operation: f.Operation,
 	}
 	if f.Took != 0 {
 		out.Took = f.Took.String()
@@ -216,7 +225,7 @@ func fromFact(f release.Fact) fact {
 func (f fact) core() (release.Fact, error) {
 	out := release.Fact{
 		Number: f.Number, At: f.At, Kind: release.FactKind(f.Kind), Reason: reason.Reason(f.Reason), Release: f.Release, Phase: release.Phase(f.Phase),
-		Image: f.Image.core(), Live: release.Color(f.Live), By: f.By, Text: f.Text, Detail: f.Detail, Operation: f.Operation,
+		Image: f.Image.core(), Live: release.Color(f.Live), By: f.Actor.core(f.By), Began: release.Actor(f.Began), Text: f.Text, Detail: f.Detail, Operation: f.Operation,
 	}
 	if f.Reason == "" {
 		out.Reason = reason.Unrecorded

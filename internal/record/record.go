@@ -147,6 +147,7 @@ type releaseForm struct {
 	To          string    `json:"to,omitempty"`
 	From        string    `json:"from,omitempty"`
 	By          string    `json:"by,omitempty"`
+	Actor       actor     `json:"actor,omitzero"`
 	Why         string    `json:"why,omitempty"`
 	Force       bool      `json:"force,omitempty"`
 	Began       time.Time `json:"began,omitzero"`
@@ -193,8 +194,18 @@ type help struct {
 	Since  time.Time `json:"since,omitzero"`
 }
 
+// actor is who acted. Its text stands beside it as by, all that schemas before 5 have.
+type actor struct {
+	Claimed string `json:"claimed,omitempty"`
+	Proven  string `json:"proven,omitempty"`
+	Name    string `json:"name,omitempty"`
+	Route   string `json:"route,omitempty"`
+	Key     string `json:"key,omitempty"`
+}
+
 type note struct {
 	By    string    `json:"by,omitempty"`
+	Actor actor     `json:"actor,omitzero"`
 	Why   string    `json:"why,omitempty"`
 	Since time.Time `json:"since,omitzero"`
 }
@@ -249,10 +260,10 @@ func encode(r engine.Record) ([]byte, error) {
 		App: &app{
 			Schema: r.Schema, Name: s.App, Known: s.Known, Serving: fromServing(s.Serving),
 			Blue: fromColor(s.Blue), Green: fromColor(s.Green), Release: fromRelease(s.Release), Releases: s.Releases,
-			Good: each(s.Good, fromImage), Waiting: image(s.Waiting), WaitingBy: note(s.WaitingBy), Newest: image(s.Newest), LastPush: push{image(s.LastPush.Image), s.LastPush.At},
+			Good: each(s.Good, fromImage), Waiting: image(s.Waiting), WaitingBy: fromNote(s.WaitingBy), Newest: image(s.Newest), LastPush: push{image(s.LastPush.Image), s.LastPush.At},
 			Quarantined: each(s.Quarantined, fromQuarantine),
-			Hold:        note(s.Hold), Pause: note(s.Pause), Drift: drift{string(s.Drift.From), string(s.Drift.Live), s.Drift.Detail, s.Drift.Since, s.Drift.Back, s.Drift.Watched},
-			Trouble: note(s.Trouble), Alarmed: string(s.Alarmed), Help: help{string(s.Help.Reason), s.Help.Why, s.Help.Since}, LastAlarm: string(s.LastAlarm), LastAlarmAt: s.LastAlarmAt, Fought: s.Fought, Alert: fromPending(s.Alert), Missing: each(s.Missing, fromImage), Overtaken: s.SupersededInARow, Facts: s.Facts, Ran: r.Ran, SavedAt: r.SavedAt,
+			Hold:        fromNote(s.Hold), Pause: fromNote(s.Pause), Drift: drift{string(s.Drift.From), string(s.Drift.Live), s.Drift.Detail, s.Drift.Since, s.Drift.Back, s.Drift.Watched},
+			Trouble: fromNote(s.Trouble), Alarmed: string(s.Alarmed), Help: help{string(s.Help.Reason), s.Help.Why, s.Help.Since}, LastAlarm: string(s.LastAlarm), LastAlarmAt: s.LastAlarmAt, Fought: s.Fought, Alert: fromPending(s.Alert), Missing: each(s.Missing, fromImage), Overtaken: s.SupersededInARow, Facts: s.Facts, Ran: r.Ran, SavedAt: r.SavedAt,
 		},
 	}
 	data, err := json.Marshal(to)
@@ -281,9 +292,9 @@ func Decode(data []byte) (engine.Record, error) {
 	r.Schema, r.Ran, r.SavedAt = a.Schema, a.Ran, a.SavedAt
 	r.State = release.State{
 		App: a.Name, Known: a.Known, Serving: a.Serving.core(), Blue: a.Blue.core(), Green: a.Green.core(),
-		Release: a.Release.core(), Releases: a.Releases, Good: each(a.Good, image.core), Waiting: a.Waiting.core(), WaitingBy: release.Note(a.WaitingBy), Newest: a.Newest.core(), LastPush: release.Push{Image: a.LastPush.Image.core(), At: a.LastPush.At},
-		Quarantined: each(a.Quarantined, quarantine.core), Hold: release.Note(a.Hold), Pause: release.Note(a.Pause),
-		Drift: release.Drift{From: release.Color(a.Drift.From), Live: release.Color(a.Drift.Live), Detail: a.Drift.Detail, Since: a.Drift.Since, Back: a.Drift.Back, Watched: a.Drift.Watched}, Trouble: release.Note(a.Trouble), Alarmed: reason.Reason(a.Alarmed), Help: release.Help{Reason: reason.Reason(a.Help.Reason), Why: a.Help.Why, Since: a.Help.Since}, LastAlarm: reason.Reason(a.LastAlarm), LastAlarmAt: a.LastAlarmAt, Fought: a.Fought, Alert: a.Alert.core(), Missing: each(a.Missing, image.core), SupersededInARow: a.Overtaken, Facts: a.Facts,
+		Release: a.Release.core(), Releases: a.Releases, Good: each(a.Good, image.core), Waiting: a.Waiting.core(), WaitingBy: a.WaitingBy.core(), Newest: a.Newest.core(), LastPush: release.Push{Image: a.LastPush.Image.core(), At: a.LastPush.At},
+		Quarantined: each(a.Quarantined, quarantine.core), Hold: a.Hold.core(), Pause: a.Pause.core(),
+		Drift: release.Drift{From: release.Color(a.Drift.From), Live: release.Color(a.Drift.Live), Detail: a.Drift.Detail, Since: a.Drift.Since, Back: a.Drift.Back, Watched: a.Drift.Watched}, Trouble: a.Trouble.core(), Alarmed: reason.Reason(a.Alarmed), Help: release.Help{Reason: reason.Reason(a.Help.Reason), Why: a.Help.Why, Since: a.Help.Since}, LastAlarm: reason.Reason(a.LastAlarm), LastAlarmAt: a.LastAlarmAt, Fought: a.Fought, Alert: a.Alert.core(), Missing: each(a.Missing, image.core), SupersededInARow: a.Overtaken, Facts: a.Facts,
 	}
 	if a.Schema < 4 {
 		for c, state := range map[*color]*release.ColorState{&a.Blue: &r.State.Blue, &a.Green: &r.State.Green} {
@@ -338,6 +349,28 @@ func (p pendingAlert) core() release.PendingAlert {
 	}
 }
 
+// fromActor leaves out what the text of the actor says.
+func fromActor(a release.Actor) actor {
+	if a == (release.Actor{Name: a.String()}) {
+		return actor{}
+	}
+	return actor(a)
+}
+
+// core is the actor that a text speaks of: a handler of an earlier schema writes the text
+// anew, and keeps the actor of the one before.
+func (a actor) core(by string) release.Actor {
+	if is := release.Actor(a); is.String() == by {
+		return is
+	}
+	return release.Actor{Name: by}
+}
+
+func fromNote(n release.Note) note { return note{n.By.String(), fromActor(n.By), n.Why, n.Since} }
+func (n note) core() release.Note {
+	return release.Note{By: n.Actor.core(n.By), Why: n.Why, Since: n.Since}
+}
+
 func fromImage(i release.Image) image { return image(i) }
 func (i image) core() release.Image   { return release.Image(i) }
 func fromTarget(t release.Target) target {
@@ -375,7 +408,7 @@ func fromColor(c release.ColorState) color {
 	return color{
 		ordered{image(c.Ordered.Image), c.Ordered.Release, c.Ordered.At},
 		observed{image(c.Observed.Image), c.Observed.Replicas, c.Observed.Ready, c.Observed.ReadyOf, c.Observed.By, c.Observed.Needed, c.Observed.At},
-		checked{image(c.Checked.Image), c.Checked.At}, c.Retired(), standby{image(c.Standby.Image), c.Standby.Replicas, c.Standby.Since}, note(c.Suspect), c.Held,
+		checked{image(c.Checked.Image), c.Checked.At}, c.Retired(), standby{image(c.Standby.Image), c.Standby.Replicas, c.Standby.Since}, fromNote(c.Suspect), c.Held,
 	}
 }
 
@@ -384,14 +417,14 @@ func (c color) core() release.ColorState {
 		Ordered:  release.Ordered{Image: c.Ordered.Image.core(), Release: c.Ordered.Release, At: c.Ordered.At},
 		Observed: release.Observed{Image: c.Observed.Image.core(), Replicas: c.Observed.Replicas, Ready: c.Observed.Ready, ReadyOf: c.Observed.ReadyOf, By: c.Observed.By, Needed: c.Observed.Needed, At: c.Observed.At},
 		Checked:  release.Checked{Image: c.Checked.Image.core(), At: c.Checked.At},
-		Standby:  release.Standby{Image: c.Standby.Image.core(), Replicas: c.Standby.Replicas, Since: c.Standby.Since}, Suspect: release.Note(c.Suspect), Held: c.Held,
+		Standby:  release.Standby{Image: c.Standby.Image.core(), Replicas: c.Standby.Replicas, Since: c.Standby.Since}, Suspect: c.Suspect.core(), Held: c.Held,
 	}
 }
 
 func fromRelease(r release.Release) releaseForm {
 	p := r.Progress
 	return releaseForm{
-		ID: r.ID, Phase: string(r.Phase), Image: image(r.Image), To: string(r.To), From: string(r.From), By: r.By, Why: r.Why,
+		ID: r.ID, Phase: string(r.Phase), Image: image(r.Image), To: string(r.To), From: string(r.From), By: r.By.String(), Actor: fromActor(r.By), Why: r.Why,
 		Force: r.Force, Began: r.Began, Since: r.Since, Approved: r.Approved, Unconfirmed: r.Unconfirmed, Reason: string(r.Reason), Cause: r.Cause,
 		Progress: progress{
 			Detail: p.Detail, Ready: p.Ready, ReadySince: p.ReadySince, PullFailing: p.PullFailing, ChangedBy: p.ChangedBy, Stood: p.Stood, Operation: p.Operation,
@@ -404,7 +437,7 @@ func fromRelease(r release.Release) releaseForm {
 func (r releaseForm) core() release.Release {
 	p := r.Progress
 	return release.Release{
-		ID: r.ID, Phase: release.Phase(r.Phase), Image: r.Image.core(), To: release.Color(r.To), From: release.Color(r.From), By: r.By, Why: r.Why,
+		ID: r.ID, Phase: release.Phase(r.Phase), Image: r.Image.core(), To: release.Color(r.To), From: release.Color(r.From), By: r.Actor.core(r.By), Why: r.Why,
 		Force: r.Force, Began: r.Began, Since: r.Since, Approved: r.Approved, Unconfirmed: r.Unconfirmed, Reason: reason.Reason(r.Reason), Cause: r.Cause,
 		Progress: release.Progress{
 			Detail: p.Detail, Ready: p.Ready, ReadySince: p.ReadySince, PullFailing: p.PullFailing, ChangedBy: p.ChangedBy, Stood: p.Stood, Operation: p.Operation,

@@ -122,7 +122,7 @@ func readWhole(t *testing.T, file string) {
 // A handler of schema 3 knows nothing of a suspect color, keeps it, and may send traffic there.
 func TestALiveColorIsNotSuspectAfterAnEarlierHandler(t *testing.T) {
 	r := engine.Record{Schema: 3, State: release.State{Known: true, Serving: release.Serving{Color: release.Green}}}
-	r.State.Blue.Suspect = release.Note{By: "bluegreen", Since: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)}
+	r.State.Blue.Suspect = release.Note{By: release.Actor{Name: "bluegreen"}, Since: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)}
 	r.State.Green.Suspect = r.State.Blue.Suspect
 	got := read(t, written(t, r)).State
 	if got.Blue.Suspect.IsZero() || !got.Green.Suspect.IsZero() {
@@ -387,5 +387,28 @@ func TestSchema1SeesTheImageOfAReleaseBeforeItsFirstOrder(t *testing.T) {
 	}
 	if blue := row.State.Blue; blue.Image.Digest != next.Digest || blue.Verified || blue.Retired {
 		t.Errorf("%+v", blue)
+	}
+}
+
+// A handler of schema 4 writes who began a release as text, and keeps the actor of the release
+// before, which it does not know.
+func TestAnActorIsThatOfItsText(t *testing.T) {
+	r := full()
+	ana, bo := release.Actor{Claimed: "ana", Route: "act", Key: "1a2b3c4d"}, release.Actor{Proven: "7f", Name: "bo@example.com", Route: "signed-in"}
+	r.State.Release.By, r.State.Hold.By = ana, bo
+	data := with(t, written(t, r), "cy (claimed), function key", "app", "release", "by")
+	data = with(t, data, "", "app", "hold", "by")
+	got := read(t, data).State
+	if want := (release.Actor{Name: "cy (claimed), function key"}); got.Release.By != want || !got.Hold.By.IsZero() {
+		t.Errorf("%+v, and on hold by %+v", got.Release.By, got.Hold.By)
+	}
+	if got := read(t, written(t, r)).State; got.Release.By != ana || got.Hold.By != bo {
+		t.Errorf("%+v and %+v", got.Release.By, got.Hold.By)
+	}
+	var row struct {
+		App struct{ Release struct{ By string } }
+	}
+	if err := json.Unmarshal(written(t, r), &row); err != nil || row.App.Release.By != "ana (claimed), function key 1a2b3c4d" {
+		t.Errorf("a handler of schema 4 reads %q, %v", row.App.Release.By, err)
 	}
 }

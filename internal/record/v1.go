@@ -72,8 +72,8 @@ func (v stateV1) state() release.State {
 	r := v.Release
 	s := release.State{
 		App: v.App, Known: v.Known, Releases: r.ID, Waiting: v.Waiting.core(), Newest: v.Newest.core(),
-		Quarantined: each(v.Quarantined, quarantine.core), Hold: release.Note(v.Hold), Pause: release.Note(v.Pause),
-		Drift: release.Drift{Live: release.Color(v.Drift.Live), Detail: v.Drift.Detail, Since: v.Drift.Since}, Trouble: release.Note(v.Trouble), SupersededInARow: v.Overtaken, Facts: v.Facts,
+		Quarantined: each(v.Quarantined, quarantine.core), Hold: v.Hold.core(), Pause: v.Pause.core(),
+		Drift: release.Drift{Live: release.Color(v.Drift.Live), Detail: v.Drift.Detail, Since: v.Drift.Since}, Trouble: v.Trouble.core(), SupersededInARow: v.Overtaken, Facts: v.Facts,
 		Blue: v.Blue.color(r, "blue"), Green: v.Green.color(r, "green"),
 		Release: r.release(v),
 	}
@@ -142,7 +142,7 @@ func (v stateV1) from() release.Target {
 
 func (r releaseV1) release(v stateV1) release.Release {
 	out := release.Release{
-		ID: r.ID, Phase: release.Phase(r.Phase), Image: r.Image.core(), To: release.Color(r.To), From: release.Color(r.From), By: r.By, Why: r.Why,
+		ID: r.ID, Phase: release.Phase(r.Phase), Image: r.Image.core(), To: release.Color(r.To), From: release.Color(r.From), By: release.Actor{Name: r.By}, Why: r.Why,
 		Force: r.Force, Began: r.Began, Since: r.Since, Approved: r.Approved, Cause: r.Cause,
 	}
 	if r.Cause != "" {
@@ -171,11 +171,11 @@ func toV1(s release.State) stateV1 {
 	v := stateV1{
 		App: s.App, Known: s.Known, Live: string(s.Serving.Color), Blue: toSlotV1(s, release.Blue), Green: toSlotV1(s, release.Green),
 		Waiting: image(s.Waiting), Newest: image(s.Newest), Quarantined: each(s.Quarantined[max(0, len(s.Quarantined)-mostV1):], fromQuarantine),
-		Hold: note(s.Hold), Pause: note(s.Pause), Drift: drift{Live: string(s.Drift.Live), Detail: s.Drift.Detail, Since: s.Drift.Since}, Trouble: note(s.Trouble), Overtaken: s.SupersededInARow, Facts: s.Facts,
+		Hold: toNoteV1(s.Hold), Pause: toNoteV1(s.Pause), Drift: drift{Live: string(s.Drift.Live), Detail: s.Drift.Detail, Since: s.Drift.Since}, Trouble: toNoteV1(s.Trouble), Overtaken: s.SupersededInARow, Facts: s.Facts,
 	}
 	r, p := s.Release, s.Release.Progress
 	v.Release = releaseV1{
-		ID: s.Releases, Phase: string(r.Phase), Image: image(r.Image), To: string(r.To), From: string(r.From), By: r.By, Why: r.Why, Force: r.Force,
+		ID: s.Releases, Phase: string(r.Phase), Image: image(r.Image), To: string(r.To), From: string(r.From), By: r.By.String(), Why: r.Why, Force: r.Force,
 		Began: r.Began, Since: r.Since, Progress: p.ReadySince, Ready: p.Ready, PullFailing: p.PullFailing, Approved: r.Approved,
 		Operation: p.Operation, ProbedAt: p.ProbedAt, Misses: p.Misses, Cause: r.Cause, Outcome: string(p.Outcome), Fit: p.TargetReady, Detail: short(p.Detail),
 	}
@@ -217,6 +217,8 @@ func toSlotV1(s release.State, c release.Color) slotV1 {
 	}
 	return v
 }
+
+func toNoteV1(n release.Note) note { return note{By: n.By.String(), Why: n.Why, Since: n.Since} }
 
 // short bounds a text that is stored twice. It is shown only.
 func short(text string) string {

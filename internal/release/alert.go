@@ -15,6 +15,7 @@ const skew = 5 * time.Second
 // it rolls back, unless what it measured ended before the traffic moved. The time that it
 // measured counts, not that of the decision.
 func (d *decision) alerted(e AlertFired) {
+	d.by = e.By
 	s, r := &d.s, d.s.Release
 	a := about{Rule: e.Rule, Color: e.Color, Detail: e.Summary, At: e.At}
 	subject := s.subject()

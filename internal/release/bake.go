@@ -26,7 +26,7 @@ func (d *decision) compare(seen Observed) {
 	}
 	was := s.Serving.Image
 	s.Serving.Image, s.Serving.Baked, s.Serving.Trusted = s.named(seen.Image), false, false
-	d.report(NeedsHelp, reason.LiveChanged, about{Color: s.Serving.Color, Image: s.Serving.Image, Other: was, By: seen.By})
+	d.report(NeedsHelp, reason.LiveChanged, about{Color: s.Serving.Color, Image: s.Serving.Image, Other: was, ChangedBy: seen.By})
 	if s.Release.Phase == Baking && s.Release.To == s.Serving.Color {
 		d.beginBake() // of what is there now
 	}
@@ -192,7 +192,7 @@ func (d *decision) troubled(t troubles) {
 		s.Trouble = Note{}
 		return
 	case s.Trouble.IsZero():
-		s.Trouble = Note{By: "bluegreen", Since: d.now}
+		s.Trouble = Note{By: bluegreen, Since: d.now}
 	}
 	s.Trouble.Why = strings.Join(t.texts, "; ")
 	d.ask(t.why, s.Trouble.Why)
@@ -220,7 +220,7 @@ func (d *decision) targetGone(seen Observed) (reason.Reason, about) {
 	case seen.Image.IsZero():
 		return reason.TargetMissing, about{Color: was.Color, Image: was.Image}
 	case was.Image.Digest != "" && seen.Image.Digest != "" && seen.Image.Digest != was.Image.Digest:
-		return reason.TargetChanged, about{Color: was.Color, Image: was.Image, Other: d.s.named(seen.Image), By: seen.By}
+		return reason.TargetChanged, about{Color: was.Color, Image: was.Image, Other: d.s.named(seen.Image), ChangedBy: seen.By}
 	}
 	return "", about{}
 }

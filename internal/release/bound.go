@@ -28,14 +28,16 @@ func Bounded(e Event) Event {
 	case AlertFired:
 		bound(mostName, &e.ID, &e.Rule, &e.Severity)
 		bound(mostMessage, &e.Summary)
+		e.By = e.By.Bounded()
 		return e
 	case AlertResolved:
 		bound(mostName, &e.ID, &e.Rule)
+		e.By = e.By.Bounded()
 		return e
 	case Commanded:
-		bound(mostName, &e.By, &e.Digest, &e.Tag)
+		bound(mostName, &e.Digest, &e.Tag)
 		bound(mostReason, &e.Why)
-		e.Image = e.Image.bounded()
+		e.Image, e.By = e.Image.bounded(), e.By.Bounded()
 		return e
 	}
 	return boundedSeen(e)

@@ -33,6 +33,8 @@ type Verb struct {
 	Takes   []Field
 	// Moves reports whether the command is done only when traffic has moved.
 	Moves bool
+	// Widens reports whether it lets images go live that were kept from it. So does force.
+	Widens bool
 	// Refusals are the reasons that it can be refused for.
 	Refusals []reason.Reason
 	decide   func(*decision, Commanded)
@@ -56,7 +58,7 @@ var Commands = []Verb{
 			{Name: "to", Kind: "color", Help: "blue or green; the color without traffic by default"},
 			{Name: "force", Kind: "flag", Help: "skip the checks, and a quarantine; it is recorded"},
 		},
-		Refusals: []reason.Reason{reason.AlreadyLive, reason.PromoteOrCancel, reason.RollBackInstead, reason.Drifted, reason.Paused, reason.NothingThere, reason.Quarantined, reason.IsScaledDown},
+		Refusals: []reason.Reason{reason.AlreadyLive, reason.PromoteOrCancel, reason.RollBackInstead, reason.Drifted, reason.Paused, reason.NothingThere, reason.Quarantined, reason.IsScaledDown, reason.ForceForbidden},
 		decide:   (*decision).switchTo,
 	},
 	{
@@ -68,19 +70,19 @@ var Commands = []Verb{
 	{
 		Command: Promote, Does: "Let the waiting release go live, or end the bake now",
 		Takes:    []Field{{Name: "digest", Kind: "digest", Help: "digest sha256:…; refused when the release is of another image"}},
-		Refusals: []reason.Reason{reason.NotTheRelease, reason.Paused, reason.NothingToPromote},
+		Refusals: []reason.Reason{reason.NotTheRelease, reason.Paused, reason.NothingToPromote, reason.OwnRelease, reason.ApproverUnproven, reason.StarterUnproven},
 		decide:   (*decision).promote,
 	},
 	{
 		Command: Rollback, Does: "Return traffic to the color that served before", Moves: true,
 		Takes:    []Field{{Name: "force", Kind: "flag", Help: "take the rollback target although it is not seen ready; it is recorded"}},
-		Refusals: []reason.Reason{reason.NotServed, reason.Drifted, reason.NoTarget},
+		Refusals: []reason.Reason{reason.NotServed, reason.Drifted, reason.NoTarget, reason.ForceForbidden},
 		decide:   (*decision).rollback,
 	},
 	{
 		Command: Failover, Does: "Move traffic to the standby, and hold nothing against the version that it leaves", Moves: true,
 		Takes:    []Field{{Name: "force", Kind: "flag", Help: "take the standby whatever was seen of it; it is recorded"}},
-		Refusals: []reason.Reason{reason.FailoverOff, reason.PromoteOrCancel, reason.RollBackInstead, reason.Drifted, reason.NoStandby, reason.StandbySuspect, reason.StandbyIsDown},
+		Refusals: []reason.Reason{reason.FailoverOff, reason.PromoteOrCancel, reason.RollBackInstead, reason.Drifted, reason.NoStandby, reason.StandbySuspect, reason.StandbyIsDown, reason.ForceForbidden},
 		decide:   (*decision).commandFailover,
 	},
 	{
@@ -104,13 +106,13 @@ var Commands = []Verb{
 		decide:   (*decision).cancel,
 	},
 	{
-		Command: ReleaseQuarantine, Does: "Remove a digest from quarantine, without deploying it",
+		Command: ReleaseQuarantine, Does: "Remove a digest from quarantine, without deploying it", Widens: true,
 		Takes:    []Field{{Name: "digest", Kind: "digest", Required: true, Help: "digest sha256:…"}},
 		Refusals: []reason.Reason{reason.NotQuarantined},
 		decide:   (*decision).unquarantine,
 	},
 	{
-		Command: Forget, Does: "Drop a tag that was pushed by mistake: it is quarantined, and keeps no other image back",
+		Command: Forget, Does: "Drop a tag that was pushed by mistake: it is quarantined, and keeps no other image back", Widens: true,
 		Takes:    []Field{{Name: "tag", Kind: "tag", Required: true, Argument: true, Help: "the tag as it was pushed"}},
 		Refusals: []reason.Reason{reason.TagNotKnown, reason.AlreadyLive, reason.PromoteOrCancel, reason.RollBackInstead},
 		decide:   (*decision).forgetTag,
@@ -127,6 +129,12 @@ func VerbOf(c Command) (Verb, bool) {
 	return Verb{}, false
 }
 
+// Knows reports whether a digest was pushed, released or served before.
+func (s State) Knows(digest string) bool {
+	known := append([]Image{s.Serving.Image, s.Serving.Previous.Image, s.Release.Image, s.Waiting, s.Newest, s.LastPush.Image}, s.Good...)
+	return digest != "" && slices.ContainsFunc(known, func(i Image) bool { return i.Digest == digest })
+}
+
 // longestExtension bounds by how much one command extends a bake.
 const longestExtension = 24 * time.Hour
 
@@ -136,6 +144,10 @@ func (d *decision) commanded(c Commanded) {
 	v, ok := VerbOf(c.Command)
 	if !ok {
 		d.report(Refused, reason.NoSuchCommand, about{Detail: string(c.Command)})
+		return
+	}
+	if c.Force && d.p.NoForce {
+		d.report(Refused, reason.ForceForbidden, about{})
 		return
 	}
 	v.decide(d, c)
@@ -216,6 +228,8 @@ func (d *decision) promote(c Commanded) {
 		d.report(Refused, reason.NotTheRelease, about{Image: r.Image, Other: Image{Digest: c.Digest}})
 	case !s.Pause.IsZero() && r.Phase.Preparing():
 		d.report(Refused, reason.Paused, about{})
+	case r.Phase.Preparing() && d.unapproved(c.By) != "":
+		d.report(Refused, d.unapproved(c.By), about{By: c.By})
 	case r.Phase.Preparing():
 		r.Approved = true
 		d.report(Decided, reason.Approved, about{By: c.By, Why: c.Why})
@@ -224,6 +238,23 @@ func (d *decision) promote(c Commanded) {
 	default:
 		d.report(Refused, reason.NothingToPromote, about{})
 	}
+}
+
+// unapproved says why an approval does not count where another than who began the release has
+// to give it; "" where it does. A push was begun by nobody.
+func (d *decision) unapproved(by Actor) reason.Reason {
+	began := d.s.Release.By
+	switch {
+	case !d.p.OtherApproves:
+		return ""
+	case by.Proven == "":
+		return reason.ApproverUnproven
+	case began.Proven == by.Proven:
+		return reason.OwnRelease
+	case began.Proven == "" && !began.IsZero():
+		return reason.StarterUnproven
+	}
+	return ""
 }
 
 func (d *decision) rollback(c Commanded) {

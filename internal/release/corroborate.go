@@ -33,8 +33,11 @@ type PendingAlert struct {
 // IsZero reports whether no alert waits.
 func (p PendingAlert) IsZero() bool { return p.Color == "" }
 
-// AlertResolved says that an alert has ended.
-type AlertResolved struct{ ID, Rule string }
+// AlertResolved says that an alert has ended, and who sent that.
+type AlertResolved struct {
+	ID, Rule string
+	By       Actor
+}
 
 func (AlertResolved) event() {}
 
@@ -63,6 +66,7 @@ func (d *decision) await(e AlertFired, a about) {
 
 // resolved ends the wait of an alert.
 func (d *decision) resolved(e AlertResolved) {
+	d.by = e.By
 	p := &d.s.Alert
 	n := slices.Index(p.Firing, e.ID)
 	if n < 0 {

@@ -30,7 +30,7 @@ func (d *decision) drifted(e Looked) {
 			d.report(NeedsHelp, reason.Fought, about{Count: mostFought, Span: foughtFor, Detail: e.Detail})
 		}
 		if r := s.Release; r.Phase.Active() {
-			if r.untouched() && r.By == "" && s.Waiting.IsZero() {
+			if r.untouched() && r.By.IsZero() && s.Waiting.IsZero() {
 				s.Waiting, s.WaitingBy = r.Image, Note{}
 			}
 			d.end(Canceled, Advanced, reason.ChangedInMidst, about{})
@@ -116,7 +116,7 @@ func (d *decision) recentlyFought() (n int) {
 func (d *decision) giveUp(e RouteObserved) {
 	s := &d.s
 	d.end(Failed, NeedsHelp, reason.Fought, about{Count: mostFought, Span: foughtFor, Detail: e.Detail})
-	s.Hold = Note{By: "bluegreen", Why: s.Release.Cause, Since: d.now}
+	s.Hold = Note{By: bluegreen, Why: s.Release.Cause, Since: d.now}
 	if e.Live != s.Serving.Color {
 		s.Drift = Drift{From: s.Serving.Color, Live: e.Live, Detail: e.Detail, Since: d.now}
 		d.report(DriftFound, reason.Drifted, about{Color: s.Serving.Color})

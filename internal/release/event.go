@@ -1,6 +1,7 @@
 package release
 
 import (
+	"strings"
 	"time"
 
 	"bluegreen/internal/release/reason"
@@ -32,12 +33,14 @@ type AlertFired struct {
 	// Corroborate is set when the alert alone moves no traffic: a look at the live color must
 	// agree.
 	Corroborate bool
+	// By is who sent it.
+	By Actor
 }
 
 // Commanded says that an operator gave a command; see Commands for what each one takes.
 type Commanded struct {
 	Command Command
-	By      string
+	By      Actor
 	Why     string
 	Image   Image
 	Digest  string
@@ -254,7 +257,8 @@ type Fact struct {
 	Phase   Phase
 	Image   Image
 	Live    Color
-	By      string // the operator whose command led to it
+	By      Actor // who gave the command, or sent the alert, that led to it
+	Began   Actor // who began the release
 	Text    string
 	Took    time.Duration
 	Detail  string
@@ -262,12 +266,16 @@ type Fact struct {
 	Operation string
 }
 
-// Line is the text as a list shows it: a refusal names who gave the command.
+// Line is the text as a list shows it, with who gave the command or sent the alert.
 func (f Fact) Line() string {
-	if f.Kind == Refused && f.By != "" {
-		return f.Text + " (asked by " + f.By + ")"
+	switch by := f.By.String(); {
+	case by == "" || strings.Contains(f.Text, by):
+		return f.Text
+	case f.Kind == Refused:
+		return f.Text + " (asked by " + by + ")"
+	default:
+		return f.Text + " (by " + by + ")"
 	}
-	return f.Text
 }
 
 // Decision is what became of an event from outside: the first fact that it led to.

@@ -43,7 +43,7 @@ func (r Release) afterReturn() string {
 func (s State) afterChecks(p Policy) string {
 	switch {
 	case !s.Pause.IsZero():
-		return "a wait, because releases are paused by " + s.Pause.By
+		return "a wait, because releases are paused by " + s.Pause.By.String()
 	case p.Manual && !s.Release.Approved:
 		return "an operator's approval"
 	}
@@ -52,7 +52,7 @@ func (s State) afterChecks(p Policy) string {
 
 func (s State) gatekeeper() string {
 	if !s.Pause.IsZero() {
-		return "a resume (paused by " + s.Pause.By + ")"
+		return "a resume (paused by " + s.Pause.By.String() + ")"
 	}
 	return "an operator"
 }

@@ -109,7 +109,7 @@ type decision struct {
 	s     State
 	p     Policy
 	now   time.Time
-	by    string // who gave the command, where the event is one
+	by    Actor // who gave the command or sent the alert, where the event is one
 	facts []Fact
 }
 
@@ -156,7 +156,7 @@ func (d *decision) startOver() {
 	}
 	if s.Waiting.IsZero() {
 		s.Waiting, s.WaitingBy = r.Image, Note{By: r.By, Why: r.Why, Since: d.now}
-		if _, bad := s.quarantined(s.Newest.Digest); r.By == "" {
+		if _, bad := s.quarantined(s.Newest.Digest); r.By.IsZero() {
 			s.WaitingBy = Note{}
 			if !bad && !s.Newest.IsZero() && d.p.newer(s.Newest, r.Image) {
 				s.Waiting = s.Newest
@@ -189,7 +189,7 @@ func (r Release) gateEnd(p Policy) time.Time { return r.Since.Add(p.Deadline + r
 // no sign that automation may go on.
 func (d *decision) start(i Image, to Color, by Note) {
 	s := &d.s
-	if by.By == "" {
+	if by.By.IsZero() {
 		s.Hold = Note{}
 	}
 	s.Releases++
@@ -269,7 +269,7 @@ func (d *decision) makeWay() {
 	if !r.untouched() {
 		return
 	}
-	if r.By == "" && d.s.Waiting.IsZero() {
+	if r.By.IsZero() && d.s.Waiting.IsZero() {
 		d.s.Waiting, d.s.WaitingBy = r.Image, Note{}
 	}
 	d.end(Canceled, Advanced, reason.CanceledForReturn, about{Number: d.s.Serving.Release})
@@ -566,7 +566,7 @@ func (d *decision) blocked(detail string, normal time.Duration) {
 	if r.Phase == Returning && !r.Progress.DeniedAt.IsZero() {
 		return // what only an operator can fix stays reported
 	}
-	s.Trouble = Note{By: "bluegreen", Why: detail, Since: since}
+	s.Trouble = Note{By: bluegreen, Why: detail, Since: since}
 	if r.Phase.Active() {
 		r.Progress.Detail = detail
 	}

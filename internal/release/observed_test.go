@@ -153,8 +153,8 @@ func TestADigestThatIsKnownIsSeenByItsTag(t *testing.T) {
 func TestWhoGaveACommandIsInItsFacts(t *testing.T) {
 	s := played(t, toBake...)
 	for _, c := range release.Commands {
-		for _, f := range s.next(release.Commanded{Command: c.Command, By: "ana", For: time.Hour}) {
-			if f.By != "ana" {
+		for _, f := range s.next(release.Commanded{Command: c.Command, By: release.Actor{Name: "ana"}, For: time.Hour}) {
+			if f.By.Name != "ana" {
 				t.Errorf("%s: %+v", c.Command, f)
 			}
 		}

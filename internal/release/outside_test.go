@@ -96,7 +96,7 @@ func (s *story) outcome(t *testing.T, c release.Commanded, lines ...string) rele
 
 func TestARollbackThatWasGivenUpIsNotDone(t *testing.T) {
 	s := played(t, toBake...)
-	o := s.outcome(t, release.Commanded{Command: release.Rollback, By: "ana"}, "target ready", "route denied live=green no right", "cancel")
+	o := s.outcome(t, release.Commanded{Command: release.Rollback, By: release.Actor{Name: "ana"}}, "target ready", "route denied live=green no right", "cancel")
 	if o != release.OutcomeFailed {
 		t.Errorf("%q, traffic is on %s", o, s.state.Serving.Color)
 	}
@@ -104,7 +104,7 @@ func TestARollbackThatWasGivenUpIsNotDone(t *testing.T) {
 
 func TestASwitchOutOfAWatchIsUnderway(t *testing.T) {
 	s := played(t, "looked blue blue=1.0 green=0.9", "looked green blue=1.0 green=0.9")
-	if o := s.outcome(t, release.Commanded{Command: release.Switch, By: "ana"}); o != release.OutcomeUnderway {
+	if o := s.outcome(t, release.Commanded{Command: release.Switch, By: release.Actor{Name: "ana"}}); o != release.OutcomeUnderway {
 		t.Errorf("%q: %s", o, s.sentence())
 	}
 }

@@ -40,7 +40,7 @@ func (s State) changes(was State) bool {
 func (plan *Plan) lifts(was, is State, now time.Time) {
 	ends := func(n, after Note, what string) {
 		if !n.IsZero() && after.IsZero() {
-			plan.Will = append(plan.Will, fmt.Sprintf("%s ends, which lasted %s%s", what, since(now, n.Since), asked(n.By, n.Why)))
+			plan.Will = append(plan.Will, fmt.Sprintf("%s ends, which lasted %s%s", what, since(now, n.Since), asked(n)))
 		}
 	}
 	ends(was.Pause, is.Pause, "the pause")

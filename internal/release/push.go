@@ -63,7 +63,7 @@ func (d *decision) pushed(e ImagePushed) {
 	case bad:
 		d.report(Dropped, reason.Quarantined, about{Image: i, At: q.Since, Detail: q.Why})
 	case s.Serving.Color != "" && s.Serving.Image.Digest == i.Digest && !r.Phase.Moving():
-		if r.By == "" && d.p.newer(i, r.Image) {
+		if r.By.IsZero() && d.p.newer(i, r.Image) {
 			d.supersede(i) // its tag was set back
 		}
 		s.Serving.Image.PushedAt = latest(s.Serving.Image.PushedAt, i.PushedAt)

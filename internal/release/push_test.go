@@ -76,7 +76,7 @@ func TestAPersonsReleaseDoesNotStartOverWithAnImageThatIsHeld(t *testing.T) {
 	s := began(t, "policy releaseTimeout=24h", onBlue)
 	s.goesLive(t, "2.0")
 	s.goOn(t, "rollback", "target ready", "route confirmed", "push 3.0 ago=1m", "wait 1m", "deploy 4.0", "wait 25h")
-	if r := s.state.Release; r.Image.Tag != "4.0" || !r.Phase.Active() || r.By != "ana" || s.state.Waiting.Tag != "3.0" {
+	if r := s.state.Release; r.Image.Tag != "4.0" || !r.Phase.Active() || r.By.Name != "ana" || s.state.Waiting.Tag != "3.0" {
 		t.Errorf("4.0, which ana asked for, is dropped: %s", s.sentence())
 	}
 }

@@ -262,7 +262,7 @@ type Release struct {
 	Image Image
 	To    Color
 	From  Color
-	By    string
+	By    Actor // who began it; zero for a push
 	Why   string
 	Force bool
 	Began time.Time
@@ -337,7 +337,7 @@ func (r Release) switchSince() time.Time {
 
 // Note is who did something, why, and when. The zero Note means it did not happen.
 type Note struct {
-	By    string
+	By    Actor
 	Why   string
 	Since time.Time
 }
@@ -462,6 +462,8 @@ type Policy struct {
 	Manual   bool
 	Deadline time.Duration
 	Default  string
+	// OtherApproves keeps who began a release from approving it; NoForce refuses force to all.
+	OtherApproves, NoForce bool
 
 	RolloutTimeout time.Duration // without progress
 	PullGrace      time.Duration // for images that cannot be pulled yet: replication may lag

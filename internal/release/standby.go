@@ -321,7 +321,7 @@ func (d *decision) failedOver(to, left Color) {
 	d.end(RolledBack, ReleaseReturned, reason.StandbyServes, about{Color: to, Detail: cause})
 	d.facts[len(d.facts)-1].Text = fmt.Sprintf("release %d: %s", s.Release.ID, s.Release.Cause)
 	s.Release.Reason, s.Release.Cause = why, cause
-	s.color(left).Suspect = Note{By: "bluegreen", Why: cause, Since: d.now}
+	s.color(left).Suspect = Note{By: bluegreen, Why: cause, Since: d.now}
 	d.report(NeedsHelp, reason.Suspect, about{Color: left, Detail: cause})
 }
 

@@ -199,7 +199,7 @@ func (v viewer) last() string {
 	s, r := v.s, v.s.Release
 	switch {
 	case !s.Pause.IsZero():
-		return "; releases are paused by " + atWord(s.Pause.By, 40)
+		return "; releases are paused by " + atWord(s.Pause.By.String(), 40)
 	case s.suspectColor() != "":
 		return fmt.Sprintf("; %s is left alone since a failover", s.suspectColor())
 	case !s.Hold.IsZero():
@@ -350,7 +350,7 @@ func (v viewer) held() (list []string) {
 		list = append(list, fmt.Sprintf("the gateway was changed outside bluegreen %s: %s; recorded is %s", ago(v.now, x.Since), x.Detail, s.Serving.Color))
 	}
 	if n := s.Pause; !n.IsZero() {
-		list = append(list, fmt.Sprintf("paused %s%s, until resume", since(v.now, n.Since), asked(n.By, n.Why)))
+		list = append(list, fmt.Sprintf("paused %s%s, until resume", since(v.now, n.Since), asked(n)))
 	}
 	if c := s.suspectColor(); c != "" {
 		list = append(list, fmt.Sprintf("%s is left alone %s, after a failover, until resume", c, since(v.now, s.suspect().Since)))
@@ -450,15 +450,25 @@ func (v viewer) needs() (needs []Need) {
 		}
 	}
 	if r.Phase == Awaiting && s.Pause.IsZero() {
-		needs = append(needs, Need{
-			Why: fmt.Sprintf("%s passed its checks on %s and waits for approval", r.Image, r.To),
-			Helps: []Remedy{
-				{Command: Promote, Image: r.Image, Does: "lets it go live"},
-				{Command: Cancel, Does: "gives it up; nothing moves"},
-			},
-		})
+		needs = append(needs, v.approval())
 	}
 	return needs
+}
+
+// approval is what a release needs that passed its checks and waits for an operator.
+func (v viewer) approval() Need {
+	r, of := v.s.Release, "approval"
+	helps := []Remedy{
+		{Command: Promote, Image: r.Image, Does: "lets it go live"},
+		{Command: Cancel, Does: "gives it up; nothing moves"},
+	}
+	if v.p.OtherApproves && !r.By.IsZero() {
+		of = "another person's approval"
+		if r.By.Proven == "" {
+			of, helps = of+", but a function key began it, which proves nobody", helps[1:]
+		}
+	}
+	return Need{Why: fmt.Sprintf("%s passed its checks on %s and waits for %s", r.Image, r.To, of), Helps: helps}
 }
 
 // remedies are the commands that help now, the safest first. None leads to an image that
@@ -478,7 +488,7 @@ func (v viewer) remedies(why reason.Reason) []Remedy {
 		return []Remedy{{Command: ResumeReleases, Does: fmt.Sprintf("accepts %s as live", s.Drift.Live)}}
 	case r.Phase == Returning:
 		helps := []Remedy{{Command: Rollback, Does: "tries again at once"}}
-		if s.Color(r.From).Observed.Ready > 0 {
+		if s.Color(r.From).Observed.Ready > 0 && !v.p.NoForce {
 			helps = append(helps, Remedy{Command: Rollback, Force: true, Does: fmt.Sprintf("sends users to the %d ready pods of %s", s.Color(r.From).Observed.Ready, r.From)})
 		}
 		return append(helps, Remedy{Command: Cancel, Does: fmt.Sprintf("gives the return up; traffic stays on %s", r.To)})

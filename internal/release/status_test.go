@@ -68,7 +68,7 @@ func TestWhatIsAdvisedIsPossible(t *testing.T) {
 			for _, r := range n.Helps {
 				advised[r.Command]++
 				_, facts := release.Next(s.state, release.Commanded{
-					Command: r.Command, Image: r.Image, Digest: r.Image.Digest, Tag: r.Tag, To: r.To, Force: r.Force,
+					By: release.Actor{Proven: "on-call"}, Command: r.Command, Image: r.Image, Digest: r.Image.Digest, Tag: r.Tag, To: r.To, Force: r.Force,
 				}, s.policy, s.now)
 				for _, f := range facts {
 					if f.Kind == release.Refused {
@@ -99,7 +99,7 @@ func TestAHeadlineIsShort(t *testing.T) {
 	eachStep(t, func(t *testing.T, s *story, _ []release.Fact) {
 		lengths(t, release.StatusOf(s.state, s.policy, s.now))
 		named := s.state
-		named.Serving.Image.Tag, named.Release.Image.Tag, named.Pause.By, named.Help.Why = long, long, long+"\x1b[2J", long
+		named.Serving.Image.Tag, named.Release.Image.Tag, named.Pause.By, named.Help.Why = long, long, release.Actor{Name: long + "\x1b[2J"}, long
 		named.Release.Cause, named.Drift.Detail = long, long
 		lengths(t, release.StatusOf(named, s.policy, s.now))
 	})

@@ -174,6 +174,10 @@ func (s *story) setPolicy(opts map[string]string) error {
 		case "manual":
 			s.policy.Manual = true
 			s.policy.Default = v
+		case "approver":
+			s.policy.OtherApproves = v == "other"
+		case "force":
+			s.policy.NoForce = v == "forbidden"
 		case "first":
 			s.policy.First = release.Color(v)
 		case "deadline":
@@ -307,9 +311,12 @@ func (s *story) event(verb string, args []string, opts map[string]string) (relea
 	}
 	if verb == "extend" {
 		d, err := time.ParseDuration(args[0])
-		return release.Commanded{Command: release.ExtendBake, By: "ana", Why: opts["why"], For: d}, err
+		return release.Commanded{Command: release.ExtendBake, By: release.Actor{Name: "ana"}, Why: opts["why"], For: d}, err
 	}
-	c := release.Commanded{Command: release.Command(verb), By: "ana", Why: opts["why"], To: release.Color(opts["to"]), Force: opts["force"] != ""}
+	c := release.Commanded{Command: release.Command(verb), By: release.Actor{Name: "ana"}, Why: opts["why"], To: release.Color(opts["to"]), Force: opts["force"] != ""}
+	if key, id := opts["key"], opts["signed-in"]; key != "" || id != "" {
+		c.By = release.Actor{Key: key, Proven: id}
+	}
 	if len(args) > 0 && c.Command == release.Forget {
 		c.Tag = args[0]
 	} else if len(args) > 0 {

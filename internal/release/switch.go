@@ -31,7 +31,7 @@ func (d *decision) route(e RouteObserved) {
 		}
 	}
 	switch {
-	case e.Status == Clear && forward && r.By == "" && d.p.newer(d.s.Serving.Image, r.Image):
+	case e.Status == Clear && forward && r.By.IsZero() && d.p.newer(d.s.Serving.Image, r.Image):
 		d.fail(reason.Older, about{Image: r.Image, Other: d.s.Serving.Image}) // what is live was changed outside bluegreen
 	case e.Status == Clear && forward:
 		p.Writes, r.Unconfirmed = d.now, e.Unconfirmed
@@ -58,7 +58,7 @@ func (d *decision) denied(detail string) {
 	if s.Trouble.IsZero() {
 		s.Trouble.Since = d.now
 	}
-	s.Trouble.By, s.Trouble.Why = "bluegreen", detail
+	s.Trouble.By, s.Trouble.Why = bluegreen, detail
 	r.Progress.DeniedAt = d.now
 	d.ask(reason.ReturnDenied, d.words(reason.ReturnDenied, about{Color: r.From, Detail: detail, Span: deniedEvery}))
 }
@@ -104,7 +104,7 @@ func (d *decision) returned() {
 	}
 	if seen := s.Color(t.Color).Observed.Image; seen.Digest != "" && seen.Digest != t.Image.Digest && !t.Image.IsZero() {
 		t.Image, t.Trusted = seen, false // it was changed outside bluegreen
-		d.report(NeedsHelp, reason.LiveChanged, about{Color: t.Color, Image: seen, Other: r.Progress.Target.Image, By: s.Color(t.Color).Observed.By})
+		d.report(NeedsHelp, reason.LiveChanged, about{Color: t.Color, Image: seen, Other: r.Progress.Target.Image, ChangedBy: s.Color(t.Color).Observed.By})
 	}
 	if s.Serving.Color != t.Color {
 		s.Serving = Serving{Color: t.Color, Image: t.Image, Since: d.now, Baked: slices.ContainsFunc(s.Good, t.Image.Same), Trusted: t.Trusted}
@@ -124,7 +124,7 @@ func (d *decision) returned() {
 	d.end(RolledBack, ReleaseReturned, reason.Returned, about{Color: t.Color, Detail: cause})
 	r.Reason = why
 	d.quarantine(bad, cause)
-	s.Hold = Note{By: "bluegreen", Why: cause, Since: d.now}
+	s.Hold = Note{By: bluegreen, Why: cause, Since: d.now}
 	d.report(HoldSet, reason.HoldAfterRollback, about{Image: bad}).Image = bad
 }
 

@@ -84,7 +84,7 @@ func TestEveryRefusalIsInTheTable(t *testing.T) {
 // TestEveryCommandIsComplete: a command of the table can be given, whatever the state.
 func TestEveryCommandIsComplete(t *testing.T) {
 	for _, v := range release.Commands {
-		_, facts := release.Next(release.State{Known: true}, release.Commanded{Command: v.Command, By: "ana"}, release.Policy{}, noon)
+		_, facts := release.Next(release.State{Known: true}, release.Commanded{Command: v.Command, By: release.Actor{Name: "ana"}}, release.Policy{}, noon)
 		if v.Does == "" || strings.HasSuffix(v.Does, ".") || len(facts) == 0 || facts[0].Reason == reason.NoSuchCommand {
 			t.Errorf("%+v: %+v", v, facts)
 		}

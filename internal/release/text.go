@@ -143,6 +143,10 @@ var sentences = map[reason.Reason]string{
 	reason.PromoteOrCancel:  "release {present} {phase} on {color}: promote it or cancel it first",
 	reason.RollBackInstead:  "release {present} {phase}: roll it back instead",
 	reason.IsScaledDown:     "{color} is scaled down: switch without force, which brings it up first",
+	reason.ForceForbidden:   "the configuration of the app forbids force: ask without it",
+	reason.OwnRelease:       "release {present} needs the approval of another person than the one who began it",
+	reason.ApproverUnproven: "release {present} needs another person's approval, and a function key proves nobody: sign in to promote it",
+	reason.StarterUnproven:  "release {present} was begun with a function key, which proves nobody, and needs another person's approval: cancel it, and begin it again signed in",
 	reason.AmbiguousGateway: "the gateway points at neither color alone: {detail}",
 
 	reason.TakenOver:       "taken over: {color} is live with {image}",
@@ -172,7 +176,8 @@ var refusals = map[reason.Reason]string{
 type about struct {
 	Image, Other   Image
 	Color, To      Color
-	By, Why        string
+	By             Actor
+	Why, ChangedBy string
 	Rule, Detail   string
 	Then           string // appended to the sentence
 	At             time.Time
@@ -194,7 +199,7 @@ func (d *decision) report(k FactKind, why reason.Reason, a about) *Fact {
 	}
 	d.facts = append(d.facts, Fact{
 		Number: d.s.Facts, At: d.now, Kind: k, Reason: why, Release: r.ID, Phase: r.Phase,
-		Image: r.Image, Live: d.s.Serving.Color, By: d.by, Text: text,
+		Image: r.Image, Live: d.s.Serving.Color, By: d.by, Began: r.By, Text: text,
 	})
 	return &d.facts[len(d.facts)-1]
 }
@@ -222,9 +227,9 @@ func (d *decision) fill(sentence string, a about) string {
 		"{number}", strconv.Itoa(number), "{present}", strconv.Itoa(s.Release.ID), "{phase}", s.Release.Phase.words(),
 		"{image}", a.Image.String(), "{other}", a.Other.String(), "{othertag}", cmp.Or(a.Other.Tag, a.Other.Digest), "{replacing}", replacing(a.Other),
 		"{color}", string(a.Color), "{to}", string(a.To), "{keeping}", keeping(a.To), "{watching}", watching(a.To),
-		"{asked}", asked(a.By, a.Why), "{changedby}", changedBy(a.By), "{by}", strings.TrimPrefix(asked(a.By, a.Why), ", "), "{rule}", a.Rule, "{detail}", a.Detail, "{tail}", tail(a.Detail),
+		"{asked}", asked(Note{By: a.By, Why: a.Why}), "{changedby}", changedBy(a.ChangedBy), "{by}", strings.TrimPrefix(asked(Note{By: a.By, Why: a.Why}), ", "), "{rule}", a.Rule, "{detail}", a.Detail, "{tail}", tail(a.Detail),
 		"{at}", clock(a.At), "{span}", span(a.Span), "{count}", strconv.Itoa(a.Count), "{superseded}", strconv.Itoa(s.SupersededInARow),
-		"{pausedby}", s.Pause.By, "{suspect}", s.suspect().Why, "{suspectsince}", clock(s.suspect().Since), "{drift}", s.Drift.Detail, "{remedy}", s.Drift.remedy(), "{orforce}", orForce(a.ForceWouldHelp),
+		"{pausedby}", s.Pause.By.String(), "{suspect}", s.suspect().Why, "{suspectsince}", clock(s.suspect().Since), "{drift}", s.Drift.Detail, "{remedy}", s.Drift.remedy(), "{orforce}", orForce(a.ForceWouldHelp && !d.p.NoForce),
 	}
 	if strings.Contains(sentence, "{rest}") || strings.Contains(sentence, "{hint}") {
 		values = append(values, "{rest}", s.rest(), "{hint}", s.hint(d.p))
@@ -310,13 +315,13 @@ func (x Drift) remedy() string {
 	return "resume accepts it; switch moves traffic again once users have followed"
 }
 
-func asked(by, why string) string {
+func asked(n Note) string {
 	text := ""
-	if by != "" {
+	if by := n.By.String(); by != "" {
 		text = ", asked by " + by
 	}
-	if why != "" {
-		text += ": " + why
+	if n.Why != "" {
+		text += ": " + n.Why
 	}
 	return text
 }

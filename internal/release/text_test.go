@@ -39,3 +39,17 @@ func TestTextFromOutsideForgesNoLine(t *testing.T) {
 		t.Errorf("what they wrote is not shown at all: %q", texts)
 	}
 }
+
+func TestALineNamesWhoActed(t *testing.T) {
+	key := release.Actor{Route: "alerts", Key: "1a2b3c4d"}
+	for want, f := range map[string]release.Fact{
+		"returning: alert 5xx (by function key 1a2b3c4d)":    {Kind: release.Advanced, Text: "returning: alert 5xx", By: key},
+		"paused, asked by ana":                               {Kind: release.Decided, Text: "paused, asked by ana", By: release.Actor{Name: "ana"}},
+		"nothing to cancel (asked by function key 1a2b3c4d)": {Kind: release.Refused, Text: "nothing to cancel", By: key},
+		"the bake is over":                                   {Kind: release.ReleaseCompleted, Text: "the bake is over", Began: key},
+	} {
+		if got := f.Line(); got != want {
+			t.Errorf("%q, not %q", got, want)
+		}
+	}
+}

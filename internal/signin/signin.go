@@ -1,6 +1,7 @@
-// Package signin reads the principal that App Service authentication has signed in, from the
-// headers that it sets and that it removes from requests from outside. Where it is off, any
-// caller can send them: the user of this package must know which it is.
+// Package signin reads who sent a request: the principal that App Service authentication has
+// signed in, from a header that it sets and that it removes from requests from outside, and
+// the function key. Where it is off, any caller can send the header: the user of this package
+// must know which it is.
 //
 // Source: "Work with user identities in Azure App Service authentication", Microsoft Learn.
 package signin
@@ -16,11 +17,12 @@ import (
 // Header carries the principal, as the base64 of JSON.
 const Header = "X-MS-CLIENT-PRINCIPAL"
 
-// NameHeader carries its name alone.
-const NameHeader = "X-MS-CLIENT-PRINCIPAL-NAME"
-
 // Principal is a person or an application. The zero Principal is not signed in.
 type Principal struct {
+	// ID is its object id, or the application id where the token has no object id. It is never
+	// given to another.
+	ID string
+	// Name is for people. Its owner can change it.
 	Name string
 	// Roles are the app roles that Entra has assigned to it.
 	Roles []string
@@ -29,19 +31,25 @@ type Principal struct {
 // Has reports whether the principal has an app role.
 func (p Principal) Has(role string) bool { return slices.Contains(p.Roles, role) }
 
-// names are the claims that identify the caller, the most readable first.
-var names = []string{
-	"preferred_username", "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress",
-	"name", "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name",
-	"oid", "http://schemas.microsoft.com/identity/claims/objectidentifier", "appid", "azp",
-}
+// Claims have the names of the token, or those that the platform gives them.
+var (
+	objectIDs = []string{"oid", "http://schemas.microsoft.com/identity/claims/objectidentifier"}
+	// applicationIDs name the client. That is the caller only where no person is.
+	applicationIDs = []string{"appid", "azp"}
+	scopes         = []string{"scp", "http://schemas.microsoft.com/identity/claims/scope"}
+	// readable are the names, the most readable first.
+	readable = []string{
+		"preferred_username", "upn", "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn", "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress",
+		"name", "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name",
+	}
+)
 
-// Read returns the principal that the headers name; the zero Principal without any of them.
-// Its error describes the mistake in the value of Header.
+// Read returns the principal that the header names; the zero Principal without it. Its
+// error describes the mistake in the value.
 func Read(h http.Header) (Principal, error) {
 	encoded := h.Get(Header)
 	if encoded == "" {
-		return Principal{Name: h.Get(NameHeader)}, nil
+		return Principal{}, nil
 	}
 	data, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil {
@@ -54,17 +62,21 @@ func Read(h http.Header) (Principal, error) {
 	if err := json.Unmarshal(data, &sent); err != nil {
 		return Principal{}, errors.New("is not the JSON of a principal: leave the header to the platform")
 	}
-	p := Principal{Roles: rolesOf(sent.Claims, sent.RoleType)}
-	if p.Name = nameOf(sent.Claims); p.Name == "" {
-		return Principal{}, errors.New("names no principal: it has none of the claims preferred_username, name, oid")
+	p := Principal{ID: first(sent.Claims, objectIDs), Name: first(sent.Claims, readable), Roles: rolesOf(sent.Claims, sent.RoleType)}
+	if p.ID == "" && first(sent.Claims, scopes) == "" {
+		p.ID = first(sent.Claims, applicationIDs)
+	}
+	if p.ID == "" {
+		return Principal{}, errors.New("names no principal: it has neither the claim oid nor, for an application, appid or azp")
 	}
 	return p, nil
 }
 
 type claim struct{ Typ, Val string }
 
-func nameOf(claims []claim) string {
-	for _, typ := range names {
+// first is the value of the first of some claims that there is.
+func first(claims []claim, types []string) string {
+	for _, typ := range types {
 		for _, c := range claims {
 			if c.Typ == typ && c.Val != "" {
 				return c.Val

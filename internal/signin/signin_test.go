@@ -8,10 +8,10 @@ import (
 	"bluegreen/internal/signin"
 )
 
-func read(principal, name string) (signin.Principal, error) {
+func read(principal string) (signin.Principal, error) {
 	h := http.Header{}
 	h.Set(signin.Header, principal)
-	h.Set(signin.NameHeader, name)
+	h.Set(signin.Header+"-NAME", "eve")
 	return signin.Read(h)
 }
 
@@ -21,10 +21,10 @@ func TestWithoutHeadersNoPrincipalIsSignedIn(t *testing.T) {
 	}
 }
 
-func TestTheHeaderWinsOverTheNameAlone(t *testing.T) {
+func TestAPrincipalHasTheRolesOfItsClaims(t *testing.T) {
 	text := base64.StdEncoding.EncodeToString([]byte(`{"role_typ":"r","claims":[{"typ":"oid","val":"7"},{"typ":"r","val":"A"},{"typ":"roles","val":"B"},{"typ":"x","val":"C"}]}`))
-	p, err := read(text, "eve")
-	if err != nil || p.Name != "7" || !p.Has("A") || !p.Has("B") || p.Has("C") {
+	p, err := read(text)
+	if err != nil || p.ID != "7" || !p.Has("A") || !p.Has("B") || p.Has("C") {
 		t.Errorf("%+v, %v", p, err)
 	}
 }
@@ -34,7 +34,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(`{"claims":null}`)
 	f.Add(`[]`)
 	f.Fuzz(func(t *testing.T, text string) {
-		if p, err := read(base64.StdEncoding.EncodeToString([]byte(text)), "eve"); err == nil && text != "" && p.Name == "" {
+		if p, err := read(base64.StdEncoding.EncodeToString([]byte(text))); err == nil && text != "" && p.ID == "" {
 			t.Errorf("%q is read as %+v", text, p)
 		}
 	})

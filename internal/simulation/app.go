@@ -281,7 +281,7 @@ func (a *app) edit(i Item) {
 }
 
 func (s *sim) command(a *app, i Item) {
-	c := release.Commanded{Command: i.Command, By: "ana", To: i.Color, Force: i.Force && (i.Command == release.Switch || i.Command == release.Failover)}
+	c := release.Commanded{Command: i.Command, By: release.Actor{Proven: "ana", Route: "signed-in"}, To: i.Color, Force: i.Force && (i.Command == release.Switch || i.Command == release.Failover)}
 	switch i.Command {
 	case release.DeployImage:
 		c.Image = image(i.Image, false, time.Time{})

@@ -155,9 +155,9 @@ var mutants = []mutant{
 	{"release an image that waited over a newer one", []edit{
 		{"release", "decision.settle", `by.IsZero() && d.s.Serving.Color != "" && d.p.newer(live, w)`, `false`},
 		{"release", "decision.pushed", `!w.IsZero() && s.WaitingBy.IsZero() && !d.p.newer(w, i)`, `false`},
-		{"release", "decision.route", `e.Status == Clear && forward && r.By == "" && d.p.newer(d.s.Serving.Image, r.Image)`, `false`}}},
+		{"release", "decision.route", `e.Status == Clear && forward && r.By.IsZero() && d.p.newer(d.s.Serving.Image, r.Image)`, `false`}}},
 	{"forget who asked for an image that waits", change("release", "decision.deploy",
-		`d.wait(c.Image, Note{By: c.By, Why: c.Why, Since: d.now}, reason.ReleaseUnderway)`, `d.by = ""; d.wait(c.Image, Note{}, reason.ReleaseUnderway)`)},
+		`d.wait(c.Image, Note{By: c.By, Why: c.Why, Since: d.now}, reason.ReleaseUnderway)`, `d.by = Actor{}; d.wait(c.Image, Note{}, reason.ReleaseUnderway)`)},
 	{"a switch by DNS is done before old answers have run out", change("fake", "Profile.Poll",
 		`!f.Seen.IsZero() && !p.now().Before(f.Seen.Add(p.ttl))`, `!f.Seen.IsZero()`)},
 	{"give a return up while the API of its target is away", change("engine", "worker.targetUnseen",

@@ -71,7 +71,7 @@ func (*neverOlder) Name() string { return "10 (never older by itself)" }
 func (p *neverOlder) committed(c commit) error {
 	was, is := c.before.served, c.after.served
 	moved := slices.ContainsFunc(c.facts, func(f release.Fact) bool { return f.Reason == reason.MovedOutside })
-	if c.err != nil || moved || c.after.by != "" || c.after.watched || was.Image.Digest == is.Image.Digest || is.Release == 0 || is.Release == was.Release {
+	if c.err != nil || moved || !c.after.by.IsZero() || c.after.watched || was.Image.Digest == is.Image.Digest || is.Release == 0 || is.Release == was.Release {
 		return nil
 	}
 	if is.Image.PushedAt.IsZero() || !was.Image.PushedAt.After(is.Image.PushedAt) {
@@ -106,7 +106,7 @@ func (p *whoRecorded) committed(c commit) error {
 		}
 	}
 	started := c.after.id > c.before.id
-	if started && c.after.by != "" && !p.asked[c.after.image.Digest] && !p.asked[""] {
+	if started && !c.after.by.IsZero() && !p.asked[c.after.image.Digest] && !p.asked[""] {
 		return fmt.Errorf("release %d of %s is recorded as asked by %s, who did not", c.after.id, c.after.image, c.after.by)
 	}
 	return nil

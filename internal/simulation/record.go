@@ -21,7 +21,7 @@ type saved struct {
 	paused bool
 	// sizeHeld are the colors of which an autoscaler's minimum may be raised.
 	sizeHeld map[release.Color]bool
-	by       string // who asked for the release
+	by       release.Actor // who asked for the release
 	served   release.Serving
 	// standbyOrder is the digest that a color was to be brought back to; spoiled is set
 	// where traffic must not go to what bluegreen has put there.
@@ -81,7 +81,7 @@ func read(r engine.Record) *saved {
 		blue: runsOn(s, release.Blue), green: runsOn(s, release.Green), target: s.RollbackTarget(), previous: s.Serving.Previous,
 		paused: !s.Pause.IsZero(), held: !s.Hold.IsZero(), drift: !s.Drift.IsZero(), badLive: s.Release.Reason == reason.Fought || s.Release.Reason == reason.ReturnGivenUp, watched: s.Drift.Watched, trouble: !s.Trouble.IsZero(),
 		id: s.Release.ID, phase: s.Release.Phase, image: s.Release.Image, to: s.Release.To, from: s.Release.From,
-		forced: s.Release.Force, writes: !s.Release.Progress.Writes.IsZero(), returnForced: s.Release.Progress.Forced, ordered: s.Release.By != "",
+		forced: s.Release.Force, writes: !s.Release.Progress.Writes.IsZero(), returnForced: s.Release.Progress.Forced, ordered: !s.Release.By.IsZero(),
 		routedAt: routedAt(s), since: s.Release.Since, ended: s.Release.Phase.Ended(), probedAt: s.Release.Progress.ProbedAt, bakeUntil: s.Release.Progress.BakeUntil,
 	}
 }

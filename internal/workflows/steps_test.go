@@ -132,7 +132,7 @@ func packaged(t *testing.T, name string) {
 	if err != nil || !strings.Contains(string(binary), "v0.0.1") {
 		t.Errorf("the handler does not know its version (%v)", err)
 	}
-	for _, file := range []string{"host.json", "image-pushed/function.json", "console/function.json"} {
+	for _, file := range []string{"host.json", "image-pushed/function.json", "act/function.json"} {
 		if _, err := z.Open(file); err != nil {
 			t.Error(err)
 		}

@@ -44,8 +44,21 @@ type Event struct {
 	Phase   string    `json:"phase,omitempty"`
 	Image   Image     `json:"image,omitzero"`
 	Live    string    `json:"live,omitempty"`
-	By      string    `json:"by,omitempty"`
+	By      string    `json:"by,omitempty"` // the actor for people
+	Actor   Actor     `json:"actor,omitzero"`
+	Began   Actor     `json:"began,omitzero"` // who began the release
 	Text    string    `json:"text"`
+}
+
+// Actor is who gave a command or sent an alert: claimed by the request; object id or
+// application id, and name, of a checked token; the function that the request came through;
+// the first 8 hexadecimal digits of the function key's SHA-256.
+type Actor struct {
+	Claimed string `json:"claimed,omitempty"`
+	Proven  string `json:"proven,omitempty"`
+	Name    string `json:"name,omitempty"`
+	Route   string `json:"route,omitempty"`
+	Key     string `json:"key,omitempty"`
 }
 
 // Image is the image that an event is about.
@@ -58,7 +71,7 @@ type Image struct {
 func eventOf(app string, f release.Fact) Event {
 	return Event{
 		App: app, Number: f.Number, At: f.At, Kind: string(f.Kind), Reason: string(f.Reason), Release: f.Release, Phase: string(f.Phase),
-		Image: Image(f.Image), Live: string(f.Live), By: f.By, Text: f.Text,
+		Image: Image(f.Image), Live: string(f.Live), By: f.By.String(), Actor: Actor(f.By), Began: Actor(f.Began), Text: f.Text,
 	}
 }
 

@@ -48,7 +48,7 @@ func notifier(t *testing.T, e *arm.Emulator, top *arm.Topic, cred azcore.TokenCr
 var facts = []release.Fact{
 	{
 		Number: 16, At: time.Date(2026, 9, 1, 9, 30, 0, 5e6, time.FixedZone("", 7200)), Kind: release.ReleaseSwitched, Reason: reason.Switched, Release: 3, Phase: release.Baking,
-		Image: release.Image{Digest: "sha256:12", Tag: "6.1.0", PushedAt: time.Date(2026, 9, 1, 7, 0, 0, 0, time.UTC)}, Live: release.Green, By: "somebody", Text: "green is live",
+		Image: release.Image{Digest: "sha256:12", Tag: "6.1.0", PushedAt: time.Date(2026, 9, 1, 7, 0, 0, 0, time.UTC)}, Live: release.Green, By: release.Actor{Proven: "oid-7", Name: "ana@example.com", Route: "signed-in"}, Began: release.Actor{Claimed: "bo", Route: "act", Key: "1a2b3c4d"}, Text: "green is live",
 	},
 	{Number: 17, At: time.Date(2026, 9, 1, 9, 31, 0, 0, time.UTC), Kind: release.DriftFound, Reason: reason.Drifted, Text: "the gateway was changed"},
 }
@@ -61,7 +61,7 @@ func TestAFactIsPublishedWithAllThatIsKnownOfIt(t *testing.T) {
 	got := top.Events()
 	want := []arm.Event{
 		{SpecVersion: "1.0", ID: "shop-16", Source: "/bluegreen/shop", Type: "bluegreen.release-switched", Subject: "releases/3", Time: "2026-09-01T07:30:00.005Z",
-			Data: json.RawMessage(`{"app":"shop","number":16,"at":"2026-09-01T09:30:00.005+02:00","kind":"release-switched","reason":"switched","release":3,"phase":"baking","image":{"digest":"sha256:12","tag":"6.1.0","pushedAt":"2026-09-01T07:00:00Z"},"live":"green","by":"somebody","text":"green is live"}`)},
+			Data: json.RawMessage(`{"app":"shop","number":16,"at":"2026-09-01T09:30:00.005+02:00","kind":"release-switched","reason":"switched","release":3,"phase":"baking","image":{"digest":"sha256:12","tag":"6.1.0","pushedAt":"2026-09-01T07:00:00Z"},"live":"green","by":"ana@example.com","actor":{"proven":"oid-7","name":"ana@example.com","route":"signed-in"},"began":{"claimed":"bo","route":"act","key":"1a2b3c4d"},"text":"green is live"}`)},
 		{SpecVersion: "1.0", ID: "shop-17", Source: "/bluegreen/shop", Type: "bluegreen.drift-found", Subject: "shop", Time: "2026-09-01T09:31:00Z",
 			Data: json.RawMessage(`{"app":"shop","number":17,"at":"2026-09-01T09:31:00Z","kind":"drift-found","reason":"drifted","text":"the gateway was changed"}`)},
 	}

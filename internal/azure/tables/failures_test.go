@@ -102,7 +102,7 @@ func open(t *testing.T, retries int32) (*tables.Store, *line) {
 }
 
 func entry(id string) engine.Entry {
-	return engine.Entry{ID: id, Event: release.Commanded{Command: release.Cancel, By: "ana"}, At: time.Date(2026, 11, 24, 9, 15, 0, 0, time.UTC)}
+	return engine.Entry{ID: id, Event: release.Commanded{Command: release.Cancel, By: release.Actor{Name: "ana"}}, At: time.Date(2026, 11, 24, 9, 15, 0, 0, time.UTC)}
 }
 
 func record(fence int64) engine.Record {

@@ -87,7 +87,7 @@ func TestTheHandlersProtocolUnderstandsTheHost(t *testing.T) {
 		clear(got)
 		mu.Unlock()
 		for path, want := range map[string]string{"/api/alert-fired": "POST /api/alert-fired hello", "/api/apps/web/switch?wait=true": "POST /api/apps/web/switch?wait=true hello"} {
-			if r := w.call("POST", path, "hello", "x-functions-key", w.FunctionKey()); r.status != 200 || r.body != want {
+			if r := w.call("POST", path, "hello", "x-functions-key", w.HostKey()); r.status != 200 || r.body != want {
 				t.Errorf("%s: %+v", path, r)
 			}
 		}

@@ -14,7 +14,7 @@ import (
 func (h *Host) serveEventGrid(w http.ResponseWriter, r *http.Request) {
 	switch key(r) {
 	case h.o.Keys.EventGrid, h.o.Keys.Master:
-	case h.o.Keys.Function:
+	case h.o.Keys.Host:
 		w.WriteHeader(http.StatusForbidden)
 		return
 	default:

@@ -27,7 +27,7 @@ func TestTheWebhookAnswersAsEventGridExpects(t *testing.T) {
 		{"path in another case", "POST", strings.Replace(url, "/runtime/webhooks/eventgrid", "/Runtime/WebHooks/EventGrid", 1), `{"id":"1"}`, notification, 202, ""},
 		{"key as a header", "POST", w.URL() + "/runtime/webhooks/eventgrid?functionName=on-event", `{"id":"1"}`, append([]string{"x-functions-key", w.MasterKey()}, notification...), 202, ""},
 		{"no key", "POST", w.URL() + "/runtime/webhooks/eventgrid?functionName=on-event", `{}`, notification, 401, ""},
-		{"a function's key", "POST", w.URL() + "/runtime/webhooks/eventgrid?functionName=on-event&code=" + w.FunctionKey(), `{}`, notification, 403, ""},
+		{"a function's key", "POST", w.URL() + "/runtime/webhooks/eventgrid?functionName=on-event&code=" + w.HostKey(), `{}`, notification, 403, ""},
 		{"unknown function", "POST", w.EventGridURL("nobody"), `{}`, notification, 404, "cannot find function: 'nobody'"},
 		{"a function of another kind", "POST", w.EventGridURL("on-http"), `{}`, notification, 404, ""},
 		{"handshake", "POST", url, validation, []string{"aeg-event-type", "SubscriptionValidation"}, 200, `{"validationResponse":"512d38b6"}`},

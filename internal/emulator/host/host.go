@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -56,9 +57,10 @@ type Options struct {
 
 // Keys are the host's access keys.
 type Keys struct {
-	Function  string // the default host key, good for every function
-	Master    string // good for everything
-	EventGrid string // the system key eventgrid_extension
+	Host      string            // the default host key, good for every function
+	Functions map[string]string // by function, the default key that is good for it alone
+	Master    string            // good for everything
+	EventGrid string            // the system key eventgrid_extension
 }
 
 // Times are the real host's own where they are zero. Other times are settings: for
@@ -144,6 +146,11 @@ func (h *Host) open(ctx context.Context) error {
 	if h.settings, h.functions, err = load(h.o.Root, h.env); err != nil {
 		return err
 	}
+	for _, f := range h.functions {
+		if f.trigger.Type == httpTrigger && h.o.Keys.Functions[f.name] == "" {
+			h.o.Keys.Functions[f.name] = random(20)
+		}
+	}
 	listeners, err := h.listeners()
 	if err != nil {
 		return err
@@ -177,10 +184,14 @@ func (h *Host) defaults() {
 	if h.o.Addr == "" {
 		h.o.Addr = "127.0.0.1:0"
 	}
-	for _, key := range []*string{&h.o.Keys.Function, &h.o.Keys.Master, &h.o.Keys.EventGrid} {
+	for _, key := range []*string{&h.o.Keys.Host, &h.o.Keys.Master, &h.o.Keys.EventGrid} {
 		if *key == "" {
 			*key = random(20)
 		}
+	}
+	h.o.Keys.Functions = maps.Clone(h.o.Keys.Functions)
+	if h.o.Keys.Functions == nil {
+		h.o.Keys.Functions = map[string]string{}
 	}
 	for _, t := range []struct {
 		value *time.Duration
@@ -298,8 +309,11 @@ func (h *Host) EventGridURL(function string) string {
 	return h.url + "/runtime/webhooks/eventgrid?" + q.Encode()
 }
 
-// FunctionKey opens functions of level function.
-func (h *Host) FunctionKey() string { return h.o.Keys.Function }
+// HostKey opens all functions of level function.
+func (h *Host) HostKey() string { return h.o.Keys.Host }
+
+// KeyOf opens one function of level function.
+func (h *Host) KeyOf(function string) string { return h.o.Keys.Functions[function] }
 
 // MasterKey opens everything.
 func (h *Host) MasterKey() string { return h.o.Keys.Master }

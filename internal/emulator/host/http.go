@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -36,7 +37,7 @@ func (h *Host) serveFunction(w http.ResponseWriter, r *http.Request, root bool) 
 		h.serveHomepage(w)
 	case f == nil:
 		w.WriteHeader(http.StatusNotFound)
-	case !h.allowed(r, f.trigger.AuthLevel):
+	case !h.allowed(r, f):
 		w.WriteHeader(http.StatusUnauthorized)
 	case f.disabled:
 		w.WriteHeader(http.StatusNotFound)
@@ -76,12 +77,15 @@ func key(r *http.Request) string {
 	return r.URL.Query().Get("code")
 }
 
-func (h *Host) allowed(r *http.Request, level string) bool {
-	switch level {
+// allowed checks the key against the function's level. A key of another function opens
+// nothing here.
+// Source: learn.microsoft.com/azure/azure-functions/function-keys-how-to
+func (h *Host) allowed(r *http.Request, f *function) bool {
+	switch f.trigger.AuthLevel {
 	case "anonymous":
 		return true
 	case "function":
-		return key(r) == h.o.Keys.Function || key(r) == h.o.Keys.Master
+		return slices.Contains([]string{h.o.Keys.Functions[f.name], h.o.Keys.Host, h.o.Keys.Master}, key(r))
 	}
 	return key(r) == h.o.Keys.Master
 }

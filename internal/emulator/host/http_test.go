@@ -29,13 +29,14 @@ var httpApp = map[string]string{
 	"all":    httpBinding("anonymous", `"get","post","put"`, "{*path}"),
 	"thing":  httpBinding("anonymous", "", "things/{id:int}/{part?}"),
 	"secret": httpBinding("admin", `"get"`, "secret"),
+	"plain":  httpBinding("anonymous", `"get"`, `plain/{*path:regex(^[a-z\x2f]+$)}`),
 	"off":    httpBinding("anonymous", `"get"`, "off"),
 }
 
 func TestRequestsFindTheirFunction(t *testing.T) {
 	t.Parallel()
 	w := start(t, httpApp, proxying, "AzureWebJobs.off.Disabled=true").ready()
-	key := []string{"x-functions-key", w.FunctionKey()}
+	key := []string{"x-functions-key", w.HostKey()}
 	tests := []struct {
 		method, path string
 		headers      []string
@@ -43,10 +44,13 @@ func TestRequestsFindTheirFunction(t *testing.T) {
 		function     string
 	}{
 		{"POST", "/api/alert-fired", key, 418, "alert"},
-		{"POST", "/api/Alert-Fired?code=" + w.FunctionKey(), nil, 418, "alert"},
+		{"POST", "/api/Alert-Fired?code=" + w.HostKey(), nil, 418, "alert"},
 		{"POST", "/api/alert-fired?code=" + w.MasterKey(), nil, 418, "alert"},
+		{"POST", "/api/alert-fired?code=" + w.KeyOf("alert"), nil, 418, "alert"},
+		{"POST", "/api/alert-fired?code=" + w.KeyOf("secret"), nil, 401, ""},
+		{"GET", "/api/secret?code=" + w.KeyOf("secret"), nil, 401, ""},
 		{"POST", "/api/alert-fired", nil, 401, ""},
-		{"POST", "/api/alert-fired?code=" + w.FunctionKey(), []string{"x-functions-key", "wrong"}, 401, ""},
+		{"POST", "/api/alert-fired?code=" + w.HostKey(), []string{"x-functions-key", "wrong"}, 401, ""},
 		{"GET", "/api/alert-fired", nil, 418, "all"},
 		{"GET", "/api", nil, 418, "all"},
 		{"GET", "/api/", nil, 418, "all"},
@@ -63,6 +67,9 @@ func TestRequestsFindTheirFunction(t *testing.T) {
 		{"DELETE", "/api/things/4", nil, 418, "thing"},
 		{"GET", "/api/things/4/wheel", nil, 418, "thing"},
 		{"GET", "/api/things/four", nil, 418, "all"},
+		{"GET", "/api/plain/a/B", nil, 418, "plain"},
+		{"GET", "/api/plain/a/%2e%2e", nil, 418, "all"},
+		{"GET", "/api/plain/", nil, 418, "all"},
 		{"GET", "/api/secret", key, 401, ""},
 		{"GET", "/api/secret?code=" + w.MasterKey(), nil, 418, "secret"},
 		{"GET", "/api/off", nil, 404, ""},
@@ -137,13 +144,13 @@ func TestTheDefaultFormCarriesARequestAsAnObject(t *testing.T) {
 	t.Parallel()
 	extra := strings.Replace(httpFunction, `"direction":"out"}`, `"direction":"out"},{"type":"queue","name":"out","direction":"out","queueName":"results"}`, 1)
 	w := start(t, map[string]string{"on-http": extra}, forwarding, proxying).ready()
-	got := w.call("POST", "/api/things/web-7?step=2&code="+w.FunctionKey(), `{"go":true}`, "Content-Type", "application/json")
+	got := w.call("POST", "/api/things/web-7?step=2&code="+w.HostKey(), `{"go":true}`, "Content-Type", "application/json")
 	if got.status != http.StatusNoContent {
 		t.Errorf("answer %+v", got)
 	}
 	e := readEnvelope(t, heard(t, w.ended("on-http", 1)))
 	req, _ := e.Data["req"].(map[string]any)
-	if req["Method"] != "POST" || req["Body"] != `{"go":true}` || req["Url"] != w.URL()+"/api/things/web-7?step=2&code="+w.FunctionKey() {
+	if req["Method"] != "POST" || req["Body"] != `{"go":true}` || req["Url"] != w.URL()+"/api/things/web-7?step=2&code="+w.HostKey() {
 		t.Errorf("request %v", req)
 	}
 	for name, want := range map[string]string{"Query": `"step":"2"`, "Params": `"id":"web-7"`, "Headers": `"Content-Type":["application/json"]`} {
@@ -156,11 +163,11 @@ func TestTheDefaultFormCarriesARequestAsAnObject(t *testing.T) {
 			t.Errorf("metadata %s is %v", k, e.Metadata[k])
 		}
 	}
-	got = w.call("POST", "/api/things/1", order{Reply: "http"}.String(), "x-functions-key", w.FunctionKey())
+	got = w.call("POST", "/api/things/1", order{Reply: "http"}.String(), "x-functions-key", w.HostKey())
 	if got.status != 202 || got.header.Get("X-Own") != "yes" || got.body != `{"a":1}` {
 		t.Errorf("answer %+v", got)
 	}
-	if got := w.call("POST", "/api/things/1", order{Reply: "500"}.String(), "x-functions-key", w.FunctionKey()); got.status != 500 || got.body != "" {
+	if got := w.call("POST", "/api/things/1", order{Reply: "500"}.String(), "x-functions-key", w.HostKey()); got.status != 500 || got.body != "" {
 		t.Errorf("answer %+v", got)
 	}
 }
@@ -168,7 +175,7 @@ func TestTheDefaultFormCarriesARequestAsAnObject(t *testing.T) {
 func TestAChunkedBodyIsMissingInTheDefaultForm(t *testing.T) {
 	t.Parallel()
 	w := start(t, map[string]string{"on-http": httpFunction}).ready()
-	w.send("POST", "/api/things/1?code="+w.FunctionKey(), struct{ io.Reader }{strings.NewReader("lost")})
+	w.send("POST", "/api/things/1?code="+w.HostKey(), struct{ io.Reader }{strings.NewReader("lost")})
 	req, _ := readEnvelope(t, heard(t, w.ended("on-http", 1))).Data["req"].(map[string]any)
 	if body, ok := req["Body"]; ok {
 		t.Errorf("the body is %v", body)

@@ -123,7 +123,7 @@ func repeatAll(t *testing.T, setting string, exchanges []exchange) {
 	h := &recorder{}
 	w := startWith(t, host.Options{
 		Root: folder(t, recordedApp), Handler: h, TimerStatus: t.TempDir(),
-		Keys: host.Keys{Function: "FUNCTION-KEY", Master: "MASTER-KEY", EventGrid: "SYSTEM-KEY"},
+		Keys: host.Keys{Host: "FUNCTION-KEY", Master: "MASTER-KEY", EventGrid: "SYSTEM-KEY"},
 	}, setting, "AzureFunctionsJobHost__extensions__queues__visibilityTimeout=00:00:00.050",
 		"AzureFunctionsJobHost__extensions__queues__maxDequeueCount=5")
 	for _, e := range exchanges {

@@ -23,7 +23,7 @@ type segment struct {
 }
 
 var (
-	segmentForm = regexp.MustCompile(`^\{(\*{0,2})([A-Za-z_][A-Za-z0-9_]*)(?::([a-z]+))?(\?)?\}$`)
+	segmentForm = regexp.MustCompile(`^\{(\*{0,2})([A-Za-z_][A-Za-z0-9_]*)(?::([a-z]+)(?:\((.*)\))?)?(\?)?\}$`)
 	constraints = map[string]*regexp.Regexp{
 		"int":   regexp.MustCompile(`^-?\d{1,10}$`),
 		"long":  regexp.MustCompile(`^-?\d{1,19}$`),
@@ -48,7 +48,13 @@ func parseRoute(template string) (route, error) {
 			r.segments = append(r.segments, segment{literal: part})
 			continue
 		}
-		s := segment{param: m[2], constraint: constraints[m[3]], optional: m[4] != "", rest: m[1] != ""}
+		s := segment{param: m[2], constraint: constraints[m[3]], optional: m[5] != "", rest: m[1] != ""}
+		if m[3] == "regex" {
+			var err error
+			if s.constraint, err = regexp.Compile("(?i)" + m[4]); err != nil {
+				return r, fmt.Errorf("route %q: %w", template, err)
+			}
+		}
 		if m[3] != "" && s.constraint == nil {
 			return r, fmt.Errorf("route %q: constraint %q is not supported by this emulator", template, m[3])
 		}
@@ -70,6 +76,9 @@ func (r route) match(escaped string) (map[string]string, bool) {
 	}
 	for _, s := range r.segments {
 		if s.rest {
+			if s.constraint != nil && !s.constraint.MatchString(unescape(path)) {
+				return nil, false
+			}
 			if path != "" {
 				params[s.param] = unescape(path)
 			}

@@ -48,7 +48,7 @@ func TestOnlyAppServiceAuthenticationSetsThePrincipal(t *testing.T) {
 			continue
 		}
 		p, err := signin.Read(seen)
-		if err != nil || p.Name != c.name || p.Has("Sender") != c.role || seen.Get("X-MS-CLIENT-PRINCIPAL-ID") != c.name {
+		if err != nil || p.ID != c.name || p.Has("Sender") != c.role || seen.Get("X-MS-CLIENT-PRINCIPAL-ID") != c.name {
 			t.Errorf("%s: %+v %v, headers %v", name, p, err, seen)
 		}
 	}

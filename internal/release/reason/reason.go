@@ -142,6 +142,10 @@ const (
 	RollBackInstead  Reason = "roll-back-instead"
 	IsScaledDown     Reason = "is-scaled-down"
 	AmbiguousGateway Reason = "ambiguous-gateway"
+	ForceForbidden   Reason = "force-forbidden"
+	OwnRelease       Reason = "own-release"
+	ApproverUnproven Reason = "approver-not-proven"
+	StarterUnproven  Reason = "starter-not-proven"
 
 	// What was seen.
 	TakenOver       Reason = "taken-over"
