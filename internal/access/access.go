@@ -27,14 +27,14 @@ var names = []string{"none", "viewer", "operator", "admin"}
 // String is the name of the right, as in the settings.
 func (r Right) String() string { return names[r] }
 
-// Setting names the app setting that says what the holder of a function key may do.
-const Setting = "BLUEGREEN_KEYS_MAY"
+// setting names the app setting that says what the holder of a function key may do.
+const setting = "BLUEGREEN_KEYS_MAY"
 
-// Keys reads the value of Setting. Without one it is Operator.
+// Keys reads the value of the setting BLUEGREEN_KEYS_MAY. Without one it is Operator.
 func Keys(value string) (Right, error) {
 	n := slices.Index(names, cmp.Or(value, Operator.String()))
 	if n <= int(None) {
-		return None, fmt.Errorf("%s: %q is not viewer, operator or admin", Setting, value)
+		return None, fmt.Errorf("%s: %q is not viewer, operator or admin", setting, value)
 	}
 	return Right(n), nil
 }
@@ -77,7 +77,7 @@ func (r Rules) Right(c Caller, keys Right) Right {
 // Remedy says how a caller gets a right.
 func (r Rules) Remedy(c Caller, need Right) string {
 	if c.Proven == "" {
-		return fmt.Sprintf("sign in with a role that has it, or set %s=%s for all function keys", Setting, need)
+		return fmt.Sprintf("sign in with a role that has it, or set %s=%s for all function keys", setting, need)
 	}
 	return fmt.Sprintf("it comes with one of the app roles or object ids %q", r.of(need))
 }
