@@ -66,7 +66,7 @@ type runner struct{ *fake.Cluster }
 
 type job struct{ name string }
 
-func (runner) JobCheck(name string) engine.Check { return job{name} }
+func (runner) JobCheck(name string, _ time.Duration) engine.Check { return job{name} }
 
 func (job) Run(context.Context, engine.Subject) engine.Result {
 	return engine.Result{Verdict: release.Passed}

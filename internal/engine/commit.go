@@ -59,8 +59,10 @@ func (w *worker) adopt(snap Snapshot) {
 // out: it changes a gateway or a cluster, or it is a probe, which messages that arrive
 // together must not multiply.
 func acts(effect release.Effect) bool {
-	switch effect.(type) {
-	case release.Deploy, release.Route, release.PrepareTarget, release.KeepStandby, release.FreeSize, release.Probe:
+	switch effect := effect.(type) {
+	case release.Verify:
+		return effect.Run != ""
+	case release.EndChecks, release.Deploy, release.Route, release.PrepareTarget, release.KeepStandby, release.FreeSize, release.Probe:
 		return true
 	}
 	return false

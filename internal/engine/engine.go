@@ -6,6 +6,7 @@ package engine
 
 import (
 	"context"
+	crand "crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -61,6 +62,8 @@ type Options struct {
 	Budget time.Duration
 	// Poll is how long a worker watches before it looks at the inbox again; 1 s by default.
 	Poll time.Duration
+	// Random returns a name that nobody can guess; by default of 128 bits or more, from the system.
+	Random func() string
 	// Name distinguishes this process's workers in records; random by default.
 	Name string
 }
@@ -93,6 +96,9 @@ func New(o Options) *Engine {
 	o.Lease = orDefault(o.Lease, time.Minute)
 	o.Budget = orDefault(o.Budget, 4*time.Minute)
 	o.Poll = orDefault(o.Poll, time.Second)
+	if o.Random == nil {
+		o.Random = func() string { return strings.ToLower(crand.Text()) }
+	}
 	if o.Name == "" {
 		o.Name = fmt.Sprintf("%08x", rand.Uint32())
 	}

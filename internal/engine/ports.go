@@ -271,17 +271,32 @@ type Check interface {
 	Run(ctx context.Context, s Subject) Result
 }
 
-// Subject is what a check is about.
+// Subject is what a check is about. For a Maker, Run is the random name of this run, and Made what it
+// made for it, as far as that is recorded.
 type Subject struct {
 	Release int
 	Color   release.Color
 	Image   release.Image
+	Run     string
+	Made    string
 }
 
 // Result is what a check found. Detail says in words what was wrong, or what was not seen.
+// Made is set when the check has made something just now: nothing that it finds is believed
+// before that is recorded. Again is set when what it made is gone, or may not be its own: the
+// check needs another run.
 type Result struct {
 	Verdict release.Verdict
 	Detail  string
+	Made    string
+	Again   bool
+}
+
+// Maker is the extra ability of a Check that makes something in a cluster for each run, such as
+// a Job.
+type Maker interface {
+	// End deletes what was made for a run. That it is gone is no error.
+	End(ctx context.Context, s Subject) error
 }
 
 // Notifier publishes what became of releases.

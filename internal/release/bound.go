@@ -57,8 +57,15 @@ func boundedSeen(e Event) Event {
 		bound(mostMessage, &e.Detail, &e.Unheld)
 		e.Seen = *e.Seen.bounded()
 		return e
+	case ChecksBegun:
+		bound(mostName, &e.Run)
+		return e
+	case ChecksEnded:
+		bound(mostName, &e.Run)
+		return e
 	case ChecksObserved:
 		bound(mostMessage, &e.Detail)
+		bound(mostName, &e.Run, &e.Made)
 		e.Seen = e.Seen.bounded()
 		return e
 	case RouteObserved:

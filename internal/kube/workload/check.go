@@ -31,7 +31,7 @@ func (w *Workloads) Rights(c release.Color) []rbacv1.PolicyRule {
 	if w.CronJob != "" {
 		rights = append(rights,
 			rbacv1.PolicyRule{APIGroups: []string{"batch"}, Resources: []string{"cronjobs"}, ResourceNames: []string{w.CronJob}, Verbs: []string{"get"}},
-			rbacv1.PolicyRule{APIGroups: []string{"batch"}, Resources: []string{"jobs"}, Verbs: []string{"get", "create"}})
+			rbacv1.PolicyRule{APIGroups: []string{"batch"}, Resources: []string{"jobs"}, Verbs: []string{"get", "create", "delete"}})
 	}
 	return rights
 }
