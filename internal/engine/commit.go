@@ -62,7 +62,9 @@ func acts(effect release.Effect) bool {
 	switch effect := effect.(type) {
 	case release.Verify:
 		return effect.Run != ""
-	case release.EndChecks, release.Deploy, release.Route, release.PrepareTarget, release.KeepStandby, release.FreeSize, release.Probe:
+	case release.EndChecks:
+		return true
+	case release.Deploy, release.Route, release.PrepareTarget, release.KeepStandby, release.FreeSize, release.Probe:
 		return true
 	}
 	return false
