@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 
+	"bluegreen/internal/release"
 	"bluegreen/internal/release/reason"
 )
 
@@ -23,9 +24,9 @@ type Error struct {
 	Headline string `json:"headline,omitempty"`
 }
 
-// Errorf makes an Error.
+// Errorf makes an Error. Its message is without secrets.
 func Errorf(status int, code, format string, args ...any) *Error {
-	return &Error{Status: status, Code: code, Message: fmt.Sprintf(format, args...)}
+	return &Error{Status: status, Code: code, Message: release.WithoutSecrets(fmt.Sprintf(format, args...))}
 }
 
 // Error is the message; the field that it is about comes first.

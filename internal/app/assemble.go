@@ -1,6 +1,7 @@
 package app
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -53,6 +54,11 @@ func Assemble(a config.App, adapters func(config.App) (Adapters, error)) engine.
 	built.Before = append(built.Before, requests(with.Prober, a.Verify.HTTP)...)
 	built.Before = append(built.Before, engine.GatewayHealth{Gateway: with.Gateway})
 	built.During = requests(with.Prober, a.Behavior.Confirm.HTTP)
+	for _, check := range slices.Concat(built.Before, built.During) {
+		if c, ok := check.(*probe.Check); ok && len(c.Problems()) > 0 {
+			built.Fingerprint = a.Fingerprint() + " without settings" // for a new preflight, which says so
+		}
+	}
 	return built
 }
 

@@ -31,7 +31,7 @@ func onFakes(config.App) (app.Adapters, error) {
 	return app.Adapters{
 		Workloads: fake.NewCluster(time.Now, wait, nil),
 		Gateway:   fake.NewGateway(release.Blue, time.Second, time.Now, nil),
-		Prober:    probe.New(nil),
+		Prober:    probe.New(nil, nil),
 	}, nil
 }
 

@@ -104,11 +104,22 @@ func New(o Options) *Engine {
 	}
 	e := &Engine{Options: o, apps: map[string]*App{}, later: map[string]time.Time{}}
 	for i := range o.Apps {
+		for _, list := range []*[]string{&o.Apps[i].Problems, &o.Apps[i].Warnings, &o.Apps[i].Held} {
+			*list = withoutSecrets(*list)
+		}
 		e.apps[o.Apps[i].Name] = &o.Apps[i]
 		e.names = append(e.names, o.Apps[i].Name)
 	}
 	slices.Sort(e.names)
 	return e
+}
+
+func withoutSecrets(list []string) []string {
+	var out []string
+	for _, text := range list {
+		out = append(out, release.WithoutSecrets(text))
+	}
+	return out
 }
 
 func orDefault(d, otherwise time.Duration) time.Duration {

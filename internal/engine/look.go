@@ -15,7 +15,11 @@ import (
 func (w *worker) preflight(ctx context.Context) stepResult {
 	var missing []string
 	warnings := slices.Clone(w.app.Warnings)
-	for _, port := range []any{w.app.Gateway, w.app.Workloads, w.app.Registry} {
+	ports := []any{w.app.Gateway, w.app.Workloads, w.app.Registry}
+	for _, check := range slices.Compact(slices.Concat(w.app.Before, w.app.During)) {
+		ports = append(ports, check)
+	}
+	for _, port := range ports {
 		adapter, ok := port.(Preflight)
 		if !ok {
 			continue
@@ -35,7 +39,7 @@ func (w *worker) preflight(ctx context.Context) stepResult {
 	if len(missing) > 0 {
 		return failed(errors.New(strings.Join(missing, "; ")))
 	}
-	w.record.Preflight, w.dirty = PreflightResult{Config: w.app.Fingerprint, Warnings: warnings}, true
+	w.record.Preflight, w.dirty = PreflightResult{Config: w.app.Fingerprint, Warnings: withoutSecrets(warnings)}, true
 	return stepResult{}
 }
 
