@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 
@@ -67,7 +68,7 @@ func WriteError(w http.ResponseWriter, err error) *Error {
 	return e
 }
 
-// Write answers a request with JSON that people can read.
+// Write answers a request with JSON that people can read, without secrets.
 func Write(w http.ResponseWriter, status int, body any) {
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
@@ -84,7 +85,7 @@ func Write(w http.ResponseWriter, status int, body any) {
 		w.Header().Set("Retry-After", "5")
 	}
 	w.WriteHeader(status)
-	_, _ = w.Write(out.Bytes()) // a caller that closed the connection needs no answer
+	_, _ = io.WriteString(w, release.WithoutSecrets(out.String())) // a caller that closed the connection needs no answer
 }
 
 // ReadError makes the Error of an answer with an error status. The host itself answers

@@ -1,6 +1,7 @@
 package release_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -15,7 +16,7 @@ func TestATextIsWithoutItsSecrets(t *testing.T) {
 		"amqps://S3CRET@queue":            "amqps://queue",
 		"https://ana:S3CRE…":              "https://…",
 		"https://[fd00::4]:8443/a#S3CRET": "https://[fd00::4]:8443/a",
-		`from \"https://a/b?sig=S3CRET\"`: `from \"https://a/b"`,
+		`from \"https://a/b?sig=S3CRET\"`: `from \"https://a/b\"`,
 		"DefaultEndpointsProtocol=https;AccountName=a;AccountKey=S3CRET==;X=y":   "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=…;X=y",
 		"/messages?sv=2024&sig=S3CRET%3D&se=1":                                   "/messages?sv=2024&sig=…&se=1",
 		`{"access_token": "S3CRET", "expires_in": 1}`:                            `{"access_token": "…", "expires_in": 1}`,
@@ -33,4 +34,23 @@ func TestATextIsWithoutItsSecrets(t *testing.T) {
 			t.Errorf("%s\nbecomes at its second pass %s", want, once)
 		}
 	}
+}
+
+func FuzzAnAnswerWithoutSecretsIsJSON(f *testing.F) {
+	for _, text := range []string{`a "https://u:p@h/p?q=\"x\"`, `{"access_token": "x"}`, "Bearer aaaaaaaaaaaaaaaaaaaaaaaaa\\", `sig=a\u0022`, "https://h?\x00"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for range 2 { // as a text, and as one inside another
+			data, err := json.Marshal([]string{text, text})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			if err := json.Unmarshal([]byte(release.WithoutSecrets(string(data))), &got); err != nil || len(got) != 2 {
+				t.Fatalf("%s: %v", data, err)
+			}
+			text = string(data)
+		}
+	})
 }
