@@ -88,7 +88,7 @@ func (s *sinks) Notify(_ context.Context, _ string, facts []release.Fact) error 
 	return json.NewEncoder(&s.out).Encode(facts)
 }
 
-// broken answers each check with what it was sent, which is no HTTP, until it is mended.
+// broken answers each check with what it was sent, which is no HTTP, while it is to fail.
 func (s *sinks) broken() string {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.hook("check", false) == nil {
@@ -287,8 +287,8 @@ func TestTheHandlerStartsWithoutASecretInItsLog(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		err := run(ctx, env(append(settings, "FUNCTIONS_CUSTOMHANDLER_PORT", "0", "BLUEGREEN_CONFIG", file)...), &out, &out)
 		cancel()
-		if said := out.String() + release.WithoutSecrets(fmt.Sprint(err)); strings.Contains(said, "S3CRET") {
-			t.Errorf("%s: %s", name, said)
+		if text := out.String() + release.WithoutSecrets(fmt.Sprint(err)); strings.Contains(text, "S3CRET") {
+			t.Errorf("%s: %s", name, text)
 		}
 	}
 }

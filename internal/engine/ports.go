@@ -211,7 +211,9 @@ type Workloads interface {
 }
 
 // Workload is what a color runs. Running is the image of its pod templates; where they name
-// only a tag, the digest is that of its pods, and empty when they have none or differ.
+// only a tag, the digest is that of its pods, and empty when they have none or differ. Where they
+// name a digest, its tag is that of the image asked for, if that is the same; Noted is then a tag that
+// is written there, by anyone who may write there.
 // Matches is set when that is the image asked for and no Deployment is below the size that
 // its color's order last asked for. A color with a Deployment that is gone is Broken, with
 // no size and no ready pod there; it is no error.
@@ -219,6 +221,7 @@ type Workload struct {
 	Status   release.Rollout
 	Matches  bool
 	Running  release.Image
+	Noted    string
 	Replicas []int32 // wanted, per Deployment in configured order
 	Ready    int32
 	ReadyOf  []int32 // per Deployment

@@ -175,13 +175,13 @@ func (w *Workloads) checkImage(ctx context.Context, t Target, s *snapshot) (foun
 		found = append(found, warning("Deployment %s in namespace %s has an image of %s, not of the configured repository %s: a release or rollback to it by digest needs it there, so import it (az acr import)",
 			d.Name, t.Namespace, from, w.Repository))
 	}
-	if s.named(w.App).Digest != "" {
+	if s.named().Digest != "" {
 		return found, nil
 	}
 	if err := t.readPods(ctx, s); err != nil {
 		return nil, err
 	}
-	i, _ := s.running(w.App)
+	i, _ := s.running()
 	digest := i.Digest
 	if digest == "" {
 		digest = "DIGEST"
