@@ -279,16 +279,19 @@ func TestTheHandlerStartsWithoutASecretInItsLog(t *testing.T) {
 		"cloud":             {"AzureWebJobsStorage", "UseDevelopmentStorage=true", "AZURE_RESOURCE_MANAGER_ENDPOINT", "http://ana:S3CRET@planted?x=S3CRET"},
 		"file":              {"AzureWebJobsStorage", "UseDevelopmentStorage=true"},
 	} {
-		file := filepath.Join(t.TempDir(), "bluegreen.yaml")
-		if err := os.WriteFile(file, []byte("apps: [{name: a}]\nnotify: {topic: 'https://ana:S3CRET@planted?sig=S3CRET'}\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		var out bytes.Buffer
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		err := run(ctx, env(append(settings, "FUNCTIONS_CUSTOMHANDLER_PORT", "0", "BLUEGREEN_CONFIG", file)...), &out, &out)
-		cancel()
-		if text := out.String() + release.WithoutSecrets(fmt.Sprint(err)); strings.Contains(text, "S3CRET") {
-			t.Errorf("%s: %s", name, text)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), "bluegreen.yaml")
+			if err := os.WriteFile(file, []byte("apps: [{name: a}]\nnotify: {topic: 'https://ana:S3CRET@planted?sig=S3CRET'}\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var out bytes.Buffer
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			err := run(ctx, env(append(settings, "FUNCTIONS_CUSTOMHANDLER_PORT", "0", "BLUEGREEN_CONFIG", file)...), &out, &out)
+			cancel()
+			if text := out.String() + release.WithoutSecrets(fmt.Sprint(err)); strings.Contains(text, "S3CRET") {
+				t.Error(text)
+			}
+		})
 	}
 }
