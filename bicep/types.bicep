@@ -7,6 +7,16 @@ type tagValues = {
   *: string
 }
 
+@description('A secret of checks in a Key Vault.')
+@export()
+type checkSecret = {
+  @description('Required. Name of its app setting. It begins with CHECK_, or no check may use it.')
+  name: string
+
+  @description('Required. URI of the secret in the vault, without a version to follow its newest one.')
+  uri: string
+}
+
 @description('Network access of the controller to private resources. Omit the network for a controller with public access.')
 @export()
 type networkOptions = {

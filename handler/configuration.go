@@ -14,6 +14,7 @@ import (
 
 	"bluegreen/internal/config"
 	"bluegreen/internal/engine"
+	"bluegreen/internal/release"
 )
 
 // keeper keeps the last good configuration.
@@ -65,7 +66,11 @@ func (c *configuration) begin() {
 }
 
 func (c *configuration) serve(with *config.Config, problems []string) {
-	handler := c.build(with, problems)
+	plain := make([]string, len(problems))
+	for n, p := range problems {
+		plain[n] = release.WithoutSecrets(p)
+	}
+	handler := c.build(with, plain)
 	c.serving.Store(&handler)
 }
 

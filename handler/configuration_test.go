@@ -47,7 +47,7 @@ func started(m *memory, path string) (*configuration, *fake.Store) {
 	c.build = func(with *config.Config, problems []string) http.Handler {
 		var apps []engine.App
 		for _, a := range with.Apps {
-			apps = append(apps, app.Assemble(a, func(config.App) (app.Adapters, error) { return app.Adapters{Prober: probe.New(nil)}, nil }))
+			apps = append(apps, app.Assemble(a, func(config.App) (app.Adapters, error) { return app.Adapters{Prober: probe.New(nil, nil)}, nil }))
 		}
 		e := engine.New(engine.Options{Store: store, Wakeups: fake.NewWakeups(nil), Apps: apps})
 		return app.Handler(app.Options{Engine: e, Apps: with.Apps, Problems: problems, Keys: access.Operator, Log: c.log})

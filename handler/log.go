@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
+
+	"bluegreen/internal/release"
 )
 
 // levels sends warnings and errors to stderr and the rest to stdout: the host takes every
@@ -11,7 +14,30 @@ import (
 type levels struct{ out, err slog.Handler }
 
 func newLog(stdout, stderr io.Writer) *slog.Logger {
-	return slog.New(levels{out: slog.NewJSONHandler(stdout, nil), err: slog.NewJSONHandler(stderr, nil)})
+	o := &slog.HandlerOptions{ReplaceAttr: withoutSecrets}
+	return slog.New(levels{out: slog.NewJSONHandler(stdout, o), err: slog.NewJSONHandler(stderr, o)})
+}
+
+// withoutSecrets cleans the message and each text, error and list of texts of a line.
+func withoutSecrets(_ []string, a slog.Attr) slog.Attr {
+	if k := a.Value.Kind(); k != slog.KindString && k != slog.KindAny {
+		return a
+	}
+	switch v := a.Value.Any().(type) {
+	case string:
+		a.Value = slog.StringValue(release.WithoutSecrets(v))
+	case error:
+		a.Value = slog.StringValue(release.WithoutSecrets(v.Error()))
+	case fmt.Stringer:
+		a.Value = slog.StringValue(release.WithoutSecrets(v.String()))
+	case []string:
+		plain := make([]string, len(v))
+		for n, text := range v {
+			plain[n] = release.WithoutSecrets(text)
+		}
+		a.Value = slog.AnyValue(plain)
+	}
+	return a
 }
 
 func (l levels) of(level slog.Level) slog.Handler {

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"os"
 	"time"
+
+	"bluegreen/internal/release"
 )
 
 // version is set by the build.
@@ -17,7 +19,7 @@ var version = "dev"
 
 func main() {
 	if err := run(context.Background(), os.Getenv, os.Stdout, os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, "bluegreen cannot start:", err)
+		fmt.Fprintln(os.Stderr, "bluegreen cannot start:", release.WithoutSecrets(err.Error()))
 		os.Exit(1) // never 0: the host does not restart a handler that ended well
 	}
 }

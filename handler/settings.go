@@ -15,13 +15,14 @@ import (
 
 // settings are the environment variables, read once.
 type settings struct {
-	Port       string       // where the host expects the handler, on loopback
-	Config     string       // path of bluegreen.yaml
-	Kubeconfig string       // path, "" for none
-	ClientID   string       // of the user-assigned identity, "" for the system-assigned one
-	SignIn     bool         // App Service authentication is on
-	Keys       access.Right // of the holder of a function key
-	DNS        string       // HOST:PORT of the DNS server to ask about public names, "" for the system's
+	Port       string                   // where the host expects the handler, on loopback
+	Config     string                   // path of bluegreen.yaml
+	Kubeconfig string                   // path, "" for none
+	ClientID   string                   // of the user-assigned identity, "" for the system-assigned one
+	SignIn     bool                     // App Service authentication is on
+	Keys       access.Right             // of the holder of a function key
+	DNS        string                   // HOST:PORT of the DNS server to ask about public names, "" for the system's
+	Setting    func(name string) string // an app setting, for checks
 	Storage    storage
 	Cloud      cloud.Configuration
 }
@@ -43,6 +44,7 @@ func readSettings(getenv func(string) string) (settings, error) {
 		ClientID:   getenv("AZURE_CLIENT_ID"),
 		SignIn:     isOn(getenv("WEBSITE_AUTH_ENABLED")),
 		DNS:        getenv("BLUEGREEN_DNS"),
+		Setting:    getenv,
 	}
 	if s.Port == "" {
 		return s, errors.New("FUNCTIONS_CUSTOMHANDLER_PORT is not set: the Functions host starts this program, see README.md")

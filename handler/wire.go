@@ -164,7 +164,7 @@ func (w *wiring) adapters(a config.App) (app.Adapters, error) {
 		return app.Adapters{}, err
 	}
 	return app.Adapters{
-		Gateway: gateway, Prober: probe.New(w.public),
+		Gateway: gateway, Prober: probe.New(w.public, w.Setting),
 		Registry: acr.NewRegistry(acr.Options{
 			LoginServer: a.Image.Registry, Repository: a.Image.Repository, Credential: w.credential, Transport: w.connections,
 			Admits: a.Admits, Newer: a.Policy().Newer,

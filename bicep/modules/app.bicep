@@ -1,5 +1,5 @@
 // The Function app on a Flex Consumption plan.
-import { accessOptions, networkOptions, tagValues } from '../types.bicep'
+import { accessOptions, checkSecret, networkOptions, tagValues } from '../types.bicep'
 
 @description('Required. Name of the Function app. The host keeps its locks under the first 32 characters.')
 @minLength(2)
@@ -36,6 +36,9 @@ param network networkOptions?
 @description('Required. Who may use the API.')
 param access accessOptions
 
+@description('Optional. Secrets of checks, which become app settings. The identity of the controller needs the role Key Vault Secrets User on their vault.')
+param checkSecrets checkSecret[] = []
+
 @description('Optional. Always-ready instances for HTTP functions.')
 @minValue(0)
 @maxValue(10)
@@ -64,6 +67,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
   properties: {
     serverFarmId: plan.id
     httpsOnly: true
+    keyVaultReferenceIdentity: identityId
     // Event Grid and action groups call from the internet; keys and authentication protect every function.
     publicNetworkAccess: 'Enabled'
     virtualNetworkSubnetId: network.?appSubnetId
@@ -80,7 +84,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
     }
     siteConfig: {
       minTlsVersion: '1.2'
-      appSettings: [
+      appSettings: concat([
         { name: 'AzureWebJobsDisableHomepage', value: 'true' }
         { name: 'AzureWebJobsStorage__accountName', value: storageName }
         { name: 'AzureWebJobsStorage__credential', value: 'managedidentity' }
@@ -90,7 +94,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         { name: 'BLUEGREEN_KEYS_MAY', value: access.?keysMay ?? 'operator' }
         { name: 'APPLICATIONINSIGHTS_CONNECTION_STRING', value: insights.properties.ConnectionString }
         { name: 'APPLICATIONINSIGHTS_AUTHENTICATION_STRING', value: 'ClientId=${clientId};Authorization=AAD' }
-      ]
+      ], map(checkSecrets, s => { name: s.name, value: '@Microsoft.KeyVault(SecretUri=${s.uri})' }))
     }
   }
 }
@@ -102,11 +106,7 @@ resource scmPasswords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@20
 resource logs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   scope: app
   name: 'workspace'
-  properties: {
-    workspaceId: workspaceId
-    logs: [{ categoryGroup: 'allLogs', enabled: true }]
-    metrics: [{ category: 'AllMetrics', enabled: true }]
-  }
+  properties: { workspaceId: workspaceId, logs: [{ categoryGroup: 'allLogs', enabled: true }], metrics: [{ category: 'AllMetrics', enabled: true }] }
 }
 
 @description('Name of the Function app.')

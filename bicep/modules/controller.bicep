@@ -1,5 +1,5 @@
 // The controller: its identity, storage, Function app, topics and action group.
-import { accessOptions, networkOptions, registryOptions, tagValues } from '../types.bicep'
+import { accessOptions, checkSecret, networkOptions, registryOptions, tagValues } from '../types.bicep'
 
 @description('Required. Base of all names.')
 @minLength(3)
@@ -29,6 +29,9 @@ param alertAppObjectId string = ''
 
 @description('Optional. Who may use the API: what function keys allow, and which applications may sign in.')
 param access accessOptions = {}
+
+@description('Optional. Secrets of checks, which become app settings. The identity of the controller needs the role Key Vault Secrets User on their vault.')
+param checkSecrets checkSecret[] = []
 
 @description('Optional. Always-ready instances for HTTP functions, which include alerts.')
 param alwaysReady int = 0
@@ -61,10 +64,7 @@ module storageRoles 'storage-roles.bicep' = {
   dependsOn: [storage]
 }
 
-module insights 'insights.bicep' = {
-  name: '${name}-insights'
-  params: { name: insightsName, location: location, tags: tags, workspaceId: workspaceId }
-}
+module insights 'insights.bicep' = { name: '${name}-insights', params: { name: insightsName, location: location, tags: tags, workspaceId: workspaceId } }
 
 module app 'app.bicep' = {
   name: '${name}-app'
@@ -80,6 +80,7 @@ module app 'app.bicep' = {
     codeUrl: storage.outputs.codeUrl
     network: network
     access: access
+    checkSecrets: checkSecrets
     alwaysReady: alwaysReady
     zoneRedundant: zoneRedundant
   }

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 
+	"bluegreen/internal/release"
 	"bluegreen/internal/release/reason"
 )
 
@@ -23,9 +25,9 @@ type Error struct {
 	Headline string `json:"headline,omitempty"`
 }
 
-// Errorf makes an Error.
+// Errorf makes an Error. Its message is without secrets.
 func Errorf(status int, code, format string, args ...any) *Error {
-	return &Error{Status: status, Code: code, Message: fmt.Sprintf(format, args...)}
+	return &Error{Status: status, Code: code, Message: release.WithoutSecrets(fmt.Sprintf(format, args...))}
 }
 
 // Error is the message; the field that it is about comes first.
@@ -66,7 +68,7 @@ func WriteError(w http.ResponseWriter, err error) *Error {
 	return e
 }
 
-// Write answers a request with JSON that people can read.
+// Write answers a request with JSON that people can read, without secrets.
 func Write(w http.ResponseWriter, status int, body any) {
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
@@ -83,7 +85,7 @@ func Write(w http.ResponseWriter, status int, body any) {
 		w.Header().Set("Retry-After", "5")
 	}
 	w.WriteHeader(status)
-	_, _ = w.Write(out.Bytes()) // a caller that closed the connection needs no answer
+	_, _ = io.WriteString(w, release.WithoutSecrets(out.String())) // a caller that closed the connection needs no answer
 }
 
 // ReadError makes the Error of an answer with an error status. The host itself answers

@@ -1,7 +1,9 @@
 package app
 
 import (
+	"slices"
 	"strings"
+	"time"
 
 	"bluegreen/internal/config"
 	"bluegreen/internal/engine"
@@ -19,7 +21,7 @@ type Adapters struct {
 // jobs is the extra ability of workloads to run a Kubernetes Job as a check, from the
 // template of a CronJob.
 type jobs interface {
-	JobCheck(cronJob string) engine.Check
+	JobCheck(cronJob string, within time.Duration) engine.Check
 }
 
 // Assemble makes an app from its configuration and its adapters. It asks for the adapters
@@ -47,11 +49,16 @@ func Assemble(a config.App, adapters func(config.App) (Adapters, error)) engine.
 			built.Problems = []string{"verify.job: Jobs cannot be run here, and a check that is left out must not count as passed"}
 			return built
 		}
-		built.Before = append(built.Before, runner.JobCheck(a.Verify.Job))
+		built.Before = append(built.Before, runner.JobCheck(a.Verify.Job, a.Verify.Timeout))
 	}
 	built.Before = append(built.Before, requests(with.Prober, a.Verify.HTTP)...)
 	built.Before = append(built.Before, engine.GatewayHealth{Gateway: with.Gateway})
 	built.During = requests(with.Prober, a.Behavior.Confirm.HTTP)
+	for _, check := range slices.Concat(built.Before, built.During) {
+		if c, ok := check.(*probe.Check); ok && len(c.Problems()) > 0 {
+			built.Fingerprint = a.Fingerprint() + " without settings" // for a new preflight, which says so
+		}
+	}
 	return built
 }
 

@@ -31,7 +31,7 @@ func onFakes(config.App) (app.Adapters, error) {
 	return app.Adapters{
 		Workloads: fake.NewCluster(time.Now, wait, nil),
 		Gateway:   fake.NewGateway(release.Blue, time.Second, time.Now, nil),
-		Prober:    probe.New(nil),
+		Prober:    probe.New(nil, nil),
 	}, nil
 }
 
@@ -66,7 +66,7 @@ type runner struct{ *fake.Cluster }
 
 type job struct{ name string }
 
-func (runner) JobCheck(name string) engine.Check { return job{name} }
+func (runner) JobCheck(name string, _ time.Duration) engine.Check { return job{name} }
 
 func (job) Run(context.Context, engine.Subject) engine.Result {
 	return engine.Result{Verdict: release.Passed}
@@ -89,5 +89,33 @@ func TestAnAppMakesTheChecksOfItsConfiguration(t *testing.T) {
 	}
 	if built.Policy.Bake != 7*time.Minute || built.Repository != "shopacr.azurecr.io/team/shop" || built.Fingerprint == "" {
 		t.Errorf("%+v", built)
+	}
+}
+
+func TestASettingThatIsMissingKeepsReleasesFromStarting(t *testing.T) {
+	settings := map[string]string{"CHECK_KEY": "@Microsoft.KeyVault(VaultName=kv;SecretName=key)"}
+	build := func() engine.App {
+		a := one(t, `    confirm: {http: [{url: "https://shop.example.com/", headers: {X-Key: "{setting:CHECK_KEY}"}}]}`+"\n")
+		return app.Assemble(a, func(a config.App) (app.Adapters, error) {
+			with, err := onFakes(a)
+			with.Prober = probe.New(nil, func(name string) string { return settings[name] })
+			return with, err
+		})
+	}
+	without := build()
+	e := engine.New(engine.Options{Store: fake.NewStore(nil), Wakeups: fake.NewWakeups(nil), Apps: []engine.App{without}, Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }})
+	if err := e.Step(t.Context(), "shop", time.Second); err != nil {
+		t.Fatal(err)
+	}
+	v, err := e.View(t.Context(), "shop")
+	if err != nil || v.State.Known || !strings.Contains(v.State.Trouble.Why, "the Key Vault reference in the app setting CHECK_KEY is not resolved") {
+		t.Errorf("known %v, trouble %q, %v", v.State.Known, v.State.Trouble.Why, err)
+	}
+	if len(without.Problems) > 0 { // a return of traffic does not need the check
+		t.Errorf("the app is not served: %q", without.Problems)
+	}
+	settings["CHECK_KEY"] = "secret"
+	if with := build(); with.Fingerprint == without.Fingerprint {
+		t.Error("the preflight is not made again once the setting is there")
 	}
 }

@@ -18,7 +18,7 @@ import (
 var may = map[string][]string{
 	"internal/release":    {},
 	"internal/engine":     {"internal/release"},
-	"internal/functions":  {"internal/api"},
+	"internal/functions":  {"internal/api", "internal/release"},
 	"internal/config":     {"internal/engine", "internal/release"},
 	"internal/api":        {"internal/release"},
 	"internal/signin":     {},

@@ -120,10 +120,10 @@ type Confirm struct {
 
 // HTTPCheck is one HTTP request and the expected answer.
 type HTTPCheck struct {
-	URL      string            `key:"url" is:"url" need:"yes" doc:"URL of the GET request. {color}, {digest} and {tag} stand for those of the release, here and in contains and header values."`
+	URL      string            `key:"url" is:"url" need:"yes" doc:"URL of the GET request. {color}, {digest} and {tag} stand for those of the release; in the host only {color}. In the query {setting:CHECK_NAME} stands for an app setting, as in headers."`
 	Expect   int               `key:"expect" default:"200" least:"100" most:"599" doc:"Status of the answer. Redirects are not followed."`
-	Contains string            `key:"contains" is:"template" doc:"Text that the answer must contain."`
-	Headers  map[string]string `key:"headers" keys:"header" is:"template" doc:"Headers of the request."`
+	Contains string            `key:"contains" is:"expected" doc:"Text that the answer must contain. {color}, {digest} and {tag} stand for those of the release."`
+	Headers  map[string]string `key:"headers" keys:"header" is:"headerValue" doc:"Headers of the request. In values, {color} and {digest} stand for those of the release, and {setting:CHECK_NAME} for the value of an app setting, which can be a Key Vault reference; its name begins with CHECK_. A credential is not written here itself."`
 	Times    int               `key:"times" default:"1" least:"1" most:"100" doc:"How often in a row it must pass."`
 	Timeout  time.Duration     `key:"timeout" default:"5s" least:"1ms" most:"1m" doc:"How long an answer may take."`
 }

@@ -320,11 +320,17 @@ func (r *reader) texts(n *yaml.Node, path string, v reflect.Value, tag reflect.S
 	values := r.entries(n, path, func(string) bool { return true }, nil)
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		value := values[key]
-		if wrong := ruleOf(tag.Get("keys")).broken(key); wrong != "" {
+		keys := ruleOf(tag.Get("keys"))
+		if wrong := keys.broken(key); wrong != "" {
 			r.wrong(value, join(path, key), "%s", wrong)
 		}
 		var text string
 		r.read(value, join(path, key), reflect.ValueOf(&text).Elem(), tag)
+		if keys.pair != nil {
+			if wrong := keys.pair(key, text); wrong != "" {
+				r.wrong(value, join(path, key), "%s", wrong)
+			}
+		}
 		found[key] = text
 	}
 	v.Set(reflect.ValueOf(found))
@@ -334,6 +340,9 @@ func (r *reader) text(n *yaml.Node, path string, v reflect.Value, tag reflect.St
 	switch {
 	case n.Kind != yaml.ScalarNode:
 		r.wrong(n, path, "is %s, should be text", kindOf(n))
+		return
+	case n.ShortTag() != "!!str" && ruleOf(tag.Get("is")).secret:
+		r.wrong(n, path, "is %s to YAML, should be text: write it in quotes", kindOf(n))
 		return
 	case n.ShortTag() != "!!str":
 		r.wrong(n, path, "%s is %s to YAML, should be text: write it in quotes, %q", n.Value, kindOf(n), n.Value)

@@ -2,14 +2,9 @@ package config
 
 import (
 	"fmt"
-	"net/netip"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
-	"unicode"
-
-	"bluegreen/internal/engine"
 
 	"github.com/Masterminds/semver/v3"
 )
@@ -21,6 +16,10 @@ type rule struct {
 	say     string
 	most    int // characters, 0 for any number
 	check   func(string) string
+	// secret texts may hold what nobody should see, so that no mistake quotes them.
+	secret bool
+	// pair returns the mistake in the value of a key.
+	pair func(key, value string) string
 }
 
 const (
@@ -56,13 +55,15 @@ func ruleOf(is string) rule {
 	case "gateway":
 		return rule{pattern: `^/[sS]ubscriptions/.`, say: "a resource id /subscriptions/…/applicationGateways/NAME", check: gatewayID}
 	case "topic":
-		return rule{pattern: `^https?://.`, say: "an address such as https://NAME.REGION.eventgrid.azure.net/api/events", check: topic}
+		return rule{pattern: `^https?://.`, say: "an address such as https://NAME.REGION.eventgrid.azure.net/api/events", check: topic, secret: true}
 	case "url":
-		return rule{pattern: `^https?://.`, say: "an http:// or https:// address", check: address}
-	case "template":
-		return rule{check: placeholders}
+		return rule{pattern: `^https?://.`, say: "an http:// or https:// address", check: address, secret: true}
+	case "expected":
+		return rule{check: expected}
+	case "headerValue":
+		return rule{check: headerValue, secret: true}
 	case "header":
-		return rule{pattern: "^[A-Za-z0-9!#$%&'*+.^_|~-]+$", say: "the name of a header"}
+		return rule{pattern: "^[A-Za-z0-9!#$%&'*+.^_|~-]+$", say: "the name of a header", pair: headerPair}
 	case "labelKey":
 		return rule{pattern: `^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$`, say: "the key of a label"}
 	case "labelValue":
@@ -84,6 +85,9 @@ func ruleOf(is string) rule {
 // broken returns the mistake in a text; "" when it is valid.
 func (r rule) broken(text string) string {
 	if r.pattern != "" && !regexp.MustCompile(r.pattern).MatchString(text) || r.most > 0 && len(text) > r.most {
+		if r.secret {
+			return "is not " + r.say
+		}
 		return fmt.Sprintf("%q is not %s", shorten(text), r.say)
 	}
 	if r.check != nil {
@@ -132,42 +136,11 @@ func topic(text string) string {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "":
-		return fmt.Sprintf("%q is not an address such as https://NAME.REGION.eventgrid.azure.net/api/events", shorten(text))
+		return "is not an address such as https://NAME.REGION.eventgrid.azure.net/api/events"
 	case u.Scheme == "http" && u.Hostname() != "127.0.0.1" && u.Hostname() != "localhost":
 		return "must begin with https://: what is sent there carries a token"
 	case u.User != nil || u.RawQuery != "":
 		return "holds a user or a query: give the plain endpoint, the managed identity is what signs"
-	}
-	return ""
-}
-
-func address(text string) string {
-	if wrong := placeholders(text); wrong != "" {
-		return wrong
-	}
-	u, err := url.Parse(strings.NewReplacer("{color}", "blue", "{digest}", "sha256:0", "{tag}", "1").Replace(text))
-	switch {
-	case err != nil || u.Host == "":
-		return fmt.Sprintf("%q is not an http:// or https:// address", shorten(text))
-	case u.User != nil:
-		return "holds a user or a password, which anyone who reads the file or the history would see: send a header instead"
-	}
-	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && engine.Metadata(ip) {
-		return "is an address at which the platform gives out credentials: a check asks the app"
-	}
-	return ""
-}
-
-// placeholders returns the mistake of an unknown {word}, so that no check asks for a literal one.
-func placeholders(text string) string {
-	if strings.ContainsFunc(text, unicode.IsControl) {
-		return "holds a line break or another control character: keep it on one line"
-	}
-	for _, found := range regexp.MustCompile(`\{([A-Za-z]*)\}`).FindAllStringSubmatch(text, -1) {
-		known := []string{"color", "digest", "tag"}
-		if !slices.Contains(known, found[1]) {
-			return fmt.Sprintf("%s is not known%s; known are {color}, {digest} and {tag}", found[0], meant(found[1], known))
-		}
 	}
 	return ""
 }

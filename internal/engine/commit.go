@@ -59,7 +59,11 @@ func (w *worker) adopt(snap Snapshot) {
 // out: it changes a gateway or a cluster, or it is a probe, which messages that arrive
 // together must not multiply.
 func acts(effect release.Effect) bool {
-	switch effect.(type) {
+	switch effect := effect.(type) {
+	case release.Verify:
+		return effect.Run != ""
+	case release.EndChecks:
+		return true
 	case release.Deploy, release.Route, release.PrepareTarget, release.KeepStandby, release.FreeSize, release.Probe:
 		return true
 	}

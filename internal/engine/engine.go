@@ -6,6 +6,7 @@ package engine
 
 import (
 	"context"
+	crand "crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -61,6 +62,8 @@ type Options struct {
 	Budget time.Duration
 	// Poll is how long a worker watches before it looks at the inbox again; 1 s by default.
 	Poll time.Duration
+	// Random returns a name that nobody can guess; by default of 128 bits or more, from the system.
+	Random func() string
 	// Name distinguishes this process's workers in records; random by default.
 	Name string
 }
@@ -93,16 +96,30 @@ func New(o Options) *Engine {
 	o.Lease = orDefault(o.Lease, time.Minute)
 	o.Budget = orDefault(o.Budget, 4*time.Minute)
 	o.Poll = orDefault(o.Poll, time.Second)
+	if o.Random == nil {
+		o.Random = func() string { return strings.ToLower(crand.Text()) }
+	}
 	if o.Name == "" {
 		o.Name = fmt.Sprintf("%08x", rand.Uint32())
 	}
 	e := &Engine{Options: o, apps: map[string]*App{}, later: map[string]time.Time{}}
 	for i := range o.Apps {
+		for _, list := range []*[]string{&o.Apps[i].Problems, &o.Apps[i].Warnings, &o.Apps[i].Held} {
+			*list = withoutSecrets(*list)
+		}
 		e.apps[o.Apps[i].Name] = &o.Apps[i]
 		e.names = append(e.names, o.Apps[i].Name)
 	}
 	slices.Sort(e.names)
 	return e
+}
+
+func withoutSecrets(list []string) []string {
+	var out []string
+	for _, text := range list {
+		out = append(out, release.WithoutSecrets(text))
+	}
+	return out
 }
 
 func orDefault(d, otherwise time.Duration) time.Duration {

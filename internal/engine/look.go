@@ -15,7 +15,11 @@ import (
 func (w *worker) preflight(ctx context.Context) stepResult {
 	var missing []string
 	warnings := slices.Clone(w.app.Warnings)
-	for _, port := range []any{w.app.Gateway, w.app.Workloads, w.app.Registry} {
+	ports := []any{w.app.Gateway, w.app.Workloads, w.app.Registry}
+	for _, check := range slices.Compact(slices.Concat(w.app.Before, w.app.During)) {
+		ports = append(ports, check)
+	}
+	for _, port := range ports {
 		adapter, ok := port.(Preflight)
 		if !ok {
 			continue
@@ -35,7 +39,7 @@ func (w *worker) preflight(ctx context.Context) stepResult {
 	if len(missing) > 0 {
 		return failed(errors.New(strings.Join(missing, "; ")))
 	}
-	w.record.Preflight, w.dirty = PreflightResult{Config: w.app.Fingerprint, Warnings: warnings}, true
+	w.record.Preflight, w.dirty = PreflightResult{Config: w.app.Fingerprint, Warnings: withoutSecrets(warnings)}, true
 	return stepResult{}
 }
 
@@ -60,6 +64,9 @@ func (w *worker) look(ctx context.Context) stepResult {
 		switch {
 		case err == nil:
 			*seen = observed(o)
+			if !state.Known {
+				(*seen).Image = w.confirmed(ctx, o)
+			}
 		case !state.Known && (state.Serving.Color == "" || color == reading.Live):
 			return failed(fmt.Errorf("look at %s: %w", color, err))
 		default:
@@ -71,6 +78,20 @@ func (w *worker) look(ctx context.Context) stepResult {
 		r.Failed = errors.New("the gateway still carries out a change")
 	}
 	return r
+}
+
+// confirmed is what a color runs, under the tag that is noted there if the registry has this image
+// under it. A false tag would make the image newer or older than it is.
+func (w *worker) confirmed(ctx context.Context, o Workload) release.Image {
+	if w.app.Registry == nil || o.Noted == "" || o.Running.Digest == "" || o.Running.Tag != "" {
+		return o.Running
+	}
+	i, err := w.app.Registry.Resolve(ctx, o.Noted)
+	if err != nil || i.Digest != o.Running.Digest {
+		w.Log.Warn("the tag that is noted on a color is not used", "app", w.app.Name, "tag", o.Noted, "digest", o.Running.Digest, "error", err)
+		return o.Running
+	}
+	return i
 }
 
 func observed(o Workload) *release.Observed {

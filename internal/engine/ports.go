@@ -211,7 +211,9 @@ type Workloads interface {
 }
 
 // Workload is what a color runs. Running is the image of its pod templates; where they name
-// only a tag, the digest is that of its pods, and empty when they have none or differ.
+// only a tag, the digest is that of its pods, and empty when they have none or differ. Where they
+// name a digest, its tag is that of the image asked for, if that is the same; Noted is then a tag that
+// is written there, by anyone who may write there.
 // Matches is set when that is the image asked for and no Deployment is below the size that
 // its color's order last asked for. A color with a Deployment that is gone is Broken, with
 // no size and no ready pod there; it is no error.
@@ -219,6 +221,7 @@ type Workload struct {
 	Status   release.Rollout
 	Matches  bool
 	Running  release.Image
+	Noted    string
 	Replicas []int32 // wanted, per Deployment in configured order
 	Ready    int32
 	ReadyOf  []int32 // per Deployment
@@ -271,17 +274,32 @@ type Check interface {
 	Run(ctx context.Context, s Subject) Result
 }
 
-// Subject is what a check is about.
+// Subject is what a check is about. For a Maker, Run is the random name of this run, and Made what it
+// made for it, as far as that is recorded.
 type Subject struct {
 	Release int
 	Color   release.Color
 	Image   release.Image
+	Run     string
+	Made    string
 }
 
 // Result is what a check found. Detail says in words what was wrong, or what was not seen.
+// Made is set when the check has made something just now: nothing that it finds is believed
+// before that is recorded. Again is set when what it made is gone, or may not be its own: the
+// check needs another run.
 type Result struct {
 	Verdict release.Verdict
 	Detail  string
+	Made    string
+	Again   bool
+}
+
+// Maker is the extra ability of a Check that makes something in a cluster for each run, such as
+// a Job.
+type Maker interface {
+	// End deletes what was made for a run. That it is gone is no error.
+	End(ctx context.Context, s Subject) error
 }
 
 // Notifier publishes what became of releases.

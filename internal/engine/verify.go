@@ -5,27 +5,40 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"bluegreen/internal/release"
 )
 
-// checking is how many checks of a release have passed in a row.
-type checking struct{ release, passed int }
+// checking is how many checks of a run have passed in a row.
+type checking struct {
+	release int
+	run     string
+	passed  int
+}
 
 // verify looks at the color and makes the next check. All are made in order; one that does
 // not pass makes them begin again.
 func (w *worker) verify(ctx context.Context, e release.Verify) stepResult {
-	if w.checking.release != e.Release {
-		w.checking = checking{release: e.Release}
+	if e.Run == "" && w.makes() {
+		return saw(w.newRun(e))
+	}
+	if w.checking.release != e.Release || w.checking.run != e.Run {
+		w.checking = checking{release: e.Release, run: e.Run}
 	}
 	o, err := w.app.Workloads.Observe(ctx, e.Color, e.Image, 0)
 	if err != nil {
 		return failed(fmt.Errorf("look at %s: %w", e.Color, err))
 	}
-	seen := release.ChecksObserved{Release: e.Release, Color: e.Color, Seen: observed(o)}
+	seen := release.ChecksObserved{Release: e.Release, Color: e.Color, Run: e.Run, Seen: observed(o)}
 	found := w.judge(ctx, e, o)
-	seen.Verdict, seen.Detail = found.Verdict, found.Detail
+	seen.Verdict, seen.Detail, seen.Made = found.Verdict, found.Detail, found.Made
 	switch next := w.checking.passed + 1; {
+	case found.Again:
+		w.checking.passed = 0
+		return stepResult{Seen: []release.Event{seen, w.newRun(e)}, Wait: w.Poll}
+	case found.Made != "":
+		return stepResult{Seen: []release.Event{seen}}
 	case found.Verdict == release.Unknown:
 		return failed(errors.New(found.Detail))
 	case found.Verdict == release.Passed && next < len(w.app.Before):
@@ -44,17 +57,40 @@ func (w *worker) verify(ctx context.Context, e release.Verify) stepResult {
 func (w *worker) judge(ctx context.Context, e release.Verify, o Workload) Result {
 	switch {
 	case o.Status == release.Broken:
-		return Result{release.Refuted, o.Detail}
+		return Result{Verdict: release.Refuted, Detail: o.Detail}
 	case e.Image.Digest != "" && o.Running.Digest == "":
-		return Result{release.Undecided, "what it runs is not known: " + o.Detail}
+		return Result{Verdict: release.Undecided, Detail: "what it runs is not known: " + o.Detail}
 	case e.Image.Digest != "" && o.Running.Digest != e.Image.Digest:
-		return Result{release.Refuted, fmt.Sprintf("%s runs %s, which is not what was deployed: it was changed outside bluegreen%s", e.Color, o.Running, by(o))}
+		return Result{Verdict: release.Refuted, Detail: fmt.Sprintf("%s runs %s, which is not what was deployed: it was changed outside bluegreen%s", e.Color, o.Running, by(o))}
 	case o.Status != release.Complete:
-		return Result{release.Undecided, o.Detail}
+		return Result{Verdict: release.Undecided, Detail: o.Detail}
 	case len(w.app.Before) == 0:
 		return Result{Verdict: release.Passed}
 	}
-	return w.app.Before[w.checking.passed].Run(ctx, Subject{Release: e.Release, Color: e.Color, Image: e.Image})
+	return w.app.Before[w.checking.passed].Run(ctx, Subject{Release: e.Release, Color: e.Color, Image: e.Image, Run: e.Run, Made: e.Made})
+}
+
+// makes reports whether a check of the idle color makes something that needs a name.
+func (w *worker) makes() bool {
+	return slices.ContainsFunc(w.app.Before, func(c Check) bool { _, ok := c.(Maker); return ok })
+}
+
+func (w *worker) newRun(e release.Verify) release.Event {
+	return release.ChecksBegun{Release: e.Release, Color: e.Color, Run: w.Random()}
+}
+
+// endChecks deletes what a run has made. It is tried once: a Job that stays is of no use to
+// anyone, ends by its own deadline, and is then deleted by its cluster.
+func (w *worker) endChecks(ctx context.Context, e release.EndChecks) stepResult {
+	r := e.Run
+	for _, check := range w.app.Before {
+		if m, ok := check.(Maker); ok {
+			if err := m.End(ctx, Subject{Release: r.Release, Color: r.Color, Image: r.Image, Run: r.ID, Made: r.Made}); err != nil {
+				w.Log.Warn("what a check made is left to its cluster", "app", w.app.Name, "release", r.Release, "error", err)
+			}
+		}
+	}
+	return saw(release.ChecksEnded{Run: r.ID})
 }
 
 // GatewayHealth is the check that the gateway itself sees a color as healthy. A gateway
@@ -79,11 +115,11 @@ func (g GatewayHealth) seen(ctx context.Context, c release.Color) (found Result,
 	health, err := g.Gateway.Health(ctx, c)
 	switch {
 	case err != nil:
-		return Result{release.Unknown, fmt.Sprintf("ask the gateway for the health of %s: %v", c, err)}, false
+		return Result{Verdict: release.Unknown, Detail: fmt.Sprintf("ask the gateway for the health of %s: %v", c, err)}, false
 	case health.Unknown:
-		return Result{release.Unknown, fmt.Sprintf("the gateway does not know the health of %s: %s", c, health.Detail)}, true
+		return Result{Verdict: release.Unknown, Detail: fmt.Sprintf("the gateway does not know the health of %s: %s", c, health.Detail)}, true
 	case !health.Healthy:
-		return Result{release.Refuted, fmt.Sprintf("the gateway sees %s as unhealthy: %s", c, health.Detail)}, true
+		return Result{Verdict: release.Refuted, Detail: fmt.Sprintf("the gateway sees %s as unhealthy: %s", c, health.Detail)}, true
 	}
 	return Result{Verdict: release.Passed}, true
 }

@@ -340,6 +340,8 @@ func (w *worker) step(ctx context.Context, effect release.Effect) stepResult {
 		return w.deploy(ctx, effect)
 	case release.Verify:
 		return w.verify(ctx, effect)
+	case release.EndChecks:
+		return w.endChecks(ctx, effect)
 	case release.Route:
 		return w.route(ctx, effect)
 	case release.PrepareTarget:

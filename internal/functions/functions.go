@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"bluegreen/internal/api"
+	"bluegreen/internal/release"
 )
 
 // maxInvocation bounds an envelope. A queue message holds 64 KiB and an event 1 MiB, which
@@ -116,10 +117,14 @@ func decode(body io.Reader, b Binding) (json.RawMessage, error) {
 // reply answers success. The host hangs on an empty body and fails on any other content type.
 func reply(w http.ResponseWriter, lines []string) {
 	w.Header().Set("Content-Type", "application/json")
+	logs := make([]string, len(lines))
+	for n, line := range lines {
+		logs[n] = release.WithoutSecrets(line)
+	}
 	_ = json.NewEncoder(w).Encode(struct {
 		Outputs struct{}
 		Logs    []string
-	}{Logs: append([]string{}, lines...)}) // a host that went away needs no answer
+	}{Logs: logs}) // a host that went away needs no answer
 }
 
 // recovered turns a panic into a failed invocation, so that one bad input cannot end the

@@ -52,11 +52,21 @@ func readByCode(t *testing.T) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
+// appSettings are the settings of the Function app itself. Those of checks follow them.
+func appSettings(t *testing.T) []*node {
+	t.Helper()
+	app := load(t)["modules/app.bicep"].find("resource", "app")
+	all := object(app.body).get("properties").get("siteConfig").get("appSettings")
+	if all.text != "concat" || len(all.kids) != 2 {
+		t.Fatal("modules/app.bicep does not add the settings of checks to its own")
+	}
+	return all.kids[0].kids
+}
+
 // setByBicep are the names of the app settings of the Function app.
 func setByBicep(t *testing.T) (names []string) {
 	t.Helper()
-	app := load(t)["modules/app.bicep"].find("resource", "app")
-	for _, s := range object(app.body).get("properties").get("siteConfig").get("appSettings").kids {
+	for _, s := range appSettings(t) {
 		names = append(names, strings.Join(s.get("name").parts, ""))
 	}
 	return names
@@ -184,9 +194,8 @@ func TestHostJSONMatchesTheBuild(t *testing.T) {
 // TestTheHostShowsNoPageAndAsksForHTTPS: its home page names the product to everybody, and a
 // browser that has seen the API once uses HTTPS for a year.
 func TestTheHostShowsNoPageAndAsksForHTTPS(t *testing.T) {
-	app := object(load(t)["modules/app.bicep"].find("resource", "app").body).get("properties")
 	off := false
-	for _, s := range app.get("siteConfig").get("appSettings").kids {
+	for _, s := range appSettings(t) {
 		off = off || strings.Join(s.get("name").parts, "") == "AzureWebJobsDisableHomepage" && strings.Join(s.get("value").parts, "") == "true"
 	}
 	if !off {
@@ -219,6 +228,25 @@ func TestNoSettingHidesInAFunction(t *testing.T) {
 		for _, m := range regexp.MustCompile(`%(\w+)%`).FindAllStringSubmatch(read(t, path), -1) {
 			if !slices.Contains(bicep, m[1]) {
 				t.Errorf("%s stands on the setting %s, which Bicep does not set", path, m[1])
+			}
+		}
+	}
+}
+
+// TestASecretOfACheckIsAReferenceOfTheController: App Service resolves a reference with the identity
+// that the app names for it, and with none that the user has assigned otherwise.
+func TestASecretOfACheckIsAReferenceOfTheController(t *testing.T) {
+	for _, name := range setups {
+		c := setup(t, name, map[string]any{"checkSecrets": []any{map[string]any{"name": "CHECK_KEY", "uri": "https://kv/secrets/key"}}})
+		for _, r := range c.of("Microsoft.Web/sites") {
+			p := r.body["properties"].(map[string]any)
+			settings := p["siteConfig"].(map[string]any)["appSettings"].([]any)
+			if last := settings[len(settings)-1].(map[string]any); last["name"] != "CHECK_KEY" || last["value"] != "@Microsoft.KeyVault(SecretUri=https://kv/secrets/key)" {
+				t.Errorf("%s: the last setting is %v", name, last)
+			}
+			identities := r.body["identity"].(map[string]any)["userAssignedIdentities"].(map[string]any)
+			if _, assigned := identities[p["keyVaultReferenceIdentity"].(string)]; !assigned {
+				t.Errorf("%s: references are resolved with %v", name, p["keyVaultReferenceIdentity"])
 			}
 		}
 	}

@@ -89,8 +89,11 @@ var needs = []need{
 		return err
 	}},
 	{"cronjobs", "podinfo-smoke", "get", runsJob},
-	{"jobs", "", "get", runsJob},
+	{"jobs", "", "get", readsJob},
 	{"jobs", "", "create", runsJob},
+	{"jobs", "", "delete", func(ctx context.Context, p product) error {
+		return p.JobCheck("podinfo-smoke", time.Minute).(engine.Maker).End(ctx, job)
+	}},
 }
 
 // holds keeps an autoscaler from shrinking the color.
@@ -136,8 +139,18 @@ func retires(c release.Color) func(context.Context, product) error {
 	return func(ctx context.Context, p product) error { return p.Scale(ctx, c, 0, 1) }
 }
 
-func runsJob(ctx context.Context, p product) error {
-	r := p.JobCheck("podinfo-smoke").Run(ctx, engine.Subject{Release: 7, Color: release.Green, Image: release.Image{Digest: digest("job")}})
+var job = engine.Subject{Release: 7, Color: release.Green, Image: release.Image{Digest: digest("job")}, Run: "run"}
+
+func runsJob(ctx context.Context, p product) error { return check(ctx, p, job) }
+
+func readsJob(ctx context.Context, p product) error {
+	made := job
+	made.Made = "uid hash"
+	return check(ctx, p, made)
+}
+
+func check(ctx context.Context, p product, s engine.Subject) error {
+	r := p.JobCheck("podinfo-smoke", time.Minute).Run(ctx, s)
 	switch {
 	case r.Verdict != release.Unknown:
 		return nil

@@ -191,7 +191,7 @@ func (s *Lab) startApp(ctx context.Context) error {
 func (s *Lab) adapters(a config.App) (app.Adapters, error) {
 	gateway, err := s.front.adapter(a)
 	return app.Adapters{
-		Gateway: gateway, Workloads: s.cluster, Prober: probe.New(s.front.probes),
+		Gateway: gateway, Workloads: s.cluster, Prober: probe.New(s.front.probes, os.Getenv),
 		Registry: acr.NewRegistry(acr.Options{LoginServer: a.Image.Registry, Repository: a.Image.Repository, Admits: a.Admits, Newer: a.Policy().Newer}),
 	}, err
 }

@@ -3,11 +3,13 @@ package probe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"syscall"
 	"time"
@@ -18,16 +20,19 @@ import (
 
 // Prober makes HTTP checks. It opens a new connection for each, because an old one may
 // still lead to where traffic went before, and follows no redirects.
-type Prober struct{ client *http.Client }
+type Prober struct {
+	client   *http.Client
+	settings Settings
+}
 
 // New makes a prober. With a nil transport it connects as http.DefaultTransport does, with Refuse.
-func New(transport *http.Transport) *Prober {
+func New(transport *http.Transport, settings Settings) *Prober {
 	if transport == nil {
 		transport = http.DefaultTransport.(*http.Transport).Clone()
 		transport.DialContext = (&net.Dialer{Timeout: connectTime, Control: Refuse}).DialContext
 	}
 	transport.DisableKeepAlives = true
-	return &Prober{client: &http.Client{
+	return &Prober{settings: settings, client: &http.Client{
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
@@ -50,7 +55,8 @@ const (
 )
 
 // Request is one HTTP request and the expected answer. In URL, header values and
-// Contains, {color}, {digest} and {tag} stand for those of the release.
+// Contains, {color}, {digest} and {tag} stand for those of the release; in the query and in
+// header values {setting:NAME} stands for an app setting.
 type Request struct {
 	URL      string
 	Headers  map[string]string
@@ -61,31 +67,50 @@ type Request struct {
 
 // Check is one request as an engine.Check.
 type Check struct {
-	client  *http.Client
+	*Prober
 	request Request
 }
 
 // Check makes a check of a request.
-func (p *Prober) Check(r Request) *Check { return &Check{p.client, r} }
+func (p *Prober) Check(r Request) *Check { return &Check{p, r} }
+
+// Preflight implements engine.Preflight: the settings that the check uses have to be there.
+func (c *Check) Preflight(context.Context) ([]engine.Finding, error) {
+	var found []engine.Finding
+	for _, problem := range c.Problems() {
+		found = append(found, engine.Finding{Text: problem})
+	}
+	return found, nil
+}
+
+// Problems are why the check cannot be made, a sentence each.
+func (c *Check) Problems() (list []string) {
+	for _, name := range c.request.settings() {
+		if problem := c.settings.problem(name); problem != "" {
+			list = append(list, fmt.Sprintf("check %s: %s", release.WithoutSecrets(c.request.URL), problem))
+		}
+	}
+	return list
+}
 
 // Run implements engine.Check.
 func (c *Check) Run(ctx context.Context, s engine.Subject) engine.Result {
-	if err := c.request.filled(s).send(ctx, c.client); err != nil {
-		return engine.Result{Verdict: release.Undecided, Detail: err.Error()}
+	if problems := c.Problems(); len(problems) > 0 {
+		return engine.Result{Verdict: release.Unknown, Detail: strings.Join(problems, "; ")}
+	}
+	if err := c.request.filled(s, c.settings).send(ctx, c.client); err != nil {
+		return engine.Result{Verdict: release.Undecided, Detail: c.hide(err.Error())}
 	}
 	return engine.Result{Verdict: release.Passed}
 }
 
-// filled is the request about one subject.
-func (r Request) filled(s engine.Subject) Request {
-	values := strings.NewReplacer("{color}", string(s.Color), "{digest}", s.Image.Digest, "{tag}", s.Image.Tag)
-	r.URL, r.Contains = values.Replace(r.URL), values.Replace(r.Contains)
-	headers := make(map[string]string, len(r.Headers))
-	for k, v := range r.Headers {
-		headers[k] = values.Replace(v)
+// hide is a text without the secrets of the request, which a server may repeat in a broken answer.
+func (c *Check) hide(text string) string {
+	for _, name := range c.request.settings() {
+		value := c.settings(name)
+		text = strings.NewReplacer(value, "…", url.QueryEscape(value), "…").Replace(text)
 	}
-	r.Headers = headers
-	return r
+	return text
 }
 
 // send makes the request once. Its error names the mistake in the answer.
@@ -96,9 +121,10 @@ func (r Request) send(ctx context.Context, client *http.Client) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	place := release.WithoutSecrets(r.URL)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.URL, nil)
 	if err != nil {
-		return fmt.Errorf("check %s: %w", r.URL, err)
+		return fmt.Errorf("check %s: %w", place, cause(err))
 	}
 	req.Header.Set("User-Agent", "bluegreen")
 	for k, v := range r.Headers {
@@ -109,12 +135,12 @@ func (r Request) send(ctx context.Context, client *http.Client) error {
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return fmt.Errorf("check: %w", err)
+		return fmt.Errorf("check %s: %w", place, cause(err))
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	if err != nil {
-		return fmt.Errorf("check: read the answer of %s: %w", r.URL, err)
+		return fmt.Errorf("check: read the answer of %s: %w", place, err)
 	}
 	expect := r.Expect
 	if expect == 0 {
@@ -122,9 +148,18 @@ func (r Request) send(ctx context.Context, client *http.Client) error {
 	}
 	switch {
 	case resp.StatusCode != expect:
-		return fmt.Errorf("%s answered %d, expected %d", r.URL, resp.StatusCode, expect)
+		return fmt.Errorf("%s answered %d, expected %d", place, resp.StatusCode, expect)
 	case !strings.Contains(string(body), r.Contains):
-		return fmt.Errorf("%s answered without %q", r.URL, r.Contains)
+		return fmt.Errorf("%s answered without %q", place, r.Contains)
 	}
 	return nil
+}
+
+// cause is an error of a client without the URL, which it has whole.
+func cause(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
 }

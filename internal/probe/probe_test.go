@@ -46,10 +46,92 @@ func TestProbeDescribesTheMistakeInTheAnswer(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			r := probe.New(nil).Check(test.check).Run(t.Context(), engine.Subject{})
+			r := probe.New(nil, none).Check(test.check).Run(t.Context(), engine.Subject{})
 			if (r.Verdict == release.Passed) != (test.want == "") || !strings.Contains(r.Detail, test.want) {
 				t.Errorf("got %v, want %q", r, test.want)
 			}
 		})
+	}
+}
+
+func none(string) string { return "" }
+
+// withSettings are a key with characters that a URL escapes, and a reference that is not resolved.
+func withSettings(name string) string {
+	return map[string]string{
+		"CHECK_KEY": "S3CRET/+&=", "CHECK_LOST": "@Microsoft.KeyVault(VaultName=kv;SecretName=key)", "AzureWebJobsStorage": "AccountKey=S3CRET",
+	}[name]
+}
+
+func TestASettingIsSentAndATagStaysInItsPlace(t *testing.T) {
+	var got *http.Request
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r }))
+	defer server.Close()
+	r := probe.New(nil, withSettings).Check(probe.Request{
+		URL:     server.URL + "/v/{tag}/{digest}?tag={tag}&code={setting:CHECK_KEY}&to={color}",
+		Headers: map[string]string{"Authorization": "Bearer {setting:CHECK_KEY}", "X-Other": "{setting:AzureWebJobsStorage}"},
+	}).Run(t.Context(), engine.Subject{Color: release.Blue, Image: release.Image{Digest: "sha256:0", Tag: `../a?b=c&d"#@evil.example`}})
+	if r.Verdict != release.Passed {
+		t.Fatal(r)
+	}
+	q := got.URL.Query()
+	if got.URL.Path != `/v/../a?b=c&d"#@evil.example/sha256:0` || len(q) != 3 || q.Get("tag") != `../a?b=c&d"#@evil.example` || q.Get("code") != "S3CRET/+&=" || q.Get("to") != "blue" {
+		t.Errorf("asked for %s with %q", got.URL.Path, q)
+	}
+	if a, x := got.Header.Get("Authorization"), got.Header.Get("X-Other"); a != "Bearer S3CRET/+&=" || x != "{setting:AzureWebJobsStorage}" {
+		t.Errorf("sent %q and %q", a, x)
+	}
+}
+
+func TestACheckWithoutItsSettingIsNotMade(t *testing.T) {
+	asked := 0
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked++ }))
+	defer server.Close()
+	for name, want := range map[string]string{"CHECK_LOST": "the Key Vault reference in the app setting CHECK_LOST is not resolved", "CHECK_NONE": "the app setting CHECK_NONE is missing"} {
+		check := probe.New(nil, withSettings).Check(probe.Request{URL: server.URL + "?a=b", Headers: map[string]string{"X-Key": "{setting:" + name + "}"}})
+		r := check.Run(t.Context(), engine.Subject{})
+		found, err := check.Preflight(t.Context())
+		if r.Verdict != release.Unknown || !strings.Contains(r.Detail, want) || err != nil || len(found) != 1 || found[0].Warning || found[0].Text != r.Detail {
+			t.Errorf("%s: %+v, before that %+v, %v", name, r, found, err)
+		}
+	}
+	if asked > 0 {
+		t.Errorf("asked %d times", asked)
+	}
+}
+
+// TestNoSecretOfACheckIsInItsResult lets checks fail in each way that there is.
+func TestNoSecretOfACheckIsInItsResult(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/moved":
+			http.Redirect(w, r, "http://ana:S3CRET@other.example/?code=S3CRET", http.StatusFound)
+		case "/broken": // repeats what it was asked
+			conn, _, err := w.(http.Hijacker).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			fmt.Fprintf(conn, "%s %s\r\n\r\n", r.Header.Get("Authorization"), r.URL.RawQuery)
+			conn.Close()
+		case "/slow":
+			<-r.Context().Done()
+		case "/cut":
+			w.Header().Set("Content-Length", "100")
+		default:
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprintln(w, "the key S3CRET is wrong")
+		}
+	}))
+	defer server.Close()
+	for _, at := range []string{server.URL + "/moved", server.URL + "/broken", server.URL + "/slow", server.URL + "/cut", server.URL, "http://127.0.0.1:1", "http://[::1", "http://ana:S3CRET@127.0.0.1:1"} {
+		for _, query := range []string{"?code={setting:CHECK_KEY}", "?code=S3CRET"} {
+			r := probe.New(nil, withSettings).Check(probe.Request{
+				URL: at + query, Headers: map[string]string{"Authorization": "Bearer {setting:CHECK_KEY}"}, Timeout: 100 * time.Millisecond,
+			}).Run(t.Context(), engine.Subject{})
+			if r.Verdict != release.Undecided || strings.Contains(r.Detail, "S3CRET") || strings.Contains(r.Detail, "?") {
+				t.Errorf("%s%s: %+v", at, query, r)
+			}
+		}
 	}
 }

@@ -44,6 +44,7 @@ type app struct {
 	Blue        color                `json:"blue,omitzero"`
 	Green       color                `json:"green,omitzero"`
 	Release     releaseForm          `json:"release,omitzero"`
+	CheckRun    checkRun             `json:"checkRun,omitzero"`
 	Releases    int                  `json:"releases,omitempty"`
 	Good        []image              `json:"good,omitempty"`
 	Waiting     image                `json:"waiting,omitzero"`
@@ -106,6 +107,15 @@ type color struct {
 	Standby  standby  `json:"standby,omitzero"`
 	Suspect  note     `json:"suspect,omitzero"`
 	Held     bool     `json:"held,omitempty"`
+}
+
+type checkRun struct {
+	ID      string    `json:"id,omitempty"`
+	Made    string    `json:"made,omitempty"`
+	Release int       `json:"release,omitempty"`
+	Color   string    `json:"color,omitempty"`
+	Image   image     `json:"image,omitzero"`
+	Since   time.Time `json:"since,omitzero"`
 }
 
 type standby struct {
@@ -259,7 +269,7 @@ func encode(r engine.Record) ([]byte, error) {
 		Checked: r.Preflight.Config, Warnings: r.Preflight.Warnings,
 		App: &app{
 			Schema: r.Schema, Name: s.App, Known: s.Known, Serving: fromServing(s.Serving),
-			Blue: fromColor(s.Blue), Green: fromColor(s.Green), Release: fromRelease(s.Release), Releases: s.Releases,
+			Blue: fromColor(s.Blue), Green: fromColor(s.Green), Release: fromRelease(s.Release), CheckRun: fromCheckRun(s.CheckRun), Releases: s.Releases,
 			Good: each(s.Good, fromImage), Waiting: image(s.Waiting), WaitingBy: fromNote(s.WaitingBy), Newest: image(s.Newest), LastPush: push{image(s.LastPush.Image), s.LastPush.At},
 			Quarantined: each(s.Quarantined, fromQuarantine),
 			Hold:        fromNote(s.Hold), Pause: fromNote(s.Pause), Drift: drift{string(s.Drift.From), string(s.Drift.Live), s.Drift.Detail, s.Drift.Since, s.Drift.Back, s.Drift.Watched},
@@ -292,7 +302,7 @@ func Decode(data []byte) (engine.Record, error) {
 	r.Schema, r.Ran, r.SavedAt = a.Schema, a.Ran, a.SavedAt
 	r.State = release.State{
 		App: a.Name, Known: a.Known, Serving: a.Serving.core(), Blue: a.Blue.core(), Green: a.Green.core(),
-		Release: a.Release.core(), Releases: a.Releases, Good: each(a.Good, image.core), Waiting: a.Waiting.core(), WaitingBy: a.WaitingBy.core(), Newest: a.Newest.core(), LastPush: release.Push{Image: a.LastPush.Image.core(), At: a.LastPush.At},
+		Release: a.Release.core(), CheckRun: a.CheckRun.core(), Releases: a.Releases, Good: each(a.Good, image.core), Waiting: a.Waiting.core(), WaitingBy: a.WaitingBy.core(), Newest: a.Newest.core(), LastPush: release.Push{Image: a.LastPush.Image.core(), At: a.LastPush.At},
 		Quarantined: each(a.Quarantined, quarantine.core), Hold: a.Hold.core(), Pause: a.Pause.core(),
 		Drift: release.Drift{From: release.Color(a.Drift.From), Live: release.Color(a.Drift.Live), Detail: a.Drift.Detail, Since: a.Drift.Since, Back: a.Drift.Back, Watched: a.Drift.Watched}, Trouble: a.Trouble.core(), Alarmed: reason.Reason(a.Alarmed), Help: release.Help{Reason: reason.Reason(a.Help.Reason), Why: a.Help.Why, Since: a.Help.Since}, LastAlarm: reason.Reason(a.LastAlarm), LastAlarmAt: a.LastAlarmAt, Fought: a.Fought, Alert: a.Alert.core(), Missing: each(a.Missing, image.core), SupersededInARow: a.Overtaken, Facts: a.Facts,
 	}
@@ -378,6 +388,14 @@ func fromTarget(t release.Target) target {
 }
 func (t target) core() release.Target {
 	return release.Target{Color: release.Color(t.Color), Image: t.Image.core(), Replicas: t.Replicas, Trusted: t.Trusted}
+}
+
+func fromCheckRun(r release.CheckRun) checkRun {
+	return checkRun{r.ID, r.Made, r.Release, string(r.Color), image(r.Image), r.Since}
+}
+
+func (r checkRun) core() release.CheckRun {
+	return release.CheckRun{ID: r.ID, Made: r.Made, Release: r.Release, Color: release.Color(r.Color), Image: r.Image.core(), Since: r.Since}
 }
 
 func fromQuarantine(q release.Quarantine) quarantine {

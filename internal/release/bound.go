@@ -15,7 +15,7 @@ const (
 )
 
 // Bounded returns the event with its texts as long as a state takes them, of printing
-// characters only. Every event passes here on its way into an inbox, and into a state.
+// characters only and without secrets. Every event passes here on its way into an inbox, and into a state.
 func Bounded(e Event) Event {
 	switch e := e.(type) {
 	case ImagePushed:
@@ -57,8 +57,15 @@ func boundedSeen(e Event) Event {
 		bound(mostMessage, &e.Detail, &e.Unheld)
 		e.Seen = *e.Seen.bounded()
 		return e
+	case ChecksBegun:
+		bound(mostName, &e.Run)
+		return e
+	case ChecksEnded:
+		bound(mostName, &e.Run)
+		return e
 	case ChecksObserved:
 		bound(mostMessage, &e.Detail)
+		bound(mostName, &e.Run, &e.Made)
 		e.Seen = e.Seen.bounded()
 		return e
 	case RouteObserved:
@@ -110,10 +117,10 @@ func boundedList(list []string) []string {
 	return out
 }
 
-// bound makes texts plain, and at most so many characters long.
+// bound makes texts plain, without secrets, and at most so many characters long.
 func bound(most int, texts ...*string) {
 	for _, text := range texts {
-		*text = plain(shortened(*text, most))
+		*text = plain(shortened(WithoutSecrets(*text), most))
 	}
 }
 

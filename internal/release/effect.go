@@ -24,11 +24,14 @@ type Deploy struct {
 	Cleared bool
 }
 
-// Verify is to run the checks on a color.
+// Verify is to run the checks on a color. Run and Made are those of the CheckRun; "" until
+// they are recorded.
 type Verify struct {
 	Release int
 	Color   Color
 	Image   Image
+	Run     string
+	Made    string
 }
 
 // Route is to move traffic to a color, or to go on doing so when Operation is set. Towards
@@ -98,14 +101,20 @@ func (s State) nextEffect(p Policy, now time.Time) (Effect, time.Time) {
 	r := s.Release
 	switch r.Phase {
 	case Deploying:
+		if e := s.endChecks(); e != nil {
+			return e, now
+		}
 		live := s.Serving.Color
 		return Deploy{
 			Release: r.ID, Color: r.To, Image: r.Image, Live: live, Size: s.Color(live).Observed.size(),
 			Cleared: s.Color(r.To).Ordered.Release == r.ID,
 		}, now
 	case Verifying:
-		return Verify{Release: r.ID, Color: r.To, Image: r.Image}, now
+		return s.verify(now)
 	case Awaiting:
+		if e := s.endChecks(); e != nil {
+			return e, now
+		}
 		if p.Manual && p.Deadline > 0 && s.Pause.IsZero() {
 			return nil, r.gateEnd(p)
 		}
@@ -116,9 +125,16 @@ func (s State) nextEffect(p Policy, now time.Time) (Effect, time.Time) {
 			Size: s.Color(r.From).Observed.size(), Write: !r.untouched(),
 		}, now
 	case Baking:
-		return s.probe(p, now)
+		effect, at := s.probe(p, now)
+		if e := s.endChecks(); e != nil && effect == nil {
+			return e, now
+		}
+		return effect, at
 	case Returning:
 		return s.bringBack(now)
+	}
+	if e := s.endChecks(); e != nil {
+		return e, now
 	}
 	return s.afterRelease(p, now)
 }

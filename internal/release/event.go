@@ -113,11 +113,26 @@ const (
 	Unknown   Verdict = "unknown" // the check could not be made; never counted as passed
 )
 
-// ChecksObserved says what the checks on the idle color found. Seen is what the color ran
-// when they began; nil when it was not looked at.
+// ChecksBegun names a new run of the checks on the idle color, at random: what a check makes in
+// the cluster has that name, and no other writer can have it ready.
+type ChecksBegun struct {
+	Release int
+	Color   Color
+	Run     string
+}
+
+// ChecksEnded says that what a run of the checks made is not needed any more, and was deleted
+// where that could be done.
+type ChecksEnded struct{ Run string }
+
+// ChecksObserved says what the checks on the idle color found in a run. Made identifies what
+// they have made for it; "" for nothing new. Seen is what the color ran when they began; nil
+// when it was not looked at.
 type ChecksObserved struct {
 	Release int
 	Color   Color
+	Run     string
+	Made    string
 	Verdict Verdict
 	Seen    *Observed
 	Detail  string
@@ -208,6 +223,8 @@ func (Looked) event()          {}
 func (ColorSeen) event()       {}
 func (DeployCleared) event()   {}
 func (RolloutObserved) event() {}
+func (ChecksBegun) event()     {}
+func (ChecksEnded) event()     {}
 func (ChecksObserved) event()  {}
 func (RouteObserved) event()   {}
 func (TargetObserved) event()  {}

@@ -52,6 +52,10 @@ func Next(s State, e Event, p Policy, now time.Time) (State, []Fact) {
 		d.cleared(e)
 	case RolloutObserved:
 		d.rollout(e)
+	case ChecksBegun:
+		d.checksBegun(e)
+	case ChecksEnded:
+		d.checksEnded(e)
 	case ChecksObserved:
 		d.checks(e)
 	case RouteObserved:
@@ -495,25 +499,6 @@ func (d *decision) rolloutTime() time.Duration {
 		return d.p.RolloutTimeout + UnseenFor
 	}
 	return d.p.RolloutTimeout
-}
-
-func (d *decision) checks(e ChecksObserved) {
-	r := &d.s.Release
-	if e.Release != r.ID || r.Phase != Verifying || e.Color != r.To {
-		return
-	}
-	if e.Seen != nil {
-		d.observe(e.Color, *e.Seen)
-	}
-	d.s.Trouble, r.Progress.Detail = Note{}, e.Detail
-	switch {
-	case e.Verdict == Refuted:
-		d.fail(reason.ChecksFailed, about{Detail: e.Detail})
-	case e.Verdict != Passed:
-		d.overdue()
-	default:
-		d.passed()
-	}
 }
 
 // passed records which image has passed the checks: the one that was seen to run.

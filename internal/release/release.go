@@ -111,6 +111,8 @@ type State struct {
 	Blue    ColorState
 	Green   ColorState
 	Release Release
+	// CheckRun is the run of the checks for which something may be there in a cluster.
+	CheckRun CheckRun
 	// Releases is the number of the newest release.
 	Releases int
 	// Good are the last images whose bake ended well and that did not fail since, newest

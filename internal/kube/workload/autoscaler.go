@@ -138,7 +138,7 @@ func (w *Workloads) holdOne(ctx context.Context, t Target, a *autoscaler, size i
 	if k := keda(a); k != "" {
 		return fmt.Sprintf("autoscaler %s belongs to KEDA (ScaledObject %s), which would put its minimum back: raise minReplicaCount there", a.Name, k), nil
 	}
-	err = w.writeScaler(ctx, t, a, f, func(a *autoscaler) map[string]any { return hold(a, size) })
+	err = w.writeScaler(ctx, t, a, f, func(a *autoscaler) map[string]any { return w.hold(a, size) })
 	if apierrors.IsForbidden(err) {
 		return fmt.Sprintf("the identity may not patch autoscaler %s in namespace %s of cluster %s: add the right to its Role (%s)",
 			a.Name, t.Namespace, t.Cluster.Name(), access.RoleFile), nil
@@ -158,7 +158,7 @@ func (w *Workloads) FreeSize(ctx context.Context, c release.Color, f int64) erro
 	}
 	for _, name := range t.Deployments {
 		if a := scalerOf(scalers, name); a != nil {
-			if err := w.writeScaler(ctx, t, a, f, free); err != nil {
+			if err := w.writeScaler(ctx, t, a, f, w.free); err != nil {
 				return t.Cluster.Explain(err)
 			}
 		}
@@ -168,8 +168,8 @@ func (w *Workloads) FreeSize(ctx context.Context, c release.Color, f int64) erro
 
 // hold is the change that makes a size the minimum, at most the maximum; nil when it is high
 // enough. What an earlier hold found is kept, unless the minimum was changed since.
-func hold(a *autoscaler, size int32) map[string]any {
-	before, held := ownMinimum(a), a.Annotations[annotationHeld] != ""
+func (w *Workloads) hold(a *autoscaler, size int32) map[string]any {
+	before, held := w.ownMinimum(a), a.Annotations[annotationHeld] != ""
 	least := max(before, min(size, a.Spec.MaxReplicas))
 	if least == minimum(a) && (held || least == before) {
 		return nil
@@ -178,24 +178,24 @@ func hold(a *autoscaler, size int32) map[string]any {
 }
 
 // ownMinimum is the minimum that an autoscaler has without hold. One that was changed
-// outside bluegreen since is its own.
-func ownMinimum(a *autoscaler) int32 {
-	if a == nil || a.Annotations[annotationHeld] != strconv.Itoa(int(minimum(a))) {
+// outside bluegreen since is its own, and a note that no hold writes is not believed.
+func (w *Workloads) ownMinimum(a *autoscaler) int32 {
+	if a == nil || a.Annotations[fence.App] != w.App || a.Annotations[annotationHeld] != strconv.Itoa(int(minimum(a))) {
 		return minimum(a)
 	}
 	n, err := strconv.ParseInt(a.Annotations[annotationBefore], 10, 32)
-	if err != nil {
+	if err != nil || n < 1 || int32(n) > minimum(a) {
 		return minimum(a)
 	}
 	return int32(n)
 }
 
 // free is the change that puts back what hold found; nil when nothing is held.
-func free(a *autoscaler) map[string]any {
+func (w *Workloads) free(a *autoscaler) map[string]any {
 	if a.Annotations[annotationHeld] == "" {
 		return nil
 	}
-	return minimumOf(ownMinimum(a), map[string]any{annotationBefore: nil, annotationHeld: nil})
+	return minimumOf(w.ownMinimum(a), map[string]any{annotationBefore: nil, annotationHeld: nil})
 }
 
 func minimumOf(least int32, annotations map[string]any) map[string]any {

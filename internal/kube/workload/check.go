@@ -31,7 +31,7 @@ func (w *Workloads) Rights(c release.Color) []rbacv1.PolicyRule {
 	if w.CronJob != "" {
 		rights = append(rights,
 			rbacv1.PolicyRule{APIGroups: []string{"batch"}, Resources: []string{"cronjobs"}, ResourceNames: []string{w.CronJob}, Verbs: []string{"get"}},
-			rbacv1.PolicyRule{APIGroups: []string{"batch"}, Resources: []string{"jobs"}, Verbs: []string{"get", "create"}})
+			rbacv1.PolicyRule{APIGroups: []string{"batch"}, Resources: []string{"jobs"}, Verbs: []string{"get", "create", "delete"}})
 	}
 	return rights
 }
@@ -175,13 +175,13 @@ func (w *Workloads) checkImage(ctx context.Context, t Target, s *snapshot) (foun
 		found = append(found, warning("Deployment %s in namespace %s has an image of %s, not of the configured repository %s: a release or rollback to it by digest needs it there, so import it (az acr import)",
 			d.Name, t.Namespace, from, w.Repository))
 	}
-	if s.named(w.App).Digest != "" {
+	if s.named().Digest != "" {
 		return found, nil
 	}
 	if err := t.readPods(ctx, s); err != nil {
 		return nil, err
 	}
-	i, _ := s.running(w.App)
+	i, _ := s.running()
 	digest := i.Digest
 	if digest == "" {
 		digest = "DIGEST"

@@ -79,7 +79,9 @@ func TestAJobIsMadeAndPassesOnlyOnceItSucceeded(t *testing.T) {
 		case strings.Contains(r.URL.Path, "/cronjobs/"):
 			return http.StatusOK, batchv1.CronJob{TypeMeta: metav1.TypeMeta{Kind: "CronJob", APIVersion: "batch/v1"}, ObjectMeta: metav1.ObjectMeta{Name: "smoke"}}
 		case r.Method == http.MethodPost:
-			job = &batchv1.Job{TypeMeta: metav1.TypeMeta{Kind: "Job", APIVersion: "batch/v1"}, ObjectMeta: metav1.ObjectMeta{Name: "smoke-7"}}
+			job = &batchv1.Job{TypeMeta: metav1.TypeMeta{Kind: "Job", APIVersion: "batch/v1"}, ObjectMeta: metav1.ObjectMeta{
+				Name: "smoke-7-r", UID: "1", Annotations: map[string]string{"bluegreen.dev/app": "shop", "bluegreen.dev/release": "7"},
+			}}
 			return http.StatusCreated, job
 		case strings.Contains(r.URL.Path, "/jobs/") && job == nil:
 			return http.StatusNotFound, metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure, Reason: metav1.StatusReasonNotFound, Code: http.StatusNotFound}
@@ -88,10 +90,12 @@ func TestAJobIsMadeAndPassesOnlyOnceItSucceeded(t *testing.T) {
 		}
 		return http.StatusOK, nil
 	})
-	check, subject := w.JobCheck("smoke"), engine.Subject{Release: 7, Color: release.Blue}
-	if r := check.Run(t.Context(), subject); job == nil || r.Verdict != release.Undecided {
+	check, subject := w.JobCheck("smoke", time.Minute), engine.Subject{Release: 7, Color: release.Blue, Run: "r"}
+	r := check.Run(t.Context(), subject)
+	if job == nil || r.Verdict != release.Undecided || r.Made == "" {
 		t.Fatalf("the Job is %v: %+v", job, r)
 	}
+	subject.Made = r.Made
 	job.Status.Conditions = []batchv1.JobCondition{{Type: batchv1.JobComplete, Status: corev1.ConditionTrue}}
 	if r := check.Run(t.Context(), subject); r.Verdict != release.Passed {
 		t.Errorf("%+v", r)

@@ -40,7 +40,7 @@ func (w *Workloads) Deploy(ctx context.Context, o engine.Order) error {
 		return err
 	}
 	for n, s := range seen {
-		least := ownMinimum(scalerOf(scalers, s.deployment.Name))
+		least := w.ownMinimum(scalerOf(scalers, s.deployment.Name))
 		size := max(least, 1)
 		if n < len(o.Size) {
 			size = max(size, o.Size[n])
@@ -68,13 +68,20 @@ func (w *Workloads) Scale(ctx context.Context, c release.Color, replicas int32, 
 	}
 	for _, s := range seen {
 		err := w.write(ctx, t, s, f, func(s *snapshot) (desired, error) {
-			return desired{image: s.named(w.App), replicas: replicas, asked: replicas}, nil
+			return desired{image: w.keeps(s), replicas: replicas, asked: replicas}, nil
 		})
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// keeps is the image of a Deployment whose image stays, with the tag that is noted.
+func (w *Workloads) keeps(s *snapshot) release.Image {
+	i := s.named()
+	i.Tag = cmp.Or(i.Tag, s.noted(w.App))
+	return i
 }
 
 // list reads the color's Deployments without their pods.
@@ -109,8 +116,8 @@ func (w *Workloads) unchanged(s *snapshot, ask desired) bool {
 // one. A size above the one that was last ordered is the autoscaler's own and left alone;
 // another image comes at the size that is ordered for it.
 func (w *Workloads) decide(s *snapshot, o engine.Order, size, least int32) desired {
-	running, _ := s.running(w.App)
-	have, named := wanted(s.deployment), s.named(w.App)
+	running, _ := s.running()
+	have, named := wanted(s.deployment), w.keeps(s)
 	if o.Image.Digest != "" && o.Image.Digest != running.Digest {
 		return desired{o.Image, w.Repository + "@" + o.Image.Digest, size, size}
 	}
@@ -125,14 +132,14 @@ func (w *Workloads) decide(s *snapshot, o engine.Order, size, least int32) desir
 		// not have it.
 		ask.image, ask.reference = o.Image, home(s.container.Image)+"@"+o.Image.Digest
 	default:
-		ask.reference = s.container.Image
+		ask.image, ask.reference = o.Image, s.container.Image
 	}
 	return ask
 }
 
 // readTagged reads the pods where they alone can show what runs.
 func (w *Workloads) readTagged(ctx context.Context, t Target, s *snapshot, i release.Image) error {
-	if i.Digest == "" || s.named(w.App).Digest != "" {
+	if i.Digest == "" || s.named().Digest != "" {
 		return nil
 	}
 	return t.readPods(ctx, s)

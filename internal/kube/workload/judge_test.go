@@ -154,7 +154,7 @@ func TestTheDigestBehindATagIsThatOfAllReadyPods(t *testing.T) {
 			if name == "the cluster has not made it yet" {
 				s.pods.owner = nil
 			}
-			i, differ := s.running("web")
+			i, differ := s.running()
 			if i.Tag != "prod" || i.Digest != c.want || (differ != "") != c.differ {
 				t.Errorf("runs %+v: %s", i, differ)
 			}

@@ -112,8 +112,12 @@ func TestTheDocumentedRoleIsEnoughForAWholeRelease(t *testing.T) {
 	}
 	w.Workloads = work
 	w.until(release.Green, w.images[1], release.Complete)
-	if v, detail := w.verdict(work, "podinfo-smoke"); v != release.Passed {
-		t.Errorf("the check: %s", detail)
+	r := w.run("podinfo-smoke")
+	if found := r.end(); found.Verdict != release.Passed {
+		t.Errorf("the check: %s", found.Detail)
+	}
+	if err := r.check.(engine.Maker).End(ctx, r.subject); err != nil {
+		t.Error(err)
 	}
 	if h, err := gateway.Health(ctx, release.Green); err != nil || !h.Healthy {
 		t.Errorf("health %+v, error %v", h, err)
@@ -235,7 +239,7 @@ func refused(t *testing.T, work *workload.Workloads, gateway *service.Gateway) {
 	for _, want := range []string{
 		`blue: the identity may not list, watch, patch deployments in namespace`,
 		`{apiGroups: ["apps"], resources: [deployments], resourceNames: [podinfo-blue], verbs: [list, watch, patch]}`,
-		`green: the identity may not get, create jobs`,
+		`green: the identity may not get, create, delete jobs`,
 		`{apiGroups: [""], resources: [services], resourceNames: [podinfo], verbs: [get, patch]}`,
 		access.RoleFile,
 	} {

@@ -92,16 +92,28 @@ func wanted(d *appsv1.Deployment) int32 {
 	return *d.Spec.Replicas
 }
 
-// named is the image that the pod template names. The tag of an image that is named by digest
-// is known if this app deployed it.
-func (s *snapshot) named(app string) release.Image {
+// named is the image that the pod template names. Beside a digest a tag says nothing: no pod
+// is started by it.
+func (s *snapshot) named() release.Image {
 	i := parse(s.container.Image)
-	if note := s.deployment.Annotations[annotationImage]; i.Digest != "" && s.deployment.Annotations[fence.App] == app {
-		if tag, digest, ok := strings.Cut(note, "@"); ok && digest == i.Digest {
-			i.Tag = tag
-		}
+	if i.Digest != "" {
+		i.Tag = ""
 	}
 	return i
+}
+
+// noted is the tag that is written beside the digest of the image, in the note of the last order or in
+// the reference. Anyone who may change the Deployment can write it.
+func (s *snapshot) noted(app string) string {
+	i := parse(s.container.Image)
+	if i.Digest == "" {
+		return ""
+	}
+	tag, digest, ok := strings.Cut(s.deployment.Annotations[annotationImage], "@")
+	if ok && digest == i.Digest && s.deployment.Annotations[fence.App] == app {
+		return tag
+	}
+	return i.Tag
 }
 
 // moved are the containers that have the released image: the released one, those that are

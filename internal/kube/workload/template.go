@@ -113,8 +113,8 @@ func (s *snapshot) owns(p *corev1.Pod) bool {
 // running is the image that the Deployment runs: the one that its template names, or where
 // that has no digest, the one of its ready pods. Where they differ it has none either, and
 // differ lists them.
-func (s *snapshot) running(app string) (i release.Image, differ string) {
-	if i = s.named(app); i.Digest != "" {
+func (s *snapshot) running() (i release.Image, differ string) {
+	if i = s.named(); i.Digest != "" {
 		return i, ""
 	}
 	var digests, each []string

@@ -5,6 +5,7 @@
 package workload
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -105,7 +106,7 @@ func (w *Workloads) look(ctx context.Context, t Target, last bool) ([]*snapshot,
 			case errors.As(err, &missing{}):
 				seen[n] = &snapshot{gone: err}
 				return nil
-			case err != nil || s.rolledOut() && s.named(w.App).Digest != "" || !last && !s.begun():
+			case err != nil || s.rolledOut() && s.named().Digest != "" || !last && !s.begun():
 				return err
 			}
 			return t.readPods(gctx, seen[n])
@@ -139,13 +140,18 @@ func (w *Workloads) report(seen []*snapshot, i release.Image) engine.Workload {
 	o := engine.Workload{Status: release.Complete, Matches: true}
 	var changed time.Time
 	var all []run
-	for _, s := range seen {
+	for n, s := range seen {
 		if s.gone != nil {
 			o.Status, o.Matches, o.Replicas = release.Broken, false, append(o.Replicas, 0)
 			o.Detail = join(o.Detail, strings.TrimPrefix(s.gone.Error(), engine.ErrDenied.Error()+": "))
 			continue
 		}
 		running, detail := w.reportOne(s, &o)
+		if tag := s.noted(w.App); n == 0 {
+			o.Noted = tag
+		} else if tag != o.Noted {
+			o.Noted = ""
+		}
 		if len(seen) > 1 {
 			detail = s.deployment.Name + ": " + detail
 		}
@@ -160,6 +166,9 @@ func (w *Workloads) report(seen []*snapshot, i release.Image) engine.Workload {
 	if o.Running, differ = together(all); differ != "" {
 		o.Matches, o.Detail = false, join(o.Detail, differ)
 	}
+	if o.Running.Digest != "" && o.Running.Digest == i.Digest {
+		o.Running.Tag = cmp.Or(i.Tag, o.Running.Tag)
+	}
 	return o
 }
 
@@ -170,7 +179,7 @@ func (w *Workloads) reportOne(s *snapshot, o *engine.Workload) (release.Image, s
 	o.Ready += found.ready
 	o.ReadyOf = append(o.ReadyOf, found.ready)
 	o.Replicas = append(o.Replicas, wanted(s.deployment))
-	running, differ := s.running(w.App)
+	running, differ := s.running()
 	reasons := append(found.reasons, s.sizeNote(w.asked(s.deployment)), differ,
 		fence.Problem(s.deployment.Annotations, w.App, "deployment "+s.deployment.Name+" -n "+s.deployment.Namespace, time.Now()))
 	reasons = slices.DeleteFunc(reasons, func(r string) bool { return r == "" })
