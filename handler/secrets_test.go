@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"bluegreen/internal/access"
 	"bluegreen/internal/app"
 	"bluegreen/internal/azure/acr"
 	"bluegreen/internal/config"
@@ -169,7 +170,7 @@ apps:
 			o.Apps = append(o.Apps, built)
 		}
 		e := engine.New(o)
-		return e, app.Handler(app.Options{Engine: e, Apps: loaded.Apps, Log: log})
+		return e, app.Handler(app.Options{Engine: e, Apps: loaded.Apps, Keys: access.Operator, Log: log})
 	}
 	return s
 }
