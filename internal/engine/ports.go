@@ -25,6 +25,10 @@ var (
 	ErrDenied = errors.New("denied")
 	// ErrNotPushed means that the registry does not have an image under the tag that an event names.
 	ErrNotPushed = errors.New("the image is not in the registry under this tag")
+	// ErrNotVerified means that no signature of an image is one that the configuration wants.
+	ErrNotVerified = errors.New("not verified")
+	// ErrOversized means that something is larger than what is read of it.
+	ErrOversized = errors.New("larger than what is read")
 	// ErrNotAnImage means that a manifest is not a container image, for instance a Helm chart.
 	ErrNotAnImage = errors.New("not a container image")
 )
@@ -263,6 +267,14 @@ type Registry interface {
 	Newest(ctx context.Context, limit int) ([]release.Image, error)
 }
 
+// Signatures knows who signed the images of one app's repository.
+type Signatures interface {
+	// Verify returns who signed the image of a digest, as the rules of the configuration want
+	// it: the evidence, in one line. Errors: ErrNotVerified, with each rule that is not met, and
+	// why; another signature may come later. Any other error means that it is not known.
+	Verify(ctx context.Context, digest string) (signer string, err error)
+}
+
 // Check finds out whether a color, or what users get, is as it should be. HTTP requests,
 // Jobs and the gateway's own view of health are checks. A check that is listed several
 // times in a row must pass as often; its type is comparable, so that this is seen.
@@ -279,9 +291,13 @@ type Subject struct {
 }
 
 // Result is what a check found. Detail says in words what was wrong, or what was not seen.
+// Signer is who signed the image, where the check is of that; Unsigned is set where no
+// signature counts.
 type Result struct {
-	Verdict release.Verdict
-	Detail  string
+	Verdict  release.Verdict
+	Detail   string
+	Signer   string
+	Unsigned bool
 }
 
 // Notifier publishes what became of releases.

@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -51,6 +52,7 @@ type Registry struct {
 	host   string
 	inner  http.Handler
 	server *http.Server
+	stored *storage
 	push   string // the bearer token of the helpers that push
 	secret string // prefix of this registry's refresh tokens
 
@@ -98,8 +100,12 @@ func Start(o Options) (*Registry, error) {
 	}
 	r := &Registry{
 		o: o, host: l.Addr().String(), push: rand.Text(), secret: rand.Text(),
-		inner: registry.New(registry.Logger(log.New(io.Discard, "", 0))),
+		inner: registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true)),
 		repos: map[string]*repository{}, issued: map[string]string{},
+	}
+	if r.stored, err = startStorage(r.inner); err != nil {
+		l.Close()
+		return nil, err
 	}
 	r.server = &http.Server{Handler: r, ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: 10 * time.Second}
 	go r.server.Serve(l)
@@ -110,7 +116,7 @@ func Start(o Options) (*Registry, error) {
 func (r *Registry) Host() string { return r.host }
 
 // Close stops the registry.
-func (r *Registry) Close() error { return r.server.Close() }
+func (r *Registry) Close() error { return errors.Join(r.server.Close(), r.stored.server.Close()) }
 
 // Deny refuses or allows pulls by all clients.
 func (r *Registry) Deny(deny bool) {
@@ -160,6 +166,8 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	case !r.allowed(w, req):
 	case strings.HasPrefix(req.URL.Path, "/acr/v1/"):
 		r.catalog(w, req)
+	case req.Method == http.MethodGet && blobPath.MatchString(req.URL.Path):
+		r.stored.send(w, req)
 	default:
 		r.distribution(w, req)
 	}

@@ -1,0 +1,120 @@
+package registry
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Layer is a blob with its media type and annotations.
+type Layer struct {
+	MediaType   string
+	Annotations map[string]string
+	Content     []byte
+}
+
+// Attach pushes an artifact that refers to an image, as an OCI 1.1 client does: its config is
+// empty, and of the media type of the artifact where configKind is set. It returns its digest.
+func (r *Registry) Attach(ctx context.Context, repo, image, kind string, configKind bool, layers ...Layer) (string, error) {
+	subject, err := r.descriptor(ctx, repo, image)
+	if err != nil {
+		return "", err
+	}
+	m := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, ArtifactType: kind, Config: ocispec.DescriptorEmptyJSON, Subject: &subject}
+	m.SchemaVersion = 2
+	if configKind {
+		m.ArtifactType, m.Config.MediaType = "", kind
+	}
+	return r.layered(ctx, repo, "", m, layers)
+}
+
+// PushLayers pushes an image of layers under a tag, as cosign keeps signatures beside an image.
+func (r *Registry) PushLayers(ctx context.Context, repo, tag string, layers ...Layer) (string, error) {
+	m := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, Config: ocispec.DescriptorEmptyJSON}
+	m.SchemaVersion, m.Config.MediaType = 2, ocispec.MediaTypeImageConfig
+	return r.layered(ctx, repo, tag, m, layers)
+}
+
+func (r *Registry) layered(ctx context.Context, repo, tag string, m ocispec.Manifest, layers []Layer) (string, error) {
+	if _, err := r.PushBlob(ctx, repo, m.Config.Data); err != nil {
+		return "", err
+	}
+	m.Config.Data = nil
+	for _, l := range layers {
+		d, err := r.PushBlob(ctx, repo, l.Content)
+		if err != nil {
+			return "", err
+		}
+		d.MediaType, d.Annotations = l.MediaType, l.Annotations
+		m.Layers = append(m.Layers, d)
+	}
+	body, err := json.Marshal(m)
+	if err != nil {
+		return "", err
+	}
+	return r.PushManifest(ctx, repo, tag, ocispec.MediaTypeImageManifest, body)
+}
+
+// descriptor describes an image that is there.
+func (r *Registry) descriptor(ctx context.Context, repo, image string) (ocispec.Descriptor, error) {
+	resp, err := r.request(ctx, http.MethodGet, "/v2/"+repo+"/manifests/"+image, "", nil)
+	if err != nil {
+		return ocispec.Descriptor{}, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = errors.New(resp.Status)
+	}
+	if err != nil {
+		return ocispec.Descriptor{}, fmt.Errorf("read %s: %w", image, err)
+	}
+	return describe(resp.Header.Get("Content-Type"), body), nil
+}
+
+func describe(mediaType string, content []byte) ocispec.Descriptor {
+	return ocispec.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(content), Size: int64(len(content))}
+}
+
+// PushBlob pushes a blob.
+func (r *Registry) PushBlob(ctx context.Context, repo string, content []byte) (ocispec.Descriptor, error) {
+	d := describe("application/octet-stream", content)
+	return d, r.put(ctx, http.MethodPost, "/v2/"+repo+"/blobs/uploads/?digest="+d.Digest.String(), d.MediaType, content)
+}
+
+// PushManifest pushes a manifest as it is, under a tag where there is one, and returns its digest.
+func (r *Registry) PushManifest(ctx context.Context, repo, tag, mediaType string, body []byte) (string, error) {
+	own := describe(mediaType, body).Digest.String()
+	return own, r.put(ctx, http.MethodPut, "/v2/"+repo+"/manifests/"+cmp.Or(tag, own), mediaType, body)
+}
+
+func (r *Registry) put(ctx context.Context, method, path, contentType string, body []byte) error {
+	resp, err := r.request(ctx, method, path, contentType, body)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusCreated {
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 500))
+		return fmt.Errorf("%s %s: %s %s", method, path, resp.Status, strings.TrimSpace(string(text)))
+	}
+	return nil
+}
+
+func (r *Registry) request(ctx context.Context, method, path, contentType string, body []byte) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+r.host+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", contentType)
+	return bearer(r.push).RoundTrip(req)
+}
