@@ -9,8 +9,22 @@ import (
 	"bluegreen/internal/release"
 )
 
-// checking is how many checks of a release have passed in a row.
-type checking struct{ release, passed int }
+// checking is how many checks of a release have passed in a row, and who signed its image,
+// once that is known.
+type checking struct {
+	release, passed int
+	signer          string
+}
+
+// again begins the checks again. What was found of a signature stays: it is of a digest.
+func (c *checking) again() {
+	if c.passed = 0; c.signer != "" {
+		c.passed = 1
+	}
+}
+
+// signedEvery is how many polls pass from one look for a signature to the next.
+const signedEvery = 5
 
 // verify looks at the color and makes the next check. All are made in order; one that does
 // not pass makes them begin again.
@@ -24,18 +38,23 @@ func (w *worker) verify(ctx context.Context, e release.Verify) stepResult {
 	}
 	seen := release.ChecksObserved{Release: e.Release, Color: e.Color, Seen: observed(o)}
 	found := w.judge(ctx, e, o)
-	seen.Verdict, seen.Detail = found.Verdict, found.Detail
+	if found.Signer != "" {
+		w.checking.signer = found.Signer
+	}
+	seen.Verdict, seen.Detail, seen.Signer, seen.Unsigned = found.Verdict, found.Detail, w.checking.signer, found.Unsigned
 	switch next := w.checking.passed + 1; {
 	case found.Verdict == release.Unknown:
 		return failed(errors.New(found.Detail))
 	case found.Verdict == release.Passed && next < len(w.app.Before):
 		w.checking.passed = next
 		return stepResult{Wait: w.again(w.app.Before, next)}
+	case found.Unsigned:
+		return stepResult{Seen: []release.Event{seen}, Wait: signedEvery * w.Poll}
 	case found.Verdict == release.Undecided:
-		w.checking.passed = 0
+		w.checking.again()
 		return stepResult{Seen: []release.Event{seen}, Wait: w.Poll}
 	}
-	w.checking.passed = 0
+	w.checking = checking{}
 	return saw(seen)
 }
 
@@ -44,17 +63,33 @@ func (w *worker) verify(ctx context.Context, e release.Verify) stepResult {
 func (w *worker) judge(ctx context.Context, e release.Verify, o Workload) Result {
 	switch {
 	case o.Status == release.Broken:
-		return Result{release.Refuted, o.Detail}
+		return Result{Verdict: release.Refuted, Detail: o.Detail}
 	case e.Image.Digest != "" && o.Running.Digest == "":
-		return Result{release.Undecided, "what it runs is not known: " + o.Detail}
+		return Result{Verdict: release.Undecided, Detail: "what it runs is not known: " + o.Detail}
 	case e.Image.Digest != "" && o.Running.Digest != e.Image.Digest:
-		return Result{release.Refuted, fmt.Sprintf("%s runs %s, which is not what was deployed: it was changed outside bluegreen%s", e.Color, o.Running, by(o))}
+		return Result{Verdict: release.Refuted, Detail: fmt.Sprintf("%s runs %s, which is not what was deployed: it was changed outside bluegreen%s", e.Color, o.Running, by(o))}
 	case o.Status != release.Complete:
-		return Result{release.Undecided, o.Detail}
+		return Result{Verdict: release.Undecided, Detail: o.Detail}
 	case len(w.app.Before) == 0:
 		return Result{Verdict: release.Passed}
 	}
 	return w.app.Before[w.checking.passed].Run(ctx, Subject{Release: e.Release, Color: e.Color, Image: e.Image})
+}
+
+// Signed is the check that an image is signed as the configuration wants it. It is the first of
+// a color's checks, so that nothing else is made of an image that is not.
+type Signed struct{ Signatures Signatures }
+
+// Run implements Check.
+func (c Signed) Run(ctx context.Context, s Subject) Result {
+	signer, err := c.Signatures.Verify(ctx, s.Image.Digest)
+	switch {
+	case errors.Is(err, ErrNotVerified):
+		return Result{Verdict: release.Undecided, Detail: err.Error(), Unsigned: true}
+	case err != nil:
+		return Result{Verdict: release.Unknown, Detail: fmt.Sprintf("look for signatures of %s: %v", s.Image, err)}
+	}
+	return Result{Verdict: release.Passed, Signer: signer}
 }
 
 // GatewayHealth is the check that the gateway itself sees a color as healthy. A gateway
@@ -79,11 +114,11 @@ func (g GatewayHealth) seen(ctx context.Context, c release.Color) (found Result,
 	health, err := g.Gateway.Health(ctx, c)
 	switch {
 	case err != nil:
-		return Result{release.Unknown, fmt.Sprintf("ask the gateway for the health of %s: %v", c, err)}, false
+		return Result{Verdict: release.Unknown, Detail: fmt.Sprintf("ask the gateway for the health of %s: %v", c, err)}, false
 	case health.Unknown:
-		return Result{release.Unknown, fmt.Sprintf("the gateway does not know the health of %s: %s", c, health.Detail)}, true
+		return Result{Verdict: release.Unknown, Detail: fmt.Sprintf("the gateway does not know the health of %s: %s", c, health.Detail)}, true
 	case !health.Healthy:
-		return Result{release.Refuted, fmt.Sprintf("the gateway sees %s as unhealthy: %s", c, health.Detail)}, true
+		return Result{Verdict: release.Refuted, Detail: fmt.Sprintf("the gateway sees %s as unhealthy: %s", c, health.Detail)}, true
 	}
 	return Result{Verdict: release.Passed}, true
 }

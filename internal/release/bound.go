@@ -59,6 +59,7 @@ func boundedSeen(e Event) Event {
 		return e
 	case ChecksObserved:
 		bound(mostMessage, &e.Detail)
+		bound(mostReason, &e.Signer)
 		e.Seen = e.Seen.bounded()
 		return e
 	case RouteObserved:
@@ -149,6 +150,7 @@ func (s State) Shortened(most int) State {
 		}
 	}
 	cut(&s.Blue.Suspect.Why, &s.Green.Suspect.Why, &s.WaitingBy.Why, &s.Hold.Why, &s.Pause.Why, &s.Trouble.Why, &s.Help.Why, &s.Drift.Detail, &s.Alert.Alert.Summary, &s.Alert.Seen,
+		&s.Blue.Verified.Signer, &s.Green.Verified.Signer, &s.Blue.Verified.Why, &s.Green.Verified.Why,
 		&s.Release.Why, &s.Release.Cause, &s.Release.Unconfirmed, &s.Release.Progress.Detail)
 	quarantined := make([]Quarantine, len(s.Quarantined))
 	for n, q := range s.Quarantined {

@@ -114,13 +114,16 @@ const (
 )
 
 // ChecksObserved says what the checks on the idle color found. Seen is what the color ran
-// when they began; nil when it was not looked at.
+// when they began; nil when it was not looked at. Signer is who signed the image, where that is
+// known and asked for; Unsigned is set where no signature counts, as Detail says.
 type ChecksObserved struct {
-	Release int
-	Color   Color
-	Verdict Verdict
-	Seen    *Observed
-	Detail  string
+	Release  int
+	Color    Color
+	Verdict  Verdict
+	Seen     *Observed
+	Detail   string
+	Signer   string
+	Unsigned bool
 }
 
 // Routing is the state of a gateway operation.

@@ -42,6 +42,8 @@ var sentences = map[reason.Reason]string{
 	reason.ChecksFailed:      "{detail}",
 	reason.ChecksTimedOut:    "the checks did not pass within {span}{tail}",
 	reason.ChecksOfOther:     "{color} runs {image}, which is not what was deployed: it was changed outside bluegreen",
+	reason.NotVerified:       "{image} was not verified within {span}{tail}",
+	reason.Verified:          "signed by {detail}",
 	reason.CheckAgain:        "{color} is checked once more before the switch",
 	reason.AwaitsResume:      "checks passed; releases are paused by {pausedby}",
 	reason.AwaitsApproval:    "checks passed; an operator decides",
@@ -166,6 +168,7 @@ var sentences = map[reason.Reason]string{
 
 // refusals words a reason as the answer to a command: what to do first.
 var refusals = map[reason.Reason]string{
+	reason.NotVerified: "{image} on {color} is not verified{tail}; force skips the checks, and no signature: switch without force looks for one",
 	reason.Quarantined: "{image} is quarantined since {at}, {detail}: release it from quarantine first{orforce}",
 	reason.Paused:      "releases are paused by {pausedby}: resume first{orforce}",
 	reason.Drifted:     "the gateway was changed outside bluegreen ({drift}): {remedy}",

@@ -38,6 +38,8 @@ const (
 	ChecksFailed      Reason = "checks-failed"
 	ChecksTimedOut    Reason = "checks-timed-out"
 	ChecksOfOther     Reason = "checks-of-another-image"
+	NotVerified       Reason = "not-verified"
+	Verified          Reason = "verified"
 	CheckAgain        Reason = "check-again"
 	AwaitsResume      Reason = "awaits-resume"
 	AwaitsApproval    Reason = "awaits-approval"
