@@ -24,6 +24,8 @@ type settings struct {
 	DNS        string       // HOST:PORT of the DNS server to ask about public names, "" for the system's
 	Storage    storage
 	Cloud      cloud.Configuration
+	// Value returns an environment variable that the configuration names.
+	Value func(name string) string
 }
 
 // storage is the app's own storage account: by connection string, or by the addresses of
@@ -43,6 +45,7 @@ func readSettings(getenv func(string) string) (settings, error) {
 		ClientID:   getenv("AZURE_CLIENT_ID"),
 		SignIn:     isOn(getenv("WEBSITE_AUTH_ENABLED")),
 		DNS:        getenv("BLUEGREEN_DNS"),
+		Value:      getenv,
 	}
 	if s.Port == "" {
 		return s, errors.New("FUNCTIONS_CUSTOMHANDLER_PORT is not set: the Functions host starts this program, see README.md")

@@ -163,12 +163,16 @@ func (w *wiring) adapters(a config.App) (app.Adapters, error) {
 	if err != nil {
 		return app.Adapters{}, err
 	}
+	registry := acr.NewRegistry(acr.Options{
+		LoginServer: a.Image.Registry, Repository: a.Image.Repository, Credential: w.credential, Transport: w.connections,
+		Admits: a.Admits, Newer: a.Policy().Newer,
+	})
+	signatures, err := trusted(a.Image.Verify, registry, w.Value)
+	if err != nil {
+		return app.Adapters{}, err
+	}
 	return app.Adapters{
-		Gateway: gateway, Prober: probe.New(w.public),
-		Registry: acr.NewRegistry(acr.Options{
-			LoginServer: a.Image.Registry, Repository: a.Image.Repository, Credential: w.credential, Transport: w.connections,
-			Admits: a.Admits, Newer: a.Policy().Newer,
-		}),
+		Gateway: gateway, Prober: probe.New(w.public), Registry: registry, Signatures: signatures,
 		Workloads: workload.New(workload.Options{
 			App: a.Name, Repository: a.Repository(), CronJob: a.Verify.Job,
 			Blue: target(blue, a.Colors.Blue), Green: target(green, a.Colors.Green),

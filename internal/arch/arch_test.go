@@ -31,6 +31,7 @@ var may = map[string][]string{
 	"internal/kube":       {"internal/engine", "internal/release", "internal/outbound", "internal/kube/access", "internal/kube/fence"}, // adapters never import each other
 	"internal/outbound":   {},
 	"internal/app":        {"internal/access", "internal/config", "internal/console", "internal/engine", "internal/functions", "internal/intake", "internal/probe"},
+	"internal/signature":  {"internal/engine"},
 	"handler":             {"internal"},
 	"cmd/bluegreen":       {"internal/api", "internal/config", "internal/release"},
 	"cmd/bluegreen-lab":   {"internal/lab"},
