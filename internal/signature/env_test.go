@@ -184,4 +184,6 @@ func (s *stuck) Blob(ctx context.Context, digest string, most int64) ([]byte, er
 	return s.Registry.Blob(ctx, digest, most)
 }
 
+var p256 = elliptic.P256()
+
 var large = bytes.Repeat([]byte("a"), 5<<20)
