@@ -184,6 +184,9 @@ func (c *client) do(req *http.Request, most int64) (answer, error) {
 		return answer{}, fmt.Errorf("reach %s: %w", req.URL.Host, err)
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		most = maxAnswer // the reason of a refusal
+	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
 	if err != nil {
 		return answer{}, fmt.Errorf("read the answer of %s: %w", req.URL.Host, err)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -63,6 +64,48 @@ func (r *Registry) layered(ctx context.Context, repo, tag string, m ocispec.Mani
 	}
 	return r.PushManifest(ctx, repo, tag, ocispec.MediaTypeImageManifest, body)
 }
+
+var referrersPath = regexp.MustCompile(`^/v2/(.+)/referrers/[^/]+$`)
+
+// referrers lists what refers to a manifest with the artifact type that each has; the
+// registry inside lists that of its config.
+func (r *Registry) referrers(w http.ResponseWriter, req *http.Request, repo string) {
+	var index ocispec.Index
+	if code := r.read(req, &index); code != http.StatusOK {
+		refuse(w, code, "UNKNOWN", "there is no such listing")
+		return
+	}
+	for n, d := range index.Manifests {
+		var m ocispec.Manifest
+		one := req.Clone(req.Context())
+		one.URL.Path = "/v2/" + repo + "/manifests/" + d.Digest.String()
+		if r.read(one, &m); m.ArtifactType != "" {
+			index.Manifests[n].ArtifactType, index.Manifests[n].Annotations = m.ArtifactType, m.Annotations
+		}
+	}
+	send(w, http.StatusOK, index)
+}
+
+// read asks the registry inside for JSON, and returns the status of its answer.
+func (r *Registry) read(req *http.Request, into any) int {
+	a := &kept{code: http.StatusOK, header: http.Header{}}
+	r.inner.ServeHTTP(a, req)
+	if a.code == http.StatusOK && json.Unmarshal(a.body.Bytes(), into) != nil {
+		return http.StatusInternalServerError
+	}
+	return a.code
+}
+
+// kept is an answer that is kept.
+type kept struct {
+	code   int
+	header http.Header
+	body   bytes.Buffer
+}
+
+func (k *kept) Header() http.Header            { return k.header }
+func (k *kept) WriteHeader(code int)           { k.code = code }
+func (k *kept) Write(part []byte) (int, error) { return k.body.Write(part) }
 
 // descriptor describes an image that is there.
 func (r *Registry) descriptor(ctx context.Context, repo, image string) (ocispec.Descriptor, error) {

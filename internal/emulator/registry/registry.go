@@ -42,6 +42,9 @@ type Options struct {
 	ResourceID string
 	// Admit makes the registry private: it decides whether an Entra token may sign in.
 	Admit func(entraToken string) bool
+	// NoReferrers makes it a registry that does not list what refers to an image, as one with a
+	// customer-managed key is: clients keep such a list under a tag.
+	NoReferrers bool
 	// Now is the clock of pushes.
 	Now func() time.Time
 }
@@ -100,7 +103,7 @@ func Start(o Options) (*Registry, error) {
 	}
 	r := &Registry{
 		o: o, host: l.Addr().String(), push: rand.Text(), secret: rand.Text(),
-		inner: registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true)),
+		inner: registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(!o.NoReferrers)),
 		repos: map[string]*repository{}, issued: map[string]string{},
 	}
 	if r.stored, err = startStorage(r.inner); err != nil {
@@ -177,6 +180,10 @@ var manifestPath = regexp.MustCompile(`^/v2/(.+)/manifests/([^/]+)$`)
 
 // distribution is the registry itself. A pushed manifest is recorded and raises an event.
 func (r *Registry) distribution(w http.ResponseWriter, req *http.Request) {
+	if found := referrersPath.FindStringSubmatch(req.URL.Path); found != nil && !r.o.NoReferrers {
+		r.referrers(w, req, found[1])
+		return
+	}
 	found := manifestPath.FindStringSubmatch(req.URL.Path)
 	if found == nil || req.Method != http.MethodPut {
 		r.inner.ServeHTTP(w, req)
