@@ -26,6 +26,7 @@ var (
 	// ErrNotPushed means that the registry does not have an image under the tag that an event names.
 	ErrNotPushed = errors.New("the image is not in the registry under this tag")
 	// ErrNotVerified means that no signature of an image is one that the configuration wants.
+	// Adapters return it as an Unverified.
 	ErrNotVerified = errors.New("not verified")
 	// ErrOversized means that something is larger than what is read of it.
 	ErrOversized = errors.New("larger than what is read")
@@ -39,6 +40,14 @@ type Fenced struct{ Held int64 }
 func (f Fenced) Error() string { return fmt.Sprintf("%v: the fence %d is held", ErrFenced, f.Held) }
 
 func (f Fenced) Unwrap() error { return ErrFenced }
+
+// Unverified is the ErrNotVerified of an image. Why names each rule that is not met, and what was
+// found instead.
+type Unverified struct{ Why string }
+
+func (u Unverified) Error() string { return u.Why }
+
+func (u Unverified) Unwrap() error { return ErrNotVerified }
 
 // Store keeps records, inboxes and history, one consistent partition per app.
 type Store interface {
@@ -270,8 +279,8 @@ type Registry interface {
 // Signatures knows who signed the images of one app's repository.
 type Signatures interface {
 	// Verify returns who signed the image of a digest, as the rules of the configuration want
-	// it: the evidence, in one line. Errors: ErrNotVerified, with each rule that is not met, and
-	// why; another signature may come later. Any other error means that it is not known.
+	// it: the evidence, in one line. Errors: ErrNotVerified, as an Unverified; another signature
+	// may come later. Any other error means that it is not known.
 	Verify(ctx context.Context, digest string) (signer string, err error)
 }
 

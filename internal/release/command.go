@@ -281,9 +281,14 @@ func (d *decision) rollback(c Commanded) {
 	}
 }
 
-// forceReturn sends traffic to the rollback target whatever was seen of it.
+// forceReturn sends traffic to the rollback target whatever was seen of it, but for an image
+// that is not the one that served and is not signed.
 func (d *decision) forceReturn(c Commanded) {
 	r := &d.s.Release
+	if t := r.Progress.Target; !d.mayReturn(t) {
+		d.report(Decided, reason.NotForced, about{Color: t.Color, Image: d.s.Color(t.Color).Image(), Other: t.Image})
+		return
+	}
 	r.Progress.Forced, r.Progress.DeniedAt = true, time.Time{}
 	d.report(Decided, reason.ReturnForced, about{Color: r.From, By: c.By, Why: c.Why})
 }

@@ -50,6 +50,12 @@ func (d *decision) signed(c Color, i Image) bool {
 	return i.Digest != "" && (v.Signer != "" && v.Image.Same(i) || s.hasServed(i))
 }
 
+// mayReturn reports whether what a rollback target was last seen to run may get traffic.
+func (d *decision) mayReturn(t Target) bool {
+	seen := d.s.Color(t.Color).Image()
+	return seen.Digest == "" || seen.Same(t.Image) || d.signed(t.Color, seen)
+}
+
 func (s State) hasServed(i Image) bool {
 	return i.Same(s.Serving.Image) || i.Same(s.Serving.Previous.Image) || slices.ContainsFunc(s.Good, i.Same)
 }

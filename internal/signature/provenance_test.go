@@ -35,14 +35,14 @@ func TestAnImageMustBeBuiltAsTheConfigurationWants(t *testing.T) {
 		how       string
 		why       string
 	}{
-		"version 1":        {kind: v1, predicate: slsa1(runner, source, "pkg:docker/alpine"), how: "built by " + runner + " from https://github.com/acme/shop@refs/heads/main"},
-		"version 0.2":      {kind: v02, predicate: object{"builder": object{"id": runner}, "materials": []any{object{"uri": source}}}, how: "built by " + runner},
-		"another builder":  {kind: v1, predicate: slsa1("https://github.com/actions/runner/self-hosted", source), why: `one is by the builder "https://github.com/actions/runner/self-hosted"`},
-		"another source":   {kind: v1, predicate: slsa1(runner, "git+https://github.com/mallory/shop@refs/heads/main"), why: `one is of the source "https://github.com/mallory/shop@refs/heads/main"`},
-		"a later source":   {kind: v1, predicate: slsa1(runner, "git+https://github.com/mallory/shop@refs/heads/main", source), why: "mallory"},
-		"nothing in it":    {kind: v1, predicate: object{"runDetails": []any{1}}, why: `one is by the builder ""`},
-		"something else":   {kind: "https://cyclonedx.org/bom", predicate: slsa1(runner, source), why: "there is none"},
-		"by somebody else": {kind: v1, predicate: slsa1(runner, source), other: true, why: "there is none"},
+		"version 1":       {kind: v1, predicate: slsa1(runner, source, "pkg:docker/alpine"), how: "built by " + runner + " from https://github.com/acme/shop@refs/heads/main"},
+		"version 0.2":     {kind: v02, predicate: object{"builder": object{"id": runner}, "materials": []any{object{"uri": source}}}, how: "built by " + runner},
+		"another builder": {kind: v1, predicate: slsa1("https://github.com/actions/runner/self-hosted", source), why: `one is by the builder "https://github.com/actions/runner/self-hosted"`},
+		"another source":  {kind: v1, predicate: slsa1(runner, "git+https://github.com/mallory/shop@refs/heads/main"), why: `one is of the source "https://github.com/mallory/shop@refs/heads/main"`},
+		"a later source":  {kind: v1, predicate: slsa1(runner, "git+https://github.com/mallory/shop@refs/heads/main", source), why: "mallory"},
+		"nothing in it":   {kind: v1, predicate: object{"runDetails": []any{1}}, why: `one is by the builder ""`},
+		"something else":  {kind: "https://cyclonedx.org/bom", predicate: slsa1(runner, source), why: "there is none"},
+		"by another key":  {kind: v1, predicate: slsa1(runner, source), other: true, why: "there is none"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e, key := newEnv(t), newKey(t, p256)

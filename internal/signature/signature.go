@@ -91,7 +91,7 @@ func New(o Options) (*Verifier, error) {
 // Verify implements engine.Signatures.
 func (v *Verifier) Verify(ctx context.Context, of string) (string, error) {
 	if d, err := digest.Parse(of); err != nil || d.Algorithm() != digest.SHA256 {
-		return "", fmt.Errorf("%w: %q is no digest of SHA-256, and only a digest is signed", engine.ErrNotVerified, shorten(of))
+		return "", engine.Unverified{Why: fmt.Sprintf("%q is no digest of SHA-256, and only a digest is signed", shorten(of))}
 	}
 	image, artifacts, err := v.collect(ctx, of)
 	if err != nil {
@@ -109,20 +109,16 @@ func (v *Verifier) Verify(ctx context.Context, of string) (string, error) {
 		}
 	}
 	if len(by) == 0 || v.all && len(failed) > 0 {
-		return "", notVerified(failed)
+		return "", engine.Unverified{Why: strings.Join(failed, "; ")}
 	}
 	if v.provenance != nil {
 		how, why := v.provenance.find(artifacts, image)
 		if why != "" {
-			return "", notVerified([]string{why})
+			return "", engine.Unverified{Why: why}
 		}
 		by = append(by, how)
 	}
 	return strings.Join(by, "; "), nil
-}
-
-func notVerified(rules []string) error {
-	return fmt.Errorf("%w: %s", engine.ErrNotVerified, strings.Join(rules, "; "))
 }
 
 // find looks for a signature of the rule's signer; why names the rule, and what was found

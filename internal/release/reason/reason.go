@@ -120,6 +120,7 @@ const (
 	RolledBack       Reason = "rolled-back"
 	AlreadyReturning Reason = "already-returning"
 	ReturnForced     Reason = "return-forced"
+	NotForced        Reason = "not-forced"
 	ReturnGivenUp    Reason = "return-given-up"
 	PausedNow        Reason = "paused-now"
 	Resumed          Reason = "resumed"
