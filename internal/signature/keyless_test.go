@@ -85,9 +85,9 @@ func (s sigstore) bundle(identity string, payload []byte) []byte {
 		s.t.Fatal(err)
 	}
 	content, _ := signed.VerificationContent()
-	said, _ := signed.SignatureContent()
+	signedContent, _ := signed.SignatureContent()
 	entries, _ := signed.TlogEntries()
-	envelope := said.EnvelopeContent().RawEnvelope()
+	envelope := signedContent.EnvelopeContent().RawEnvelope()
 	sig, err := base64.StdEncoding.DecodeString(envelope.Signatures[0].Sig)
 	if err != nil {
 		s.t.Fatal(err)

@@ -4,6 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -160,4 +164,19 @@ func (r *Registry) request(ctx context.Context, method, path, contentType string
 	}
 	req.Header.Set("Content-Type", contentType)
 	return bearer(r.push).RoundTrip(req)
+}
+
+// Sign puts a signature of an image beside it, as cosign does with a key.
+func (r *Registry) Sign(ctx context.Context, repo, image string, key *ecdsa.PrivateKey) error {
+	payload := fmt.Appendf(nil, `{"critical":{"identity":{"docker-reference":"%s/%s"},"image":{"docker-manifest-digest":%q},"type":"cosign container image signature"},"optional":null}`, r.host, repo, image)
+	sum := sha256.Sum256(payload)
+	signed, err := ecdsa.SignASN1(rand.Reader, key, sum[:])
+	if err != nil {
+		return err
+	}
+	_, err = r.PushLayers(ctx, repo, strings.Replace(image, ":", "-", 1)+".sig", Layer{
+		MediaType: "application/vnd.dev.cosign.simplesigning.v1+json", Content: payload,
+		Annotations: map[string]string{"dev.cosignproject.cosign/signature": base64.StdEncoding.EncodeToString(signed)},
+	})
+	return err
 }
