@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -13,12 +14,26 @@ import (
 	"bluegreen/internal/signature/notation"
 )
 
-// trusted verifies images by the rules of an app; nil where it has none. An error is a line for
-// each rule that cannot be used.
-func trusted(t config.Trust, registry *acr.Registry, value func(string) string) (engine.Signatures, error) {
+// trusted verifies images by the rules of an app; nil where it has none. Where one of them
+// cannot be used, wrong names each, and no image is verified.
+func trusted(t config.Trust, registry *acr.Registry, value func(string) string) (s engine.Signatures, wrong []string) {
 	if !t.Asked() {
 		return nil, nil
 	}
+	v, err := verifier(t, registry, value)
+	if err != nil {
+		return unusable{err}, strings.Split(err.Error(), "\n")
+	}
+	return v, nil
+}
+
+// unusable are rules that cannot be used.
+type unusable struct{ err error }
+
+// Verify implements engine.Signatures.
+func (u unusable) Verify(context.Context, string) (string, error) { return "", u.err }
+
+func verifier(t config.Trust, registry *acr.Registry, value func(string) string) (*signature.Verifier, error) {
 	r := resolver{value: value}
 	o := signature.Options{Registry: registry, All: t.Require == "all"}
 	for i, c := range t.Cosign {
@@ -41,11 +56,7 @@ func trusted(t config.Trust, registry *acr.Registry, value func(string) string) 
 	if r.wrong != nil {
 		return nil, errors.Join(r.wrong...)
 	}
-	v, err := signature.New(o)
-	if err != nil {
-		return nil, err
-	}
-	return v, nil
+	return signature.New(o)
 }
 
 // resolver puts the values of settings in the place of their names.

@@ -16,6 +16,8 @@ type Adapters struct {
 	Prober    *probe.Prober
 	// Signatures is nil where signatures cannot be verified.
 	Signatures engine.Signatures
+	// Unusable is why what the configuration names cannot be used for new releases.
+	Unusable []string
 }
 
 // jobs is the extra ability of workloads to run a Kubernetes Job as a check, from the
@@ -42,6 +44,7 @@ func Assemble(a config.App, adapters func(config.App) (Adapters, error)) engine.
 	for _, warning := range a.Warnings {
 		built.Warnings = append(built.Warnings, warning.String())
 	}
+	built.Unusable = with.Unusable
 	built.Registry, built.Workloads, built.Gateway = with.Registry, with.Workloads, with.Gateway
 	if a.Image.Verify.Asked() {
 		if with.Signatures == nil {

@@ -177,3 +177,28 @@ func TestARollbackAsksNothingOfSignatures(t *testing.T) {
 		t.Errorf("looked for signatures %d times more", s.asked-asked)
 	}
 }
+
+// TestWhatCannotBeUsedKeepsReleasesFromStartingAndNothingElse: an alert returns traffic all the same.
+func TestWhatCannotBeUsedKeepsReleasesFromStartingAndNothingElse(t *testing.T) {
+	w, s, _ := signedEnv(t)
+	s.by["sha256:2.0"], s.by["sha256:3.0"] = "acme", "acme"
+	w.push("2.0")
+	w.reach(release.Baking)
+	w.app.Unusable = []string{"image.verify.cosign[0].key: the setting CHECK_KEY is not set"}
+	w.restart()
+	w.alert("a1")
+	w.reach(release.RolledBack)
+	w.users("1.0")
+	w.run(time.Minute)
+	w.push("3.0")
+	w.run(time.Hour)
+	w.users("1.0")
+	view, err := w.engine.View(t.Context(), "shop")
+	if err != nil || !strings.Contains(view.Status.Headline, "the setting CHECK_KEY is not set") || len(view.Problems) != 1 {
+		t.Errorf("%q %q, %v", view.Status, view.Problems, err)
+	}
+	w.app.Unusable = nil
+	w.restart()
+	w.reach(release.Completed)
+	w.users("3.0")
+}
