@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -144,19 +145,34 @@ func kindOf(m layered, l layer) string {
 // errOtherKind means that an artifact is of another kind than the rule is about.
 var errOtherKind = errors.New("an artifact of another kind")
 
+// guarded is what a library makes of bytes that anybody may have put there. That it panics at
+// them is one more reason why they are no signature.
+func guarded[T any](read func() (T, error)) (found T, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("it cannot be read: %v", r)
+		}
+	}()
+	return read()
+}
+
 type cosignSigner struct{ *cosign.Signer }
 
+// bundle reads a bundle.
+func (s cosignSigner) bundle(content []byte, of ocispec.Descriptor) (cosign.Statement, error) {
+	return guarded(func() (cosign.Statement, error) { return s.Bundle(content, of.Digest.Encoded()) })
+}
+
 func (s cosignSigner) signed(_ context.Context, a artifact, of ocispec.Descriptor) (string, error) {
-	hexDigits := of.Digest.Encoded()
 	switch {
 	case a.kind == notationKind:
 		return "", errOtherKind
 	case a.unusable != nil:
 		return "", a.unusable
 	case a.kind == simpleKind:
-		return s.Simple(a.content, a.annotations, hexDigits)
+		return guarded(func() (string, error) { return s.Simple(a.content, a.annotations, of.Digest.Encoded()) })
 	}
-	statement, err := s.Bundle(a.content, hexDigits)
+	statement, err := s.bundle(a.content, of)
 	switch {
 	case err != nil:
 		return "", err
@@ -175,5 +191,5 @@ func (s notationSigners) signed(ctx context.Context, a artifact, of ocispec.Desc
 	case a.unusable != nil:
 		return "", a.unusable
 	}
-	return s.Envelope(ctx, a.content, a.mediaType, of)
+	return guarded(func() (string, error) { return s.Envelope(ctx, a.content, a.mediaType, of) })
 }

@@ -96,7 +96,7 @@ func (s sigstore) bundle(identity string, payload []byte) []byte {
 		MediaType: bundleType,
 		VerificationMaterial: &protobundle.VerificationMaterial{
 			Content:     &protobundle.VerificationMaterial_Certificate{Certificate: &protocommon.X509Certificate{RawBytes: content.Certificate().Raw}},
-			TlogEntries: []*protorekor.TransparencyLogEntry{s.entry(entries[0])},
+			TlogEntries: []*protorekor.TransparencyLogEntry{s.entry(entries[0].TransparencyLogEntry())},
 		},
 		Content: &protobundle.Bundle_DsseEnvelope{DsseEnvelope: &protodsse.Envelope{
 			Payload: payload, PayloadType: envelope.PayloadType, Signatures: []*protodsse.Signature{{Sig: sig}},
@@ -122,16 +122,15 @@ func (s sigstore) simple(identity, of string) registry.Layer {
 	l.Annotations = map[string]string{
 		"dev.cosignproject.cosign/signature": base64.StdEncoding.EncodeToString(sig.Signature()),
 		"dev.sigstore.cosign/certificate":    string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: content.Certificate().Raw})),
-		"dev.sigstore.cosign/bundle":         annotated(s.t, s.entry(entries[0])),
+		"dev.sigstore.cosign/bundle":         annotated(s.t, s.entry(entries[0].TransparencyLogEntry())),
 	}
 	return l
 }
 
 // entry is an entry of the log with what the log answers besides: its kind, and the promise to
 // include it.
-func (s sigstore) entry(e *tlog.Entry) *protorekor.TransparencyLogEntry {
+func (s sigstore) entry(entry *protorekor.TransparencyLogEntry) *protorekor.TransparencyLogEntry {
 	s.t.Helper()
-	entry := e.TransparencyLogEntry()
 	var body struct{ APIVersion, Kind string }
 	if err := json.Unmarshal(entry.CanonicalizedBody, &body); err != nil {
 		s.t.Fatal(err)
@@ -234,10 +233,7 @@ func (s sigstore) logged(l registry.Layer, publicKey string) registry.Layer {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	entry, err := tlog.NewEntry(body, time.Now().Unix(), 7, raw, nil, nil)
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	entry := &protorekor.TransparencyLogEntry{LogIndex: 7, LogId: &protocommon.LogId{KeyId: raw}, IntegratedTime: time.Now().Unix(), CanonicalizedBody: body}
 	l.Annotations["dev.sigstore.cosign/bundle"] = annotated(s.t, s.entry(entry))
 	return l
 }

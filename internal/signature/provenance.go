@@ -30,7 +30,7 @@ func (p *provenance) find(artifacts []artifact, of ocispec.Descriptor) (how, why
 			continue
 		}
 		for _, s := range p.signers {
-			statement, err := s.Bundle(a.content, of.Digest.Encoded())
+			statement, err := s.bundle(a.content, of)
 			if err != nil {
 				continue
 			}

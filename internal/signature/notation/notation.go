@@ -47,7 +47,7 @@ func New(o Options) (*Signers, error) {
 	}
 	for _, identity := range o.Identities {
 		if !strings.HasPrefix(identity, "x509.subject:") {
-			return nil, fmt.Errorf("identities: %q does not begin with x509.subject:", identity)
+			return nil, fmt.Errorf("identities: %q is no x509.subject", identity)
 		}
 	}
 	policy := &trustpolicy.Document{Version: "1.0", TrustPolicies: []trustpolicy.TrustPolicy{{
