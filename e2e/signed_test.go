@@ -24,7 +24,7 @@ func newSignedShop(t *testing.T, settings string) (*shop, *ecdsa.PrivateKey) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.settings = []string{"CHECK_COSIGN_KEY=" + string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))}
+	w.settings = []string{"BLUEGREEN_KEYS_MAY=admin", "CHECK_COSIGN_KEY=" + string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))}
 	blue, green := clusters(t)
 	s := &shop{env: w, blue: blue, green: green, blueSpace: blue.Namespace(t), greenSpace: green.Namespace(t)}
 	s.settle()

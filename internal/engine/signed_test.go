@@ -127,7 +127,7 @@ func TestASignatureIsFoundOnce(t *testing.T) {
 func (w *env) force(c release.Command) {
 	w.t.Helper()
 	w.pushes++
-	if _, err := w.engine.Accept(w.t.Context(), "shop", engine.CommandEntry(fmt.Sprint(w.pushes), release.Commanded{Command: c, By: "ana", Force: true}, w.clock)); err != nil {
+	if _, err := w.engine.Accept(w.t.Context(), "shop", engine.CommandEntry(fmt.Sprint(w.pushes), release.Commanded{Command: c, By: release.Actor{Name: "ana"}, Force: true}, w.clock)); err != nil {
 		w.t.Fatal(err)
 	}
 }
