@@ -10,6 +10,9 @@ $(if $(VERSION),,$(error there is no version))
 HANDLER := dist/handler
 ZIP := dist/bluegreen.zip
 STAMP := -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
+# Without the tag the request traces of gRPC, which nothing here uses, keep the linker from
+# dropping unused methods: 23 MB.
+TAGS := -tags grpcnotrace
 SBOM := go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0 bin -json -std
 PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 GATEWAY ?= appgateway
@@ -40,7 +43,7 @@ build: $(HANDLER) ## build the handler, the command line and the lab
 	go build -ldflags '-X main.version=$(VERSION)' -o dist/ ./cmd/...
 
 $(HANDLER): $(GO_SOURCES)
-	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go build $(STAMP) -o $@ ./handler
+	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go build $(TAGS) $(STAMP) -o $@ ./handler
 
 .PHONY: package
 package: $(ZIP) ## make dist/bluegreen.zip, what is deployed

@@ -22,7 +22,7 @@ type settings struct {
 	SignIn     bool                     // App Service authentication is on
 	Keys       access.Right             // of the holder of a function key
 	DNS        string                   // HOST:PORT of the DNS server to ask about public names, "" for the system's
-	Setting    func(name string) string // an app setting, for checks
+	Setting    func(name string) string // an app setting that the configuration names
 	Storage    storage
 	Cloud      cloud.Configuration
 }

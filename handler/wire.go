@@ -79,6 +79,9 @@ func (w *wiring) handler(c *config.Config, problems []string, o engine.Options) 
 		for _, p := range built.Held {
 			o.Log.Error("an app is served with its last good configuration", "app", a.Name, "problem", p)
 		}
+		for _, p := range built.Unusable {
+			o.Log.Error("no release of an app starts", "app", a.Name, "problem", p)
+		}
 		o.Apps = append(o.Apps, built)
 	}
 	e := engine.New(o)
@@ -163,12 +166,13 @@ func (w *wiring) adapters(a config.App) (app.Adapters, error) {
 	if err != nil {
 		return app.Adapters{}, err
 	}
+	registry := acr.NewRegistry(acr.Options{
+		LoginServer: a.Image.Registry, Repository: a.Image.Repository, Credential: w.credential, Transport: w.connections,
+		Admits: a.Admits, Newer: a.Policy().Newer,
+	})
+	signatures, unusable := trusted(a.Image.Verify, registry, w.Setting)
 	return app.Adapters{
-		Gateway: gateway, Prober: probe.New(w.public, w.Setting),
-		Registry: acr.NewRegistry(acr.Options{
-			LoginServer: a.Image.Registry, Repository: a.Image.Repository, Credential: w.credential, Transport: w.connections,
-			Admits: a.Admits, Newer: a.Policy().Newer,
-		}),
+		Gateway: gateway, Prober: probe.New(w.public, w.Setting), Registry: registry, Signatures: signatures, Unusable: unusable,
 		Workloads: workload.New(workload.Options{
 			App: a.Name, Repository: a.Repository(), CronJob: a.Verify.Job,
 			Blue: target(blue, a.Colors.Blue), Green: target(green, a.Colors.Green),

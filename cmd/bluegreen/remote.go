@@ -184,6 +184,9 @@ func describe(w io.Writer, a api.App) {
 		if c.Checked {
 			about = append(about, "checks passed")
 		}
+		if c.Signer != "" {
+			about = append(about, "signed by "+c.Signer)
+		}
 		if c.Retired {
 			about = append(about, "scaled down")
 		}

@@ -135,7 +135,9 @@ type Color struct {
 	Ready    int32     `json:"ready"`              // pods, when last seen
 	SeenAt   time.Time `json:"seenAt,omitzero"`
 	Checked  bool      `json:"checked"` // what was last seen has passed the checks
-	Retired  bool      `json:"retired"`
+	// Signer is who signed what was last seen, where a signature was asked for and verified.
+	Signer  string `json:"signer,omitempty"`
+	Retired bool   `json:"retired"`
 	// Suspect is set after a failover on the color that traffic left.
 	Suspect *Note `json:"suspect,omitempty"`
 }

@@ -16,6 +16,10 @@ type Adapters struct {
 	Workloads engine.Workloads
 	Gateway   engine.Gateway
 	Prober    *probe.Prober
+	// Signatures is nil where signatures cannot be verified.
+	Signatures engine.Signatures
+	// Unusable is why what the configuration names cannot be used for new releases.
+	Unusable []string
 }
 
 // jobs is the extra ability of workloads to run a Kubernetes Job as a check, from the
@@ -42,7 +46,15 @@ func Assemble(a config.App, adapters func(config.App) (Adapters, error)) engine.
 	for _, warning := range a.Warnings {
 		built.Warnings = append(built.Warnings, warning.String())
 	}
+	built.Unusable = with.Unusable
 	built.Registry, built.Workloads, built.Gateway = with.Registry, with.Workloads, with.Gateway
+	if a.Image.Verify.Asked() {
+		if with.Signatures == nil {
+			built.Problems = []string{"image.verify: signatures cannot be verified here, and a check that is left out must not count as passed"}
+			return built
+		}
+		built.Before = append(built.Before, engine.Signed{Signatures: with.Signatures})
+	}
 	if a.Verify.Job != "" {
 		runner, ok := with.Workloads.(jobs)
 		if !ok {

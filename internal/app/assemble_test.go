@@ -119,3 +119,25 @@ func TestASettingThatIsMissingKeepsReleasesFromStarting(t *testing.T) {
 		t.Error("the preflight is not made again once the setting is there")
 	}
 }
+
+// signatures knows nobody's.
+type signatures struct{}
+
+func (*signatures) Verify(context.Context, string) (string, error) { return "", engine.Unverified{} }
+
+func TestSignaturesAreTheFirstCheckOrTheAppIsNotServed(t *testing.T) {
+	a := one(t, "    verify: {http: [{url: \"http://127.0.0.1:1/\"}]}\n")
+	a.Image.Verify.Cosign = []config.CosignSigner{{Key: "{setting:CHECK_KEY}"}}
+	if built := app.Assemble(a, onFakes); len(built.Problems) != 1 || !strings.HasPrefix(built.Problems[0], "image.verify: signatures cannot be verified here") {
+		t.Errorf("without: %q", built.Problems)
+	}
+	verifies := &signatures{}
+	built := app.Assemble(a, func(a config.App) (app.Adapters, error) {
+		with, err := onFakes(a)
+		with.Signatures, with.Unusable = verifies, []string{"a setting is not set"}
+		return with, err
+	})
+	if len(built.Problems) > 0 || !built.Policy.Signed || len(built.Before) != 3 || built.Before[0] != (engine.Signed{Signatures: verifies}) || len(built.Unusable) != 1 {
+		t.Errorf("%q, signed %v: %v; unusable %q", built.Problems, built.Policy.Signed, built.Before, built.Unusable)
+	}
+}

@@ -31,6 +31,7 @@ var may = map[string][]string{
 	"internal/kube":       {"internal/engine", "internal/release", "internal/outbound", "internal/kube/access", "internal/kube/fence"}, // adapters never import each other
 	"internal/outbound":   {},
 	"internal/app":        {"internal/access", "internal/config", "internal/console", "internal/engine", "internal/functions", "internal/intake", "internal/probe"},
+	"internal/signature":  {"internal/engine"},
 	"handler":             {"internal"},
 	"cmd/bluegreen":       {"internal/api", "internal/config", "internal/release"},
 	"cmd/bluegreen-lab":   {"internal/lab"},
@@ -68,29 +69,7 @@ func TestImportsFollowTheDrawing(t *testing.T) {
 // TestTheCommandLineLinksNoAdapterAndNoEmulator: an operator's command needs the API and the
 // configuration only, so its binary stays small, whatever its imports import in turn.
 func TestTheCommandLineLinksNoAdapterAndNoEmulator(t *testing.T) {
-	links := map[string]bool{}
-	var follow func(dir string)
-	follow = func(dir string) {
-		if links[dir] {
-			return
-		}
-		links[dir] = true
-		files, err := filepath.Glob(filepath.Join("../..", dir, "*.go"))
-		if err != nil || len(files) == 0 {
-			t.Fatalf("no source in %s: %v", dir, err)
-		}
-		for _, path := range files {
-			if strings.HasSuffix(path, "_test.go") {
-				continue
-			}
-			for _, imported := range imports(t, path) {
-				if inside, ok := strings.CutPrefix(imported, "bluegreen/"); ok {
-					follow(inside)
-				}
-			}
-		}
-	}
-	follow("cmd/bluegreen")
+	links := linked(t, "cmd/bluegreen")
 	delete(links, "cmd/bluegreen")
 	for dir := range links {
 		if !slices.Contains([]string{"internal/api", "internal/config", "internal/engine", "internal/release", "internal/release/reason"}, dir) {
@@ -152,4 +131,78 @@ func within(dir string, parts []string) bool {
 		}
 	}
 	return false
+}
+
+// TestOnlyTheHandlerLinksTheLibrariesOfSignatures: they are large, and what builds in a minute
+// for a first look has no use for them.
+func TestOnlyTheHandlerLinksTheLibrariesOfSignatures(t *testing.T) {
+	for _, program := range []string{"cmd/bluegreen", "cmd/bluegreen-lab"} {
+		if linked(t, program)["internal/signature"] {
+			t.Errorf("%s links internal/signature", program)
+		}
+	}
+	if !linked(t, "handler")["internal/signature"] {
+		t.Error("the handler does not link internal/signature: this test looks for another name")
+	}
+	for _, imported := range []string{"github.com/sigstore/", "github.com/notaryproject/"} {
+		for dir := range linked(t, "handler") {
+			if !within(dir, []string{"internal/signature"}) && importsFrom(t, dir, imported) {
+				t.Errorf("%s imports from %s, and only internal/signature may", dir, imported)
+			}
+		}
+	}
+}
+
+// TestTheHandlerIsBuiltWithoutTracesOfGRPC: they keep the linker from dropping methods that
+// nothing calls.
+func TestTheHandlerIsBuiltWithoutTracesOfGRPC(t *testing.T) {
+	makefile, err := os.ReadFile("../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(makefile), "TAGS := -tags grpcnotrace\n") || !strings.Contains(string(makefile), "go build $(TAGS) $(STAMP) -o $@ ./handler") {
+		t.Error("the Makefile builds the handler without the tag grpcnotrace: it becomes 23 MB larger")
+	}
+}
+
+func importsFrom(t *testing.T, dir, prefix string) bool {
+	t.Helper()
+	for _, path := range sources(t, dir) {
+		if slices.ContainsFunc(imports(t, path), func(imported string) bool { return strings.HasPrefix(imported, prefix) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// sources are the files of a package, without its tests.
+func sources(t *testing.T, dir string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("../..", dir, "*.go"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no source in %s: %v", dir, err)
+	}
+	return slices.DeleteFunc(files, func(path string) bool { return strings.HasSuffix(path, "_test.go") })
+}
+
+// linked are the packages of this module that a program links.
+func linked(t *testing.T, program string) map[string]bool {
+	t.Helper()
+	links := map[string]bool{}
+	var follow func(dir string)
+	follow = func(dir string) {
+		if links[dir] {
+			return
+		}
+		links[dir] = true
+		for _, path := range sources(t, dir) {
+			for _, imported := range imports(t, path) {
+				if inside, ok := strings.CutPrefix(imported, "bluegreen/"); ok {
+					follow(inside)
+				}
+			}
+		}
+	}
+	follow(program)
+	return links
 }

@@ -49,6 +49,7 @@ func (r *reader) check(path string, a *App) {
 		report("promotion.default", "promote lets a release go live that nobody has approved, and approver: other wants another person's approval: leave one of them out")
 	}
 	r.checkGateway(path, a, report)
+	r.checkTrust(path, a, report)
 	if len(a.Alerts) > 0 && len(a.Confirm.HTTP) == 0 {
 		a.Warnings = append(a.Warnings, r.problem(a, path+".alerts", "nothing but alerts watches the public address, and the one call of an alert can be lost: add confirm checks, which are made during the bake"))
 	}

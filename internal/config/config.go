@@ -53,6 +53,7 @@ type Image struct {
 	Registry   string `key:"registry" is:"registry" need:"yes" doc:"Login server of the registry, without a scheme."`
 	Repository string `key:"repository" is:"repository" need:"yes" doc:"Repository in the registry, without tag or digest."`
 	Tags       string `key:"tags" is:"tags" need:"yes" doc:"Which tags are released. 'semver:CONSTRAINT' admits full versions (1.2.3 or v1.2.3, not 1 or 1.2) and never an older one than was seen; a pre-release such as 2.0.0-rc.1 is admitted only by a constraint that names one itself, such as '>=2-0'. 'glob:PATTERN' knows * and ?, 'regex:EXPRESSION' must match the whole tag, anything else is the tag itself."`
+	Verify     Trust  `key:"verify" doc:"Who must have signed an image before it gets traffic, by whatever command. Nobody has to by default."`
 }
 
 // Colors are the two production environments of an app.
@@ -214,7 +215,7 @@ func (a App) Policy() release.Policy {
 		Bake: a.Bake, ProbeEvery: a.Probe.Every, ProbeMisses: a.Probe.Misses, RollbackWindow: a.RollbackWindow,
 		Capacity:    release.Capacity{Switch: percent(a.Capacity.Switch), Live: percent(a.Capacity.Live), FullRollback: a.Capacity.Rollback == "full"},
 		RetireAfter: a.Retire.After, Standby: release.StandbyPolicy{Same: a.Standby.Version == "same", Size: release.StandbySize(a.Standby.Size)},
-		Failover: release.FailoverMode(a.Failover), ReleaseTimeout: a.ReleaseTimeout,
+		Failover: release.FailoverMode(a.Failover), Signed: a.Image.Verify.Asked(), ReleaseTimeout: a.ReleaseTimeout,
 	}
 }
 

@@ -110,7 +110,7 @@ func TestAnAppOverridesTheDefaultsOfTheFileAndTheseTheBuiltIn(t *testing.T) {
 		First: release.Green, Manual: true, Deadline: 48 * time.Hour, Default: "promote", NoForce: true,
 		RolloutTimeout: 15 * time.Minute, PullGrace: 2 * time.Minute, VerifyTimeout: 8 * time.Minute, SwitchTimeout: 20 * time.Minute,
 		Bake: 20 * time.Minute, ProbeEvery: 30 * time.Second, ProbeMisses: 2, RollbackWindow: 36 * time.Hour,
-		Capacity: release.Capacity{Switch: 80, Live: 50, FullRollback: true}, RetireAfter: time.Hour, Standby: release.StandbyPolicy{Same: true, Size: release.StandbyMinimum}, Failover: release.FailoverAlert, ReleaseTimeout: 48 * time.Hour,
+		Capacity: release.Capacity{Switch: 80, Live: 50, FullRollback: true}, RetireAfter: time.Hour, Standby: release.StandbyPolicy{Same: true, Size: release.StandbyMinimum}, Failover: release.FailoverAlert, Signed: true, ReleaseTimeout: 48 * time.Hour,
 	}
 	if diff := cmp.Diff(want, policy(shop)); diff != "" {
 		t.Errorf("shop (-want +got):\n%s", diff)

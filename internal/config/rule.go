@@ -68,6 +68,18 @@ func ruleOf(is string) rule {
 		return rule{pattern: `^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$`, say: "the key of a label"}
 	case "labelValue":
 		return rule{pattern: `^([A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?)?$`, most: 63, say: "the value of a label"}
+	case "publicKey":
+		return rule{check: ofSetting(publicKey)}
+	case "certificates":
+		return rule{check: ofSetting(certificates)}
+	case "trustedRoot":
+		return rule{check: ofSetting(trustedRoot)}
+	case "issuer":
+		return rule{pattern: `^https://.`, say: "the issuer's address, such as https://token.actions.githubusercontent.com"}
+	case "signer":
+		return rule{pattern: `.`, say: "a name, in which * stands for any characters", most: 500, check: anyone}
+	case "subject":
+		return rule{pattern: `^x509\.subject: ?.*=`, say: "an identity such as 'x509.subject: C=US, ST=WA, O=acme, CN=build'", most: 500}
 	case "tags":
 		return rule{pattern: `.`, say: "semver:CONSTRAINT, glob:PATTERN, regex:EXPRESSION or a tag", check: tagRule}
 	case "percent":

@@ -90,7 +90,7 @@ func colorOf(s release.State, c release.Color) api.Color {
 	}
 	return api.Color{
 		Role: role, Image: api.Image(color.Image()), Ordered: api.Image(color.Ordered.Image), Observed: api.Image(color.Observed.Image),
-		Replicas: color.Observed.Replicas, Ready: color.Observed.Ready, SeenAt: color.Observed.At, Checked: color.Passed(), Retired: color.Retired(), Suspect: noteOf(color.Suspect),
+		Replicas: color.Observed.Replicas, Ready: color.Observed.Ready, SeenAt: color.Observed.At, Checked: color.Passed(), Signer: color.Signer(), Retired: color.Retired(), Suspect: noteOf(color.Suspect),
 	}
 }
 

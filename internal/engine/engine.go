@@ -44,7 +44,13 @@ type App struct {
 	// Held are sentences that keep releases from starting: the mistakes of a configuration in
 	// whose place this earlier one serves. What runs goes on, and alerts return traffic.
 	Held []string
+	// Unusable are sentences that keep releases from starting as well: what the configuration
+	// names and cannot be used, such as a setting that is not set.
+	Unusable []string
 }
+
+// held are all sentences that keep releases from starting.
+func (a *App) held() []string { return append(slices.Clone(a.Held), a.Unusable...) }
 
 // Options are what an Engine needs. Store, Wakeups and Apps are required.
 type Options struct {

@@ -25,6 +25,11 @@ var (
 	ErrDenied = errors.New("denied")
 	// ErrNotPushed means that the registry does not have an image under the tag that an event names.
 	ErrNotPushed = errors.New("the image is not in the registry under this tag")
+	// ErrNotVerified means that no signature of an image is one that the configuration wants.
+	// Adapters return it as an Unverified.
+	ErrNotVerified = errors.New("not verified")
+	// ErrOversized means that something is larger than what is read of it.
+	ErrOversized = errors.New("larger than what is read")
 	// ErrNotAnImage means that a manifest is not a container image, for instance a Helm chart.
 	ErrNotAnImage = errors.New("not a container image")
 )
@@ -35,6 +40,14 @@ type Fenced struct{ Held int64 }
 func (f Fenced) Error() string { return fmt.Sprintf("%v: the fence %d is held", ErrFenced, f.Held) }
 
 func (f Fenced) Unwrap() error { return ErrFenced }
+
+// Unverified is the ErrNotVerified of an image. Why names each rule that is not met, and what was
+// found instead.
+type Unverified struct{ Why string }
+
+func (u Unverified) Error() string { return u.Why }
+
+func (u Unverified) Unwrap() error { return ErrNotVerified }
 
 // Store keeps records, inboxes and history, one consistent partition per app.
 type Store interface {
@@ -266,6 +279,14 @@ type Registry interface {
 	Newest(ctx context.Context, limit int) ([]release.Image, error)
 }
 
+// Signatures knows who signed the images of one app's repository.
+type Signatures interface {
+	// Verify returns who signed the image of a digest, as the rules of the configuration want
+	// it: the evidence, in one line. Errors: ErrNotVerified, as an Unverified; another signature
+	// may come later. Any other error means that it is not known.
+	Verify(ctx context.Context, digest string) (signer string, err error)
+}
+
 // Check finds out whether a color, or what users get, is as it should be. HTTP requests,
 // Jobs and the gateway's own view of health are checks. A check that is listed several
 // times in a row must pass as often; its type is comparable, so that this is seen.
@@ -287,12 +308,15 @@ type Subject struct {
 // Result is what a check found. Detail says in words what was wrong, or what was not seen.
 // Made is set when the check has made something just now: nothing that it finds is believed
 // before that is recorded. Again is set when what it made is gone, or may not be its own: the
-// check needs another run.
+// check needs another run. Signer is who signed the image, where the check is of that; Unsigned
+// is set where no signature counts.
 type Result struct {
-	Verdict release.Verdict
-	Detail  string
-	Made    string
-	Again   bool
+	Verdict  release.Verdict
+	Detail   string
+	Made     string
+	Again    bool
+	Signer   string
+	Unsigned bool
 }
 
 // Maker is the extra ability of a Check that makes something in a cluster for each run, such as

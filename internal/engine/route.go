@@ -134,8 +134,9 @@ func (w *worker) operation(ctx context.Context, e release.Route) (Operation, err
 func (w *worker) notReady(ctx context.Context, e release.Route) (seen []release.Event, why string, err error) {
 	o, err := w.app.Workloads.Observe(ctx, e.To, e.Image, 0)
 	forced := w.record.State.Release.Force
+	signed := w.app.Policy.Signed // then what runs there must be known, forced or not
 	switch {
-	case err != nil && forced: // an operator knows better
+	case err != nil && forced && !signed: // an operator knows better
 		return nil, "", w.fenceOff(ctx, e.Release, e.To)
 	case err != nil:
 		return nil, "", fmt.Errorf("look at %s before traffic goes there: %w", e.To, err)
@@ -143,7 +144,10 @@ func (w *worker) notReady(ctx context.Context, e release.Route) (seen []release.
 		return nil, "", denial(fmt.Sprintf("no pod of %s is ready, so that users would be answered by nothing: %s", e.To, o.Detail))
 	}
 	seen = append(seen, release.ColorSeen{Color: e.To, Seen: *observed(o)})
-	if forced {
+	switch {
+	case forced && signed && o.Running.Digest != e.Image.Digest:
+		return seen, "", denial(fmt.Sprintf("%s runs %s, which is not what was verified: it was changed outside bluegreen%s", e.To, o.Running, by(o)))
+	case forced:
 		return seen, "", w.fenceOff(ctx, e.Release, e.To)
 	}
 	size := e.Size

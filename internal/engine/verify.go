@@ -10,12 +10,24 @@ import (
 	"bluegreen/internal/release"
 )
 
-// checking is how many checks of a run have passed in a row.
+// checking is how many checks of a run have passed in a row, and who signed its image, once
+// that is known.
 type checking struct {
 	release int
 	run     string
 	passed  int
+	signer  string
 }
+
+// again begins the checks again. What was found of a signature stays: it is of a digest.
+func (c *checking) again() {
+	if c.passed = 0; c.signer != "" {
+		c.passed = 1
+	}
+}
+
+// signedEvery is how many polls pass from one look for a signature to the next.
+const signedEvery = 5
 
 // verify looks at the color and makes the next check. All are made in order; one that does
 // not pass makes them begin again.
@@ -32,7 +44,10 @@ func (w *worker) verify(ctx context.Context, e release.Verify) stepResult {
 	}
 	seen := release.ChecksObserved{Release: e.Release, Color: e.Color, Run: e.Run, Seen: observed(o)}
 	found := w.judge(ctx, e, o)
-	seen.Verdict, seen.Detail, seen.Made = found.Verdict, found.Detail, found.Made
+	if found.Signer != "" {
+		w.checking.signer = found.Signer
+	}
+	seen.Verdict, seen.Detail, seen.Made, seen.Signer, seen.Unsigned = found.Verdict, found.Detail, found.Made, w.checking.signer, found.Unsigned
 	switch next := w.checking.passed + 1; {
 	case found.Again:
 		w.checking.passed = 0
@@ -44,11 +59,13 @@ func (w *worker) verify(ctx context.Context, e release.Verify) stepResult {
 	case found.Verdict == release.Passed && next < len(w.app.Before):
 		w.checking.passed = next
 		return stepResult{Wait: w.again(w.app.Before, next)}
+	case found.Unsigned:
+		return stepResult{Seen: []release.Event{seen}, Wait: signedEvery * w.Poll}
 	case found.Verdict == release.Undecided:
-		w.checking.passed = 0
+		w.checking.again()
 		return stepResult{Seen: []release.Event{seen}, Wait: w.Poll}
 	}
-	w.checking.passed = 0
+	w.checking = checking{}
 	return saw(seen)
 }
 
@@ -91,6 +108,22 @@ func (w *worker) endChecks(ctx context.Context, e release.EndChecks) stepResult 
 		}
 	}
 	return saw(release.ChecksEnded{Run: r.ID})
+}
+
+// Signed is the check that an image is signed as the configuration wants it. It is the first of
+// a color's checks, so that nothing else is made of an image that is not.
+type Signed struct{ Signatures Signatures }
+
+// Run implements Check.
+func (c Signed) Run(ctx context.Context, s Subject) Result {
+	signer, err := c.Signatures.Verify(ctx, s.Image.Digest)
+	switch {
+	case errors.Is(err, ErrNotVerified):
+		return Result{Verdict: release.Undecided, Detail: err.Error(), Unsigned: true}
+	case err != nil:
+		return Result{Verdict: release.Unknown, Detail: fmt.Sprintf("look for signatures of %s: %v", s.Image, err)}
+	}
+	return Result{Verdict: release.Passed, Signer: signer}
 }
 
 // GatewayHealth is the check that the gateway itself sees a color as healthy. A gateway

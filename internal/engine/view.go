@@ -58,6 +58,11 @@ func (e *Engine) View(ctx context.Context, name string) (View, error) {
 		v.Status.Held = append(v.Status.Held, "served with its last good configuration; no release starts until the present one is fixed")
 		v.Status.Ask(release.Need{Why: "its configuration has a mistake: " + strings.Join(app.Held, "; ")})
 	}
+	if len(app.Unusable) > 0 {
+		v.Problems = append(v.Problems, app.Unusable...)
+		v.Status.Held = append(v.Status.Held, "no release starts until what its configuration names can be used")
+		v.Status.Ask(release.Need{Why: "what its configuration names cannot be used: " + strings.Join(app.Unusable, "; ")})
+	}
 	if len(app.Problems) > 0 {
 		v.Status.Ask(release.Need{Why: "not served because of its configuration: " + strings.Join(app.Problems, "; ")})
 	}
@@ -75,7 +80,7 @@ func (e *Engine) ConfigProblems(name string) []string {
 // ConfigHeld returns the sentences that keep an app's releases from starting.
 func (e *Engine) ConfigHeld(name string) []string {
 	if app, ok := e.apps[name]; ok {
-		return app.Held
+		return app.held()
 	}
 	return nil
 }

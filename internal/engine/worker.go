@@ -196,10 +196,11 @@ type preflight struct{ release.Effect }
 // pendingEffect is what the app needs, or when it will.
 func (w *worker) pendingEffect() (release.Effect, time.Time) {
 	effect, at := w.record.State.NextEffect(w.app.Policy, w.Now())
-	if len(w.app.Held) > 0 && effect != nil && waitsForPreflight(effect) {
+	held := len(w.app.held()) > 0
+	if held && effect != nil && waitsForPreflight(effect) {
 		return nil, time.Time{}
 	}
-	if len(w.app.Held) == 0 && w.record.Preflight.Config != w.app.Fingerprint && waitsForPreflight(effect) {
+	if !held && w.record.Preflight.Config != w.app.Fingerprint && waitsForPreflight(effect) {
 		return preflight{}, w.Now()
 	}
 	return effect, at

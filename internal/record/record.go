@@ -107,6 +107,14 @@ type color struct {
 	Standby  standby  `json:"standby,omitzero"`
 	Suspect  note     `json:"suspect,omitzero"`
 	Held     bool     `json:"held,omitempty"`
+	Verified verified `json:"verified,omitzero"`
+}
+
+type verified struct {
+	Image  image     `json:"image,omitzero"`
+	Signer string    `json:"signer,omitempty"`
+	Why    string    `json:"why,omitempty"`
+	At     time.Time `json:"at,omitzero"`
 }
 
 type checkRun struct {
@@ -427,6 +435,7 @@ func fromColor(c release.ColorState) color {
 		ordered{image(c.Ordered.Image), c.Ordered.Release, c.Ordered.At},
 		observed{image(c.Observed.Image), c.Observed.Replicas, c.Observed.Ready, c.Observed.ReadyOf, c.Observed.By, c.Observed.Needed, c.Observed.At},
 		checked{image(c.Checked.Image), c.Checked.At}, c.Retired(), standby{image(c.Standby.Image), c.Standby.Replicas, c.Standby.Since}, fromNote(c.Suspect), c.Held,
+		verified{image(c.Verified.Image), c.Verified.Signer, c.Verified.Why, c.Verified.At},
 	}
 }
 
@@ -435,6 +444,7 @@ func (c color) core() release.ColorState {
 		Ordered:  release.Ordered{Image: c.Ordered.Image.core(), Release: c.Ordered.Release, At: c.Ordered.At},
 		Observed: release.Observed{Image: c.Observed.Image.core(), Replicas: c.Observed.Replicas, Ready: c.Observed.Ready, ReadyOf: c.Observed.ReadyOf, By: c.Observed.By, Needed: c.Observed.Needed, At: c.Observed.At},
 		Checked:  release.Checked{Image: c.Checked.Image.core(), At: c.Checked.At},
+		Verified: release.Verified{Image: c.Verified.Image.core(), Signer: c.Verified.Signer, Why: c.Verified.Why, At: c.Verified.At},
 		Standby:  release.Standby{Image: c.Standby.Image.core(), Replicas: c.Standby.Replicas, Since: c.Standby.Since}, Suspect: c.Suspect.core(), Held: c.Held,
 	}
 }

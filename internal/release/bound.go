@@ -66,6 +66,7 @@ func boundedSeen(e Event) Event {
 	case ChecksObserved:
 		bound(mostMessage, &e.Detail)
 		bound(mostName, &e.Run, &e.Made)
+		bound(mostReason, &e.Signer)
 		e.Seen = e.Seen.bounded()
 		return e
 	case RouteObserved:
@@ -156,6 +157,7 @@ func (s State) Shortened(most int) State {
 		}
 	}
 	cut(&s.Blue.Suspect.Why, &s.Green.Suspect.Why, &s.WaitingBy.Why, &s.Hold.Why, &s.Pause.Why, &s.Trouble.Why, &s.Help.Why, &s.Drift.Detail, &s.Alert.Alert.Summary, &s.Alert.Seen,
+		&s.Blue.Verified.Signer, &s.Green.Verified.Signer, &s.Blue.Verified.Why, &s.Green.Verified.Why,
 		&s.Release.Why, &s.Release.Cause, &s.Release.Unconfirmed, &s.Release.Progress.Detail)
 	quarantined := make([]Quarantine, len(s.Quarantined))
 	for n, q := range s.Quarantined {

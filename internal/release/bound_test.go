@@ -61,7 +61,7 @@ func texts(v reflect.Value, name string, do func(name, text string)) {
 // TestTextsOfEventsAreBoundedAndPrint: a rule name of 240 KiB must not make a record that no
 // row holds. A gateway's operation is no text, and its adapter bounds it.
 func TestTextsOfEventsAreBoundedAndPrint(t *testing.T) {
-	most := map[string]int{"Why": 1024, "Summary": 2048, "Detail": 2048, "TargetDetail": 2048, "Unseen": 2048, "Unheld": 2048, "Unconfirmed": 2048, "Denied": 2048, "Warnings": 2048}
+	most := map[string]int{"Why": 1024, "Signer": 1024, "Summary": 2048, "Detail": 2048, "TargetDetail": 2048, "Unseen": 2048, "Unheld": 2048, "Unconfirmed": 2048, "Denied": 2048, "Warnings": 2048}
 	for _, e := range []release.Event{
 		&release.ImagePushed{}, &release.AlertFired{}, &release.AlertResolved{}, &release.Commanded{}, &release.Looked{}, &release.ColorSeen{}, &release.RolloutObserved{},
 		&release.ChecksObserved{}, &release.RouteObserved{}, &release.TargetObserved{}, &release.Probed{}, &release.SizeFreed{}, &release.StepFailed{}, &release.FenceRaised{},

@@ -71,10 +71,11 @@ func (d *decision) checks(e ChecksObserved) {
 		d.observe(e.Color, *e.Seen)
 	}
 	s.Trouble, r.Progress.Detail = Note{}, e.Detail
+	d.signatures(e)
 	switch {
 	case e.Verdict == Refuted:
 		d.fail(reason.ChecksFailed, about{Detail: e.Detail})
-	case e.Verdict != Passed:
+	case e.Verdict != Passed || !d.signed(r.To, r.Image):
 		d.overdue()
 	default:
 		d.passed()

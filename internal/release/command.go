@@ -58,7 +58,7 @@ var Commands = []Verb{
 			{Name: "to", Kind: "color", Help: "blue or green; the color without traffic by default"},
 			{Name: "force", Kind: "flag", Help: "skip the checks, and a quarantine; it is recorded"},
 		},
-		Refusals: []reason.Reason{reason.AlreadyLive, reason.PromoteOrCancel, reason.RollBackInstead, reason.Drifted, reason.Paused, reason.NothingThere, reason.Quarantined, reason.IsScaledDown, reason.ForceForbidden},
+		Refusals: []reason.Reason{reason.AlreadyLive, reason.PromoteOrCancel, reason.RollBackInstead, reason.Drifted, reason.Paused, reason.NothingThere, reason.Quarantined, reason.IsScaledDown, reason.ForceForbidden, reason.NotVerified},
 		decide:   (*decision).switchTo,
 	},
 	{
@@ -189,6 +189,8 @@ func (d *decision) switchTo(c Commanded) {
 		d.report(Refused, reason.Quarantined, about{Image: image, At: q.Since, Detail: q.Why, ForceWouldHelp: true})
 	case c.Force && (s.Color(to).Retired() || s.Color(to).Observed.Ready == 0):
 		d.report(Refused, reason.IsScaledDown, a)
+	case c.Force && !d.signed(to, image):
+		d.report(Refused, reason.NotVerified, s.unsigned(to, image))
 	default:
 		d.start(image, to, Note{By: c.By, Why: c.Why, Since: d.now})
 		if c.Force {
@@ -279,9 +281,14 @@ func (d *decision) rollback(c Commanded) {
 	}
 }
 
-// forceReturn sends traffic to the rollback target whatever was seen of it.
+// forceReturn sends traffic to the rollback target whatever was seen of it, but for an image
+// that is not the one that served and is not signed.
 func (d *decision) forceReturn(c Commanded) {
 	r := &d.s.Release
+	if t := r.Progress.Target; !d.mayReturn(t) {
+		d.report(Decided, reason.NotForced, about{Color: t.Color, Image: d.s.Color(t.Color).Image(), Other: t.Image})
+		return
+	}
 	r.Progress.Forced, r.Progress.DeniedAt = true, time.Time{}
 	d.report(Decided, reason.ReturnForced, about{Color: r.From, By: c.By, Why: c.Why})
 }

@@ -127,7 +127,8 @@ type ChecksEnded struct{ Run string }
 
 // ChecksObserved says what the checks on the idle color found in a run. Made identifies what
 // they have made for it; "" for nothing new. Seen is what the color ran when they began; nil
-// when it was not looked at.
+// when it was not looked at. Signer is who signed the image, where that is known and asked for;
+// Unsigned is set where no signature counts, as Detail says.
 type ChecksObserved struct {
 	Release int
 	Color   Color
@@ -136,6 +137,9 @@ type ChecksObserved struct {
 	Verdict Verdict
 	Seen    *Observed
 	Detail  string
+	Signer  string
+
+	Unsigned bool
 }
 
 // Routing is the state of a gateway operation.

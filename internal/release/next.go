@@ -474,7 +474,7 @@ func (d *decision) overdue() {
 	case r.Phase == Deploying && d.now.Sub(r.Progress.ReadySince) >= d.rolloutTime():
 		d.fail(reason.RolloutTimedOut, about{Span: d.p.RolloutTimeout, Detail: detail, Then: d.changedMeanwhile()})
 	case r.Phase == Verifying && d.now.Sub(r.Since) >= d.p.VerifyTimeout:
-		d.fail(reason.ChecksTimedOut, about{Span: d.p.VerifyTimeout, Detail: detail})
+		d.notPassed(detail)
 	case r.Phase != Switching || d.now.Sub(r.switchSince()) < d.p.SwitchTimeout:
 	case r.untouched():
 		d.fail(reason.SwitchTimedOut, about{Span: d.p.SwitchTimeout, Detail: detail, Then: d.words(reason.NoneMoved, about{})})
@@ -510,23 +510,23 @@ func (d *decision) passed() {
 	case !c.Observed.Image.Same(r.Image) && !r.Image.IsZero():
 		d.fail(reason.ChecksOfOther, about{Color: r.To, Image: c.Observed.Image})
 	case !s.Pause.IsZero():
-		d.enter(Awaiting, reason.AwaitsResume, about{})
+		d.enter(Awaiting, reason.AwaitsResume, about{Then: d.verified(r.To)})
 	case d.p.Manual && !r.Approved:
-		d.enter(Awaiting, reason.AwaitsApproval, about{})
+		d.enter(Awaiting, reason.AwaitsApproval, about{Then: d.verified(r.To)})
 	default:
 		d.beginSwitch(reason.ChecksPassed)
 	}
 }
 
 // beginSwitch lets traffic move to a color that runs what passed its checks. Only force
-// does without.
+// does without, and never without a signature where one is asked for.
 func (d *decision) beginSwitch(why reason.Reason) {
 	r := &d.s.Release
-	if !r.Force && !d.s.Color(r.To).Passed() {
+	if !r.Force && !d.s.Color(r.To).Passed() || !d.signed(r.To, r.Image) {
 		return
 	}
 	d.s.SupersededInARow = 0
-	d.enter(Switching, why, about{Color: r.To})
+	d.enter(Switching, why, about{Color: r.To, Then: d.verified(r.To)})
 }
 
 // stepFailed records what keeps the app from going on.

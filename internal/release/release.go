@@ -190,6 +190,7 @@ type ColorState struct {
 	Ordered  Ordered
 	Observed Observed
 	Checked  Checked
+	Verified Verified
 	// Standby is what the color was made between releases.
 	Standby Standby
 	// Suspect is set after a failover, on the color that traffic left, until an operator resumes
@@ -479,6 +480,8 @@ type Policy struct {
 	RetireAfter    time.Duration // from the end of the release until the other color is the standby
 	Standby        StandbyPolicy
 	Failover       FailoverMode
+	// Signed is set where an image must be signed to get traffic, whoever wants it to.
+	Signed         bool
 	ReleaseTimeout time.Duration // without anything happening to a release that is not live; 0: none
 }
 

@@ -191,6 +191,8 @@ func (s *story) setPolicy(opts map[string]string) error {
 			s.policy.Standby = release.StandbyPolicy{Same: version == "same", Size: release.StandbySize(size)}
 		case "failover":
 			s.policy.Failover = release.FailoverMode(v)
+		case "signed":
+			s.policy.Signed = true
 		case "releaseTimeout":
 			d, err := time.ParseDuration(v)
 			if err != nil {
@@ -275,7 +277,9 @@ func (s *story) event(verb string, args []string, opts map[string]string) (relea
 		if tag, ok := opts["runs"]; ok {
 			seen = running(tag)
 		}
-		return release.ChecksObserved{Release: r.ID, Color: r.To, Verdict: release.Verdict(args[0]), Seen: seen, Detail: rest}, nil
+		return release.ChecksObserved{
+			Release: r.ID, Color: r.To, Verdict: release.Verdict(args[0]), Seen: seen, Detail: rest, Signer: opts["signer"], Unsigned: opts["unsigned"] != "",
+		}, nil
 	case "cleared":
 		return release.DeployCleared{Release: r.ID, Color: r.To, Holds: opts["holds"] != ""}, nil
 	case "freed":

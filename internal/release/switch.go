@@ -89,7 +89,7 @@ func (d *decision) switched() {
 	s.Serving.Until, s.Drift = s.Serving.until(d.p), Drift{}
 	s.color(r.To).Standby, s.color(r.To).Suspect = Standby{}, Note{}
 	bake := d.now.Add(d.p.Bake)
-	d.enter(Baking, reason.Switched, about{Color: r.To, Image: r.Image, At: bake, To: r.From})
+	d.enter(Baking, reason.Switched, about{Color: r.To, Image: r.Image, At: bake, To: r.From, Then: d.verified(r.To)})
 	d.beginBake()
 }
 

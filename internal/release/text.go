@@ -42,6 +42,8 @@ var sentences = map[reason.Reason]string{
 	reason.ChecksFailed:      "{detail}",
 	reason.ChecksTimedOut:    "the checks did not pass within {span}{tail}",
 	reason.ChecksOfOther:     "{color} runs {image}, which is not what was deployed: it was changed outside bluegreen",
+	reason.NotVerified:       "{image} was not verified within {span}{tail}",
+	reason.Verified:          "signed by {detail}",
 	reason.CheckAgain:        "{color} is checked once more before the switch",
 	reason.AwaitsResume:      "checks passed; releases are paused by {pausedby}",
 	reason.AwaitsApproval:    "checks passed; an operator decides",
@@ -120,6 +122,7 @@ var sentences = map[reason.Reason]string{
 	reason.RolledBack:       "rolled back{asked}",
 	reason.AlreadyReturning: "traffic is already returning to {color}",
 	reason.ReturnForced:     "traffic goes to {color} whatever its state{asked}",
+	reason.NotForced:        "{color} runs {image}, which is not verified: it is brought back to {other} first, forced or not",
 	reason.ReturnGivenUp:    "the return is given up{asked}; traffic stays on {color}",
 	reason.PausedNow:        "paused{asked}: no release starts or switches until resume; traffic can still return",
 	reason.Resumed:          "resumed{asked}: {rest}",
@@ -166,6 +169,7 @@ var sentences = map[reason.Reason]string{
 
 // refusals words a reason as the answer to a command: what to do first.
 var refusals = map[reason.Reason]string{
+	reason.NotVerified: "{image} on {color} is not verified{tail}; force skips the checks but no signature: switch without force looks for one",
 	reason.Quarantined: "{image} is quarantined since {at}, {detail}: release it from quarantine first{orforce}",
 	reason.Paused:      "releases are paused by {pausedby}: resume first{orforce}",
 	reason.Drifted:     "the gateway was changed outside bluegreen ({drift}): {remedy}",

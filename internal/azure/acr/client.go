@@ -57,16 +57,25 @@ func (d *denial) Unwrap() error { return engine.ErrDenied }
 // firewall reports whether the caller's address was refused, rather than its identity.
 func (d *denial) firewall() bool { return strings.Contains(d.text, "is not allowed access") }
 
+// answer is that of a service. location is set where it sends on to another address.
 type answer struct {
-	body              []byte
-	contentType, link string
+	body                        []byte
+	contentType, link, location string
 }
 
-// get asks for a path with its query. A 401 is met once with a new token. Errors:
-// engine.ErrNotFound, engine.ErrDenied.
+// get asks for a path with its query. Errors: engine.ErrNotFound, engine.ErrDenied.
 func (c *client) get(ctx context.Context, path, accept string) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, outbound.Registry.Total)
 	defer cancel()
+	a, err := c.ask(ctx, path, accept, maxAnswer)
+	if err == nil && a.location != "" {
+		return answer{}, fmt.Errorf("%s sends on to another address", c.service)
+	}
+	return a, err
+}
+
+// ask sends a request with a token. A 401 is met once with a new one.
+func (c *client) ask(ctx context.Context, path, accept string, most int64) (answer, error) {
 	stale := ""
 	for {
 		token, err := c.access(ctx, stale)
@@ -81,7 +90,7 @@ func (c *client) get(ctx context.Context, path, accept string) (answer, error) {
 		if token != "" {
 			req.Header.Set("Authorization", "Bearer "+token)
 		}
-		a, err := c.do(req)
+		a, err := c.do(req, most)
 		var refused *denial
 		if errors.As(err, &refused) && refused.status == http.StatusUnauthorized && stale == "" {
 			if stale = token; token == "" {
@@ -151,7 +160,7 @@ func (c *client) post(ctx context.Context, path string, form url.Values) (string
 		return "", err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	a, err := c.do(req)
+	a, err := c.do(req, maxAnswer)
 	if err != nil {
 		return "", err
 	}
@@ -168,28 +177,34 @@ func (c *client) post(ctx context.Context, path string, form url.Values) (string
 	return "", errors.New("the answer holds no token")
 }
 
-func (c *client) do(req *http.Request) (answer, error) {
+// do reads an answer of at most so many bytes.
+func (c *client) do(req *http.Request, most int64) (answer, error) {
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return answer{}, fmt.Errorf("reach %s: %w", c.service, err)
+		return answer{}, fmt.Errorf("reach %s: %w", req.URL.Host, err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if resp.StatusCode != http.StatusOK {
+		most = maxAnswer // the reason of a refusal
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
 	if err != nil {
-		return answer{}, fmt.Errorf("read the answer of %s: %w", c.service, err)
+		return answer{}, fmt.Errorf("read the answer of %s: %w", req.URL.Host, err)
 	}
 	switch {
-	case len(body) > maxAnswer:
-		return answer{}, fmt.Errorf("%s answered more than %d bytes", c.service, maxAnswer)
+	case int64(len(body)) > most:
+		return answer{}, fmt.Errorf("%s answered more than %d bytes: %w", req.URL.Host, most, engine.ErrOversized)
 	case resp.StatusCode == http.StatusNotFound:
 		return answer{}, fmt.Errorf("the registry answered 404: %s: %w", brief(body), engine.ErrNotFound)
 	case resp.StatusCode == http.StatusUnauthorized, resp.StatusCode == http.StatusForbidden:
 		return answer{}, &denial{resp.StatusCode, brief(body)}
+	case resp.StatusCode == http.StatusTemporaryRedirect && resp.Header.Get("Location") != "":
+		return answer{location: resp.Header.Get("Location")}, nil
 	case resp.StatusCode != http.StatusOK:
 		return answer{}, fmt.Errorf("the registry answered %d: %s", resp.StatusCode, brief(body))
 	}
 	contentType, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
-	return answer{body, contentType, resp.Header.Get("Link")}, nil
+	return answer{body: body, contentType: contentType, link: resp.Header.Get("Link")}, nil
 }
 
 // brief is the message of an error answer, or the beginning of the body, on one line.

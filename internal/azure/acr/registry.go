@@ -2,8 +2,6 @@ package acr
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -138,27 +136,18 @@ func (r *Registry) decode(a answer, into any) error {
 // inspect reads a manifest and returns its digest; engine.ErrNotAnImage when it is another
 // kind of artifact.
 func (r *Registry) inspect(ctx context.Context, ref string) (string, error) {
-	kinds := strings.Join([]string{dockerManifest, dockerList, ociManifest, ociIndex}, ", ")
-	a, err := r.client.get(ctx, "/v2/"+r.o.Repository+"/manifests/"+ref, kinds)
+	body, mediaType, err := r.Manifest(ctx, ref)
 	if err != nil {
+		return "", err
+	}
+	m := manifest{MediaType: mediaType}
+	if err := json.Unmarshal(body, &m); err != nil {
 		return "", fmt.Errorf("read the manifest of %s: %w", r.name(ref), err)
-	}
-	sum := sha256.Sum256(a.body)
-	digest := "sha256:" + hex.EncodeToString(sum[:])
-	if digestForm.MatchString(ref) && ref != digest {
-		return "", fmt.Errorf("the registry answered another manifest (%s) than %s", digest, r.name(ref))
-	}
-	var m manifest
-	if err := json.Unmarshal(a.body, &m); err != nil {
-		return "", fmt.Errorf("read the manifest of %s: %w", r.name(ref), err)
-	}
-	if m.MediaType == "" {
-		m.MediaType = a.contentType
 	}
 	if wrong := m.notAnImage(); wrong != "" {
 		return "", fmt.Errorf("%s is %s: %w", r.name(ref), wrong, engine.ErrNotAnImage)
 	}
-	return digest, nil
+	return digestOf(body), nil
 }
 
 func (r *Registry) name(ref string) string {
@@ -265,7 +254,7 @@ func (r *Registry) candidates(ctx context.Context, enough int) ([]release.Image,
 		if r.o.Newer == nil && len(images) >= enough {
 			break
 		}
-		next = following(a.link, next)
+		next = following(a.link, next, "/acr/v1/")
 	}
 	newer := r.o.Newer
 	if newer == nil {
@@ -283,12 +272,12 @@ func (r *Registry) candidates(ctx context.Context, enough int) ([]release.Image,
 	return images, nil
 }
 
-// following is the next page's path and query, "" after the last page. A link to
-// elsewhere is not followed: it would be given our token.
-func following(link, current string) string {
+// following is the path and query of the next page of a listing below prefix, "" after the
+// last page. A link to elsewhere is not followed: it would be given our token.
+func following(link, current, prefix string) string {
 	target, rest, found := strings.Cut(strings.TrimPrefix(link, "<"), ">")
 	u, err := url.Parse(target)
-	if !found || !strings.Contains(rest, "next") || err != nil || u.Host != "" || !strings.HasPrefix(u.Path, "/acr/v1/") || u.RequestURI() == current {
+	if !found || !strings.Contains(rest, "next") || err != nil || u.Host != "" || !strings.HasPrefix(u.Path, prefix) || u.RequestURI() == current {
 		return ""
 	}
 	return u.RequestURI()

@@ -51,7 +51,7 @@ func (r *Registry) access(w http.ResponseWriter, req *http.Request) {
 
 var (
 	catalogPath = regexp.MustCompile(`^/acr/v1/(.+?)/_(tags|manifests)(?:/([^/]+))?$`)
-	v2Path      = regexp.MustCompile(`^/v2/(.+?)/(manifests|blobs|tags)/`)
+	v2Path      = regexp.MustCompile(`^/v2/(.+?)/(manifests|blobs|tags|referrers)/`)
 )
 
 // allowed answers 401 to clients without read permission.

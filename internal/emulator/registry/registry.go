@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -41,6 +42,9 @@ type Options struct {
 	ResourceID string
 	// Admit makes the registry private: it decides whether an Entra token may sign in.
 	Admit func(entraToken string) bool
+	// NoReferrers makes it a registry that does not list what refers to an image, as one with a
+	// customer-managed key is: clients keep such a list under a tag.
+	NoReferrers bool
 	// Now is the clock of pushes.
 	Now func() time.Time
 }
@@ -51,6 +55,7 @@ type Registry struct {
 	host   string
 	inner  http.Handler
 	server *http.Server
+	stored *storage
 	push   string // the bearer token of the helpers that push
 	secret string // prefix of this registry's refresh tokens
 
@@ -98,8 +103,12 @@ func Start(o Options) (*Registry, error) {
 	}
 	r := &Registry{
 		o: o, host: l.Addr().String(), push: rand.Text(), secret: rand.Text(),
-		inner: registry.New(registry.Logger(log.New(io.Discard, "", 0))),
+		inner: registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(!o.NoReferrers)),
 		repos: map[string]*repository{}, issued: map[string]string{},
+	}
+	if r.stored, err = startStorage(r.inner); err != nil {
+		l.Close()
+		return nil, err
 	}
 	r.server = &http.Server{Handler: r, ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: 10 * time.Second}
 	go r.server.Serve(l)
@@ -110,7 +119,7 @@ func Start(o Options) (*Registry, error) {
 func (r *Registry) Host() string { return r.host }
 
 // Close stops the registry.
-func (r *Registry) Close() error { return r.server.Close() }
+func (r *Registry) Close() error { return errors.Join(r.server.Close(), r.stored.server.Close()) }
 
 // Deny refuses or allows pulls by all clients.
 func (r *Registry) Deny(deny bool) {
@@ -160,6 +169,8 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	case !r.allowed(w, req):
 	case strings.HasPrefix(req.URL.Path, "/acr/v1/"):
 		r.catalog(w, req)
+	case req.Method == http.MethodGet && blobPath.MatchString(req.URL.Path):
+		r.stored.send(w, req)
 	default:
 		r.distribution(w, req)
 	}
@@ -169,6 +180,10 @@ var manifestPath = regexp.MustCompile(`^/v2/(.+)/manifests/([^/]+)$`)
 
 // distribution is the registry itself. A pushed manifest is recorded and raises an event.
 func (r *Registry) distribution(w http.ResponseWriter, req *http.Request) {
+	if found := referrersPath.FindStringSubmatch(req.URL.Path); found != nil && !r.o.NoReferrers {
+		r.referrers(w, req, found[1])
+		return
+	}
 	found := manifestPath.FindStringSubmatch(req.URL.Path)
 	if found == nil || req.Method != http.MethodPut {
 		r.inner.ServeHTTP(w, req)
