@@ -10,7 +10,7 @@ import (
 	"bluegreen/internal/release"
 )
 
-// checking is how many checks of a run have passed in a row, and who signed its image, once
+// checking is how many checks of a run have passed in a row, and who signed the image, once
 // that is known.
 type checking struct {
 	release int
@@ -47,10 +47,11 @@ func (w *worker) verify(ctx context.Context, e release.Verify) stepResult {
 	if found.Signer != "" {
 		w.checking.signer = found.Signer
 	}
-	seen.Verdict, seen.Detail, seen.Made, seen.Signer, seen.Unsigned = found.Verdict, found.Detail, found.Made, w.checking.signer, found.Unsigned
+	seen.Verdict, seen.Detail, seen.Made = found.Verdict, found.Detail, found.Made
+	seen.Signer, seen.Unsigned = w.checking.signer, found.Unsigned
 	switch next := w.checking.passed + 1; {
 	case found.Again:
-		w.checking.passed = 0
+		w.checking.again()
 		return stepResult{Seen: []release.Event{seen, w.newRun(e)}, Wait: w.Poll}
 	case found.Made != "":
 		return stepResult{Seen: []release.Event{seen}}

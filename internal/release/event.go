@@ -130,15 +130,14 @@ type ChecksEnded struct{ Run string }
 // when it was not looked at. Signer is who signed the image, where that is known and asked for;
 // Unsigned is set where no signature counts, as Detail says.
 type ChecksObserved struct {
-	Release int
-	Color   Color
-	Run     string
-	Made    string
-	Verdict Verdict
-	Seen    *Observed
-	Detail  string
-	Signer  string
-
+	Release  int
+	Color    Color
+	Run      string
+	Made     string
+	Verdict  Verdict
+	Seen     *Observed
+	Detail   string
+	Signer   string
 	Unsigned bool
 }
 

@@ -81,9 +81,10 @@ func (d *decision) notPassed(detail string) {
 	d.fail(reason.ChecksTimedOut, about{Span: d.p.VerifyTimeout, Detail: detail})
 }
 
-// verified says who signed an image on a color; "" where that is not asked for.
+// verified says who signed the image of the release on a color; "" where that is not asked for,
+// or not known of one that has served.
 func (d *decision) verified(c Color) string {
-	if v := d.s.Color(c).Verified; d.p.Signed && v.Signer != "" {
+	if v := d.s.Color(c).Verified; d.p.Signed && v.Signer != "" && v.Image.Same(d.s.Release.Image) {
 		return d.words(reason.Verified, about{Detail: v.Signer})
 	}
 	return ""
