@@ -46,7 +46,7 @@ type Provenance struct {
 }
 
 // settingForm is a text that stands for the value of a setting.
-var settingForm = regexp.MustCompile(`^\{setting:(CHECK_[A-Za-z0-9_]{1,100})\}$`)
+var settingForm = regexp.MustCompile(`^\{setting:(` + settingPrefix + `[A-Za-z0-9_]{1,100})\}$`)
 
 // Setting returns the name of the app setting that a text of Trust stands for; "" where it
 // stands for itself.
