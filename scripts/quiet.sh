@@ -22,4 +22,4 @@ if ! apps=$(ask apps); then
 fi
 # A release in awaiting-approval moves no traffic by itself.
 busy=$(jq -r '[.apps[] | select(.phase | IN("deploying", "verifying", "switching", "baking", "returning")) | "\(.name) is \(.phase)"] | join(", ")' <<< "$apps")
-[ -z "$busy" ] || stop "a release is in progress: $busy. Nothing was deployed; try again when it is over (bluegreen status --watch)."
+[ -z "$busy" ] || stop "a release is in progress: $busy. Nothing was deployed; try again when it is over (bluegreen watch)."

@@ -1,30 +1,53 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
 
 	"bluegreen/internal/config"
 )
 
+// stdinName is the argument that stands for the standard input.
+const stdinName = "-"
+
 func newConfig(s *shell) *cobra.Command {
-	cmd := &cobra.Command{Use: "config", Short: "Check a configuration, or print its JSON Schema", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	cmd := &cobra.Command{
+		Use: "config", Short: "Check a configuration, show what it comes to, and the permissions that it needs", Args: subcommandsOnly,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
 	cmd.AddCommand(
 		&cobra.Command{
-			Use: "check FILE", Short: "Name every mistake of a bluegreen.yaml by line", Args: cobra.ExactArgs(1),
-			RunE: does(func(_ *cobra.Command, args []string) error { return s.check(args[0]) }),
+			Use: "check FILE...", Short: "Name every mistake of a bluegreen.yaml by line, and what an app does without",
+			Long:    "Name every mistake of a bluegreen.yaml by line, and what an app does without. - is the standard input.\nIt makes no network call.",
+			Example: "  bluegreen config check bluegreen.yaml\n  bluegreen config check staging.yaml production.yaml\n  bluegreen config check - < bluegreen.yaml",
+			Args:    cobra.MinimumNArgs(1),
+			RunE:    does(func(_ *cobra.Command, args []string) error { return s.check(args) }),
 		},
 		&cobra.Command{
-			Use: "repositories FILE", Short: "Print the repositories that the apps are released from, one a line", Args: cobra.ExactArgs(1),
-			RunE: does(func(_ *cobra.Command, args []string) error { return s.repositories(args[0]) }),
+			Use: "show FILE [APP]", Short: "Print the apps as they are used: with defaults, and with what is built in",
+			Example: "  bluegreen config show bluegreen.yaml\n  bluegreen config show bluegreen.yaml shop -o json",
+			Args:    cobra.RangeArgs(1, 2),
+			RunE:    does(func(_ *cobra.Command, args []string) error { return s.show(args[0], args[1:]) }),
+		},
+		newRBAC(s),
+		&cobra.Command{
+			Use: "repositories FILE", Short: "Print the repositories that the apps are released from, one a line",
+			Example: "  bluegreen config repositories bluegreen.yaml",
+			Args:    exactly("FILE", 1),
+			RunE:    does(func(_ *cobra.Command, args []string) error { return s.repositories(args[0]) }),
 		},
 		&cobra.Command{
 			Use: "schema", Short: "Print the JSON Schema of bluegreen.yaml", Args: cobra.NoArgs,
+			Example: "  bluegreen config schema > bluegreen.schema.json",
 			RunE: does(func(*cobra.Command, []string) error {
 				_, err := s.stdout.Write(config.Schema())
 				return err
@@ -34,17 +57,37 @@ func newConfig(s *shell) *cobra.Command {
 }
 
 // load reads a configuration; its error is a config.Problems when the whole file is out.
-func load(file string) (*config.Config, error) {
-	data, err := os.ReadFile(file)
+func (s *shell) load(file string) (*config.Config, error) {
+	var data []byte
+	var err error
+	if file == stdinName {
+		data, err = io.ReadAll(s.stdin)
+	} else {
+		data, err = os.ReadFile(file)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
 	return config.Load(data)
 }
 
+// usable reads a configuration without a mistake.
+func (s *shell) usable(file string) (*config.Config, error) {
+	c, err := s.load(file)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range c.Apps {
+		if len(a.Problems) > 0 {
+			return nil, fmt.Errorf("%s cannot be used, see bluegreen config check %s: %s", a.Name, file, a.Problems[0])
+		}
+	}
+	return c, nil
+}
+
 // repositories is for the subscription to pushes, which must name each.
 func (s *shell) repositories(file string) error {
-	c, err := load(file)
+	c, err := s.load(file)
 	if err != nil {
 		return err
 	}
@@ -53,42 +96,120 @@ func (s *shell) repositories(file string) error {
 		names = append(names, a.Image.Repository)
 	}
 	slices.Sort(names)
-	for _, name := range slices.Compact(names) {
+	names = slices.Compact(names)
+	if s.output == "json" {
+		return s.json(s.stdout, names)
+	}
+	for _, name := range names {
 		say(s.stdout, "%s", name)
 	}
 	return nil
 }
 
-// check prints the problems of a file as file:line: message, the form that editors follow.
-func (s *shell) check(file string) error {
-	c, err := load(file)
-	var whole config.Problems
-	if errors.As(err, &whole) {
-		s.list(file, whole)
-		return errors.New("no app of the file can be used")
-	}
-	if err != nil {
-		return err
-	}
-	out := 0
-	for _, a := range c.Apps {
-		if len(a.Problems) > 0 {
-			out++
+// finding is a line of config check.
+type finding struct {
+	File  string `json:"file"`
+	Line  int    `json:"line"`
+	Level string `json:"level"` // mistake, warning or advice
+	Text  string `json:"text"`
+}
+
+// check prints what is found in files as file:line: message, the form that editors follow.
+func (s *shell) check(files []string) error {
+	var found []finding
+	var out []string // what cannot be used
+	apps := 0
+	for _, file := range files {
+		list, n, wrong := s.findings(file)
+		found, apps = append(found, list...), apps+n
+		if wrong != "" {
+			out = append(out, wrong)
 		}
-		s.list(file, a.Problems)
-		for _, w := range a.Warnings {
-			say(s.stdout, "%s:%d: warning: %s", file, w.Line, w.Text())
+	}
+	if s.output == "json" {
+		if err := s.json(s.stdout, map[string]any{"apps": apps, "findings": append([]finding{}, found...)}); err != nil {
+			return err
+		}
+	} else {
+		for _, f := range found {
+			level := f.Level + ": "
+			if f.Level == "mistake" {
+				level = ""
+			}
+			say(s.stdout, "%s:%d: %s%s", f.File, f.Line, level, f.Text)
 		}
 	}
-	if out > 0 {
-		return fmt.Errorf("%d of %d apps cannot be used", out, len(c.Apps))
+	if len(out) > 0 {
+		return errors.New(strings.Join(out, "; "))
 	}
-	say(s.stdout, "%s: %d apps, no mistake found; what it names is checked by the running app before its first use", file, len(c.Apps))
+	if s.output == "text" {
+		say(s.stdout, "%s: %d apps, no mistake found; what it names is checked by the running app before its first use", strings.Join(files, ", "), apps)
+	}
 	return nil
 }
 
-func (s *shell) list(file string, problems []config.Problem) {
-	for _, p := range problems {
-		say(s.stdout, "%s:%d: %s", file, p.Line, p.Text())
+// findings are those of a file, with the number of its apps, and what of it cannot be used.
+func (s *shell) findings(file string) (found []finding, apps int, wrong string) {
+	add := func(level string, problems []config.Problem) {
+		for _, p := range problems {
+			found = append(found, finding{cmp.Or(map[string]string{stdinName: "stdin"}[file], file), p.Line, level, p.Text()})
+		}
 	}
+	c, err := s.load(file)
+	var whole config.Problems
+	if errors.As(err, &whole) {
+		add("mistake", whole)
+		return found, 0, file + ": no app of the file can be used"
+	}
+	if err != nil {
+		return nil, 0, err.Error()
+	}
+	bad := 0
+	for _, a := range c.Apps {
+		if len(a.Problems) > 0 {
+			bad++
+		}
+		add("mistake", a.Problems)
+		add("warning", a.Warnings)
+		add("advice", a.Advice())
+	}
+	if bad > 0 {
+		wrong = fmt.Sprintf("%s: %d of %d apps cannot be used", file, bad, len(c.Apps))
+	}
+	return found, len(c.Apps), wrong
+}
+
+// show prints apps as they are used.
+func (s *shell) show(file string, only []string) error {
+	c, err := s.usable(file)
+	if err != nil {
+		return err
+	}
+	list := &yaml.Node{Kind: yaml.SequenceNode}
+	var names []string
+	for _, a := range c.Apps {
+		names = append(names, a.Name)
+		if len(only) == 0 || only[0] == a.Name {
+			list.Content = append(list.Content, a.Effective())
+		}
+	}
+	if len(list.Content) == 0 {
+		return fmt.Errorf("no app is called %q; the configuration names %s", only[0], strings.Join(names, ", "))
+	}
+	doc := &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{{Kind: yaml.ScalarNode, Value: "apps"}, list}}
+	if s.output == "json" {
+		var v any
+		if err := doc.Decode(&v); err != nil {
+			return err
+		}
+		return s.json(s.stdout, v)
+	}
+	var out bytes.Buffer
+	e := yaml.NewEncoder(&out)
+	e.SetIndent(2)
+	if err := e.Encode(doc); err != nil {
+		return err
+	}
+	_, err = s.stdout.Write(out.Bytes())
+	return err
 }

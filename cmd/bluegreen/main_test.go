@@ -11,12 +11,12 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"bluegreen/internal/access"
 	"bluegreen/internal/api"
-	"bluegreen/internal/config"
 	"bluegreen/internal/console"
 	"bluegreen/internal/engine"
 	"bluegreen/internal/fake"
@@ -29,6 +29,58 @@ type site struct {
 	url     string
 	cluster *fake.Cluster
 	gateway *fake.Gateway
+	hung    sync.RWMutex  // while it is locked, calls of the cluster hang
+	waiting chan struct{} // one call hangs
+	front   atomic.Value  // of http.HandlerFunc: what answers in place of the app
+	stdin   string
+	console http.Handler
+	now     time.Time // of the command line; zero for the present
+}
+
+func (s *site) clock() func() time.Time {
+	if s.now.IsZero() {
+		return time.Now
+	}
+	return func() time.Time { return s.now }
+}
+
+// holds makes a worker hold the app, in a call of its cluster, until the returned function is called.
+func (s *site) holds() (free func()) {
+	s.Helper()
+	s.cluster.Behave("2.0", fake.Behaviour{Never: "pods are starting", Status: release.Progressing})
+	s.expects(s.run("deploy", "shop", "--image", "2.0"), 0)
+	s.hung.Lock()
+	select {
+	case <-s.waiting:
+	case <-time.After(20 * time.Second):
+		s.Fatal("no worker looks at the cluster")
+	}
+	return s.hung.Unlock
+}
+
+// calls is the hook of the cluster.
+func (s *site) calls(_ string, after bool) error {
+	if after {
+		return nil
+	}
+	if !s.hung.TryRLock() {
+		select {
+		case s.waiting <- struct{}{}:
+		default:
+		}
+		s.hung.RLock()
+	}
+	s.hung.RUnlock()
+	return nil
+}
+
+// ServeHTTP lets another answer in the app's place, while there is one.
+func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if instead, ok := s.front.Load().(http.HandlerFunc); ok && instead != nil {
+		instead(w, r)
+		return
+	}
+	s.console.ServeHTTP(w, r)
 }
 
 func digestOf(c string) string { return "sha256:" + strings.Repeat(c, 64) }
@@ -56,12 +108,13 @@ func pause(ctx context.Context, _ time.Duration) error {
 // newSite serves the app shop, live on blue with 1.0, and nothing on green.
 func newSite(t *testing.T, changes ...func(*release.Policy)) *site {
 	one, two := release.Image{Tag: "1.0", Digest: digestOf("1")}, release.Image{Tag: "2.0", Digest: digestOf("2")}
-	s := &site{T: t, cluster: fake.NewCluster(time.Now, pause, nil), gateway: fake.NewGateway(release.Blue, 20*time.Millisecond, time.Now, nil)}
+	s := &site{T: t, waiting: make(chan struct{}), gateway: fake.NewGateway(release.Blue, 20*time.Millisecond, time.Now, nil)}
+	s.cluster = fake.NewCluster(time.Now, pause, s.calls)
 	s.cluster.Behave("", fake.Behaviour{Ready: 20 * time.Millisecond})
 	s.cluster.Seed(release.Blue, one, 3)
 	wakeups := fake.NewWakeups(nil)
 	app := engine.App{
-		Name: "shop", Repository: "registry/shop", Gateway: s.gateway, Workloads: s.cluster, Registry: registry{"1.0": one, "2.0": two},
+		Name: "shop", Repository: "registry/shop", Gateway: s.gateway, Workloads: s.cluster, Registry: registry{"1.0": one, "2.0": two, "3.0": {Tag: "3.0", Digest: digestOf("3")}},
 		Policy: release.Policy{
 			First: release.Blue, RolloutTimeout: time.Minute, VerifyTimeout: time.Minute, SwitchTimeout: time.Minute, PullGrace: time.Minute,
 			Bake: time.Hour, ProbeEvery: time.Minute, ProbeMisses: 3, RollbackWindow: time.Hour, RetireAfter: time.Hour,
@@ -82,7 +135,8 @@ func newSite(t *testing.T, changes ...func(*release.Policy)) *site {
 		}
 	})
 	t.Cleanup(func() { stop(); worker.Wait() })
-	server := httptest.NewServer(locked(console.New(console.Options{Engine: e, Keys: access.Admin, Poll: time.Millisecond})))
+	s.console = locked(console.New(console.Options{Engine: e, Keys: access.Admin, Poll: time.Millisecond, Decide: 20 * time.Millisecond}))
+	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	s.url = server.URL
 	if err := wakeups.Wake(ctx, "shop", time.Now()); err != nil {
@@ -116,7 +170,10 @@ func (s *site) in(ctx context.Context, env map[string]string, args ...string) ra
 	for k, v := range env {
 		values[k] = v
 	}
-	sh := &shell{getenv: func(k string) string { return values[k] }, stdout: &out, stderr: &errs, every: time.Millisecond}
+	sh := &shell{
+		getenv: func(k string) string { return values[k] }, stdin: strings.NewReader(s.stdin), stdout: &out, stderr: &errs,
+		every: time.Millisecond, now: s.clock(),
+	}
 	code := sh.run(ctx, args)
 	return ran{code, out.String(), errs.String()}
 }
@@ -151,31 +208,33 @@ func (s *site) until(text string, args ...string) {
 func TestAPersonSeesAndMovesTrafficFromTheShell(t *testing.T) {
 	s := newSite(t)
 	s.until("Blue is live with 1.0", "status", "shop")
-	s.expects(s.run("status"), 0, "shop: Blue is live", "  blue   1.0 (111111111111), live, 3 wanted\n", "  green  nothing, idle\n", "broken: Needs you: ", "problem: line 3")
+	s.expects(s.run("status"), 0, "NEEDS YOU\n  broken ", "not served because of its configuration: line 3", "AT REST\n  shop    BLUE 1.0 3/3 ◀ users  green nothing")
 
-	s.expects(s.run("deploy", "shop", "--image", "2.0", "--why", "it is ready", "--wait"), 0, "shop: done, traffic is on green: release 1: 2.0 (222222222222) goes to green, asked by ana (claimed), function key 4e738ca5: it is ready")
+	s.expects(s.run("deploy", "shop", "--image", "2.0", "--why", "it is ready", "--wait=switched"), 0, "shop: deploy has moved traffic to green; the bake still runs, and may return it: it ends in ")
+	s.expects(s.run("history", "shop"), 0, "release 1: 2.0 (222222222222) goes to green, asked by ana (claimed), function key 4e738ca5: it is ready")
 	if got := s.gateway.Effective(); got != release.Green {
 		t.Fatalf("traffic goes to %s", got)
 	}
-	s.expects(s.run("status", "shop"), 0, "1.0 (111111111111), rollback target, 3 wanted", "2.0 (222222222222), live, 3 wanted, checks passed")
+	s.expects(s.run("status", "shop"), 0, "shop: Green is live with 2.0; baking until", "  blue 1.0 3/3  GREEN 2.0 3/3 ◀ users", "  ROLLBACK    to blue with 1.0")
 
-	s.expects(s.run("rollback", "shop", "--why", "slow", "--wait"), 0, "shop: done, traffic is on blue: release 1 is returning")
+	s.expects(s.run("rollback", "shop", "--why", "slow", "--wait"), 0, "shop: rollback is done, traffic is on blue: release 1 is returning")
 	if got := s.gateway.Effective(); got != release.Blue {
 		t.Fatalf("traffic goes to %s", got)
 	}
-	s.expects(s.run("status", "shop"), 0, "quarantined since", digestOf("2"))
+	s.expects(s.run("status", "shop"), 0, "QUARANTINED 2.0 (222222222222) since", "bluegreen release-quarantine shop 2.0")
 	s.expects(s.run("deploy", "shop", "--image", "2.0"), 1, "is quarantined since", "release it from quarantine first", "Blue is live")
-	s.expects(s.run("release-quarantine", "shop", "--digest", digestOf("2")), 0, "out of quarantine")
+	s.expects(s.run("release-quarantine", "shop", "2222222222223"), 1, "2222222222223 is not quarantined; give one of 2.0 (222222222222)")
+	s.expects(s.run("release-quarantine", "shop", "222222222222"), 0, "2.0 (222222222222) is out of quarantine")
 	s.expects(s.run("pause", "shop", "--why", "lunch"), 0, "paused")
 	s.expects(s.run("resume", "shop", "--by", "bob"), 0, "resumed, asked by bob (claimed)")
-	s.expects(s.run("switch", "shop", "--force", "--to", "green", "--wait"), 0, "done, traffic is on green:")
+	s.expects(s.run("switch", "shop", "--force", "--to", "green", "--wait=switched"), 0, "switch has moved traffic to green;")
 	s.expects(s.run("promote", "shop", "--digest", digestOf("2")), 0, "bake ended early")
 	s.expects(s.run("cancel", "shop"), 1, "nothing to cancel")
 
 	history := s.run("history", "shop", "--limit", "500")
 	s.expects(history, 0, "release-returned", "hold-set", "bake ended early")
-	if first, last := strings.Index(history.out, "taken over"), strings.Index(history.out, "nothing to cancel"); first > last {
-		t.Errorf("the newest is not last:\n%s", history.out)
+	if first, last := strings.Index(history.out, "taken over"), strings.Index(history.out, "nothing to cancel"); first < last {
+		t.Errorf("the newest is not first:\n%s", history.out)
 	}
 	s.expects(s.run("history", "shop", "-n", "1"), 0, "… older: --before")
 }
@@ -185,7 +244,7 @@ func TestWaitingForABadReleaseEndsInFailure(t *testing.T) {
 	s.until("Blue is live", "status", "shop")
 	s.cluster.Behave("2.0", fake.Behaviour{Never: "web-1 \x1b[2Jcrashes", Status: release.Broken})
 	r := s.run("deploy", "shop", "--image", "2.0", "--wait")
-	s.expects(r, 1, "failed:", "see bluegreen history shop", "crashes")
+	s.expects(r, 1, "deploy failed, see the history of shop", "crashes")
 	if strings.Contains(r.out+r.err+s.run("status").out+s.run("history", "shop").out, "\x1b") {
 		t.Error("what a pod says reaches the terminal as it is")
 	}
@@ -194,11 +253,11 @@ func TestWaitingForABadReleaseEndsInFailure(t *testing.T) {
 func TestAGateIsShownWithTheCommandThatOpensIt(t *testing.T) {
 	s := newSite(t, func(p *release.Policy) { p.Manual = true })
 	s.until("Blue is live", "status", "shop")
-	s.expects(s.run("deploy", "shop", "--image", "2.0", "--wait"), 0, "shop: waits for an operator: bluegreen promote shop --digest "+digestOf("2"))
+	s.expects(s.run("deploy", "shop", "--image", "2.0", "--wait"), 3, "shop: deploy waits for an operator: bluegreen promote shop --digest "+digestOf("2"), "shop is not live: an operator decides")
 	s.expects(s.run("promote", "shop", "--digest", digestOf("1")), 1, "not of")
-	s.expects(s.run("promote", "shop", "--digest", digestOf("2"), "--idempotency-key", "k"), 0, "done: release 1 is approved")
+	s.expects(s.run("promote", "shop", "--digest", digestOf("2"), "--idempotency-key", "k", "--wait=switched"), 0, "promote has moved traffic to green")
 	s.until("Green is live with 2.0", "status", "shop")
-	s.expects(s.run("promote", "shop", "--digest", digestOf("2"), "--idempotency-key", "k"), 0, "done: release 1 is approved")
+	s.expects(s.run("promote", "shop", "--digest", digestOf("2"), "--idempotency-key", "k"), 0, "promote has moved traffic to green")
 	s.expects(s.run("status", "shop"), 0, "baking until") // the repeated word ended no bake
 }
 
@@ -210,7 +269,7 @@ func TestAPausedSwitchIsShownWithTheCommandThatResumesIt(t *testing.T) {
 	s.run("pause", "shop")
 	s.until("paused by", "status", "shop")
 	s.cluster.Behave("2.0", fake.Behaviour{Ready: 20 * time.Millisecond})
-	s.expects(s.run("deploy", "shop", "--image", "2.0", "--idempotency-key", "k", "--wait"), 0, "shop: waits: releases are paused; bluegreen resume shop lets it go on")
+	s.expects(s.run("deploy", "shop", "--image", "2.0", "--idempotency-key", "k", "--wait"), 3, "shop: deploy waits, because releases are paused: bluegreen resume shop lets it go on")
 	s.expects(s.run("promote", "shop"), 1, "resume first")
 	s.expects(s.run("resume", "shop"), 0)
 	s.until("Green is live with 2.0", "status", "shop")
@@ -227,7 +286,7 @@ func TestJSONIsForScripts(t *testing.T) {
 		args []string
 	}{
 		{new(api.Apps), []string{"status"}}, {new(api.App), []string{"status", "shop"}}, {new(api.History), []string{"history", "shop"}},
-		{new(api.Answer), []string{"pause", "shop"}},
+		{new(api.Answer), []string{"pause", "shop"}}, {new(map[string]string), []string{"version"}},
 	} {
 		r := s.run(append(c.args, "--output", "json")...)
 		d := json.NewDecoder(strings.NewReader(r.out))
@@ -238,14 +297,41 @@ func TestJSONIsForScripts(t *testing.T) {
 	}
 }
 
+func TestErrorsAreJSONForScriptsToo(t *testing.T) {
+	s := newSite(t)
+	s.until("Blue is live", "status", "shop")
+	for _, c := range []struct {
+		code int
+		want string
+		args []string
+	}{
+		{1, "refused already-live", []string{"switch", "shop", "--to", "blue", "-o", "json"}},
+		{1, "app ", []string{"status", "nope", "--output=json"}},
+		{1, "failed ", []string{"config", "check", "missing.yaml", "-ojson"}},
+		{2, "usage ", []string{"status", "-o", "json", "--wath"}},
+		{2, "usage ", []string{"stauts", "-o=json"}},
+		{3, "unknown ", []string{"status", "--url", "http://127.0.0.1:1", "-o", "json"}},
+	} {
+		r := s.run(c.args...)
+		var got struct {
+			Error api.Error
+			Exit  int
+		}
+		if err := json.Unmarshal([]byte(r.err), &got); err != nil || got.Exit != c.code || got.Error.Message == "" || got.Error.Code+" "+string(got.Error.Reason) != c.want {
+			t.Errorf("%v: %v %+v\n%s", c.args, err, got, r.err)
+		}
+		s.expects(r, c.code)
+	}
+}
+
 func TestWatchingPrintsOnlyChanges(t *testing.T) {
 	s := newSite(t)
 	s.until("Blue is live", "status", "shop")
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	watched := make(chan ran)
-	go func() { watched <- s.in(ctx, nil, "status", "shop", "--watch") }()
-	s.expects(s.run("deploy", "shop", "--image", "2.0", "--wait"), 0)
+	go func() { watched <- s.in(ctx, nil, "watch", "shop") }()
+	s.expects(s.run("deploy", "shop", "--image", "2.0", "--wait=switched"), 0)
 	s.expects(s.run("promote", "shop"), 0)
 	s.until("blue is scaled down in", "status", "shop")
 	time.AfterFunc(100*time.Millisecond, stop)
@@ -274,11 +360,11 @@ func TestExitStatusesDistinguishRefusedFromMisunderstood(t *testing.T) {
 		{1, "give a function key (BLUEGREEN_KEY)", []string{"status", "--key", "wrong"}},
 		{1, "is not the address", []string{"status", "--url", "nowhere"}},
 		{1, "read the configuration", []string{"config", "check", "missing.yaml"}},
-		{2, "unknown command", []string{"stauts"}},
+		{2, `unknown command "stauts" for "bluegreen"; is status meant?`, []string{"stauts"}},
 		{2, "unknown flag", []string{"status", "--wath"}},
-		{2, "accepts 1 arg", []string{"switch"}},
+		{2, "switch takes APP: given are 0 of 1", []string{"switch"}},
 		{2, `required flag(s) "image" not set`, []string{"deploy", "shop"}},
-		{2, `required flag(s) "digest" not set`, []string{"release-quarantine", "shop"}},
+		{2, `release-quarantine takes APP REFERENCE: given are 1 of 2`, []string{"release-quarantine", "shop"}},
 		{2, "use text or json", []string{"status", "--output", "yaml"}},
 	} {
 		r := s.run(c.args...)
@@ -291,36 +377,19 @@ func TestExitStatusesDistinguishRefusedFromMisunderstood(t *testing.T) {
 	s.expects(s.run(), 0, "release-quarantine", "Exit status")
 }
 
+func TestASuggestionIsMadeForAWordThatIsNearlyRight(t *testing.T) {
+	s := newSite(t)
+	s.expects(s.run("config", "chekc"), 2, `unknown command "chekc" for "bluegreen config"; is check meant?`)
+	s.expects(s.run("rollbak", "shop"), 2, "is rollback meant?")
+}
+
 func TestAnUnknownOutcomeSaysHowToRepeat(t *testing.T) {
 	s := newSite(t)
 	s.url = "http://127.0.0.1:1"
 	r := s.run("pause", "shop")
-	s.expects(r, 1, "connection refused")
+	s.expects(r, 3, "connection refused")
 	if !regexp.MustCompile(`--idempotency-key [A-Z2-7]{20,} is safe`).MatchString(r.err) {
 		t.Error(r.err)
-	}
-}
-
-func TestConfigCheckNamesFileAndLine(t *testing.T) {
-	s := &site{T: t}
-	dir := filepath.Join("..", "..", "internal", "config", "testdata")
-	s.expects(s.run("config", "check", filepath.Join(dir, "good", "everything.yaml")), 0, "3 apps, no mistake found")
-	one := filepath.Join(dir, "bad", "one-app.yaml")
-	s.expects(s.run("config", "check", one), 1, one+":10: apps[0].first: \"blu\"", "1 of 2 apps cannot be used")
-	smallest, err := os.ReadFile(filepath.Join(dir, "good", "smallest.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	alone := filepath.Join(t.TempDir(), "alerts.yaml")
-	if err := os.WriteFile(alone, append(smallest, "    alerts: [{rule: x}]\n"...), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s.expects(s.run("config", "check", alone), 0, alone+":18: warning: apps[0].alerts: nothing but alerts watches the public address", "1 apps, no mistake found")
-	whole := filepath.Join(dir, "bad", "top-level.yaml")
-	s.expects(s.run("config", "check", whole), 1, whole+":1: app: unknown key", "no app of the file can be used")
-	s.expects(s.run("config", "repositories", filepath.Join(dir, "good", "everything.yaml")), 0, "inner\n", "team/shop\n")
-	if got := s.run("config", "schema"); got.code != 0 || got.out != string(config.Schema()) {
-		t.Error("the schema is not the configuration's")
 	}
 }
 

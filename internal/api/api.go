@@ -5,6 +5,7 @@
 package api
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -293,8 +294,44 @@ type Request struct {
 	Force bool          `json:"force,omitempty"`
 	// For is for extend: a duration such as 30m.
 	For string `json:"for,omitempty"`
-	// Wait makes the answer come when the outcome is known, or after 200 s.
-	Wait bool `json:"wait,omitempty"`
+	// Wait keeps the answer back until that is reached, or for 200 s. Without it the answer comes
+	// with the decision.
+	Wait Wait `json:"wait,omitempty"`
+}
+
+// Wait is what a caller waits for besides the decision. It is sent as text, or as true, which
+// stands for Completed.
+type Wait string
+
+const (
+	WaitSwitched  Wait = "switched"  // traffic has moved; a bake may still return it
+	WaitCompleted Wait = "completed" // nothing is left to come, the bake included
+)
+
+// UnmarshalJSON implements json.Unmarshaler. It takes any text: Valid judges it.
+func (w *Wait) UnmarshalJSON(data []byte) error {
+	var yes bool
+	if json.Unmarshal(data, &yes) == nil {
+		if *w = ""; yes {
+			*w = WaitCompleted
+		}
+		return nil
+	}
+	return json.Unmarshal(data, (*string)(w))
+}
+
+// Valid reports whether a caller can wait for that.
+func (w Wait) Valid() bool { return w == "" || w == WaitSwitched || w == WaitCompleted }
+
+// Over reports whether a caller that waits for w has its answer with an outcome.
+func (w Wait) Over(o Outcome) bool {
+	switch w {
+	case "":
+		return o != Pending
+	case WaitSwitched:
+		return o.Final() || o == Switched
+	}
+	return o.Final()
 }
 
 // Outcome says how far a changing request is.
@@ -304,16 +341,18 @@ const (
 	Pending      = release.OutcomePending
 	Underway     = release.OutcomeUnderway
 	NeedsPromote = release.OutcomeNeedsPromote
+	Switched     = release.OutcomeSwitched
 	Done         = release.OutcomeDone
-	Failed       = release.OutcomeFailed
 )
 
-// Answer answers a changing request that was not refused. The status is 202 while the
-// outcome is Pending or Underway, and 200 otherwise.
+// Answer answers a changing request that was neither refused nor failed, which are errors. The
+// status is 200 once what the caller waits for is reached, and 202 before: without Wait, 202 says
+// that the request is not decided yet.
 type Answer struct {
 	// ID identifies the accepted request; it contains the idempotency key.
 	ID       string    `json:"id"`
 	Outcome  Outcome   `json:"outcome"`
+	Text     string    `json:"text"`               // the outcome in a sentence
 	Decision *Decision `json:"decision,omitempty"` // none while the outcome is pending
 	App      App       `json:"app"`
 }

@@ -31,6 +31,14 @@ type Client struct {
 	Pause time.Duration
 }
 
+// Unanswered is the error of a request without an answer: whether it was carried out is not known.
+type Unanswered struct{ Cause error }
+
+// Error is the cause.
+func (u *Unanswered) Error() string { return u.Cause.Error() }
+
+func (u *Unanswered) Unwrap() error { return u.Cause }
+
 // tries is how often a request is sent until it is answered. A changing request is
 // repeated with the same idempotency key, so that it is done once.
 const tries = 3
@@ -155,12 +163,12 @@ func (c *Client) once(ctx context.Context, method, at, key string, body []byte, 
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return ctx.Err() == nil, fmt.Errorf("call bluegreen: %w", err)
+		return ctx.Err() == nil, &Unanswered{fmt.Errorf("call bluegreen: %w", err)}
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
 	if err != nil {
-		return ctx.Err() == nil, fmt.Errorf("read the answer: %w", err)
+		return ctx.Err() == nil, &Unanswered{fmt.Errorf("read the answer: %w", err)}
 	}
 	if resp.StatusCode >= 300 {
 		return resp.StatusCode == 429 || resp.StatusCode >= 502 && resp.StatusCode <= 504, ReadError(resp.StatusCode, data)

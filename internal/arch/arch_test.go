@@ -25,15 +25,16 @@ var may = map[string][]string{
 	"internal/access":     {"internal/release"},
 	"internal/console":    {"internal/access", "internal/api", "internal/engine", "internal/release", "internal/signin"},
 	"internal/probe":      {"internal/engine", "internal/release"},
-	"internal/intake":     {"internal/api", "internal/engine", "internal/release", "internal/config", "internal/functions", "internal/signin", "internal/azure/acr", "internal/azure/monitor", "internal/azure/queue"},
+	"internal/intake":     {"internal/api", "internal/engine", "internal/release", "internal/config", "internal/functions", "internal/signin", "internal/matching", "internal/azure/push", "internal/azure/monitor", "internal/azure/queue"},
+	"internal/matching":   {"internal/config", "internal/release", "internal/azure/monitor", "internal/azure/push"},
 	"internal/record":     {"internal/engine", "internal/release"},
-	"internal/azure":      {"internal/engine", "internal/release", "internal/record", "internal/outbound", "internal/azure/resource"},
+	"internal/azure":      {"internal/engine", "internal/release", "internal/record", "internal/outbound", "internal/azure/resource", "internal/azure/push"},
 	"internal/kube":       {"internal/engine", "internal/release", "internal/outbound", "internal/kube/access", "internal/kube/fence"}, // adapters never import each other
 	"internal/outbound":   {},
 	"internal/app":        {"internal/access", "internal/config", "internal/console", "internal/engine", "internal/functions", "internal/intake", "internal/probe"},
 	"internal/signature":  {"internal/engine"},
 	"handler":             {"internal"},
-	"cmd/bluegreen":       {"internal/api", "internal/config", "internal/release"},
+	"cmd/bluegreen":       {"internal/api", "internal/config", "internal/release", "internal/matching", "internal/azure/monitor", "internal/azure/push"},
 	"cmd/bluegreen-lab":   {"internal/lab"},
 	"internal/contract":   {"internal/engine", "internal/release"},
 	"internal/fake":       {"internal/engine", "internal/release", "internal/record"},
@@ -72,7 +73,7 @@ func TestTheCommandLineLinksNoAdapterAndNoEmulator(t *testing.T) {
 	links := linked(t, "cmd/bluegreen")
 	delete(links, "cmd/bluegreen")
 	for dir := range links {
-		if !slices.Contains([]string{"internal/api", "internal/config", "internal/engine", "internal/release", "internal/release/reason"}, dir) {
+		if !slices.Contains([]string{"internal/api", "internal/config", "internal/engine", "internal/release", "internal/release/reason", "internal/matching", "internal/azure/monitor", "internal/azure/push"}, dir) {
 			t.Errorf("cmd/bluegreen links %s", dir)
 		}
 	}

@@ -25,8 +25,8 @@ const (
 	maxItems   = 1_000 // of a list
 )
 
-// Load reads a bluegreen.yaml. An error of type Problems means that nothing of
-// the file can be used; mistakes inside one app are in that app's Problems instead.
+// Load reads a bluegreen.yaml. An error of type Problems means that nothing of the file can be
+// used, and names every mistake; mistakes inside one app are else in that app's Problems.
 func Load(data []byte) (*Config, error) {
 	r := &reader{lines: map[string]int{}}
 	root, problem := parse(data)
@@ -37,13 +37,17 @@ func Load(data []byte) (*Config, error) {
 	fill(reflect.ValueOf(&c.Defaults).Elem())
 	r.defaults = &c.Defaults
 	r.read(root, "", reflect.ValueOf(&c).Elem(), "")
-	if len(r.problems) > 0 {
-		sortByLine(r.problems)
-		return nil, Problems(r.problems)
-	}
 	r.compare(c.Apps)
+	whole := r.problems
 	for _, a := range c.Apps {
 		sortByLine(a.Problems)
+		if len(r.problems) > 0 {
+			whole = append(whole, a.Problems...)
+		}
+	}
+	if len(whole) > 0 {
+		sortByLine(whole)
+		return nil, Problems(whole)
 	}
 	return &c, nil
 }

@@ -81,6 +81,17 @@ func (a App) Watches(severity string, names ...string) (alert Alert, watched boo
 	return Alert{}, false
 }
 
+// Severities are the severities that the app watches a rule with, in quotes as they are
+// configured; none where it does not watch it.
+func (a App) Severities(names ...string) (list []string) {
+	for _, alert := range a.Alerts {
+		if slices.ContainsFunc(names, wildcard(alert.Rule, "(?is)").MatchString) {
+			list = append(list, strconv.Quote(alert.Severity))
+		}
+	}
+	return list
+}
+
 func (a Alert) severe(severity string) bool {
 	have, err := strconv.Atoi(strings.TrimPrefix(strings.ToLower(severity), "sev"))
 	if a.Severity == "" || err != nil {

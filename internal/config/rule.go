@@ -43,7 +43,7 @@ func ruleOf(is string) rule {
 	case "resource":
 		return rule{pattern: `^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$`, most: 80, say: "the name (not the id) of a part of the gateway: letters, digits, and inside it . _ -"}
 	case "registry":
-		return rule{pattern: host, most: 255, say: "a login server such as shopacr.azurecr.io, without https:// or a path"}
+		return rule{pattern: host, most: 255, say: "a login server such as shopacr.azurecr.io, without https:// or a path", check: loginServer}
 	case "repository":
 		return rule{pattern: repository, most: 255, say: "a repository such as team/shop, lower case, without tag or digest"}
 	case "cluster":
@@ -115,6 +115,14 @@ func shorten(text string) string {
 	return text
 }
 
+// loginServer returns the mistake in a host without a domain, which is the name of a registry.
+func loginServer(text string) string {
+	if name, _, port := strings.Cut(text, ":"); !strings.Contains(name, ".") && name != "localhost" && !port {
+		return fmt.Sprintf("%q is the name of a registry, not its login server: write %s.azurecr.io, or what `az acr show -n %s --query loginServer` prints", text, text, text)
+	}
+	return ""
+}
+
 func clusterID(text string) string {
 	if strings.HasPrefix(text, "context:") {
 		return ""
@@ -137,9 +145,17 @@ func resourceID(text, kind string) string {
 	got, form := strings.Split(text, "/"), strings.Split(want, "/")
 	for i, part := range form {
 		free := part == "SUBSCRIPTION" || part == "GROUP" || part == "NAME"
-		if len(got) != len(form) || got[i] == "" && free || !free && !strings.EqualFold(got[i], part) {
-			return fmt.Sprintf("%q is not a resource id of the form %s", shorten(text), want)
+		switch {
+		case i >= len(got):
+			return fmt.Sprintf("ends after %q, where /%s is missing: a resource id has the form %s", shorten(got[i-1]), part, want)
+		case got[i] == "" && free:
+			return fmt.Sprintf("has nothing in the place of %s: a resource id has the form %s", part, want)
+		case !free && !strings.EqualFold(got[i], part):
+			return fmt.Sprintf("has %q, where %q is expected: a resource id has the form %s", shorten(got[i]), part, want)
 		}
+	}
+	if len(got) > len(form) {
+		return fmt.Sprintf("goes on with %q: a resource id has the form %s", shorten("/"+strings.Join(got[len(form):], "/")), want)
 	}
 	return ""
 }

@@ -2,7 +2,6 @@ package console
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,16 +25,15 @@ import (
 var (
 	keyForm    = regexp.MustCompile(`^[A-Za-z0-9._:~-]{1,128}$`)
 	digestForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+	prefixForm = regexp.MustCompile(`^sha256:[0-9a-f]{4,64}$`)
 	tagForm    = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
 )
-
-// remembered is how many facts are searched for what became of a command.
-const remembered = 200
 
 // mostWhy is how long a reason may be, in characters.
 const mostWhy = 1000
 
-// change accepts a command once for each idempotency key and answers how far it is.
+// change accepts a command once for each idempotency key, and answers with its decision or, for a
+// caller that waits, its outcome.
 func (c *console) change(r *call) (answer, error) {
 	key, err := c.admit(r)
 	if err != nil {
@@ -99,13 +97,20 @@ func decode(r *call) (api.Request, error) {
 		return api.Request{}, err
 	}
 	if text := r.URL.Query().Get("wait"); text != "" {
-		wait, err := strconv.ParseBool(text)
-		if err != nil {
-			return api.Request{}, invalid("wait", "%q is neither true nor false", cut(text, 40))
+		if yes, err := strconv.ParseBool(text); err == nil {
+			text = strconv.FormatBool(yes)
+		} else {
+			text = strconv.Quote(text)
 		}
-		asked.Wait = wait
+		if err := json.Unmarshal([]byte(text), &asked.Wait); err != nil || !asked.Wait.Valid() {
+			return api.Request{}, unknownWait(text)
+		}
 	}
 	return asked, nil
+}
+
+func unknownWait(text string) error {
+	return invalid("wait", "%s is not known: give true, false, %s or %s", cut(text, 40), api.WaitSwitched, api.WaitCompleted)
 }
 
 // fieldsOf are the fields of a command's body besides why, by and wait.
@@ -171,6 +176,9 @@ func check(r api.Request, verb release.Verb, given map[string]json.RawMessage) e
 	if err := legible("by", r.By, mostName); err != nil {
 		return err
 	}
+	if !r.Wait.Valid() {
+		return unknownWait(strconv.Quote(string(r.Wait)))
+	}
 	for _, f := range verb.Takes {
 		var text string
 		_ = json.Unmarshal(given[f.Name], &text) // stays empty for a flag, and for a field that is not given
@@ -198,9 +206,9 @@ func checkKind(f release.Field, text string) error {
 		if !tagForm.MatchString(text) {
 			return invalid(f.Name, "%q is not a tag: letters, digits and . _ -, at most 128", shown)
 		}
-	case "digest":
-		if !digestForm.MatchString(text) {
-			return invalid(f.Name, "%q is not sha256: and 64 hexadecimal digits in lower case", shown)
+	case "reference":
+		if !tagForm.MatchString(text) && !prefixForm.MatchString(text) {
+			return invalid(f.Name, "%q is no tag, no digest sha256:…, and no beginning of a digest with 4 hexadecimal digits or more", shown)
 		}
 	case "color":
 		if release.Color(text).Other() == "" {
@@ -305,72 +313,4 @@ func (c *console) resolve(r *call, ref string) (release.Image, error) {
 		i.Tag = ref
 	}
 	return i, nil
-}
-
-// follow answers how far a command is; for callers that wait, when it is final or time is up.
-func (c *console) follow(r *call, asked api.Request, entry engine.Entry) (answer, error) {
-	ctx, cancel := context.WithTimeout(r.Context(), c.Wait)
-	defer cancel()
-	for {
-		now, err := c.report(r.Context(), r.app, entry)
-		if err != nil {
-			return answer{}, err
-		}
-		status := http.StatusAccepted
-		if now.Outcome.Final() {
-			status = http.StatusOK
-		}
-		done := answer{status, now, line(r.app, verdict(r.command, now)) + line(r.app, now.App.Status.Headline)}
-		if !asked.Wait || now.Outcome.Final() {
-			return done, nil
-		}
-		select {
-		case <-ctx.Done():
-			return done, nil
-		case <-time.After(c.Poll):
-		}
-		if !entry.Decision.IsZero() {
-			continue
-		}
-		if entry, err = c.Engine.Accepted(r.Context(), r.app, entry.ID); err != nil {
-			return answer{}, err
-		}
-	}
-}
-
-// verdict says for people who see no JSON what became of a command.
-func verdict(c release.Command, now api.Answer) string {
-	switch now.Outcome {
-	case api.Pending:
-		return string(c) + " is accepted and not decided yet"
-	case api.Underway:
-		return string(c) + " is under way"
-	case api.NeedsPromote:
-		return string(c) + " waits for an operator"
-	case api.Failed:
-		return string(c) + " failed"
-	}
-	return string(c) + " is done"
-}
-
-// report reads the app and answers how far the command is. A refusal is an error.
-func (c *console) report(ctx context.Context, app string, entry engine.Entry) (api.Answer, error) {
-	v, err := c.Engine.View(ctx, app)
-	if err != nil {
-		return api.Answer{}, err
-	}
-	if d := entry.Decision; d.Kind == release.Refused || d.Kind == release.Dropped {
-		return api.Answer{}, &api.Error{Status: http.StatusConflict, Code: "refused", Reason: d.Reason, Message: d.Text, Headline: v.Status.Headline}
-	}
-	command, ok := entry.Event.(release.Commanded)
-	if !ok {
-		return api.Answer{}, fmt.Errorf("the entry %s is no command", entry.ID)
-	}
-	outcome, err := v.State.OutcomeOf(command, entry.At, entry.Decision, func() ([]release.Fact, error) {
-		return c.Engine.History(ctx, app, remembered, 0)
-	})
-	if err != nil {
-		return api.Answer{}, err
-	}
-	return api.Answer{ID: entry.ID, Outcome: outcome, Decision: decisionOf(entry.Decision), App: appOf(v)}, nil
 }

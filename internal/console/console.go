@@ -65,6 +65,8 @@ type Options struct {
 	// Wait bounds how long a caller is kept waiting for an outcome; 200 s by default, since
 	// the front end of Azure Functions gives up after 230 s.
 	Wait time.Duration
+	// Decide bounds how long any caller of a command is kept waiting for its decision; 8 s by default.
+	Decide time.Duration
 	// Poll is the time between two looks while waiting; 500 ms by default.
 	Poll time.Duration
 }
@@ -81,6 +83,9 @@ func New(o Options) http.Handler {
 	}
 	if o.Wait == 0 {
 		o.Wait = 200 * time.Second
+	}
+	if o.Decide == 0 {
+		o.Decide = 8 * time.Second
 	}
 	if o.Poll == 0 {
 		o.Poll = 500 * time.Millisecond

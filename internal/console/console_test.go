@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -133,10 +132,10 @@ func TestPlainTextSaysWhatBecameOfACommandAndWhoWasRefused(t *testing.T) {
 	plain := func(method, path string) string {
 		return s.ask(method, path, `{"by": "ana"}`, "Accept", "text/plain").Body.String()
 	}
-	if text := plain("POST", "/api/apps/shop/switch"); !strings.HasPrefix(text, "shop: switch is under way\nshop: Deploying") {
+	if text := plain("POST", "/api/apps/shop/switch"); !strings.HasPrefix(text, "shop: switch is under way: release 1: ") || !strings.Contains(text, "\nshop: Deploying") {
 		t.Error(text)
 	}
-	if text := plain("POST", "/api/apps/shop/pause"); !strings.HasPrefix(text, "shop: pause is done\nshop: Deploying") {
+	if text := plain("POST", "/api/apps/shop/pause"); !strings.HasPrefix(text, "shop: pause is done: paused, ") || !strings.Contains(text, "\nshop: Deploying") {
 		t.Error(text)
 	}
 	plain("POST", "/api/apps/shop/rollback")
@@ -168,7 +167,7 @@ func TestEveryCommandReachesTheCore(t *testing.T) {
 		{"deploy", `{"image": "2.0", "why": "ready"}`, api.Underway, release.Deploying},
 		{"cancel", `{}`, api.Done, release.Canceled},
 		{"deploy", `{"image": "` + digest("2") + `"}`, api.Underway, release.Deploying},
-		{"promote", `{"digest": "` + digest("2") + `"}`, api.Done, release.Deploying},
+		{"promote", `{"digest": "` + digest("2") + `"}`, api.Underway, release.Deploying},
 	} {
 		a := s.post("/api/apps/shop/"+step.command, step.body)
 		if a.Outcome != step.outcome || a.App.Phase != step.phase || a.Decision == nil {
@@ -223,7 +222,7 @@ func TestRepeatingWithTheSameKeyDoesNothingTwice(t *testing.T) {
 		t.Errorf("%+v\n%+v", first, again)
 	}
 	s.engine.arrives("shop")
-	if a := s.post("/api/apps/shop/deploy", body, api.KeyHeader, "k1"); a.Outcome != api.Done {
+	if a := s.post("/api/apps/shop/deploy", body, api.KeyHeader, "k1"); a.Outcome != api.Switched {
 		t.Errorf("%+v", a)
 	}
 	for _, other := range [][2]string{{"deploy", `{"image": "1.0"}`}, {"switch", `{}`}} {
@@ -248,17 +247,18 @@ func TestTheOutcomeOfACommandIsReportedLongAfter(t *testing.T) {
 	s.post("/api/apps/shop/promote", `{}`)
 	s.post("/api/apps/shop/deploy", `{"image": "2.0"}`, api.KeyHeader, "bad")
 	s.engine.does("shop", release.RolloutObserved{Release: 2, Color: release.Blue, Status: release.Broken, Detail: "crash"})
-	if a := s.post("/api/apps/shop/deploy", `{"image": "2.0"}`, api.KeyHeader, "bad"); a.Outcome != api.Failed {
-		t.Errorf("the failed release: %+v", a)
-	}
-	s.post("/api/apps/shop/deploy", `{"image": "1.0"}`)
-	for key, c := range map[string]struct {
-		command, body string
-		want          api.Outcome
-	}{"good": {"switch", `{}`, api.Done}, "bad": {"deploy", `{"image": "2.0"}`, api.Failed}} {
-		if a := s.post("/api/apps/shop/"+c.command, c.body, api.KeyHeader, key); a.Outcome != c.want {
-			t.Errorf("%s: %+v", key, a)
+	failed := func() {
+		t.Helper()
+		e := s.fails(409, "failed", "POST", "/api/apps/shop/deploy", `{"image": "2.0"}`, api.KeyHeader, "bad")
+		if !strings.Contains(e.Message, "deploy failed") || e.Reason != reason.Started || e.Headline == "" {
+			t.Errorf("%+v", e)
 		}
+	}
+	failed()
+	s.post("/api/apps/shop/deploy", `{"image": "1.0"}`)
+	failed()
+	if a := s.post("/api/apps/shop/switch", `{}`, api.KeyHeader, "good"); a.Outcome != api.Done {
+		t.Errorf("%+v", a)
 	}
 }
 
@@ -274,63 +274,7 @@ func TestAnEarlierSwitchIsNotTakenForALaterOne(t *testing.T) {
 	s.post("/api/apps/shop/promote", `{}`)
 	s.post("/api/apps/shop/deploy", `{"image": "2.0"}`, api.KeyHeader, "again")
 	s.engine.does("shop", release.ImagePushed{Image: release.Image{Tag: "4.0", Digest: digest("4"), PushedAt: noon.Add(24 * time.Hour)}})
-	if a := s.post("/api/apps/shop/deploy", `{"image": "2.0"}`, api.KeyHeader, "again"); a.Outcome != api.Failed {
-		t.Errorf("superseded, and reported as %s", a.Outcome)
-	}
-}
-
-func TestWaitingEndsWithTheOutcome(t *testing.T) {
-	for name, c := range map[string]struct {
-		command, body string
-		then          func(s *site)
-		want          api.Outcome
-	}{
-		"switched": {"switch", `{"wait": true}`, func(s *site) { s.engine.arrives("shop") }, api.Done},
-		"failed": {"deploy", `{"wait": true, "image": "2.0"}`, func(s *site) {
-			s.engine.does("shop", release.RolloutObserved{Release: 1, Color: release.Green, Status: release.Broken, Detail: "crash"})
-		}, api.Failed},
-		"superseded": {"deploy", `{"wait": true, "image": "2.0"}`, func(s *site) {
-			s.engine.does("shop", release.ImagePushed{Image: release.Image{Tag: "3.0", Digest: digest("3"), PushedAt: noon.Add(time.Minute)}})
-		}, api.Failed},
-		"gate": {"deploy", `{"wait": true, "image": "2.0"}`, func(s *site) {
-			s.engine.does("shop", release.Commanded{Command: release.PauseReleases})
-			s.engine.arrives("shop")
-		}, api.NeedsPromote},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := newSite(t)
-			s.engine.held = true
-			answered := make(chan *httptest.ResponseRecorder)
-			go func() { answered <- s.ask("POST", "/api/apps/shop/"+c.command, c.body) }()
-			for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
-				if _, err := s.engine.Accepted(t.Context(), "shop", "command|key-1"); err == nil {
-					break
-				} else if time.Now().After(deadline) {
-					t.Fatal("never accepted")
-				}
-			}
-			select {
-			case w := <-answered:
-				t.Fatalf("answered while pending: %s", w.Body)
-			case <-time.After(20 * time.Millisecond):
-			}
-			s.engine.catchUp()
-			c.then(s)
-			if a := read[api.Answer](t, <-answered, 200); a.Outcome != c.want {
-				t.Errorf("%+v", a)
-			}
-		})
-	}
-}
-
-func TestWaitingIsBounded(t *testing.T) {
-	e := newFakeEngine()
-	e.held = true
-	s := &site{T: t, engine: e, handler: console.New(console.Options{Engine: e, Keys: access.Operator, Wait: 10 * time.Millisecond, Poll: time.Millisecond})}
-	if a := read[api.Answer](t, s.ask("POST", "/api/apps/shop/pause?wait=true", `{}`), 202); a.Outcome != api.Pending {
-		t.Errorf("%+v", a)
-	}
-	s.fails(400, "invalid", "POST", "/api/apps/shop/pause?wait=maybe", `{}`)
+	s.fails(409, "failed", "POST", "/api/apps/shop/deploy", `{"image": "2.0"}`, api.KeyHeader, "again") // it is superseded
 }
 
 func TestBadInputIsNamedAndChangesNothing(t *testing.T) {

@@ -24,7 +24,7 @@ func (c *console) index(r *call) (answer, error) {
 	endpoints = append(endpoints, "POST /api/alerts")
 	body := map[string]any{
 		"name": "bluegreen", "endpoints": endpoints, "apps": c.visible(r),
-		"post":      "a POST below an app needs Content-Type: application/json, an " + api.KeyHeader + " and a body, at least {}; ?wait=true waits for the outcome",
+		"post":      "a POST below an app needs Content-Type: application/json, an " + api.KeyHeader + " and a body, at least {}; ?wait=switched or ?wait=completed waits for the outcome; 200 says that what was waited for is reached, 202 that it is not yet",
 		"signed in": "with a token in place of a function key, the same is below /api/" + routeSignedIn,
 	}
 	return answer{http.StatusOK, body, strings.Join(endpoints, "\n") + "\n"}, nil

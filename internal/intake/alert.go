@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"runtime/debug"
-	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -15,6 +14,7 @@ import (
 	"bluegreen/internal/api"
 	"bluegreen/internal/azure/monitor"
 	"bluegreen/internal/engine"
+	"bluegreen/internal/matching"
 	"bluegreen/internal/release"
 )
 
@@ -144,25 +144,15 @@ func (i *Intake) alert(ctx context.Context, w http.ResponseWriter, r *http.Reque
 		return Answer{by: by}, err
 	}
 	answer := Answer{Alert: alert.ID, Rule: alert.Rule(), by: by}
-	apps, others := i.concerned(alert)
-	if !alert.Fired { // nothing waits for the end of any other
-		apps = slices.DeleteFunc(apps, func(c concern) bool { return !c.corroborate })
-	}
-	switch {
-	case alert.Costs:
-		answer.Result = "ignored: the alert is about a budget, which moves no traffic"
-	case alert.Test:
-		answer.Result = "ignored: this is a test from the portal, and it has arrived"
-	case !alert.Fired && len(apps) == 0:
-		answer.Result = "ignored: the alert was resolved, which moves no traffic"
-	case len(apps)+len(others) == 0:
-		answer.Result = fmt.Sprintf("ignored: no app watches the rule %q with severity %q", alert.Rule(), alert.Severity)
-	case len(apps) == 0:
-		answer.Result, answer.Apps = "ignored: the alert is about none of the apps that watch its rule", others
-	default:
-		answer.Apps = i.accept(ctx, apps, alert, by)
+	about := matching.Alert(i.Apps, alert)
+	if about.Why != "" {
+		answer.Result = "ignored: " + about.Why
+	} else {
+		answer.Apps = i.accept(ctx, about.Apps, alert, by)
 		err = conclude(&answer)
-		answer.Apps = append(answer.Apps, others...)
+	}
+	for _, o := range about.Ignored {
+		answer.Apps = append(answer.Apps, AppAnswer{App: o.App, Result: "ignored: " + o.Why})
 	}
 	return answer, err
 }
@@ -184,7 +174,7 @@ func read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 
 // accept keeps the alert for every app, and then takes the first steps of those that did
 // not know it. All are tried at once: no app's storage keeps the alert of another waiting.
-func (i *Intake) accept(ctx context.Context, apps []concern, a monitor.Alert, by release.Actor) []AppAnswer {
+func (i *Intake) accept(ctx context.Context, apps []matching.Concern, a monitor.Alert, by release.Actor) []AppAnswer {
 	answers := make([]AppAnswer, len(apps))
 	keep, cancel := context.WithTimeout(ctx, keepTime)
 	defer cancel()
@@ -209,14 +199,14 @@ func (i *Intake) accept(ctx context.Context, apps []concern, a monitor.Alert, by
 	return answers
 }
 
-func (i *Intake) keep(ctx context.Context, c concern, a monitor.Alert, by release.Actor) AppAnswer {
-	out := AppAnswer{App: c.app.Name, Color: c.color, About: c.doubt, Note: i.unserved(c.app.Name)}
+func (i *Intake) keep(ctx context.Context, c matching.Concern, a monitor.Alert, by release.Actor) AppAnswer {
+	out := AppAnswer{App: c.App.Name, Color: c.Color, About: c.Doubt, Note: i.unserved(c.App.Name)}
 	entry := entryOf(c, a, by, i.Now())
 	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTime+overtime)
 	defer cancel()
 	var err error
 	out.entry = entry.ID
-	out.fresh, err = bounded(wait, func() (bool, error) { return i.Engine.Accept(ctx, c.app.Name, entry) })
+	out.fresh, err = bounded(wait, func() (bool, error) { return i.Engine.Accept(ctx, c.App.Name, entry) })
 	switch out.failed = err; {
 	case err != nil:
 		out.Result = "not kept: the storage does not answer as it should"
@@ -229,17 +219,12 @@ func (i *Intake) keep(ctx context.Context, c concern, a monitor.Alert, by releas
 }
 
 // entryOf is what an app keeps of an alert.
-func entryOf(c concern, a monitor.Alert, by release.Actor, received time.Time) engine.Entry {
+func entryOf(c matching.Concern, a monitor.Alert, by release.Actor, received time.Time) engine.Entry {
 	if !a.Fired {
 		return engine.ResolvedEntry(a.ID, release.AlertResolved{ID: a.ID, Rule: a.Rule(), By: by}, received)
 	}
-	event := release.AlertFired{ID: a.ID, Rule: a.Rule(), Severity: a.Severity, Summary: a.Summary, At: a.At, Color: c.color, Corroborate: c.corroborate, By: by}
-	if c.doubt != "" {
-		event.Summary += "; " + c.doubt
-	}
-	if event.At.IsZero() || event.At.After(received) {
-		event.At = received
-	}
+	event := c.Fired(a, received)
+	event.By = by
 	return engine.AlertEntry(a.ID+"|fired", event, received)
 }
 

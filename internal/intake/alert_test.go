@@ -88,7 +88,7 @@ func TestAnAlertThatMovesNoTrafficIsAnsweredWithItsReason(t *testing.T) {
 		{"resolved", actiongroup.Alert{Rule: "shop-5xx", Resolved: true}.Metric("shop-green", 0, 20), "ignored: the alert was resolved, which moves no traffic"},
 		{"budget", actiongroup.Budget(), "ignored: the alert is about a budget, which moves no traffic"},
 		{"portal test", actiongroup.PortalTest(), "ignored: this is a test from the portal, and it has arrived"},
-		{"unknown rule", actiongroup.Alert{Rule: "disk-full"}.Log("Computer", "vm", 1), `ignored: no app watches the rule "disk-full" with severity "Sev1"`},
+		{"unknown rule", actiongroup.Alert{Rule: "disk-full"}.Log("Computer", "vm", 1), `ignored: no app watches the rule "disk-full"; watched are GreenErrors, agw-*, broken, carts-*, orders-*, shop-*`},
 		{"mild", actiongroup.Alert{Rule: "shop-5xx", Severity: "Sev3"}.Metric("shop-green", 57, 20), `ignored: no app watches the rule "shop-5xx" with severity "Sev3"`},
 		{"another's pool", actiongroup.Alert{Rule: "agw-5xx"}.Metric("blog-green", 57, 20), "ignored: the alert is about none of the apps that watch its rule"},
 	}
@@ -108,6 +108,18 @@ func TestAnAlertThatMovesNoTrafficIsAnsweredWithItsReason(t *testing.T) {
 		if n := len(w.inbox(app)); n != 0 {
 			t.Errorf("%s has kept %d alerts", app, n)
 		}
+	}
+}
+
+func TestAnAlertThatIsTooMildSaysForWhichAppAndWhatWouldCount(t *testing.T) {
+	w := newEnv(t, changes{})
+	_, a := w.post(actiongroup.Alert{Rule: "shop-5xx", Severity: "Sev3"}.Metric("shop-green", 57, 20))
+	want := `ignored: it watches the rule with severity "<=Sev2", and this alert has "Sev3"`
+	if len(a.Apps) != 1 || a.Apps[0].App != "shop" || a.Apps[0].Result != want {
+		t.Errorf("%+v", a)
+	}
+	if !strings.Contains(w.log.String(), "app.shop=") || !strings.Contains(w.log.String(), "and this alert has") {
+		t.Errorf("not in the log:\n%s", w.log)
 	}
 }
 

@@ -17,11 +17,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bluegreen/internal/api"
-	"bluegreen/internal/azure/acr"
+	"bluegreen/internal/azure/push"
 	"bluegreen/internal/azure/queue"
 	"bluegreen/internal/config"
 	"bluegreen/internal/engine"
 	"bluegreen/internal/functions"
+	"bluegreen/internal/matching"
 )
 
 // Options configure an Intake. Apps are those that the engine serves.
@@ -68,7 +69,7 @@ const (
 // admits its tag. Its error means that at least one of them could not keep it; the others
 // know it already when it comes again.
 func (i *Intake) ImagePushed(ctx context.Context, payload json.RawMessage) ([]string, error) {
-	push, err := acr.DecodePush(payload)
+	p, err := push.Decode(payload)
 	if err != nil {
 		i.Log.Info("push dropped", "reason", err.Error())
 		return []string{"dropped: " + err.Error()}, nil
@@ -76,32 +77,25 @@ func (i *Intake) ImagePushed(ctx context.Context, payload json.RawMessage) ([]st
 	if err := i.unconfigured(); err != nil {
 		return nil, err
 	}
-	where := push.Registry + "/" + push.Repository
-	var apps []config.App
+	apps, ignored, why := matching.Push(i.Apps, p)
 	var lines []string
-	for _, app := range i.Apps {
-		switch {
-		case !push.From(app.Image.Registry) || !strings.EqualFold(app.Image.Repository, push.Repository):
-		case !app.Admits(push.Image.Tag):
-			lines = append(lines, fmt.Sprintf("%s: dropped: its tag policy %q does not admit %s", app.Name, app.Image.Tags, push.Image))
-		default:
-			apps = append(apps, app)
-		}
+	for _, o := range ignored {
+		lines = append(lines, o.App+": dropped: "+o.Why)
 	}
-	if len(apps)+len(lines) == 0 {
-		lines = append(lines, fmt.Sprintf("dropped: no app is released from %q", where))
+	if why != "" {
+		lines = append(lines, "dropped: "+why)
 	}
-	found, err := i.pushed(ctx, apps, push)
+	found, err := i.pushed(ctx, apps, p)
 	lines = append(lines, found...)
 	if err != nil {
-		return nil, fmt.Errorf("keep the push of %s to %s (%s): %w", push.Image, where, strings.Join(lines, "; "), err)
+		return nil, fmt.Errorf("keep the push of %s to %s (%s): %w", p.Image, p.Registry+"/"+p.Repository, strings.Join(lines, "; "), err)
 	}
-	i.Log.Info("push taken", "event", push.Event, "repository", where, "image", push.Image.String(), "region", push.Location, "outcome", lines)
+	i.Log.Info("push taken", "event", p.Event, "repository", p.Registry+"/"+p.Repository, "image", p.Image.String(), "region", p.Location, "outcome", lines)
 	return lines, nil
 }
 
 // pushed gives the image to the apps at once, since each may ask the registry about it.
-func (i *Intake) pushed(ctx context.Context, apps []config.App, push acr.Push) ([]string, error) {
+func (i *Intake) pushed(ctx context.Context, apps []config.App, p push.Push) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, pushTime)
 	defer cancel()
 	lines, failures := make([]string, len(apps)), make([]error, len(apps))
@@ -109,7 +103,7 @@ func (i *Intake) pushed(ctx context.Context, apps []config.App, push acr.Push) (
 	g.SetLimit(together)
 	for n, app := range apps {
 		g.Go(func() error {
-			lines[n], failures[n] = bounded(ctx, func() (string, error) { return i.pushedTo(ctx, app, push) })
+			lines[n], failures[n] = bounded(ctx, func() (string, error) { return i.pushedTo(ctx, app, p) })
 			return nil
 		})
 	}
@@ -117,18 +111,20 @@ func (i *Intake) pushed(ctx context.Context, apps []config.App, push acr.Push) (
 	return lines, errors.Join(failures...)
 }
 
-func (i *Intake) pushedTo(ctx context.Context, app config.App, push acr.Push) (string, error) {
-	fresh, err := i.Engine.Pushed(ctx, app.Name, push.Event, push.Image)
+func (i *Intake) pushedTo(ctx context.Context, app config.App, p push.Push) (string, error) {
+	fresh, err := i.Engine.Pushed(ctx, app.Name, p.Event, p.Image)
 	outcome := "accepted"
 	switch {
-	case errors.Is(err, engine.ErrNotAnImage), errors.Is(err, engine.ErrNotPushed):
-		return fmt.Sprintf("%s: dropped: %v", app.Name, err), nil
+	case errors.Is(err, engine.ErrNotAnImage):
+		return fmt.Sprintf("%s: dropped: %v; push a container image under a tag of its own", app.Name, err), nil
+	case errors.Is(err, engine.ErrNotPushed):
+		return fmt.Sprintf("%s: dropped: %v; push it again, or deploy its digest", app.Name, err), nil
 	case err != nil:
 		return app.Name + ": not kept, to be delivered again", err
 	case !fresh:
 		outcome = "known already"
 	}
-	line := fmt.Sprintf("%s: %s: %s", app.Name, outcome, push.Image)
+	line := fmt.Sprintf("%s: %s: %s", app.Name, outcome, p.Image)
 	if note := i.unserved(app.Name); note != "" {
 		line += "; " + note
 	} else if held := i.Engine.ConfigHeld(app.Name); len(held) > 0 {

@@ -39,8 +39,9 @@ func TestAPushReachesEveryAppThatIsReleasedFromItsRepository(t *testing.T) {
 	}
 	send("Team/Shop", "1.2.3", "shop: accepted: 1.2.3 (9f2c6e0d3b1a)", "shop-eu: accepted: 1.2.3 (9f2c6e0d3b1a)")
 	send("team/shop", "1.2.3", "shop: known already: 1.2.3 (9f2c6e0d3b1a)", "shop-eu: known already: 1.2.3 (9f2c6e0d3b1a)")
-	send("team/shop", "0.9.0", `shop: dropped: its tag policy "semver:>=1" does not admit 0.9.0 (9f2c6e0d3b1a)`, `shop-eu: dropped: its tag policy "semver:>=1" does not admit 0.9.0 (9f2c6e0d3b1a)`)
-	send("team/other", "1.0.0", `dropped: no app is released from "shopacr.azurecr.io/team/other"`)
+	send("team/shop", "0.9.0", `shop: dropped: its tag policy "semver:>=1" does not admit 0.9.0 (9f2c6e0d3b1a); bluegreen deploy shop --image 0.9.0 releases it, image.tags in the configuration says which tags are released by themselves`,
+		`shop-eu: dropped: its tag policy "semver:>=1" does not admit 0.9.0 (9f2c6e0d3b1a); bluegreen deploy shop-eu --image 0.9.0 releases it, image.tags in the configuration says which tags are released by themselves`)
+	send("team/other", "1.0.0", `dropped: no app is released from "shopacr.azurecr.io/team/other"; the configuration names shopacr.azurecr.io/team/broken, shopacr.azurecr.io/team/carts, shopacr.azurecr.io/team/orders, shopacr.azurecr.io/team/shop, shopacr.azurecr.io/team/tools`)
 	for app, want := range map[string]int{"shop": 1, "shop-eu": 1, "tools": 0} {
 		if got := len(w.inbox(app)); got != want {
 			t.Errorf("%s has %d pushes, want %d", app, got, want)
@@ -97,7 +98,7 @@ func (charts) Newest(context.Context, int) ([]release.Image, error) { return nil
 func TestAChartThatLooksLikeAnImageIsDropped(t *testing.T) {
 	w := newEnv(t, changes{registry: charts{}})
 	lines, err := w.intake.ImagePushed(t.Context(), push("team/tools", "1", w.now()))
-	if want := []string{"tools: dropped: it is a Helm chart: not a container image"}; err != nil || !slices.Equal(lines, want) || len(w.inbox("tools")) != 0 {
+	if want := []string{"tools: dropped: it is a Helm chart: not a container image; push a container image under a tag of its own"}; err != nil || !slices.Equal(lines, want) || len(w.inbox("tools")) != 0 {
 		t.Errorf("%q, error %v", lines, err)
 	}
 }

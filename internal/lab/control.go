@@ -131,7 +131,7 @@ func (s *Lab) Guide() string {
 		"  push an image         curl -X POST '" + s.control + "/push?tag=2.1.0'",
 		"  push a broken one     curl -X POST '" + s.control + "/push?tag=2.2.0&bad=errors'   (or bad=smoke, bad=never, bad=pull, bad=name)",
 		"  fire the alert        curl -X POST " + s.control + "/alert",
-		"  switch by hand        " + post + " -d '{\"why\":\"trying\"}' '" + app + "/switch?wait=true'",
+		"  switch by hand        " + post + " -d '{\"why\":\"trying\"}' '" + app + "/switch?wait=switched'",
 		"  roll back             " + post + " -d '{\"why\":\"trying\"}' " + app + "/rollback",
 		"  the same by CLI       export BLUEGREEN_URL=" + s.host.URL() + " BLUEGREEN_KEY=" + key + "; dist/bluegreen status",
 	}, "\n")

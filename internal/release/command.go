@@ -2,6 +2,7 @@ package release
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"bluegreen/internal/release/reason"
@@ -44,7 +45,7 @@ type Verb struct {
 // command line, or its argument after the app.
 type Field struct {
 	Name     string // as Commanded has it, in lower case
-	Kind     string // color, image (a tag or a digest), digest, tag (as it is), duration, or flag
+	Kind     string // color, image (a tag or a digest), reference (to an image that the app knows), tag (as it is), duration, or flag
 	Required bool
 	Argument bool // an argument on the command line, not a flag
 	Help     string
@@ -68,8 +69,8 @@ var Commands = []Verb{
 		decide:   (*decision).deploy,
 	},
 	{
-		Command: Promote, Does: "Let the waiting release go live, or end the bake now",
-		Takes:    []Field{{Name: "digest", Kind: "digest", Help: "digest sha256:…; refused when the release is of another image"}},
+		Command: Promote, Does: "Let the waiting release go live, or end the bake now", Moves: true,
+		Takes:    []Field{{Name: "digest", Kind: "reference", Help: "digest, or its beginning, or tag; refused when the release is of another image"}},
 		Refusals: []reason.Reason{reason.NotTheRelease, reason.Paused, reason.NothingToPromote, reason.OwnRelease, reason.ApproverUnproven, reason.StarterUnproven},
 		decide:   (*decision).promote,
 	},
@@ -106,9 +107,9 @@ var Commands = []Verb{
 		decide:   (*decision).cancel,
 	},
 	{
-		Command: ReleaseQuarantine, Does: "Remove a digest from quarantine, without deploying it", Widens: true,
-		Takes:    []Field{{Name: "digest", Kind: "digest", Required: true, Help: "digest sha256:…"}},
-		Refusals: []reason.Reason{reason.NotQuarantined},
+		Command: ReleaseQuarantine, Does: "Remove an image from quarantine, without deploying it", Widens: true,
+		Takes:    []Field{{Name: "digest", Kind: "reference", Required: true, Argument: true, Help: "the tag, the digest, or the beginning of the digest, as status shows it"}},
+		Refusals: []reason.Reason{reason.NotQuarantined, reason.NotOneImage},
 		decide:   (*decision).unquarantine,
 	},
 	{
@@ -226,8 +227,8 @@ func (d *decision) deploy(c Commanded) {
 func (d *decision) promote(c Commanded) {
 	s, r := &d.s, &d.s.Release
 	switch {
-	case c.Digest != "" && c.Digest != r.Image.Digest:
-		d.report(Refused, reason.NotTheRelease, about{Image: r.Image, Other: Image{Digest: c.Digest}})
+	case c.Digest != "" && len(named(c.Digest, r.Image)) == 0:
+		d.report(Refused, reason.NotTheRelease, about{Image: r.Image, Detail: briefRef(c.Digest)})
 	case !s.Pause.IsZero() && r.Phase.Preparing():
 		d.report(Refused, reason.Paused, about{})
 	case r.Phase.Preparing() && d.unapproved(c.By) != "":
@@ -315,11 +316,11 @@ func (d *decision) extend(c Commanded) {
 }
 
 func (d *decision) pause(c Commanded) {
-	since := d.now
-	if !d.s.Pause.IsZero() {
-		since = d.s.Pause.Since
+	if n := d.s.Pause; !n.IsZero() {
+		d.report(Decided, reason.AlreadyPaused, about{At: n.Since, Detail: n.Why, By: c.By, Why: c.Why})
+		return
 	}
-	d.s.Pause = Note{By: c.By, Why: c.Why, Since: since}
+	d.s.Pause = Note{By: c.By, Why: c.Why, Since: d.now}
 	d.report(Decided, reason.PausedNow, about{By: c.By, Why: c.Why})
 	if r := d.s.Release; r.Phase == Switching && r.untouched() && !r.Force {
 		d.enter(Awaiting, reason.AwaitsResume, about{})
@@ -327,7 +328,7 @@ func (d *decision) pause(c Commanded) {
 }
 
 func (d *decision) resume(c Commanded) {
-	s := &d.s
+	s, was := &d.s, d.s
 	switch {
 	case s.Pause.IsZero() && s.Hold.IsZero() && s.Drift.IsZero() && s.Blue.Suspect.IsZero() && s.Green.Suspect.IsZero():
 		d.report(Refused, reason.NothingToResume, about{})
@@ -343,7 +344,7 @@ func (d *decision) resume(c Commanded) {
 	}
 	s.Pause, s.Hold, s.Drift = Note{}, Note{}, Drift{}
 	s.Blue.Suspect, s.Green.Suspect = Note{}, Note{}
-	d.report(Decided, reason.Resumed, about{By: c.By, Why: c.Why})
+	d.report(Decided, reason.Resumed, about{By: c.By, Why: c.Why, Detail: strings.Join(lifted(was, *s, d.now), "; ")})
 }
 
 // accept takes the app over anew, as the gateway has it now: what the colors run may have
@@ -379,13 +380,20 @@ func (d *decision) cancel(c Commanded) {
 
 func (d *decision) unquarantine(c Commanded) {
 	s := &d.s
-	q, bad := s.quarantined(c.Digest)
-	if !bad {
-		d.report(Refused, reason.NotQuarantined, about{Image: Image{Digest: c.Digest}})
-		return
+	var images []Image
+	for _, q := range s.Quarantined {
+		images = append(images, q.Image)
 	}
-	s.Quarantined = slices.DeleteFunc(slices.Clone(s.Quarantined), func(o Quarantine) bool { return o.Image.Digest == c.Digest })
-	d.report(Decided, reason.Unquarantined, about{Image: q.Image, By: c.By, Why: c.Why})
+	found := named(c.Digest, images...)
+	switch len(found) {
+	case 0:
+		d.report(Refused, reason.NotQuarantined, about{Detail: briefRef(c.Digest), Then: listed(images)})
+	case 1:
+		s.Quarantined = slices.DeleteFunc(slices.Clone(s.Quarantined), func(o Quarantine) bool { return o.Image.Digest == found[0].Digest })
+		d.report(Decided, reason.Unquarantined, about{Image: found[0], By: c.By, Why: c.Why})
+	default:
+		d.report(Refused, reason.NotOneImage, about{Detail: briefRef(c.Digest), Then: listed(found)})
+	}
 }
 
 // forgetTag drops the newest image, or one that waits, that was pushed by mistake.

@@ -256,6 +256,11 @@ const (
 	NeedsHelp        FactKind = "needs-help" // an operator should look
 )
 
+// FactKinds are all kinds.
+var FactKinds = []FactKind{
+	ReleaseStarted, ReleaseSwitched, ReleaseCompleted, ReleaseFailed, ReleaseReturned, HoldSet, DriftFound, Advanced, Decided, Refused, Dropped, NeedsHelp,
+}
+
 // Published reports whether facts of this kind are published as outcome events.
 func (k FactKind) Published() bool {
 	switch k {

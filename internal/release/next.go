@@ -135,7 +135,7 @@ func (d *decision) settle() {
 	}
 	d.s.Waiting, d.s.WaitingBy = Image{}, Note{}
 	if q, bad := d.s.quarantined(w.Digest); bad {
-		d.report(Dropped, reason.TakenFromQueue, about{Image: w, At: q.Since, Detail: q.Why})
+		d.report(Dropped, reason.TakenFromQueue, about{Image: w, Other: q.Image, At: q.Since, Detail: q.Why})
 		return
 	}
 	if live := d.s.Serving.Image; by.IsZero() && d.s.Serving.Color != "" && d.p.newer(live, w) {

@@ -196,15 +196,15 @@ func TestARefusedOrDroppedCommandHasFailed(t *testing.T) {
 	}
 }
 
-func TestADeployedImageWasLiveOnlyWhereItWasItself(t *testing.T) {
+func TestADeployedImageCompletedOnlyWhereItWasItself(t *testing.T) {
 	c := release.Commanded{Command: release.DeployImage, Image: image("2.0", noon)}
 	d := release.Decision{Kind: release.Decided, Release: 1}
 	for tag, want := range map[string]release.Outcome{"2.0": release.OutcomeDone, "3.0": release.OutcomeFailed} {
 		got, err := release.State{}.OutcomeOf(c, noon, d, func() ([]release.Fact, error) {
-			return []release.Fact{{Kind: release.ReleaseSwitched, Image: image(tag, noon), At: noon}}, nil
+			return []release.Fact{{Kind: release.ReleaseCompleted, Image: image(tag, noon), At: noon}}, nil
 		})
 		if err != nil || got != want {
-			t.Errorf("%s went live: %q, %v", tag, got, err)
+			t.Errorf("%s completed: %q, %v", tag, got, err)
 		}
 	}
 }

@@ -14,6 +14,7 @@ const (
 	OutcomePending      Outcome = "pending"       // accepted, and will be decided
 	OutcomeUnderway     Outcome = "underway"      // decided, and not at its end
 	OutcomeNeedsPromote Outcome = "needs-promote" // an operator has to let the release go live
+	OutcomeSwitched     Outcome = "switched"      // users are on it, and its bake may still return them
 	OutcomeDone         Outcome = "done"          // it is as was asked
 	OutcomeFailed       Outcome = "failed"        // refused, or tried and not as was asked
 )
@@ -23,9 +24,10 @@ func (o Outcome) Final() bool {
 	return o == OutcomeDone || o == OutcomeFailed || o == OutcomeNeedsPromote
 }
 
-// OutcomeOf says how far a command is that was accepted at a time and decided. Those that
-// move traffic are done when it has moved, the others when they are decided. past returns
-// the newest facts; it is asked only when the release in question is over.
+// OutcomeOf says how far a command is that was accepted at a time and decided. One that starts a
+// release is done when the bake has ended well, one that returns traffic when it has moved, the
+// others when they are decided. past returns the newest facts, newest first; it is asked only when
+// the release in question is over.
 func (s State) OutcomeOf(c Commanded, accepted time.Time, d Decision, past func() ([]Fact, error)) (Outcome, error) {
 	switch {
 	case d.IsZero():
@@ -35,55 +37,73 @@ func (s State) OutcomeOf(c Commanded, accepted time.Time, d Decision, past func(
 	}
 	switch c.Command {
 	case Rollback, Failover:
-		if s.Release.ID == d.Release || d.Release == 0 { // schema 1 does not store it
-			switch {
-			case s.Release.Phase == Returning:
-				return OutcomeUnderway, nil
-			case s.Release.Reason == reason.Fought || s.Release.Reason == reason.ReturnGivenUp || s.Release.Phase == Failed && s.Release.failsOver():
-				return OutcomeFailed, nil
-			}
-		}
-		return OutcomeDone, nil
+		return s.returned(d), nil
 	case DeployImage:
 		switch c.Image.Digest {
 		case s.Waiting.Digest:
 			return OutcomeUnderway, nil
 		case s.Release.Image.Digest:
-			return reached(s.Release.Phase)
+			return s.reached()
 		}
-		return hadTraffic(past, func(f Fact) bool { return f.Image.Digest == c.Image.Digest && !f.At.Before(accepted.Add(-time.Minute)) })
-	case Switch:
+		return ended(past, func(f Fact) bool { return f.Image.Digest == c.Image.Digest && !f.At.Before(accepted.Add(-time.Minute)) })
+	case Switch, Promote:
 		if s.Release.ID == d.Release {
-			return reached(s.Release.Phase)
+			return s.reached()
 		}
-		return hadTraffic(past, func(f Fact) bool { return f.Release == d.Release })
+		return ended(past, func(f Fact) bool { return f.Release == d.Release })
 	}
 	return OutcomeDone, nil
 }
 
-func reached(p Phase) (Outcome, error) {
-	switch p {
-	case Baking, Completed:
+// returned says how far a return of traffic is that was decided.
+func (s State) returned(d Decision) Outcome {
+	r := s.Release
+	switch {
+	case r.ID != d.Release && d.Release != 0: // schema 1 does not store it
+		return OutcomeDone
+	case r.Phase == Returning:
+		return OutcomeUnderway
+	case r.Reason == reason.Fought || r.Reason == reason.ReturnGivenUp || r.Phase == Failed && r.failsOver():
+		return OutcomeFailed
+	}
+	return OutcomeDone
+}
+
+// reached says how far the present release is.
+func (s State) reached() (Outcome, error) {
+	switch p := s.Release.Phase; p {
+	case Completed:
 		return OutcomeDone, nil
+	case Baking:
+		return OutcomeSwitched, nil
 	case Awaiting:
+		if s.Release.Approved && s.Pause.IsZero() {
+			return OutcomeUnderway, nil
+		}
 		return OutcomeNeedsPromote, nil
 	case Deploying, Verifying, Switching:
 		return OutcomeUnderway, nil
 	case Returning, Failed, RolledBack, Superseded, Canceled:
 		return OutcomeFailed, nil
+	default:
+		return "", fmt.Errorf("no phase %q is known: a newer version of bluegreen wrote it", p)
 	}
-	return "", fmt.Errorf("no phase %q is known: a newer version of bluegreen wrote it", p)
 }
 
-// hadTraffic finds out whether a release that is over got the traffic.
-func hadTraffic(past func() ([]Fact, error), of func(Fact) bool) (Outcome, error) {
+// ended finds out how a release ended that others have followed. One that completed may have been
+// rolled back afterwards.
+func ended(past func() ([]Fact, error), of func(Fact) bool) (Outcome, error) {
 	facts, err := past()
 	if err != nil {
 		return "", err
 	}
 	for _, f := range facts {
-		if f.Kind == ReleaseSwitched && of(f) {
+		switch {
+		case !of(f):
+		case f.Kind == ReleaseCompleted:
 			return OutcomeDone, nil
+		case f.Kind == ReleaseReturned || f.Kind == ReleaseFailed:
+			return OutcomeFailed, nil
 		}
 	}
 	return OutcomeFailed, nil

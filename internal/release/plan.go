@@ -3,6 +3,8 @@ package release
 import (
 	"fmt"
 	"time"
+
+	"bluegreen/internal/release/reason"
 )
 
 // Plan says what a command does if it is given now: in the order of time what it will do,
@@ -16,14 +18,17 @@ type Plan struct {
 // PlanOf is the plan of a command. Nothing changes.
 func PlanOf(s State, c Commanded, p Policy, now time.Time) Plan {
 	after, facts := Next(s, c, p, now)
-	plan := Plan{}
+	plan, resumed := Plan{}, false
 	for _, f := range facts {
 		if f.Kind == Refused || f.Kind == Dropped && !after.changes(s) {
 			return Plan{Refused: f.Text}
 		}
 		plan.Will = append(plan.Will, f.Text)
+		resumed = resumed || f.Reason == reason.Resumed // which names what it lifts
 	}
-	plan.lifts(s, after, now)
+	if !resumed {
+		plan.Will = append(plan.Will, lifted(s, after, now)...)
+	}
 	if r := after.Release; r.ID != s.Release.ID || r.Phase != s.Release.Phase || r.Approved != s.Release.Approved || r.Progress.Forced != s.Release.Progress.Forced {
 		plan.ahead(after, p)
 	}
@@ -36,20 +41,21 @@ func (s State) changes(was State) bool {
 	return s.Release.ID != was.Release.ID || s.Release.Phase != was.Release.Phase || s.Waiting != was.Waiting || len(s.Quarantined) != len(was.Quarantined)
 }
 
-// lifts names everything that held releases back and no longer does.
-func (plan *Plan) lifts(was, is State, now time.Time) {
+// lifted names everything that held releases back in a state and no longer does in the next.
+func lifted(was, is State, now time.Time) (list []string) {
 	ends := func(n, after Note, what string) {
 		if !n.IsZero() && after.IsZero() {
-			plan.Will = append(plan.Will, fmt.Sprintf("%s ends, which lasted %s%s", what, since(now, n.Since), asked(n)))
+			list = append(list, fmt.Sprintf("%s ends, which lasted %s%s", what, since(now, n.Since), asked(n)))
 		}
 	}
 	ends(was.Pause, is.Pause, "the pause")
 	ends(was.Hold, is.Hold, "the hold")
-	ends(was.Blue.Suspect, is.Blue.Suspect, "that blue is left alone")
-	ends(was.Green.Suspect, is.Green.Suspect, "that green is left alone")
+	ends(was.Blue.Suspect, is.Blue.Suspect, "the suspicion of blue")
+	ends(was.Green.Suspect, is.Green.Suspect, "the suspicion of green")
 	if !was.Drift.IsZero() && is.Drift.IsZero() && is.Serving.Color != "" {
-		plan.Will = append(plan.Will, fmt.Sprintf("%s counts as live, as the gateway has it", is.Serving.Color))
+		list = append(list, fmt.Sprintf("%s counts as live, as the gateway has it", is.Serving.Color))
 	}
+	return list
 }
 
 // ahead says what the release goes through from now on.

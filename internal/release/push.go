@@ -61,7 +61,7 @@ func (d *decision) pushed(e ImagePushed) {
 	beside, behind := d.newest(i, e.Beside)
 	switch {
 	case bad:
-		d.report(Dropped, reason.Quarantined, about{Image: i, At: q.Since, Detail: q.Why})
+		d.report(Dropped, reason.Quarantined, about{Image: i, Other: q.Image, At: q.Since, Detail: q.Why})
 	case s.Serving.Color != "" && s.Serving.Image.Digest == i.Digest && !r.Phase.Moving():
 		if r.By.IsZero() && d.p.newer(i, r.Image) {
 			d.supersede(i) // its tag was set back

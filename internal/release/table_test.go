@@ -89,7 +89,7 @@ func TestEveryCommandIsComplete(t *testing.T) {
 			t.Errorf("%+v: %+v", v, facts)
 		}
 		for _, f := range v.Takes {
-			if f.Help == "" || !slices.Contains([]string{"color", "image", "digest", "tag", "duration", "flag"}, f.Kind) {
+			if f.Help == "" || !slices.Contains([]string{"color", "image", "reference", "tag", "duration", "flag"}, f.Kind) {
 				t.Errorf("%s: %+v", v.Command, f)
 			}
 		}

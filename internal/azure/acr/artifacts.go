@@ -14,6 +14,7 @@ import (
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"bluegreen/internal/azure/push"
 	"bluegreen/internal/engine"
 	"bluegreen/internal/outbound"
 )
@@ -28,7 +29,7 @@ func (r *Registry) Referrers(ctx context.Context, digest string) ([]ocispec.Desc
 	prefix := "/v2/" + r.o.Repository + "/referrers/"
 	var all []ocispec.Descriptor
 	for next, page := prefix+digest, 0; next != "" && page < maxReferrerPages; page++ {
-		a, err := r.client.get(ctx, next, ociIndex)
+		a, err := r.client.get(ctx, next, push.OCIIndex)
 		if errors.Is(err, engine.ErrNotFound) && page == 0 {
 			return r.tagged(ctx, digest)
 		}
@@ -47,7 +48,7 @@ func (r *Registry) Referrers(ctx context.Context, digest string) ([]ocispec.Desc
 
 func (r *Registry) tagged(ctx context.Context, digest string) ([]ocispec.Descriptor, error) {
 	tag := strings.Replace(digest, ":", "-", 1)
-	a, err := r.client.get(ctx, "/v2/"+r.o.Repository+"/manifests/"+tag, ociIndex)
+	a, err := r.client.get(ctx, "/v2/"+r.o.Repository+"/manifests/"+tag, push.OCIIndex)
 	if errors.Is(err, engine.ErrNotFound) {
 		return nil, nil
 	}
@@ -71,7 +72,7 @@ func (r *Registry) Manifest(ctx context.Context, ref string) (body []byte, media
 	if !digestForm.MatchString(ref) && !tagForm.MatchString(ref) {
 		return nil, "", fmt.Errorf("%s is neither a tag nor a digest: %w", quote(ref), engine.ErrNotFound)
 	}
-	kinds := strings.Join([]string{dockerManifest, dockerList, ociManifest, ociIndex}, ", ")
+	kinds := strings.Join([]string{push.DockerManifest, push.DockerList, push.OCIManifest, push.OCIIndex}, ", ")
 	a, err := r.client.get(ctx, "/v2/"+r.o.Repository+"/manifests/"+ref, kinds)
 	if err != nil {
 		return nil, "", fmt.Errorf("read the manifest of %s: %w", r.name(ref), err)

@@ -1,3 +1,4 @@
+// Package acr asks an Azure Container Registry for tags and manifests.
 package acr
 
 import (

@@ -15,6 +15,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 
+	"bluegreen/internal/azure/push"
 	"bluegreen/internal/engine"
 	"bluegreen/internal/outbound"
 	"bluegreen/internal/release"
@@ -70,12 +71,14 @@ func NewRegistry(o Options) *Registry {
 	}}
 }
 
-// azure is the login server of an Azure Container Registry, in one of the clouds of Azure.
-var azure = regexp.MustCompile(`^[a-z0-9-]+(\.[a-z0-9]+\.geo)?\.azurecr\.(io|cn|us)(:443)?$`)
+var (
+	digestForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+	tagForm    = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
+)
 
 // signsIn reports whether a registry gets an Entra token: it is Azure's, or on this machine.
 func signsIn(server string) bool {
-	return azure.MatchString(strings.ToLower(server)) || loopback(server)
+	return push.Hosted(server) || loopback(server)
 }
 
 func loopback(server string) bool {
@@ -170,7 +173,7 @@ type manifest struct {
 func (m manifest) notAnImage() string {
 	config := m.Config.MediaType
 	switch {
-	case m.MediaType == dockerList, m.MediaType == ociIndex && m.ArtifactType == "":
+	case m.MediaType == push.DockerList, m.MediaType == push.OCIIndex && m.ArtifactType == "":
 		return ""
 	case m.ArtifactType != "":
 		return "an artifact of type " + quote(m.ArtifactType)
@@ -281,4 +284,12 @@ func following(link, current, prefix string) string {
 		return ""
 	}
 	return u.RequestURI()
+}
+
+// quote shows text of unknown origin on one line of bounded length.
+func quote(text string) string {
+	if runes := []rune(text); len(runes) > 150 {
+		text = string(runes[:150]) + "…"
+	}
+	return fmt.Sprintf("%q", text)
 }

@@ -116,6 +116,8 @@ func TestAChartIsNotAnImage(t *testing.T) {
 	}
 }
 
+const digest = "sha256:9f2c6e0d3b1a47585c6d7e8f9a0b1c2d3e4f5061728394a5b6c7d8e9f0a1b2c3"
+
 func TestAMissingImageIsNotFound(t *testing.T) {
 	s := open(t, lab.Options{})
 	s.pushed(s.Push, "1.0.0")

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"bluegreen/internal/azure/acr"
+	"bluegreen/internal/azure/push"
 	"bluegreen/internal/emulator/registry"
 )
 
@@ -56,7 +56,7 @@ func TestAPushRaisesTheEventThatTheProductReads(t *testing.T) {
 		if len(all) != 1 {
 			t.Fatalf("%s: %d events of one push", schema, len(all))
 		}
-		p, err := acr.DecodePush(all[0])
+		p, err := push.Decode(all[0])
 		if err != nil || p.Registry != r.Host() || p.Repository != "team/shop" || p.Image.Digest != digest || p.Image.Tag != "1.2.3" || time.Since(p.Image.PushedAt) > time.Minute {
 			t.Errorf("%s: read %+v, error %v", schema, p, err)
 		}
@@ -75,7 +75,7 @@ func TestOneReleaseRaisesSeveralEventsOfWhichOneCounts(t *testing.T) {
 	}
 	var admitted []string
 	for _, event := range events.list() {
-		if p, err := acr.DecodePush(event); err == nil {
+		if p, err := push.Decode(event); err == nil {
 			admitted = append(admitted, p.Image.Tag+" "+p.Image.Digest)
 		}
 	}
@@ -94,7 +94,7 @@ func TestAFurtherTagIsAFurtherEventOfTheSameDigest(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := events.list()
-	p, err := acr.DecodePush(all[len(all)-1])
+	p, err := push.Decode(all[len(all)-1])
 	if err != nil || len(all) != 2 || p.Image.Digest != digest || p.Image.Tag != "latest" {
 		t.Errorf("%d events, the last is %+v, error %v", len(all), p, err)
 	}

@@ -1,8 +1,7 @@
-// Package acr decodes the push events of Azure Container Registry, and asks it for tags and
-// manifests. One release makes a registry raise several events (each tag, the
-// children of a multi-arch image, signatures, replicas), so most events are dropped, each
-// with its reason.
-package acr
+// Package push decodes the push events of Azure Container Registry. One release makes a registry
+// raise several events (each tag, the children of a multi-arch image, signatures, replicas), so
+// most events are dropped, each with its reason.
+package push
 
 import (
 	"bytes"
@@ -41,11 +40,12 @@ func dropped(format string, args ...any) error {
 // maxEvent is the size limit of Event Grid for one event.
 const maxEvent = 1 << 20
 
+// The media types of container images.
 const (
-	dockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
-	dockerList     = "application/vnd.docker.distribution.manifest.list.v2+json"
-	ociManifest    = "application/vnd.oci.image.manifest.v1+json"
-	ociIndex       = "application/vnd.oci.image.index.v1+json"
+	DockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
+	DockerList     = "application/vnd.docker.distribution.manifest.list.v2+json"
+	OCIManifest    = "application/vnd.oci.image.manifest.v1+json"
+	OCIIndex       = "application/vnd.oci.image.index.v1+json"
 	legacyChart    = "application/vnd.acr.helm.chart"
 )
 
@@ -97,10 +97,10 @@ type data struct {
 	} `json:"connectedRegistry"`
 }
 
-// DecodePush reads one ImagePushed event in the Event Grid schema or as a CloudEvent 1.0,
+// Decode reads one ImagePushed event in the Event Grid schema or as a CloudEvent 1.0,
 // alone or as the only element of a list. The error is a *Dropped. The caller decides
 // whether repository and tag are those of an app.
-func DecodePush(payload []byte) (Push, error) {
+func Decode(payload []byte) (Push, error) {
 	e, err := parse(payload)
 	if err != nil {
 		return Push{}, err
@@ -203,7 +203,7 @@ func (e event) isPush() error {
 func (d data) admissible() error {
 	t := d.Target
 	known := false
-	for _, m := range []string{dockerManifest, dockerList, ociManifest, ociIndex} {
+	for _, m := range []string{DockerManifest, DockerList, OCIManifest, OCIIndex} {
 		known = known || strings.EqualFold(t.MediaType, m)
 	}
 	switch {
@@ -254,7 +254,7 @@ func (e event) connectedRegistry() string {
 // names a registry of Azure too, it must be the same.
 func (p Push) From(loginServer string) bool {
 	a, b := p.Registry, canonical(loginServer)
-	if found := registryName.FindStringSubmatch(p.RegistryID); found != nil && azure.MatchString(b) {
+	if found := registryName.FindStringSubmatch(p.RegistryID); found != nil && Hosted(b) {
 		if name, _, _ := strings.Cut(unhashed(b), "."); !strings.EqualFold(found[1], name) {
 			return false
 		}
@@ -296,3 +296,9 @@ func instant(texts ...string) time.Time {
 	}
 	return time.Time{}
 }
+
+var azure = regexp.MustCompile(`^[a-z0-9-]+(\.[a-z0-9]+\.geo)?\.azurecr\.(io|cn|us)(:443)?$`)
+
+// Hosted reports whether a login server is that of an Azure Container Registry, in one of the
+// clouds of Azure.
+func Hosted(server string) bool { return azure.MatchString(strings.ToLower(server)) }

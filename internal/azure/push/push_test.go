@@ -1,4 +1,4 @@
-package acr_test
+package push_test
 
 import (
 	"errors"
@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"bluegreen/internal/azure/acr"
+	"bluegreen/internal/azure/push"
 	"bluegreen/internal/release"
 
 	"github.com/google/go-cmp/cmp"
@@ -52,7 +52,7 @@ var cloudEvent = strings.NewReplacer(
 func change(pairs ...string) string { return strings.NewReplacer(pairs...).Replace(gridEvent) }
 
 func TestAPushReadsTheSameInBothSchemas(t *testing.T) {
-	want := acr.Push{
+	want := push.Push{
 		Event: "831e1650-001e-001b-66ab-eeb76e069631", Registry: "shopacr.azurecr.io", RegistryID: topic,
 		Repository: "team/checkout", Location: "westeurope", MediaType: "application/vnd.docker.distribution.manifest.v2+json",
 		Image: release.Image{Digest: digest, Tag: "1.14.2", PushedAt: time.Date(2026, 9, 1, 9, 12, 43, 871234567, time.UTC)},
@@ -66,7 +66,7 @@ func TestAPushReadsTheSameInBothSchemas(t *testing.T) {
 		"no host":            change(`"host": "shopacr.azurecr.io",`, ``),
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := acr.DecodePush([]byte(text))
+			got, err := push.Decode([]byte(text))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -110,7 +110,7 @@ func TestARegistryIsRecognisedInEachOfItsWritings(t *testing.T) {
 		{"127.0.0.1:5000", "127.0.0.1:5000", true},
 		{"127.0.0.1:5001", "127.0.0.1:5000", false},
 	} {
-		p, err := acr.DecodePush([]byte(change(`"host": "shopacr.azurecr.io"`, `"host": "`+test.host+`"`)))
+		p, err := push.Decode([]byte(change(`"host": "shopacr.azurecr.io"`, `"host": "`+test.host+`"`)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,7 +123,7 @@ func TestARegistryIsRecognisedInEachOfItsWritings(t *testing.T) {
 // TestAnEventOfAnotherSourceIsNotTheRegistrys: its host is only a text in the event's data.
 func TestAnEventOfAnotherSourceIsNotTheRegistrys(t *testing.T) {
 	for source, same := range map[string]bool{"registries/shopacr": true, "registries/SHOPACR": true, "registries/evil": false, "registries/shopacr2": false} {
-		p, err := acr.DecodePush([]byte(change("registries/shopacr", source)))
+		p, err := push.Decode([]byte(change("registries/shopacr", source)))
 		if err != nil || p.From("shopacr.azurecr.io") != same || p.From("shopacr-h4x.azurecr.io") != same {
 			t.Errorf("an event of %s is the registry's: %v, error %v", source, p.From("shopacr.azurecr.io"), err)
 		}
@@ -131,7 +131,7 @@ func TestAnEventOfAnotherSourceIsNotTheRegistrys(t *testing.T) {
 }
 
 func TestAnUnreadableTimestampGivesWayToTheEventsOwnTime(t *testing.T) {
-	p, err := acr.DecodePush([]byte(change("2026-09-01T09:12:43.871234567Z", "yesterday")))
+	p, err := push.Decode([]byte(change("2026-09-01T09:12:43.871234567Z", "yesterday")))
 	if want := time.Date(2026, 9, 1, 9, 12, 44, 193827100, time.UTC); err != nil || !p.Image.PushedAt.Equal(want) {
 		t.Errorf("pushed at %s, error %v", p.Image.PushedAt, err)
 	}
@@ -177,8 +177,8 @@ func TestAnEventThatIsNoPushOfAnImageIsDroppedWithItsReason(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			p, err := acr.DecodePush([]byte(test.text))
-			var dropped *acr.Dropped
+			p, err := push.Decode([]byte(test.text))
+			var dropped *push.Dropped
 			if !errors.As(err, &dropped) {
 				t.Fatalf("read as %+v, error %v", p, err)
 			}
@@ -189,13 +189,13 @@ func TestAnEventThatIsNoPushOfAnImageIsDroppedWithItsReason(t *testing.T) {
 	}
 }
 
-func FuzzDecodePush(f *testing.F) {
+func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{gridEvent, "[" + gridEvent + "]", cloudEvent, `null`, `[null]`, `{"eventType":"ImagePushed","data":{"action":"push"}}`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		p, err := acr.DecodePush(payload)
-		var dropped *acr.Dropped
+		p, err := push.Decode(payload)
+		var dropped *push.Dropped
 		if err != nil && (!errors.As(err, &dropped) || dropped.Reason == "" || len(dropped.Reason) > 2000) {
 			t.Fatalf("not a drop with a reason: %v", err)
 		}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
+
+	"bluegreen/internal/config"
+)
+
+var top = filepath.Join("..", "..")
+
+func TestConfigCheckNamesFileAndLine(t *testing.T) {
+	s := &site{T: t}
+	dir := filepath.Join(top, "internal", "config", "testdata")
+	s.expects(s.run("config", "check", filepath.Join(dir, "good", "everything.yaml")), 0, "3 apps, no mistake found")
+	one := filepath.Join(dir, "bad", "one-app.yaml")
+	s.expects(s.run("config", "check", one), 1, one+":10: apps[0].first: \"blu\"", "1 of 2 apps cannot be used")
+	smallest, err := os.ReadFile(filepath.Join(dir, "good", "smallest.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	alone := filepath.Join(t.TempDir(), "alerts.yaml")
+	if err := os.WriteFile(alone, append(smallest, "    alerts: [{rule: x}]\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.expects(s.run("config", "check", alone), 0, alone+":18: warning: apps[0].alerts: nothing but alerts watches the public address", "1 apps, no mistake found")
+	whole := filepath.Join(dir, "bad", "top-level.yaml")
+	s.expects(s.run("config", "check", whole), 1, whole+":1: app: unknown key", "no app of the file can be used")
+	s.expects(s.run("config", "repositories", filepath.Join(dir, "good", "everything.yaml")), 0, "inner\n", "team/shop\n")
+	if got := s.run("config", "schema"); got.code != 0 || got.out != string(config.Schema()) {
+		t.Error("the schema is not the configuration's")
+	}
+}
+
+func TestConfigCheckReadsTheStandardInputAndSeveralFiles(t *testing.T) {
+	s := &site{T: t}
+	dir := filepath.Join(top, "internal", "config", "testdata")
+	bad, err := os.ReadFile(filepath.Join(dir, "bad", "defaults-and-apps.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.stdin = string(bad)
+	good := filepath.Join(dir, "good", "smallest.yaml")
+	r := s.run("config", "check", good, "-", "missing.yaml")
+	s.expects(r, 1, "stdin:2: defaults.bake: \"soon\"", "stdin:10: apps[0].bake: \"later\"", "stdin:5: apps[0].image.registry: \"shopacr\" is the name of a registry, not its login server: write shopacr.azurecr.io",
+		"-: no app of the file can be used; read the configuration: open missing.yaml")
+	s.expects(r, 1, good+":2: advice: podinfo: has no alerts", "podinfo: has no confirm checks", "podinfo: has no verify checks")
+	s.expects(s.run("config", "check", good, good), 0, good+", "+good+": 2 apps, no mistake found")
+	s.stdin = string(bad)
+	var got struct {
+		Findings []finding
+	}
+	r = s.run("config", "check", "-", "-o", "json")
+	if err := json.Unmarshal([]byte(r.out), &got); err != nil || r.code != 1 || len(got.Findings) != 4 || got.Findings[0].Level != "mistake" || got.Findings[0].Line != 2 {
+		t.Errorf("%v %+v", err, r)
+	}
+}
+
+// What is shown is the same configuration, written out.
+func TestConfigShowIsTheSameConfiguration(t *testing.T) {
+	for _, name := range []string{"everything.yaml", "smallest.yaml"} {
+		file := filepath.Join(top, "internal", "config", "testdata", "good", name)
+		s := &site{T: t}
+		want, err := (&shell{}).usable(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown := s.run("config", "show", file)
+		got, err := config.Load([]byte(shown.out))
+		if err != nil || len(got.Apps) != len(want.Apps) {
+			t.Fatalf("%v\n%s%s", err, shown.out, shown.err)
+		}
+		for i, a := range got.Apps {
+			if len(a.Problems) > 0 || a.Fingerprint() != want.Apps[i].Fingerprint() {
+				t.Errorf("%s: %v", a.Name, a.Problems)
+			}
+		}
+		var v struct{ Apps []map[string]any }
+		if r := s.run("config", "show", file, want.Apps[0].Name, "-o", "json"); json.Unmarshal([]byte(r.out), &v) != nil || len(v.Apps) != 1 || v.Apps[0]["name"] != want.Apps[0].Name {
+			t.Errorf("%+v", r)
+		}
+		s.expects(s.run("config", "show", file, "nope"), 1, `no app is called "nope"; the configuration names `+want.Apps[0].Name)
+	}
+	s := &site{T: t}
+	s.expects(s.run("config", "show", filepath.Join(top, "internal", "config", "testdata", "bad", "one-app.yaml")), 1, "cannot be used, see bluegreen config check")
+}
+
+// The permissions are those that deploy/kubernetes and Bicep give, of which each is tested to be
+// needed.
+func TestConfigRBACIsWhatIsDeployed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "bluegreen.yaml")
+	const id = "/subscriptions/s/resourceGroups/g/providers/Microsoft."
+	err := os.WriteFile(file, []byte(`
+notify: {topic: "https://t.westeurope-1.eventgrid.azure.net/api/events"}
+apps:
+  - name: podinfo
+    image: {registry: shopacr.azurecr.io, repository: podinfo, tags: "semver:>=1"}
+    colors:
+      blue: {cluster: `+id+`ContainerService/managedClusters/aks, namespace: podinfo, deployment: podinfo-blue, selector: {color: blue}}
+      green: {cluster: `+id+`ContainerService/managedClusters/aks, namespace: podinfo, deployment: podinfo-green, selector: {color: green}}
+    gateway: {service: podinfo}
+    verify: {job: podinfo-smoke}
+  - name: shop
+    image: {registry: shopacr.azurecr.io, repository: shop, tags: "semver:>=1"}
+    colors:
+      blue: {cluster: `+id+`ContainerService/managedClusters/aks, namespace: shop-blue, deployment: shop, backend: blue}
+      green: {cluster: `+id+`ContainerService/managedClusters/aks2, namespace: shop-green, deployment: shop, backend: green}
+    gateway: {applicationGateway: `+id+`Network/applicationGateways/agw, rules: [shop]}
+  - name: blog
+    image: {registry: shopacr.azurecr.io, repository: blog, tags: "semver:>=1"}
+    colors:
+      blue: {cluster: "context:a", namespace: blog, deployment: blue, endpoint: blue}
+      green: {cluster: "context:a", namespace: blog, deployment: green, endpoint: green}
+    gateway: {trafficManager: `+id+`Network/trafficManagerProfiles/tm}
+`), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &site{T: t}
+	var p permissions
+	if r := s.run("config", "rbac", file, "-o", "json"); json.Unmarshal([]byte(r.out), &p) != nil || len(p.Roles) != 4 {
+		t.Fatalf("%+v", r)
+	}
+	deployed, err := os.ReadFile(filepath.Join(top, "deploy", "kubernetes", "access", "role.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want struct{ Rules []rule }
+	if err := yaml.Unmarshal(deployed, &want); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want.Rules, p.Roles[0].Rules); diff != "" {
+		t.Errorf("the Role of deploy/kubernetes/access is another one:\n%s", diff)
+	}
+	bicep, err := os.ReadFile(filepath.Join(top, "bicep", "roles.bicep"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var given, needed []string
+	for _, m := range regexp.MustCompile(`(?m)^ +'(Microsoft\.(?:Network|ManagedIdentity)/[^']+)'`).FindAllStringSubmatch(string(bicep), -1) {
+		given = append(given, m[1])
+	}
+	for _, a := range p.Assignments {
+		needed = append(needed, a.Actions...)
+		if a.Role != "" && !strings.Contains(string(bicep), "// "+a.Role+",") {
+			t.Errorf("Bicep does not assign %s", a.Role)
+		}
+	}
+	for _, list := range []*[]string{&given, &needed} {
+		slices.Sort(*list)
+		*list = slices.Compact(*list)
+	}
+	if diff := cmp.Diff(given, needed); diff != "" {
+		t.Errorf("bicep/roles.bicep gives others:\n%s", diff)
+	}
+	s.expects(s.run("config", "rbac", file), 0, "# kubectl create rolebinding bluegreen-shop -n shop-green --role bluegreen-shop --user OBJECT_ID", "kind: Role", "#   AcrPull", "#   EventGrid Data Sender")
+}
