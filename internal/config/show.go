@@ -13,6 +13,9 @@ import (
 func (a App) Effective() *yaml.Node { return nodeOf(reflect.ValueOf(a)) }
 
 func nodeOf(v reflect.Value) *yaml.Node {
+	if part, ok := v.Interface().(interface{ Asked() bool }); ok && !part.Asked() {
+		return nil // it has defaults, and does nothing
+	}
 	switch {
 	case v.Type() == reflect.TypeFor[time.Duration]():
 		return scalar(durationText(time.Duration(v.Int())))
