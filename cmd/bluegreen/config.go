@@ -190,7 +190,7 @@ func (s *shell) show(file string, only []string) error {
 	for _, a := range c.Apps {
 		names = append(names, a.Name)
 		if len(only) == 0 || only[0] == a.Name {
-			list.Content = append(list.Content, a.Effective())
+			list.Content = append(list.Content, a.Document())
 		}
 	}
 	if len(list.Content) == 0 {

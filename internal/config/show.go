@@ -8,9 +8,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Effective is an app as it is used, with what defaults and built-in values add, as a document of
+// Document is an app as it is used, with what defaults and built-in values add, as a document of
 // YAML in the order of the schema. Keys without a value are left out.
-func (a App) Effective() *yaml.Node { return nodeOf(reflect.ValueOf(a)) }
+func (a App) Document() *yaml.Node { return nodeOf(reflect.ValueOf(a)) }
 
 func nodeOf(v reflect.Value) *yaml.Node {
 	if part, ok := v.Interface().(interface{ Asked() bool }); ok && !part.Asked() {
