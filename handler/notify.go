@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
 	"bluegreen/internal/azure/eventgrid"
 	"bluegreen/internal/config"
@@ -44,20 +46,47 @@ func same(n engine.Notifier) func(config.App, engine.Registry) engine.Notifier {
 	return func(config.App, engine.Registry) engine.Notifier { return n }
 }
 
+// receiver makes one channel for any app.
 func (w *wiring) receiver(c config.Channel) (func(config.App, engine.Registry) engine.Notifier, error) {
-	secrets := make(map[string]string)
-	for _, text := range []string{c.Webhook.URL, c.Webhook.Secret} {
+	var failed error
+	secret := func(text string) string {
 		value, err := notify.Secret(text, w.Setting)
-		if err != nil {
-			return nil, err
+		failed = errors.Join(failed, err)
+		return value
+	}
+	address, key, token := secret(c.Webhook.URL+c.Teams.URL+c.Slack.URL), secret(c.Webhook.Secret), secret(c.GitHub.Token)
+	if failed != nil {
+		return nil, failed
+	}
+	switch {
+	case c.Teams.URL != "":
+		return shared(notify.NewTeams(address, w.messages))
+	case c.Slack.URL != "":
+		return shared(notify.NewSlack(address, w.messages))
+	case c.Webhook.URL != "":
+		return shared(notify.NewWebhook(address, key, w.messages))
+	}
+	o := notify.GitHubOptions{
+		Token: token, API: strings.TrimSuffix(secret(c.GitHub.API), "/"), Repositories: c.GitHub.Repositories, Environment: c.GitHub.Environment,
+		Transport: w.messages,
+	}
+	_, err := notify.NewGitHub(o)
+	return func(_ config.App, registry engine.Registry) engine.Notifier {
+		with := o
+		with.Source, _ = registry.(engine.Sourced)
+		if with.Source == nil {
+			return notify.Unusable{Why: "the registry cannot say what an image was built from"}
 		}
-		secrets[text] = value
-	}
-	webhook, err := notify.NewWebhook(secrets[c.Webhook.URL], secrets[c.Webhook.Secret], w.messages)
-	if err != nil {
-		return nil, err
-	}
-	return same(webhook), nil
+		github, err := notify.NewGitHub(with)
+		if err != nil {
+			return notify.Unusable{Why: err.Error()}
+		}
+		return github
+	}, errors.Join(failed, err)
+}
+
+func shared[N engine.Notifier](n N, err error) (func(config.App, engine.Registry) engine.Notifier, error) {
+	return same(n), err
 }
 
 // of are the channels of an app.
@@ -67,7 +96,11 @@ func (r receivers) of(a config.App, registry engine.Registry) []engine.Channel {
 		channels = append(channels, engine.Channel{Name: config.TopicChannel, Notifier: r.topic, Kinds: release.PublishedKinds(), Heir: true})
 	}
 	for _, c := range r.For(a.Name) {
-		channels = append(channels, engine.Channel{Name: c.Name, Notifier: r.made[c.Name](a, registry), Kinds: c.Reports()})
+		kinds := c.Reports()
+		if c.GitHub.Token != "" && len(c.Kinds) == 0 {
+			kinds = notify.GitHubKinds()
+		}
+		channels = append(channels, engine.Channel{Name: c.Name, Notifier: r.made[c.Name](a, registry), Kinds: kinds})
 	}
 	return channels
 }

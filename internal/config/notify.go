@@ -47,9 +47,10 @@ type Chat struct {
 
 // GitHub is a receiver of deployments and commit statuses.
 type GitHub struct {
-	Token       string `key:"token" is:"secret" need:"yes" doc:"App setting with a token that may write deployments and commit statuses of the repository."`
-	API         string `key:"api" is:"receiver" default:"https://api.github.com" doc:"Base address of the API; https://HOST/api/v3 for GitHub Enterprise Server."`
-	Environment string `key:"environment" default:"{app}" is:"environment" doc:"Name of the deployment's environment; {app} and {color} stand for those of the release."`
+	Token        string   `key:"token" is:"secret" need:"yes" doc:"App setting with a token that may write deployments and commit statuses of the repository."`
+	API          string   `key:"api" is:"receiver" default:"https://api.github.com" doc:"Base address of the API; https://HOST/api/v3 for GitHub Enterprise Server."`
+	Repositories []string `key:"repositories" is:"owned" least:"1" need:"yes" doc:"The repositories that may be written to, as owner/name or owner/*: an image says itself where it comes from."`
+	Environment  string   `key:"environment" default:"{app}" is:"environment" doc:"Name of the deployment's environment; {app} stands for the app."`
 }
 
 // For are the channels of an app.

@@ -61,7 +61,9 @@ func ruleOf(is string) rule {
 	case "receiver":
 		return rule{pattern: `^(https?://.|\{setting:NOTIFY_[A-Za-z0-9_]{1,100}\}$)`, say: "an https:// address, or {setting:NOTIFY_NAME} for the app setting NOTIFY_NAME that holds it", check: receiver, secret: true}
 	case "environment":
-		return rule{pattern: `^([A-Za-z0-9 ._/-]|\{app\}|\{color\})+$`, most: 200, say: "a name of letters, digits, spaces and . _ / -, in which {app} and {color} stand for those of the release"}
+		return rule{pattern: `^([A-Za-z0-9 ._/-]|\{app\})+$`, most: 200, say: "a name of letters, digits, spaces and . _ / -, in which {app} stands for the app"}
+	case "owned":
+		return rule{pattern: `^[A-Za-z0-9-]{1,39}/([A-Za-z0-9._-]{1,100}|\*)$`, say: "owner/name or owner/*"}
 	case "origin":
 		return rule{pattern: `^https?://[^/?#]+/?$`, say: "an address without a path, such as https://NAME.azurewebsites.net", check: receiver}
 	case "url":

@@ -25,7 +25,7 @@ type Channel struct {
 }
 
 func (c Channel) reports(k release.FactKind) bool {
-	return k == release.NeedsHelp || k.Published() && slices.Contains(c.Kinds, k)
+	return k == release.NeedsHelp || slices.Contains(c.Kinds, k)
 }
 
 const (
@@ -34,7 +34,7 @@ const (
 	// claimTime is for how long a process claims a channel of an app: until it saves the outcome.
 	claimTime = sendTime + 25*time.Second
 	// roundTime bounds what one delivery does; a later tick goes on.
-	roundTime = time.Minute
+	roundTime = 30 * time.Second
 	// page is how many facts of the history are read at once.
 	page = 20
 	// giveUpAfter is how old a fact is before a channel that fails does without it.

@@ -357,6 +357,17 @@ type Maker interface {
 	End(ctx context.Context, s Subject) error
 }
 
+// Sourced is the extra ability of a Registry to say what an image was built from.
+type Sourced interface {
+	// Source reads that of the image's own annotations or labels; empty where it has none.
+	// Errors: ErrNotFound, ErrNotAnImage.
+	Source(ctx context.Context, digest string) (Source, error)
+}
+
+// Source is where an image says that it comes from: the address of a repository, and a
+// revision in it. Whoever pushes an image decides what it says.
+type Source struct{ URL, Revision string }
+
 // Notifier delivers what became of releases to one receiver.
 type Notifier interface {
 	// Notify delivers a message, in the time of the context. The same message may come

@@ -93,7 +93,7 @@ func (r receiver) retryAfter(h http.Header) time.Duration {
 	if at, err := http.ParseTime(text); err == nil {
 		return max(0, at.Sub(r.now()))
 	}
-	return 0
+	return limited(h, r.now())
 }
 
 // quoted is the beginning of an answer, to follow its status.
