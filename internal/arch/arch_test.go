@@ -28,7 +28,9 @@ var may = map[string][]string{
 	"internal/intake":     {"internal/api", "internal/engine", "internal/release", "internal/config", "internal/functions", "internal/signin", "internal/matching", "internal/azure/push", "internal/azure/monitor", "internal/azure/queue"},
 	"internal/matching":   {"internal/config", "internal/release", "internal/azure/monitor", "internal/azure/push"},
 	"internal/record":     {"internal/engine", "internal/release"},
-	"internal/azure":      {"internal/engine", "internal/release", "internal/record", "internal/outbound", "internal/azure/resource", "internal/azure/push"},
+	"internal/cloudevent": {"internal/engine", "internal/release"},
+	"internal/notify":     {"internal/cloudevent", "internal/engine", "internal/outbound", "internal/release"},
+	"internal/azure":      {"internal/cloudevent", "internal/engine", "internal/release", "internal/record", "internal/outbound", "internal/azure/resource", "internal/azure/push"},
 	"internal/kube":       {"internal/engine", "internal/release", "internal/outbound", "internal/kube/access", "internal/kube/fence"}, // adapters never import each other
 	"internal/outbound":   {},
 	"internal/app":        {"internal/access", "internal/config", "internal/console", "internal/engine", "internal/functions", "internal/intake", "internal/probe"},

@@ -61,6 +61,9 @@ func TestAChannelThatFailsForTenMinutesGetsAllInOrderAndDelaysNoOther(t *testing
 	if !slices.Equal(w.topic.numbers(), alone.topic.numbers()) || len(team.got) > 0 || p.Failing.IsZero() || !strings.Contains(p.Why, "the topic does not answer") || p.Tries < 3 || p.Tries > 6 {
 		t.Errorf("the topic got %v, the channel %v: %+v", w.topic.numbers(), team.numbers(), p)
 	}
+	if v, err := w.engine.View(t.Context(), "shop"); err != nil || !strings.Contains(v.Status.Trouble, "the channel team has failed since 12:0") || v.Status.Standing == release.NeedsYou {
+		t.Errorf("%v: %s", err, v.Status)
+	}
 	team.down = false
 	w.run(6 * time.Minute)
 	w.reach(release.Completed)
@@ -323,7 +326,7 @@ func TestACommandDoesNotWaitForAReceiverThatHangs(t *testing.T) {
 	w.app.Gateway = fake.NewGateway(release.Blue, time.Millisecond, time.Now, nil)
 	e := engine.New(engine.Options{Store: w.store, Wakeups: w.wakeups, Apps: []engine.App{w.app}})
 	began := time.Now()
-	if _, err := e.Command(t.Context(), "shop", release.Commanded{Command: release.DeployImage, By: "ana", Image: img("2.0", w.clock)}, "k"); err != nil {
+	if _, err := e.Command(t.Context(), "shop", release.Commanded{Command: release.DeployImage, By: release.Actor{Claimed: "ana"}, Image: img("2.0", w.clock)}, "k"); err != nil {
 		t.Fatal(err)
 	}
 	<-h.asked

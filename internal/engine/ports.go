@@ -118,6 +118,12 @@ type Progress struct {
 	GivenUp int
 }
 
+// String says how a channel that fails does so.
+func (p Progress) String() string {
+	return fmt.Sprintf("the channel %s has failed since %s, the next try is at %s: %s",
+		p.Name, p.Failing.UTC().Format("15:04 UTC on 2 Jan"), p.Next.UTC().Format("15:04 UTC"), p.Why)
+}
+
 // Record is an app's saved state.
 type Record struct {
 	// Schema is the form that the record was last written in; see the

@@ -52,6 +52,11 @@ func (e *Engine) View(ctx context.Context, name string) (View, error) {
 		Channels: app.progress(snap),
 	}
 	v.State.App = name
+	for _, p := range v.Channels {
+		if !p.Failing.IsZero() { // nobody is called for a chat that is away
+			v.Status.Trouble = strings.Trim(v.Status.Trouble+"; "+p.String(), "; ")
+		}
+	}
 	if why := unusable(r); why != "" {
 		v.Problems = append(v.Problems, why)
 		v.Status.Ask(release.Need{Why: "not served: " + why})

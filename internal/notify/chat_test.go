@@ -21,7 +21,7 @@ func messages() (all []engine.Message) {
 	for n, kind := range release.PublishedKinds() {
 		for _, text := range []string{"green is live", hostile, strings.Repeat("ü<&>", 4000)} {
 			m := switched
-			m.Fact.Kind, m.Fact.Text, m.Fact.By, m.Fact.Number = kind, text, text, n
+			m.Fact.Kind, m.Fact.Text, m.Fact.By, m.Fact.Number = kind, text, release.Actor{Claimed: text}, n
 			m.Colors = []release.ColorText{{Color: release.Blue, Text: "no traffic: " + text}, {Color: release.Green, Users: true, Text: "has the users: " + text}}
 			m.Status.Headline = text
 			for range 5 {

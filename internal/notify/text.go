@@ -71,7 +71,7 @@ func noteOf(m engine.Message) note {
 	if f.Release > 0 {
 		add("Release", fmt.Sprintf("%d of %s", f.Release, f.Image))
 	}
-	add("By", f.By)
+	add("By", f.By.String())
 	add("At", f.At.UTC().Format("2006-01-02 15:04:05 UTC"))
 	add("Now", m.Status.Headline)
 	for _, s := range m.Status.Needs[:min(len(m.Status.Needs), mostNeeds)] {

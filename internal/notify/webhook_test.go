@@ -60,7 +60,7 @@ var switched = engine.Message{
 	App: "shop",
 	Fact: release.Fact{
 		Number: 16, At: time.Date(2026, 9, 1, 9, 30, 0, 0, time.UTC), Kind: release.ReleaseSwitched, Reason: reason.Switched, Release: 3, Phase: release.Baking,
-		Image: release.Image{Digest: "sha256:12", Tag: "6.1.0"}, Live: release.Green, By: "ana", Text: "green is live with 6.1.0",
+		Image: release.Image{Digest: "sha256:12", Tag: "6.1.0"}, Live: release.Green, By: release.Actor{Claimed: "ana"}, Text: "green is live with 6.1.0",
 	},
 }
 
@@ -96,7 +96,7 @@ func TestAWebhookIsSignedAndSaysTheEvent(t *testing.T) {
 		if err := json.Unmarshal(s.bodies[i], &event); err != nil {
 			t.Fatal(err)
 		}
-		if event.SpecVersion != "1.0" || event.ID != "shop-16" || event.Source != "/bluegreen/shop" || event.Type != "bluegreen.release-switched" || event.Data.Live != "green" || event.Data.By != "ana" {
+		if event.SpecVersion != "1.0" || event.ID != "shop-16" || event.Source != "/bluegreen/shop" || event.Type != "bluegreen.release-switched" || event.Data.Live != "green" || event.Data.By != "ana (claimed)" {
 			t.Errorf("%s", s.bodies[i])
 		}
 	}
