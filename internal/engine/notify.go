@@ -207,7 +207,7 @@ func (d *delivery) run(ctx context.Context, facts []release.Fact) (more bool, er
 			}
 			if errors.Is(err, ErrRefused) && !d.p.Failing.IsZero() && d.Now().Sub(d.p.Failing) >= passAfter {
 				refused = append(refused, f.Number)
-				d.p.Why = said(err)
+				d.p.Why = shortText(err)
 				continue
 			}
 			return false, d.failed(ctx, reported, err)
@@ -278,7 +278,7 @@ func (d *delivery) failed(ctx context.Context, facts []release.Fact, err error) 
 	if errors.As(err, &later) {
 		pause = min(max(pause, later.After), mostPause)
 	}
-	d.p.Why, d.p.Next, d.p.Tries = said(err), now.Add(pause), d.p.Tries+1
+	d.p.Why, d.p.Next, d.p.Tries = shortText(err), now.Add(pause), d.p.Tries+1
 	d.Log.Warn("a channel fails; what it did not get is delivered later", "app", d.app.Name, "channel", d.channel.Name, "failing", d.p.Failing, "error", err)
 	return d.leave(ctx)
 }
@@ -303,8 +303,8 @@ func (d *delivery) giveUp(numbers []int) {
 // mostWhy is how long the reason of a failure may be, in bytes.
 const mostWhy = 500
 
-// said is an error as it is kept: short, and in one line.
-func said(err error) string {
+// shortText is an error as it is kept: short, and in one line.
+func shortText(err error) string {
 	text := strings.Join(strings.Fields(err.Error()), " ")
 	if len(text) > mostWhy {
 		text = strings.ToValidUTF8(text[:mostWhy], "") + "…"

@@ -53,7 +53,7 @@ func NewGitHub(o GitHubOptions) (*GitHub, error) {
 	return &GitHub{newReceiver(o.Transport, o.Token), o, strings.TrimPrefix(u.Host, "api.")}, nil
 }
 
-// outcome is what GitHub is told of a fact. A state is "" where it is told nothing.
+// outcome is what GitHub gets of a fact: states, "" for none.
 type outcome struct{ deployment, commit string }
 
 func outcomeOf(f release.Fact) outcome {
@@ -70,7 +70,7 @@ func outcomeOf(f release.Fact) outcome {
 	return outcome{}
 }
 
-// GitHubKinds are the kinds of facts that GitHub is told of.
+// GitHubKinds are the kinds of facts that GitHub gets.
 func GitHubKinds() []release.FactKind {
 	return []release.FactKind{release.ReleaseStarted, release.ReleaseSwitched, release.ReleaseCompleted, release.ReleaseFailed, release.ReleaseReturned, release.Advanced}
 }

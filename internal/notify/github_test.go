@@ -161,7 +161,7 @@ func TestARevisionGetsItsDeploymentOnce(t *testing.T) {
 	}
 }
 
-func TestGitHubIsToldNothingOfWhatIsNotItsOwn(t *testing.T) {
+func TestGitHubGetsNothingOfOtherRepositories(t *testing.T) {
 	g := newGitHub(t)
 	g.fails = func(r *http.Request, _ http.ResponseWriter) bool { t.Errorf("asked for %s", r.URL); return false }
 	for name, from := range map[string]source{
