@@ -28,7 +28,7 @@ var _ engine.Notifier = (*Notifier)(nil)
 
 // New makes a Notifier. endpoint is the topic's, https://NAME.REGION.eventgrid.azure.net/api/events;
 // the credential needs the role EventGrid Data Sender on it. Without options, a call is
-// tried twice: an event that fails stays in the outbox.
+// tried twice: an event that fails is sent later.
 func New(endpoint string, cred azcore.TokenCredential, options *azeventgrid.ClientOptions) (*Notifier, error) {
 	if options == nil {
 		options = &azeventgrid.ClientOptions{}
