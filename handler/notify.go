@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"bluegreen/internal/azure/eventgrid"
 	"bluegreen/internal/config"
 	"bluegreen/internal/engine"
 	"bluegreen/internal/notify"
@@ -25,8 +24,8 @@ func (w *wiring) receivers(n config.Notify) (receivers, []string) {
 	var problems []string
 	r := receivers{Notify: n, made: map[string]func(config.App, engine.Registry) engine.Notifier{}}
 	if n.Topic != "" {
-		topic, err := eventgrid.New(n.Topic, w.credential, nil)
-		if r.topic = topic; err != nil {
+		var err error
+		if r.topic, err = w.topic(n.Topic); err != nil {
 			problems = append(problems, fmt.Sprintf("notify.topic: %v: outcomes wait", err))
 			r.topic = notify.Unusable{Why: err.Error()}
 		}

@@ -21,6 +21,7 @@ import (
 	"bluegreen/internal/azure/acr"
 	"bluegreen/internal/azure/aks"
 	"bluegreen/internal/azure/appgateway"
+	"bluegreen/internal/azure/eventgrid"
 	"bluegreen/internal/azure/queue"
 	"bluegreen/internal/azure/tables"
 	"bluegreen/internal/azure/trafficmanager"
@@ -233,4 +234,8 @@ func (w *wiring) gateway(a config.App, cluster *access.Cluster) (engine.Gateway,
 
 func backend(a config.App, c release.Color) appgateway.Backend {
 	return appgateway.Backend{Pool: a.Color(c).Backend, Settings: a.Color(c).Settings}
+}
+
+func (w *wiring) topic(endpoint string) (engine.Notifier, error) {
+	return eventgrid.New(endpoint, w.credential, nil)
 }

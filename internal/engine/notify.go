@@ -303,9 +303,9 @@ func (d *delivery) giveUp(numbers []int) {
 // mostWhy is how long the reason of a failure may be, in bytes.
 const mostWhy = 500
 
-// shortText is an error as it is kept: short, and in one line.
+// shortText is an error as it is kept: short, in one line, and without secrets.
 func shortText(err error) string {
-	text := strings.Join(strings.Fields(err.Error()), " ")
+	text := strings.Join(strings.Fields(release.WithoutSecrets(err.Error())), " ")
 	if len(text) > mostWhy {
 		text = strings.ToValidUTF8(text[:mostWhy], "") + "…"
 	}
