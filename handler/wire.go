@@ -65,7 +65,7 @@ func wire(ctx context.Context, s settings, log *slog.Logger) (http.Handler, erro
 func (w *wiring) handler(c *config.Config, problems []string, o engine.Options) (http.Handler, *engine.Engine) {
 	receivers, wrong := w.receivers(c.Notify)
 	problems = append(slices.Clone(problems), wrong...)
-	o.Address = c.Notify.Address
+	o.Address = strings.TrimSuffix(c.Notify.Address, "/")
 	if o.Address == "" && w.Host != "" {
 		o.Address = "https://" + w.Host
 	}

@@ -33,8 +33,8 @@ const (
 	sendTime = 20 * time.Second
 	// claimTime is for how long a process claims a channel of an app: until it saves the outcome.
 	claimTime = sendTime + 25*time.Second
-	// roundTime bounds what one delivery does; a later tick goes on.
-	roundTime = 30 * time.Second
+	// roundTime is for how long one delivery begins messages; a later tick goes on.
+	roundTime = 15 * time.Second
 	// page is how many facts of the history are read at once.
 	page = 20
 	// giveUpAfter is how old a fact is before a channel that fails does without it.
@@ -141,12 +141,7 @@ func (e *Engine) sendsMore(ctx context.Context, key string) bool {
 
 // round delivers what a channel of an app has not got, unless another process does so or it is
 // to rest after a failure.
-func (e *Engine) round(ctx context.Context, app *App, c Channel) (err error) {
-	defer func() {
-		if p := recover(); p != nil { // here it would end the process
-			err = fmt.Errorf("%v: %s", p, debug.Stack())
-		}
-	}()
+func (e *Engine) round(ctx context.Context, app *App, c Channel) error {
 	for ctx.Err() == nil {
 		snap, err := e.Store.Load(ctx, app.Name)
 		if err != nil {
@@ -199,30 +194,36 @@ func (d *delivery) run(ctx context.Context, facts []release.Fact) (more bool, er
 		}
 	}
 	var refused []int
+	var refusal error
 	for _, f := range reported {
-		err := d.send(ctx, f)
-		if err != nil {
-			if ctx.Err() != nil { // the time of this process, not the receiver's
-				return false, d.leave(ctx)
-			}
-			if errors.Is(err, ErrRefused) && !d.p.Failing.IsZero() && d.Now().Sub(d.p.Failing) >= passAfter {
-				refused = append(refused, f.Number)
-				d.p.Why = shortText(err)
-				continue
-			}
-			return false, d.failed(ctx, reported, err)
+		if ctx.Err() != nil {
+			return false, d.leave(ctx)
 		}
-		d.giveUp(refused)
-		refused = nil
-		if err := d.succeeded(ctx, f.Number); err != nil {
-			return false, err
+		err := d.send(ctx, f)
+		switch {
+		case err == nil:
+			d.giveUp(refused)
+			refused = nil
+			if err := d.succeeded(ctx, f.Number); err != nil {
+				return false, err
+			}
+		case errors.Is(err, ErrRefused) && d.refusing():
+			refused, refusal = append(refused, f.Number), err
+		default:
+			return false, d.failed(ctx, reported, err)
 		}
 	}
 	if len(refused) > 0 {
-		return false, d.failed(ctx, reported, fmt.Errorf("%s: %w", d.p.Why, ErrRefused))
+		return false, d.failed(ctx, reported, refusal)
 	}
-	d.p.Done, d.p.Until = end, time.Time{}
-	return true, d.save(ctx)
+	d.p.Done = end
+	return true, d.leave(ctx)
+}
+
+// refusing reports whether the channel has failed for so long that the message after one that is
+// refused is tried.
+func (d *delivery) refusing() bool {
+	return !d.p.Failing.IsZero() && d.Now().Sub(d.p.Failing) >= passAfter
 }
 
 func (d *delivery) claim(ctx context.Context) error {
@@ -230,7 +231,10 @@ func (d *delivery) claim(ctx context.Context) error {
 	return d.save(ctx)
 }
 
+// save has a time of its own: what was delivered is saved, or it is delivered again.
 func (d *delivery) save(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTime)
+	defer cancel()
 	p, err := d.Store.Advance(ctx, d.app.Name, d.p)
 	if err != nil {
 		return fmt.Errorf("save how far the channel is: %w", err)
@@ -239,9 +243,16 @@ func (d *delivery) save(ctx context.Context) error {
 	return nil
 }
 
-func (d *delivery) send(ctx context.Context, f release.Fact) error {
-	ctx, cancel := context.WithTimeout(ctx, sendTime)
+// send delivers one message. It is not cut off by the end of the round: it could have arrived.
+func (d *delivery) send(ctx context.Context, f release.Fact) (err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTime)
 	defer cancel()
+	defer func() {
+		if p := recover(); p != nil { // here it would end the process
+			d.Log.Error("deliver", "app", d.app.Name, "channel", d.channel.Name, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			err = fmt.Errorf("a mistake in bluegreen: %v", p)
+		}
+	}()
 	m := Message{
 		App: d.app.Name, Fact: f, Status: release.StatusOf(d.snap.Record.State, d.app.Policy, d.Now()),
 		Colors: release.ColorTexts(d.snap.Record.State),
@@ -285,8 +296,6 @@ func (d *delivery) failed(ctx context.Context, facts []release.Fact, err error) 
 
 // leave gives the claim back.
 func (d *delivery) leave(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTime)
-	defer cancel()
 	d.p.Until = time.Time{}
 	return d.save(ctx)
 }

@@ -265,8 +265,11 @@ func TestAReceiverThatPanicsEndsNothing(t *testing.T) {
 	}
 	w.push("2.0")
 	w.reach(release.Completed)
+	if p := w.progress("team"); !strings.Contains(p.Why, "a mistake in bluegreen: a mistake") {
+		t.Errorf("%+v", p)
+	}
 	panics = false
-	w.run(5 * time.Minute)
+	w.run(6 * time.Minute)
 	if len(team.got) != 3 {
 		t.Errorf("it got %v", team.numbers())
 	}

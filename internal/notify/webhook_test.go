@@ -109,11 +109,13 @@ func TestWrongAnswersAreErrorsOfTheirClass(t *testing.T) {
 		later   time.Duration
 		say     string
 	}{
-		"503":          {status(503, "down"), false, 0, `answered 503: "down"`},
-		"400":          {status(400, "no such field"), true, 0, `answered 400: "no such field"`},
-		"413":          {status(413, ""), true, 0, "answered 413"},
-		"404":          {status(404, ""), false, 0, "answered 404"},
-		"a redirect":   {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect) }, false, 0, "is not followed"},
+		"503": {status(503, "down"), false, 0, `answered 503: "down"`},
+		"400": {status(400, "no such field"), true, 0, `answered 400: "no such field"`},
+		"413": {status(413, ""), true, 0, "answered 413"},
+		"404": {status(404, ""), false, 0, "answered 404"},
+		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+		}, false, 0, "is not followed"},
 		"its own path": {func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no hook at "+r.URL.Path, 404) }, false, 0, "answered 404"},
 		"rate limited": {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Retry-After", "120"); w.WriteHeader(429) }, false, 2 * time.Minute, "answered 429"},
 		"cut off":      {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, false, 0, "no answer"},
