@@ -43,7 +43,7 @@ func TestAnUnsignedImageNeverGoesLiveAndASignedOneDoes(t *testing.T) {
 	if why := a.Release.Cause; a.Release.Reason != "not-verified" || !strings.Contains(why, "image.verify.cosign[0] wants a signature by key ") || !strings.Contains(why, "and there is none") {
 		t.Errorf("%s: %s", a.Release.Reason, why)
 	}
-	_, err := s.client(0).Command(t.Context(), "podinfo", release.Switch, api.Request{By: "on call", Why: "a test", Force: true, Wait: true}, api.NewKey())
+	_, err := s.client(0).Command(t.Context(), "podinfo", release.Switch, api.Request{By: "on call", Why: "a test", Force: true, Wait: api.WaitCompleted}, api.NewKey())
 	if err == nil || !strings.Contains(err.Error(), "is not verified: image.verify.cosign[0] wants") {
 		t.Errorf("a switch by force: %v", err)
 	}
