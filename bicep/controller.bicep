@@ -3,7 +3,7 @@
 // the controller uses, and optional alert rules. All resources must be in one subscription.
 targetScope = 'subscription'
 
-import { accessOptions, checkSecret, gatewayOptions, networkOptions, registryOptions, tagValues, watchedGateway } from 'types.bicep'
+import { accessOptions, gatewayOptions, networkOptions, registryOptions, secretSetting, tagValues, watchedGateway } from 'types.bicep'
 
 @description('Optional. Base of all names: lower-case letters and digits.')
 @minLength(3)
@@ -62,8 +62,8 @@ param alertAppObjectId string = ''
 @description('Optional. Who may use the API: what function keys allow, and which applications may sign in.')
 param access accessOptions = {}
 
-@description('Optional. Secrets of checks, which become app settings. The identity of the controller needs the role Key Vault Secrets User on their vault.')
-param checkSecrets checkSecret[] = []
+@description('Optional. Secrets of checks and of channels, which become app settings. The identity of the controller needs the role Key Vault Secrets User on their vault.')
+param secretSettings secretSetting[] = []
 
 @description('Optional. Always-ready instances for HTTP functions, which include alerts.')
 @minValue(0)
@@ -104,7 +104,7 @@ module controller 'modules/controller.bicep' = {
     alertApp: alertApp
     alertAppObjectId: alertAppObjectId
     access: access
-    checkSecrets: checkSecrets
+    secretSettings: secretSettings
     alwaysReady: alwaysReady
     zoneRedundant: zoneRedundant
     outcomeTopic: outcomeTopic

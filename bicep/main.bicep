@@ -2,7 +2,7 @@
 // of its own, Traffic Manager in front, and the controller that moves the traffic.
 targetScope = 'subscription'
 
-import { accessOptions, checkSecret, clusterSize, color, gatewaySize, tagValues } from 'types.bicep'
+import { accessOptions, clusterSize, color, gatewaySize, secretSetting, tagValues } from 'types.bicep'
 
 @description('Optional. Base of all names: lower-case letters and digits.')
 @minLength(3)
@@ -123,8 +123,8 @@ param alertAppObjectId string = ''
 @description('Optional. Who may use the API: what function keys allow, and which applications may sign in.')
 param access accessOptions = {}
 
-@description('Optional. Secrets of checks, which become app settings. The identity of the controller needs the role Key Vault Secrets User on their vault.')
-param checkSecrets checkSecret[] = []
+@description('Optional. Secrets of checks and of channels, which become app settings. The identity of the controller needs the role Key Vault Secrets User on their vault.')
+param secretSettings secretSetting[] = []
 
 @description('Optional. Always-ready instances for HTTP functions, which include alerts.')
 @minValue(0)
@@ -436,7 +436,7 @@ module controller 'modules/controller.bicep' = {
     alertApp: alertApp
     alertAppObjectId: alertAppObjectId
     access: access
-    checkSecrets: checkSecrets
+    secretSettings: secretSettings
     alwaysReady: alwaysReady
     zoneRedundant: zoneRedundant
     outcomeTopic: outcomeTopic

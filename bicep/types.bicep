@@ -7,10 +7,10 @@ type tagValues = {
   *: string
 }
 
-@description('A secret of checks in a Key Vault.')
+@description('A secret of checks or of channels in a Key Vault.')
 @export()
-type checkSecret = {
-  @description('Required. Name of its app setting. It begins with CHECK_, or no check may use it.')
+type secretSetting = {
+  @description('Required. Name of its app setting. It begins with CHECK_ or NOTIFY_, or nothing may use it.')
   name: string
 
   @description('Required. URI of the secret in the vault, without a version to follow its newest one.')

@@ -41,6 +41,7 @@ type env struct {
 	events   *registry.Sender
 	times    host.Times
 	timers   string   // folder with the status of timers; "" for none
+	channels string   // receivers of outcomes besides the topic, as YAML; "" for none
 	settings []string // app settings as KEY=value, over those that every host gets
 	signIn   host.SignIn
 

@@ -80,10 +80,10 @@ func (s *shop) openGateway() {
 }
 
 func (s *shop) configuration(settings string) string {
-	return fmt.Sprintf(`notify: {topic: %q}
+	return fmt.Sprintf(`notify: {topic: %[1]q%[10]s}
 apps:
   - name: podinfo
-    image: {registry: %q, repository: %s, tags: "semver:>=1"}
+    image: {registry: %[2]q, repository: %[3]s, tags: "semver:>=1"}
     colors:
       blue:  {cluster: %[4]s/Microsoft.ContainerService/managedClusters/AKS-Blue,  namespace: %[5]s, deployment: podinfo, backend: pool-blue}
       green: {cluster: %[4]s/Microsoft.ContainerService/managedClusters/aks-green, namespace: %[6]s, deployment: podinfo, backend: pool-green}
@@ -91,7 +91,7 @@ apps:
     confirm: {http: [{url: "%[8]s/healthz", contains: "\"{color}\""}]}
     alerts: [{rule: "podinfo-*"}]
     probe: {every: 1s}
-%[9]s`, s.topic.URL(), s.registry.Host(), repo, group, s.blueSpace, s.greenSpace, s.gateway.ID(), s.gateway.ListenerURL("lst-podinfo"), settings)
+%[9]s`, s.topic.URL(), s.registry.Host(), repo, group, s.blueSpace, s.greenSpace, s.gateway.ID(), s.gateway.ListenerURL("lst-podinfo"), settings, s.channels)
 }
 
 // release pushes an image and delivers its event.

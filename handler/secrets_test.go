@@ -80,18 +80,25 @@ func (s *sinks) sleep(ctx context.Context, d time.Duration) error {
 }
 
 // Notify implements engine.Notifier.
-func (s *sinks) Notify(_ context.Context, _ string, facts []release.Fact) error {
+func (s *sinks) Notify(_ context.Context, m engine.Message) error {
 	if err := s.hook("notify", false); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return json.NewEncoder(&s.out).Encode(facts)
+	return json.NewEncoder(&s.out).Encode(m)
 }
 
 // broken answers each check with what it was sent, which is no HTTP, while it is to fail.
 func (s *sinks) broken() string {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/services/") {
+			if s.hook("chat", false) != nil {
+				w.WriteHeader(http.StatusTeapot)
+			}
+			fmt.Fprintf(w, "planted-chat is not %s?%s", r.URL.EscapedPath(), r.URL.RawQuery)
+			return
+		}
 		if s.hook("check", false) == nil {
 			return
 		}
@@ -129,6 +136,7 @@ func leaking(t *testing.T) *sinks {
 	s := &sinks{t: t, clock: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)}
 	at := s.broken()
 	file := fmt.Sprintf(`
+notify: {channels: [{name: chat, slack: {url: "{setting:NOTIFY_CHAT}"}}]}
 apps:
   - name: shop
     image: {registry: %s, repository: team/shop, tags: "glob:*"}
@@ -153,12 +161,16 @@ apps:
 	cluster.Behave("", fake.Behaviour{Ready: time.Second})
 	cluster.Seed(release.Blue, release.Image{Tag: "1.0", Digest: "sha256:1"}, 2)
 	log := newLog(s, s)
-	settings := env("CHECK_KEY", "S3CRET/+=")
+	setting := env("CHECK_KEY", "S3CRET/+=", "NOTIFY_CHAT", at+"/services/T0/S3CRETS3CRET/x?sig=S3CRET")
+	chats, problems := (&wiring{settings: settings{Setting: setting}, messages: http.DefaultTransport.(*http.Transport)}).receivers(loaded.Notify)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
 	s.make = func(asks bool) (*engine.Engine, http.Handler) {
-		o := engine.Options{Store: s.store, Wakeups: fake.NewWakeups(s.hook), Notifier: s, Now: s.now, Sleep: s.sleep, Log: log}
+		o := engine.Options{Store: s.store, Wakeups: fake.NewWakeups(s.hook), Now: s.now, Sleep: s.sleep, Log: log}
 		for _, a := range loaded.Apps {
 			built := app.Assemble(a, func(config.App) (app.Adapters, error) {
-				with := app.Adapters{Gateway: gateway, Workloads: cluster, Prober: probe.New(nil, settings)}
+				with := app.Adapters{Gateway: gateway, Workloads: cluster, Prober: probe.New(nil, setting)}
 				if asks {
 					with.Registry = acr.NewRegistry(acr.Options{LoginServer: a.Image.Registry, Repository: a.Image.Repository})
 				}
@@ -167,6 +179,7 @@ apps:
 			for _, p := range built.Problems {
 				log.Error("an app is not served", "app", a.Name, "problem", p)
 			}
+			built.Channels = append(chats.of(a, built.Registry), engine.Channel{Name: "other", Notifier: s, Kinds: release.PublishedKinds()})
 			o.Apps = append(o.Apps, built)
 		}
 		e := engine.New(o)
@@ -227,7 +240,7 @@ func (s *sinks) stored() string {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return fmt.Sprintf("%s\n%+v\n%+v\n%+v", data, history, snap.Inbox, snap.Outbox)
+	return fmt.Sprintf("%s\n%+v\n%+v\n%+v", data, history, snap.Inbox, snap.Channels)
 }
 
 // TestNoSecretOfASourceComesToASink plants secrets in what each part answers while an image is released and
@@ -235,7 +248,7 @@ func (s *sinks) stored() string {
 // outcomes, the record and the history. The source has to be seen in one of these.
 func TestNoSecretOfASourceComesToASink(t *testing.T) {
 	for _, source := range []string{
-		"live", "switch", "poll", "health", "observe", "deploy", "load", "commit", "accept", "wake", "notify", "check", "registry", "config", "alert", "why",
+		"live", "switch", "poll", "health", "observe", "deploy", "load", "commit", "accept", "wake", "notify", "chat", "advance", "check", "registry", "config", "alert", "why",
 	} {
 		t.Run(source, func(t *testing.T) {
 			s := leaking(t)

@@ -22,6 +22,7 @@ type settings struct {
 	SignIn     bool                     // App Service authentication is on
 	Keys       access.Right             // of the holder of a function key
 	DNS        string                   // HOST:PORT of the DNS server to ask about public names, "" for the system's
+	Host       string                   // of the Functions app, "" where the platform does not name it
 	Setting    func(name string) string // an app setting that the configuration names
 	Storage    storage
 	Cloud      cloud.Configuration
@@ -44,6 +45,7 @@ func readSettings(getenv func(string) string) (settings, error) {
 		ClientID:   getenv("AZURE_CLIENT_ID"),
 		SignIn:     isOn(getenv("WEBSITE_AUTH_ENABLED")),
 		DNS:        getenv("BLUEGREEN_DNS"),
+		Host:       getenv("WEBSITE_HOSTNAME"),
 		Setting:    getenv,
 	}
 	if s.Port == "" {

@@ -9,6 +9,7 @@ import (
 	"bluegreen/internal/azure/acr"
 	"bluegreen/internal/config"
 	"bluegreen/internal/engine"
+	"bluegreen/internal/setting"
 	"bluegreen/internal/signature"
 	"bluegreen/internal/signature/cosign"
 	"bluegreen/internal/signature/notation"
@@ -71,11 +72,8 @@ func (r *resolver) text(path, text string) string {
 		return text
 	}
 	value := r.value(name)
-	switch {
-	case value == "":
-		r.wrong = append(r.wrong, fmt.Errorf("%s: the setting %s is not set", path, name))
-	case strings.HasPrefix(value, "@Microsoft.KeyVault("):
-		r.wrong = append(r.wrong, fmt.Errorf("%s: the Key Vault reference of the setting %s was not resolved: the app's identity needs the role Key Vault Secrets User, and the vault must let it in", path, name))
+	if problem := setting.Problem(name, value); problem != "" {
+		r.wrong = append(r.wrong, fmt.Errorf("%s: %s", path, problem))
 	}
 	return value
 }

@@ -62,8 +62,8 @@ func TestAKeyOfASettingIsTrusted(t *testing.T) {
 // Vault that it cannot resolve.
 func TestASettingThatHoldsNoKeyVerifiesNothing(t *testing.T) {
 	for value, why := range map[string]string{
-		"": "image.verify.cosign[0].key: the setting CHECK_KEY is not set",
-		"@Microsoft.KeyVault(SecretUri=https://shop.vault.azure.net/secrets/key)": "image.verify.cosign[0].key: the Key Vault reference of the setting CHECK_KEY was not resolved",
+		"": "image.verify.cosign[0].key: the app setting CHECK_KEY is missing or empty",
+		"@Microsoft.KeyVault(SecretUri=https://shop.vault.azure.net/secrets/key)": "image.verify.cosign[0].key: the Key Vault reference in the app setting CHECK_KEY is not resolved",
 		"-----BEGIN PUBLIC KEY-----": "image.verify.cosign[0]: key: not PEM",
 	} {
 		trust := config.Trust{Cosign: []config.CosignSigner{{Key: "{setting:CHECK_KEY}"}}}

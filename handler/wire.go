@@ -63,16 +63,15 @@ func wire(ctx context.Context, s settings, log *slog.Logger) (http.Handler, erro
 
 // handler serves the apps of a configuration.
 func (w *wiring) handler(c *config.Config, problems []string, o engine.Options) (http.Handler, *engine.Engine) {
-	if c.Notify.Topic != "" {
-		notifier, err := eventgrid.New(c.Notify.Topic, w.credential, nil)
-		if err != nil {
-			problems = append(slices.Clone(problems), fmt.Sprintf("notify.topic: %v: outcomes are not published", err))
-		} else {
-			o.Notifier = notifier
-		}
+	receivers, wrong := w.receivers(c.Notify)
+	problems = append(slices.Clone(problems), wrong...)
+	o.Address = strings.TrimSuffix(c.Notify.Address, "/")
+	if o.Address == "" && w.Host != "" {
+		o.Address = "https://" + w.Host
 	}
 	for _, a := range c.Apps {
 		built := app.Assemble(a, w.adapters)
+		built.Channels = receivers.of(a, built.Registry)
 		for _, p := range built.Problems {
 			o.Log.Error("an app is not served", "app", a.Name, "problem", p)
 		}
@@ -98,6 +97,7 @@ type wiring struct {
 	// for checks from the public side: of DNS names and of the addresses behind them
 	resolver *net.Resolver
 	public   *http.Transport
+	messages *http.Transport // to receivers of outcomes
 }
 
 func newWiring(s settings) (*wiring, error) {
@@ -107,7 +107,9 @@ func newWiring(s settings) (*wiring, error) {
 	}
 	connections := outbound.Transport()
 	resolver, public := outside(s.DNS)
+	_, messages := outside("")
 	return &wiring{
+		messages: messages,
 		resolver: resolver, public: public,
 		settings: s, credential: credential, clusters: map[string]*access.Cluster{}, connections: connections,
 		arm: &arm.ClientOptions{
@@ -232,4 +234,8 @@ func (w *wiring) gateway(a config.App, cluster *access.Cluster) (engine.Gateway,
 
 func backend(a config.App, c release.Color) appgateway.Backend {
 	return appgateway.Backend{Pool: a.Color(c).Backend, Settings: a.Color(c).Settings}
+}
+
+func (w *wiring) topic(endpoint string) (engine.Notifier, error) {
+	return eventgrid.New(endpoint, w.credential, nil)
 }

@@ -1,5 +1,5 @@
 // The Function app on a Flex Consumption plan.
-import { accessOptions, checkSecret, networkOptions, tagValues } from '../types.bicep'
+import { accessOptions, networkOptions, secretSetting, tagValues } from '../types.bicep'
 
 @description('Required. Name of the Function app. The host keeps its locks under the first 32 characters.')
 @minLength(2)
@@ -36,8 +36,8 @@ param network networkOptions?
 @description('Required. Who may use the API.')
 param access accessOptions
 
-@description('Optional. Secrets of checks, which become app settings. The identity of the controller needs the role Key Vault Secrets User on their vault.')
-param checkSecrets checkSecret[] = []
+@description('Optional. Secrets of checks and of channels, which become app settings. The identity of the controller needs the role Key Vault Secrets User on their vault.')
+param secretSettings secretSetting[] = []
 
 @description('Optional. Always-ready instances for HTTP functions.')
 @minValue(0)
@@ -94,7 +94,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         { name: 'BLUEGREEN_KEYS_MAY', value: access.?keysMay ?? 'operator' }
         { name: 'APPLICATIONINSIGHTS_CONNECTION_STRING', value: insights.properties.ConnectionString }
         { name: 'APPLICATIONINSIGHTS_AUTHENTICATION_STRING', value: 'ClientId=${clientId};Authorization=AAD' }
-      ], map(checkSecrets, s => { name: s.name, value: '@Microsoft.KeyVault(SecretUri=${s.uri})' }))
+      ], map(secretSettings, s => { name: s.name, value: '@Microsoft.KeyVault(SecretUri=${s.uri})' }))
     }
   }
 }

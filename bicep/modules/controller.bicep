@@ -1,5 +1,5 @@
 // The controller: its identity, storage, Function app, topics and action group.
-import { accessOptions, checkSecret, networkOptions, registryOptions, tagValues } from '../types.bicep'
+import { accessOptions, networkOptions, registryOptions, secretSetting, tagValues } from '../types.bicep'
 
 @description('Required. Base of all names.')
 @minLength(3)
@@ -30,8 +30,8 @@ param alertAppObjectId string = ''
 @description('Optional. Who may use the API: what function keys allow, and which applications may sign in.')
 param access accessOptions = {}
 
-@description('Optional. Secrets of checks, which become app settings. The identity of the controller needs the role Key Vault Secrets User on their vault.')
-param checkSecrets checkSecret[] = []
+@description('Optional. Secrets of checks and of channels, which become app settings. The identity of the controller needs the role Key Vault Secrets User on their vault.')
+param secretSettings secretSetting[] = []
 
 @description('Optional. Always-ready instances for HTTP functions, which include alerts.')
 param alwaysReady int = 0
@@ -80,7 +80,7 @@ module app 'app.bicep' = {
     codeUrl: storage.outputs.codeUrl
     network: network
     access: access
-    checkSecrets: checkSecrets
+    secretSettings: secretSettings
     alwaysReady: alwaysReady
     zoneRedundant: zoneRedundant
   }

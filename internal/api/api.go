@@ -43,6 +43,8 @@ type App struct {
 	Good []Image `json:"good,omitempty"`
 	// Problems keep the app from being served, or will once they matter.
 	Problems []string `json:"problems,omitempty"`
+	// Channels are the receivers of outcomes.
+	Channels []Channel `json:"channels,omitempty"`
 	// Pending counts accepted events that are not decided yet.
 	Pending int  `json:"pending,omitempty"`
 	Busy    bool `json:"busy"`
@@ -108,6 +110,17 @@ func (s Status) String() string {
 		text += fmt.Sprintf("\n  %-9s %s", p.Label, p.Text)
 	}
 	return text
+}
+
+// Channel is a receiver of outcomes. Behind counts the facts of the history, outcomes or not, that
+// come after the last one that it needs nothing more of.
+type Channel struct {
+	Name         string    `json:"name"`
+	Behind       int       `json:"behind"`
+	FailingSince time.Time `json:"failingSince,omitzero"`
+	Why          string    `json:"why,omitempty"`
+	NextTry      time.Time `json:"nextTry,omitzero"`
+	GivenUp      int       `json:"givenUp,omitempty"` // outcomes that it never got
 }
 
 // Colors are both colors of an app.

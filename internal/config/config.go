@@ -20,13 +20,8 @@ import (
 // Config is one bluegreen.yaml. Its apps have different names.
 type Config struct {
 	Defaults Behavior `key:"defaults" doc:"Settings of every app that does not set its own. Maps are merged key by key, lists are replaced."`
-	Notify   Notify   `key:"notify" doc:"Where reports of releases are sent."`
+	Notify   Notify   `key:"notify" doc:"Where outcomes of releases are sent."`
 	Apps     []App    `key:"apps" least:"1" need:"yes" doc:"The apps that are released."`
-}
-
-// Notify is the destination of reports. With an empty Topic none are sent.
-type Notify struct {
-	Topic string `key:"topic" is:"topic" need:"yes" doc:"Endpoint of an Event Grid custom topic with the CloudEvents 1.0 schema; the managed identity needs the role EventGrid Data Sender on it."`
 }
 
 // App is one app. It must not be used when it has Problems, and starts no release while Held.

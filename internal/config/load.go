@@ -37,6 +37,7 @@ func Load(data []byte) (*Config, error) {
 	fill(reflect.ValueOf(&c.Defaults).Elem())
 	r.defaults = &c.Defaults
 	r.read(root, "", reflect.ValueOf(&c).Elem(), "")
+	r.checkNotify(&c)
 	r.compare(c.Apps)
 	whole := r.problems
 	for _, a := range c.Apps {

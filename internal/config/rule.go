@@ -56,6 +56,16 @@ func ruleOf(is string) rule {
 		return rule{pattern: `^/[sS]ubscriptions/.`, say: "a resource id /subscriptions/…/applicationGateways/NAME", check: gatewayID}
 	case "topic":
 		return rule{pattern: `^https?://.`, say: "an address such as https://NAME.REGION.eventgrid.azure.net/api/events", check: topic, secret: true}
+	case "secret":
+		return rule{pattern: `^\{setting:NOTIFY_[A-Za-z0-9_]{1,100}\}$`, say: "{setting:NOTIFY_NAME}: the app setting NOTIFY_NAME that holds it, such as a Key Vault reference", secret: true}
+	case "receiver":
+		return rule{pattern: `^(https?://.|\{setting:NOTIFY_[A-Za-z0-9_]{1,100}\}$)`, say: "an https:// address, or {setting:NOTIFY_NAME} for the app setting NOTIFY_NAME that holds it", check: receiver, secret: true}
+	case "environment":
+		return rule{pattern: `^([A-Za-z0-9 ._/-]|\{app\})+$`, most: 200, say: "a name of letters, digits, spaces and . _ / -, in which {app} stands for the app"}
+	case "owned":
+		return rule{pattern: `^[A-Za-z0-9-]{1,39}/([A-Za-z0-9._-]{1,100}|\*)$`, say: "owner/name or owner/*"}
+	case "origin":
+		return rule{pattern: `^https?://[^/?#]+/?$`, say: "an address without a path, such as https://NAME.azurewebsites.net", check: receiver}
 	case "url":
 		return rule{pattern: `^https?://.`, say: "an http:// or https:// address", check: address, secret: true}
 	case "expected":

@@ -20,6 +20,9 @@ func nodeOf(v reflect.Value) *yaml.Node {
 	case v.Type() == reflect.TypeFor[time.Duration]():
 		return scalar(durationText(time.Duration(v.Int())))
 	case v.Kind() == reflect.Struct:
+		if t, ok := v.Interface().(Trust); ok && !t.Asked() { // its other keys say nothing then
+			return nil
+		}
 		n := &yaml.Node{Kind: yaml.MappingNode}
 		for _, f := range fields(v) {
 			unset := f.value.Kind() == reflect.Int64 && f.value.IsZero() && f.tag.Get("default") == "" // a duration that is not given

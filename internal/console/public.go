@@ -26,6 +26,11 @@ func appOf(v engine.View) api.App {
 	for _, i := range s.Good {
 		a.Good = append(a.Good, api.Image(i))
 	}
+	for _, p := range v.Channels {
+		a.Channels = append(a.Channels, api.Channel{
+			Name: p.Name, Behind: s.Facts - p.Done, FailingSince: p.Failing, Why: p.Why, NextTry: p.Next, GivenUp: p.GivenUp,
+		})
+	}
 	if s.Release.ID > 0 {
 		a.Release = releaseOf(s)
 	}

@@ -35,7 +35,8 @@ func Store(t *testing.T, open func(t *testing.T) engine.Store) {
 		"ConsumedEntriesKeepTheirDecision":           consumedKeepDecision,
 		"AnEntryIsConsumedOnce":                      consumedOnce,
 		"AnEntryNeverAcceptedIsNotFound":             neverAccepted,
-		"PublishedFactsStayInTheOutboxUntilSent":     outbox,
+		"AChannelBeginsWithACommitOnce":              beginsOnce,
+		"OfManyAdvancesOfAChannelExactlyOneWins":     oneAdvances,
 		"HistoryIsNewestFirstInPages":                history,
 		"SweepKeepsWhatIsPendingOrYoung":             sweep,
 		"TheLastTickIsKept":                          lastTick,
@@ -43,7 +44,7 @@ func Store(t *testing.T, open func(t *testing.T) engine.Store) {
 		"AnyPrintableIDWillDo":                       anyID,
 		"LargeRecordsAndEventsAreKept":               large,
 		"ARecordThatIsTooLongLosesTextsOnly":         tooLong,
-		"FactsOfAnyLengthAreKeptAndSent":             longFacts,
+		"FactsOfAnyLengthAreKept":                    longFacts,
 		"ThirtyEntriesAndTwentyFactsFitInOneCommit":  fullCommit,
 		"LongInboxesAndHistoriesAreReadToTheirEnd":   long,
 		"ManyAppsAreCommittedToAndAcceptedForAtOnce": manyApps,
@@ -162,8 +163,8 @@ func ids(entries []engine.Entry) []string {
 func neverSeen(s store) {
 	s.same("the snapshot", s.load("shop"), engine.Snapshot{App: "shop"})
 	s.same("the history", s.history("shop", 10, 0), []int(nil))
-	if err := s.Sent(s.Context(), "shop", facts(release.HoldSet, 1, 2)); err != nil {
-		s.Errorf("facts that are not in the outbox cannot be taken off it: %v", err)
+	if _, err := s.Advance(s.Context(), "shop", engine.Progress{Name: "ops", Done: 1}); !errors.Is(err, engine.ErrChanged) {
+		s.Errorf("a channel that never began advances: %v", err)
 	}
 	if err := s.Sweep(s.Context(), "shop", day); err != nil {
 		s.Errorf("an app never seen cannot be swept: %v", err)
@@ -176,7 +177,7 @@ func committedIsLoaded(s store) {
 	first := s.load("shop")
 	history := append(facts(release.Advanced, 1, 1), facts(release.HoldSet, 2, 2)...)
 	second := s.commit(first, engine.Change{Record: record(1), Consumed: decided(first.Inbox[0]), Facts: history})
-	want := engine.Snapshot{App: "shop", Version: second.Version, Record: record(1), Inbox: []engine.Entry{entry("b", at(2))}, Outbox: history[1:]}
+	want := engine.Snapshot{App: "shop", Version: second.Version, Record: record(1), Inbox: []engine.Entry{entry("b", at(2))}}
 	s.same("what Commit returns", second, want)
 	s.same("what Load returns", s.load("shop"), want)
 	third := s.commit(second, engine.Change{Record: record(2)})

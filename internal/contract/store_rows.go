@@ -52,32 +52,66 @@ func neverAccepted(s store) {
 	}
 }
 
-func outbox(s store) {
-	history := append(facts(release.ReleaseStarted, 1, 3), facts(release.Decided, 4, 4)...)
-	snap := s.commit(s.load("shop"), engine.Change{Record: record(1), Facts: history})
-	snap = s.commit(snap, engine.Change{Record: record(2), Facts: facts(release.NeedsHelp, 5, 6)})
-	s.same("the outbox", s.load("shop").Outbox, append(facts(release.ReleaseStarted, 1, 3), facts(release.NeedsHelp, 5, 6)...))
+// unversioned are channels without what only a store knows.
+func unversioned(all []engine.Progress) []engine.Progress {
+	all = slices.Clone(all)
+	for i := range all {
+		all[i].Version = ""
+	}
+	return all
+}
 
-	sent := append(facts(release.ReleaseStarted, 2, 3), facts(release.NeedsHelp, 5, 5)...)
-	for range 2 { // those already gone are no error
-		if err := s.Sent(s.Context(), "shop", sent); err != nil {
-			s.Fatal(err)
+func beginsOnce(s store) {
+	ops, team := engine.Progress{Name: "ops", Done: 3}, engine.Progress{Name: "Team 2/ä", Done: 7}
+	first := s.load("shop")
+	second := s.commit(first, engine.Change{Record: record(1), Begun: []engine.Progress{ops, team}})
+	s.same("the channels", unversioned(s.load("shop").Channels), []engine.Progress{team, ops})
+	for _, from := range []engine.Snapshot{first, second} {
+		_, err := s.Commit(s.Context(), from, engine.Change{Record: record(2), Facts: facts(release.HoldSet, 1, 1), Begun: []engine.Progress{{Name: "ops", Done: 9}}})
+		if !errors.Is(err, engine.ErrChanged) {
+			s.Errorf("a channel begins a second time: %v", err)
 		}
 	}
-	s.same("the rest", s.load("shop").Outbox, append(facts(release.ReleaseStarted, 1, 1), facts(release.NeedsHelp, 6, 6)...))
-	s.commit(snap, engine.Change{Record: record(3)}) // taking facts off is no change of the record
-	s.same("the history", s.history("shop", 10, 0), []int{6, 5, 4, 3, 2, 1})
+	s.same("the channels", unversioned(s.load("shop").Channels), []engine.Progress{team, ops})
+	s.same("the record", s.load("shop").Record, record(1))
+	s.same("another app's channels", s.load("shop2").Channels, []engine.Progress(nil))
+}
 
-	var all sync.WaitGroup
-	for range 4 {
-		all.Go(func() {
-			if err := s.Sent(s.Context(), "shop", history); err != nil {
-				s.Error(err)
-			}
-		})
+func oneAdvances(s store) {
+	s.commit(s.load("shop"), engine.Change{Record: record(1), Begun: []engine.Progress{{Name: "ops"}, {Name: "team"}}})
+	for round := range 3 {
+		snap := s.load("shop")
+		var all sync.WaitGroup
+		won := make(chan engine.Progress, 8)
+		for i := range 8 {
+			p := snap.Channels[0]
+			p.Done, p.Until, p.Next, p.Failing = 10*round+i, at(1), at(2), at(3)
+			p.Why, p.Tries, p.GivenUp = "answered 503 \u00fc", i, round
+			all.Go(func() {
+				is, err := s.Advance(s.Context(), "shop", p)
+				if err == nil {
+					won <- is
+				} else if !errors.Is(err, engine.ErrChanged) {
+					s.Errorf("an advance that lost is answered %v", err)
+				}
+			})
+		}
+		all.Wait()
+		if len(won) != 1 {
+			s.Fatalf("%d of 8 advances from one version won", len(won))
+		}
+		is := <-won
+		after := s.load("shop")
+		s.same("the channels", after.Channels, []engine.Progress{is, snap.Channels[1]})
+		if is.Version == snap.Channels[0].Version {
+			s.Error("an advance did not change the version")
+		}
+		is.Done++
+		if _, err := s.Advance(s.Context(), "shop", is); err != nil {
+			s.Errorf("what an advance returned cannot be advanced: %v", err)
+		}
+		s.commit(after, engine.Change{Record: record(int64(round))}) // an advance is no change of the record
 	}
-	all.Wait()
-	s.same("the rest", s.load("shop").Outbox, facts(release.NeedsHelp, 6, 6))
 }
 
 func history(s store) {
@@ -150,9 +184,6 @@ func appsApart(s store) {
 		snap := s.load(app)
 		s.commit(snap, engine.Change{Record: record(int64(i)), Facts: facts(release.HoldSet, i+1, i+1)})
 	}
-	if err := s.Sent(s.Context(), "shop", facts(release.HoldSet, 1, len(apps))); err != nil {
-		s.Fatal(err)
-	}
 	snap := s.load("shop")
 	s.commit(snap, engine.Change{Record: snap.Record, Consumed: decided(snap.Inbox...)})
 	if err := s.Sweep(s.Context(), "shop", day.Add(time.Hour)); err != nil {
@@ -162,7 +193,7 @@ func appsApart(s store) {
 		i++
 		snap := s.load(app)
 		s.same("the snapshot of "+app, snap, engine.Snapshot{App: app, Version: snap.Version, Record: record(int64(i)),
-			Inbox: []engine.Entry{entry("same", at(i))}, Outbox: facts(release.HoldSet, i+1, i+1)})
+			Inbox: []engine.Entry{entry("same", at(i))}})
 		s.same("the history of "+app, s.history(app, 10, 0), []int{i + 1})
 	}
 }
@@ -232,11 +263,12 @@ func longFacts(s store) {
 		all[i].Text = strings.Repeat("<", 8<<10)
 	}
 	s.commit(s.load("shop"), engine.Change{Record: record(1), Facts: all})
-	s.same("the outbox", s.load("shop").Outbox, all)
-	if err := s.Sent(s.Context(), "shop", all[1:]); err != nil {
+	got, err := s.History(s.Context(), "shop", 20, 0)
+	if err != nil {
 		s.Fatal(err)
 	}
-	s.same("the rest", s.load("shop").Outbox, all[:1])
+	slices.Reverse(got)
+	s.same("the history", got, all)
 }
 
 func fullCommit(s store) {
@@ -244,9 +276,14 @@ func fullCommit(s store) {
 		s.accept("shop", entry(fmt.Sprint("e", i), at(i)))
 	}
 	snap := s.load("shop")
-	s.commit(snap, engine.Change{Record: record(1), Consumed: decided(snap.Inbox...), Facts: facts(release.ReleaseStarted, 1, 20)})
+	var channels []engine.Progress
+	for i := range 10 {
+		channels = append(channels, engine.Progress{Name: fmt.Sprint("channel", i), Done: i})
+	}
+	s.commit(snap, engine.Change{Record: record(1), Consumed: decided(snap.Inbox...), Facts: facts(release.ReleaseStarted, 1, 20), Begun: channels})
 	after := s.load("shop")
-	s.same("the snapshot", after, engine.Snapshot{App: "shop", Version: after.Version, Record: record(1), Outbox: facts(release.ReleaseStarted, 1, 20)})
+	after.Channels = unversioned(after.Channels)
+	s.same("the snapshot", after, engine.Snapshot{App: "shop", Version: after.Version, Record: record(1), Channels: channels})
 	s.same("the number of facts", len(s.history("shop", 100, 0)), 20)
 	for i := range 30 {
 		s.same("the entry", s.accepted("shop", fmt.Sprint("e", i)), decided(entry(fmt.Sprint("e", i), at(i)))[0])

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"reflect"
-	"slices"
 	"time"
 
 	"bluegreen/internal/release"
@@ -96,10 +94,9 @@ func (w *worker) commit(ctx context.Context) error {
 		w.record.SavedAt = now
 	}
 	for try := range 4 {
-		snap, err := w.Store.Commit(ctx, w.snap, Change{Record: w.record, Consumed: w.decided, Facts: w.facts})
+		snap, err := w.Store.Commit(ctx, w.snap, Change{Record: w.record, Consumed: w.decided, Facts: w.facts, Begun: w.begin()})
 		if err == nil {
-			w.adopt(snap)
-			w.publish(ctx)
+			w.saved(ctx, snap)
 			return nil
 		}
 		failed = err
@@ -107,14 +104,24 @@ func (w *worker) commit(ctx context.Context) error {
 			if snap.Record.Commit != w.record.Commit {
 				return errTaken
 			}
-			w.adopt(snap)
+			w.saved(ctx, snap)
 			return nil
+		}
+		if err == nil {
+			w.snap.Channels = snap.Channels // one has begun since they were read
 		}
 		if err := w.Sleep(ctx, time.Duration(try+1)*100*time.Millisecond); err != nil {
 			return err
 		}
 	}
 	return fmt.Errorf("save: %w", failed)
+}
+
+// saved goes on from a commit that was done.
+func (w *worker) saved(ctx context.Context, snap Snapshot) {
+	facts := w.facts
+	w.adopt(snap)
+	w.publish(ctx, facts)
 }
 
 // free gives the lease back, with the time at which the app is to be worked on again. Only
@@ -179,54 +186,4 @@ func (w *worker) schedule(ctx context.Context) error {
 	}
 	w.claim()
 	return w.free(ctx)
-}
-
-// publish sends what the outbox holds, beside the work and never in its way.
-func (w *worker) publish(ctx context.Context) {
-	if len(w.snap.Outbox) == 0 || w.sending {
-		return
-	}
-	w.sending = true
-	facts := slices.Clone(w.snap.Outbox)
-	w.sent.Go(func() { w.notify(ctx, w.app.Name, facts) })
-}
-
-// mostSent is how many bytes of facts one call of the Notifier sends: a topic takes 1 MiB, and
-// the events around the facts need a part of it.
-const mostSent = 512 << 10
-
-// notify sends facts in pieces, and takes each off the outbox; those that fail are sent by a
-// later tick, and keep no others back.
-func (e *Engine) notify(ctx context.Context, app string, facts []release.Fact) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	for piece := range pieces(facts) {
-		if err := e.Notifier.Notify(ctx, app, piece); err != nil {
-			e.Log.Warn("events not published, they stay in the outbox", "app", app, "count", len(piece), "error", err)
-			continue
-		}
-		if err := e.Store.Sent(ctx, app, piece); err != nil {
-			e.Log.Warn("published events not taken off the outbox: they will be sent again with the same ids", "app", app, "error", err)
-		}
-	}
-}
-
-// pieces are facts in order, in runs of at most mostSent bytes or of one fact.
-func pieces(facts []release.Fact) iter.Seq[[]release.Fact] {
-	return func(yield func([]release.Fact) bool) {
-		first, size := 0, 0
-		for n, f := range facts {
-			more := 2<<10 + 6*len(f.Text) // an event, with each byte of the text as \u003c
-			if n > first && size+more > mostSent {
-				if !yield(facts[first:n]) {
-					return
-				}
-				first, size = n, 0
-			}
-			size += more
-		}
-		if first < len(facts) {
-			yield(facts[first:])
-		}
-	}
 }

@@ -37,6 +37,8 @@ type App struct {
 	During []Check
 	// Fingerprint changes with the app's configuration: its resources are then checked again.
 	Fingerprint string
+	// Channels get what became of the app's releases.
+	Channels []Channel
 	// Problems are sentences that keep the app from being served.
 	Problems []string
 	// Warnings are sentences about its configuration, which works and may not be meant.
@@ -54,13 +56,12 @@ func (a *App) held() []string { return append(slices.Clone(a.Held), a.Unusable..
 
 // Options are what an Engine needs. Store, Wakeups and Apps are required.
 type Options struct {
-	Store    Store
-	Wakeups  Wakeups
-	Notifier Notifier // nil: nothing is published
-	Apps     []App
-	Log      *slog.Logger
-	Now      func() time.Time
-	Sleep    func(ctx context.Context, d time.Duration) error
+	Store   Store
+	Wakeups Wakeups
+	Apps    []App
+	Log     *slog.Logger
+	Now     func() time.Time
+	Sleep   func(ctx context.Context, d time.Duration) error
 	// Lease is how long a worker's claim lasts unless renewed; 60 s by default. A gateway
 	// write is only begun when the claim outlasts it.
 	Lease time.Duration
@@ -72,6 +73,10 @@ type Options struct {
 	Random func() string
 	// Name distinguishes this process's workers in records; random by default.
 	Name string
+	// Address is where this app is reached, https://HOST, for links; "" where that is not known.
+	Address string
+	// Beside starts work that no other waits for; in a goroutine by default.
+	Beside func(work func())
 }
 
 // Engine serves a set of apps. It keeps no state of theirs in memory.
@@ -82,6 +87,7 @@ type Engine struct {
 
 	mu      sync.Mutex
 	later   map[string]time.Time // wake-ups sent for apps that another worker holds
+	sending map[string]bool      // deliveries under way, by app and channel; true when facts came meanwhile
 	workers int
 }
 
@@ -96,9 +102,6 @@ func New(o Options) *Engine {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.Notifier == nil {
-		o.Notifier = silence{}
-	}
 	o.Lease = orDefault(o.Lease, time.Minute)
 	o.Budget = orDefault(o.Budget, 4*time.Minute)
 	o.Poll = orDefault(o.Poll, time.Second)
@@ -108,7 +111,7 @@ func New(o Options) *Engine {
 	if o.Name == "" {
 		o.Name = fmt.Sprintf("%08x", rand.Uint32())
 	}
-	e := &Engine{Options: o, apps: map[string]*App{}, later: map[string]time.Time{}}
+	e := &Engine{Options: o, apps: map[string]*App{}, later: map[string]time.Time{}, sending: map[string]bool{}}
 	for i := range o.Apps {
 		for _, list := range []*[]string{&o.Apps[i].Problems, &o.Apps[i].Warnings, &o.Apps[i].Held} {
 			*list = withoutSecrets(*list)
@@ -206,11 +209,14 @@ func wrap(err error, format string, args ...any) error {
 // Step works on an app until no effect is pending or the budget is used up; 0 stands for
 // Options.Budget. It returns nil as well when another worker holds the app.
 func (e *Engine) Step(ctx context.Context, app string, budget time.Duration) error {
-	return e.work(ctx, app, orDefault(budget, e.Budget), nil)
+	var sent sync.WaitGroup
+	defer sent.Wait()
+	return e.work(ctx, app, orDefault(budget, e.Budget), nil, &sent)
 }
 
-// work makes a worker of this process work on an app. The periodic tasks run first.
-func (e *Engine) work(ctx context.Context, name string, budget time.Duration, tasks []task) error {
+// work makes a worker of this process work on an app. The periodic tasks run first. It does
+// not wait for the deliveries that it adds to sent.
+func (e *Engine) work(ctx context.Context, name string, budget time.Duration, tasks []task, sent *sync.WaitGroup) error {
 	app, ok := e.apps[name]
 	if !ok {
 		e.Log.Warn("wake-up for an app that is not configured: dropped", "app", name)
@@ -223,9 +229,8 @@ func (e *Engine) work(ctx context.Context, name string, budget time.Duration, ta
 	e.workers++
 	owner := fmt.Sprintf("%s/%d", e.Name, e.workers)
 	e.mu.Unlock()
-	w := &worker{Engine: e, app: app, owner: owner, end: e.Now().Add(budget), tasks: tasks}
+	w := &worker{Engine: e, app: app, owner: owner, end: e.Now().Add(budget), tasks: tasks, sent: sent}
 	err := w.run(ctx)
-	w.sent.Wait()
 	if errors.Is(err, errTaken) || errors.Is(err, ErrFenced) {
 		return nil
 	}
@@ -256,8 +261,3 @@ func (e *Engine) comeBack(ctx context.Context, app string, at time.Time) error {
 	}
 	return err
 }
-
-// silence drops facts, so that they do not pile up in the outbox.
-type silence struct{}
-
-func (silence) Notify(context.Context, string, []release.Fact) error { return nil }

@@ -311,33 +311,6 @@ func TestACommandIsAnsweredWithWhatBecameOfIt(t *testing.T) {
 	}
 }
 
-// TestTheOutboxDrainsInPiecesThatATopicTakes: what piled up while the topic was away is more
-// than one request holds, and one event that it refuses keeps no other back.
-func TestTheOutboxDrainsInPiecesThatATopicTakes(t *testing.T) {
-	w := newEnv(t, nil)
-	w.run(time.Minute)
-	snap, err := w.store.Load(t.Context(), "shop")
-	if err != nil {
-		t.Fatal(err)
-	}
-	next := snap.Record.State.Facts
-	for n := range 19 {
-		text := strings.Repeat("<", 8<<10)
-		if n == 7 {
-			text = strings.Repeat("x", 2<<20)
-		}
-		change := engine.Change{Record: snap.Record, Facts: []release.Fact{{Number: next + n + 1, Kind: release.NeedsHelp, Text: text}}}
-		if snap, err = w.store.Commit(t.Context(), snap, change); err != nil {
-			t.Fatal(err)
-		}
-	}
-	w.topic.most, w.topic.sent = 1<<20, map[int]release.Fact{}
-	w.run(2 * time.Minute)
-	if snap, err = w.store.Load(t.Context(), "shop"); err != nil || len(w.topic.sent) < 18 || len(snap.Outbox) != 1 {
-		t.Errorf("%d events were sent, %d stay in the outbox, %v", len(w.topic.sent), len(snap.Outbox), err)
-	}
-}
-
 // TestAnAlertOfAnySizeIsKeptAndActedOn: names and identities are an outsider's.
 func TestAnAlertOfAnySizeIsKeptAndActedOn(t *testing.T) {
 	w := newEnv(t, nil)

@@ -2,7 +2,6 @@ package engine_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
@@ -29,24 +28,26 @@ type env struct {
 	ticked  time.Time
 }
 
+// topic is a receiver.
 type topic struct {
-	down bool
-	most int // bytes of one request; 0: any number
-	sent map[int]release.Fact
-	all  int
+	down  bool
+	fails func(engine.Message) error
+	sent  map[int]release.Fact
+	got   []engine.Message // in order
+	all   int
 }
 
-func (n *topic) Notify(_ context.Context, _ string, facts []release.Fact) error {
+func (n *topic) Notify(_ context.Context, m engine.Message) error {
 	if n.down {
 		return fmt.Errorf("the topic does not answer")
 	}
-	if body, err := json.Marshal(facts); err != nil || n.most > 0 && len(body) > n.most {
-		return fmt.Errorf("the topic takes no request of %d bytes: %w", len(body), err)
+	if n.fails != nil {
+		if err := n.fails(m); err != nil {
+			return err
+		}
 	}
-	for _, f := range facts {
-		n.sent[f.Number] = f
-		n.all++
-	}
+	n.sent[m.Fact.Number], n.got = m.Fact, append(n.got, m)
+	n.all++
 	return nil
 }
 
@@ -68,6 +69,7 @@ func newEnv(t testing.TB, hook fake.Hook) *env {
 			SwitchTimeout: 10 * time.Minute, Bake: 15 * time.Minute, ProbeEvery: 15 * time.Second, ProbeMisses: 3,
 			RollbackWindow: 24 * time.Hour, RetireAfter: 30 * time.Minute,
 		},
+		Channels: []engine.Channel{{Name: "topic", Notifier: w.topic, Kinds: release.PublishedKinds(), Heir: true}},
 	}
 	w.restart()
 	return w
@@ -76,8 +78,8 @@ func newEnv(t testing.TB, hook fake.Hook) *env {
 // restart gives the app to a new process.
 func (w *env) restart() {
 	w.engine = engine.New(engine.Options{
-		Store: w.store, Wakeups: w.wakeups, Notifier: w.topic, Apps: []engine.App{w.app},
-		Now: func() time.Time { return w.clock }, Sleep: w.sleep,
+		Store: w.store, Wakeups: w.wakeups, Apps: []engine.App{w.app},
+		Now: func() time.Time { return w.clock }, Sleep: w.sleep, Beside: func(work func()) { work() },
 	})
 }
 

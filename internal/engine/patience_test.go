@@ -61,21 +61,6 @@ func TestChecksThatTakeLongerThanAClaimEndAllTheSame(t *testing.T) {
 	}
 }
 
-func TestNoFactsPileUpWithoutANotifier(t *testing.T) {
-	w := newEnv(t, nil)
-	w.engine = engine.New(engine.Options{
-		Store: w.store, Wakeups: w.wakeups, Apps: []engine.App{w.app},
-		Now: func() time.Time { return w.clock }, Sleep: w.sleep,
-	})
-	w.push("2.0")
-	w.reach(release.Completed)
-	w.run(2 * time.Minute)
-	snap, err := w.store.Load(t.Context(), "shop")
-	if err != nil || len(snap.Outbox) != 0 {
-		t.Errorf("%d facts wait to be published to nobody, %v", len(snap.Outbox), err)
-	}
-}
-
 func TestAWakeUpThatComesALittleEarlyIsNotSpentForNothing(t *testing.T) {
 	w := newEnv(t, nil)
 	w.push("2.0")

@@ -30,6 +30,8 @@ var (
 	ErrNotVerified = errors.New("not verified")
 	// ErrOversized means that something is larger than what is read of it.
 	ErrOversized = errors.New("larger than what is read")
+	// ErrRefused means that a receiver has read a message and takes it at no time.
+	ErrRefused = errors.New("the receiver does not take this message")
 	// ErrNotAnImage means that a manifest is not a container image, for instance a Helm chart.
 	ErrNotAnImage = errors.New("not a container image")
 )
@@ -51,17 +53,18 @@ func (u Unverified) Unwrap() error { return ErrNotVerified }
 
 // Store keeps records, inboxes and history, one consistent partition per app.
 type Store interface {
-	// Load reads the record, the pending inbox (oldest first) and the unsent facts of an
-	// app in one consistent-enough view: the record's version decides any Commit. An app
+	// Load reads the record, the pending inbox (oldest first) and the channels of an app, by
+	// name, in one consistent-enough view: the record's version decides any Commit. An app
 	// never seen yields a Snapshot with an empty Version and a zero Record.
 	Load(ctx context.Context, app string) (Snapshot, error)
 	// Commit replaces the record that from was loaded with, takes the consumed entries
-	// off the inbox with their decisions, appends the facts to the history and the
-	// published ones to the outbox: all or nothing, durable when it returns. It fails
-	// with ErrChanged when the record is not at from.Version any more. Any other error
+	// off the inbox with their decisions, appends the facts to the history and begins the
+	// channels: all or nothing, durable when it returns. It fails with ErrChanged when the
+	// record is not at from.Version any more, or a channel has begun. Any other error
 	// leaves open whether it was done: load again. The returned snapshot holds the new
-	// version; its inbox is from's without the consumed entries. At most 30 entries and
-	// 20 facts.
+	// version; its inbox is from's without the consumed entries, its channels are from's and
+	// those that were begun, these without a version.
+	// At most 30 entries, 20 facts and 10 channels.
 	Commit(ctx context.Context, from Snapshot, c Change) (Snapshot, error)
 	// Accept puts an entry into the app's inbox, durably, unless an entry with its ID was
 	// ever accepted (within the last 30 days). It reports whether it was new.
@@ -71,12 +74,14 @@ type Store interface {
 	// History returns at most limit facts, newest first, with numbers below before
 	// (before 0: from the newest).
 	History(ctx context.Context, app string, limit, before int) ([]release.Fact, error)
-	// Sent takes facts off the outbox. Those already gone are no error.
-	Sent(ctx context.Context, app string, facts []release.Fact) error
 	// Ticked keeps when the clock last ticked, and LastTick returns it; zero when it never did.
 	Ticked(ctx context.Context, at time.Time) error
 	LastTick(ctx context.Context) (time.Time, error)
-	// Sweep deletes accepted entries and history older than before.
+	// Advance saves how far a channel of an app is, and returns it with its new version.
+	// It fails with ErrChanged when the channel is not at c.Version any more; after any
+	// other error it may be saved.
+	Advance(ctx context.Context, app string, c Progress) (Progress, error)
+	// Sweep deletes accepted entries, history and what is left of an Outbox, older than before.
 	Sweep(ctx context.Context, app string, before time.Time) error
 }
 
@@ -86,7 +91,37 @@ type Snapshot struct {
 	Version string
 	Record  Record
 	Inbox   []Entry
-	Outbox  []release.Fact
+	// Channels is how far each channel is that ever began.
+	Channels []Progress
+	// Outbox is the number of the first fact that an earlier version of bluegreen, which
+	// kept what the topic did not have yet in rows of its own, has left there; 0 for none.
+	Outbox int
+}
+
+// Progress is how far one channel of an app is in its history. Name is printable, at most 40
+// bytes.
+type Progress struct {
+	Name    string
+	Version string // only Stores fill it
+	// Done is the number of the last fact that needs nothing more: it was delivered, is none
+	// that the channel reports, or was given up.
+	Done int
+	// Until is the end of the claim of the process that delivers; zero without one.
+	Until time.Time
+	// Failing is since when the channel has failed, Why the last error, Tries how often in a
+	// row, and Next when it is tried again; zero while it works.
+	Failing time.Time
+	Why     string
+	Tries   int
+	Next    time.Time
+	// GivenUp counts the facts that were never delivered.
+	GivenUp int
+}
+
+// String says how a channel that fails does so.
+func (p Progress) String() string {
+	return fmt.Sprintf("the channel %s has failed since %s, the next try is at %s: %s",
+		p.Name, p.Failing.UTC().Format("15:04 UTC on 2 Jan"), p.Next.UTC().Format("15:04 UTC"), p.Why)
 }
 
 // Record is an app's saved state.
@@ -144,11 +179,13 @@ type Unreadable struct {
 	Why   string
 }
 
-// Change is what one Commit writes. Consumed entries carry their decisions.
+// Change is what one Commit writes. Consumed entries carry their decisions. Begun are the
+// channels that were not there.
 type Change struct {
 	Record   Record
 	Consumed []Entry
 	Facts    []release.Fact
+	Begun    []Progress
 }
 
 // Wakeups brings a worker to an app.
@@ -326,11 +363,44 @@ type Maker interface {
 	End(ctx context.Context, s Subject) error
 }
 
-// Notifier publishes what became of releases.
-type Notifier interface {
-	// Notify sends facts of an app; each keeps its identity however often it is sent.
-	Notify(ctx context.Context, app string, facts []release.Fact) error
+// Sourced is the extra ability of a Registry to say what an image was built from.
+type Sourced interface {
+	// Source reads that of the image's own annotations or labels; empty where it has none.
+	// Errors: ErrNotFound, ErrNotAnImage.
+	Source(ctx context.Context, digest string) (Source, error)
 }
+
+// Source is where an image says that it comes from: the address of a repository, and a
+// revision in it. Whoever pushes an image decides what it says.
+type Source struct{ URL, Revision string }
+
+// Notifier delivers what became of releases to one receiver.
+type Notifier interface {
+	// Notify delivers a message, in the time of the context. The same message may come
+	// again, also to another process, and has the same identity then. Errors: ErrRefused, where the
+	// receiver takes this message at no time; a Later, where it names the time.
+	Notify(ctx context.Context, m Message) error
+}
+
+// Message is a fact, and how its app is at the time of the message. Link leads to the page of
+// the app, "" where its address is not known.
+type Message struct {
+	App    string
+	Fact   release.Fact
+	Status release.Status
+	Colors []release.ColorText
+	Link   string
+}
+
+// Later is an error of a receiver that wants no message for some time.
+type Later struct {
+	Err   error
+	After time.Duration
+}
+
+func (l Later) Error() string { return l.Err.Error() }
+
+func (l Later) Unwrap() error { return l.Err }
 
 // Preflight is the extra ability of an adapter to find out before its first use whether the
 // resources that the configuration names exist and may be used.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -19,16 +20,18 @@ const wakeupLostAfter = 10 * time.Second
 // due is what one app needs at a tick.
 type due struct {
 	state  release.State
-	unsent []release.Fact
+	behind bool      // a channel has not got all
 	wake   bool      // a wake-up was lost, or never sent
 	held   time.Time // until when a worker holds the app; it may have died
 	tasks  []task    // periodic tasks
 }
 
-// Tick wakes the apps whose wake-up was lost, sends what is unsent, and runs periodic
-// tasks. To be called every minute. Its error means that not even the time of this tick could
-// be kept: what waits for a tick may wait for longer.
+// Tick wakes the apps whose wake-up was lost, lets channels that are behind go on, and runs
+// periodic tasks. To be called every minute. Its error means that not even the time of this tick
+// could be kept: what waits for a tick may wait for longer.
 func (e *Engine) Tick(parent context.Context) error {
+	var sent sync.WaitGroup
+	defer sent.Wait()
 	g, ctx := errgroup.WithContext(parent)
 	g.SetLimit(8)
 	for _, name := range e.names {
@@ -38,7 +41,7 @@ func (e *Engine) Tick(parent context.Context) error {
 					e.Log.Error("tick", "app", name, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 				}
 			}()
-			if err := e.TickApp(ctx, name); err != nil {
+			if err := e.tick(ctx, name, &sent); err != nil {
 				e.Log.Error("tick", "app", name, "error", err)
 			}
 			return nil // one app's trouble must not keep the others waiting
@@ -57,12 +60,18 @@ func (e *Engine) LastTick(ctx context.Context) (time.Time, error) {
 
 // TickApp does for one app what Tick does for all.
 func (e *Engine) TickApp(ctx context.Context, name string) error {
+	var sent sync.WaitGroup
+	defer sent.Wait()
+	return e.tick(ctx, name, &sent)
+}
+
+func (e *Engine) tick(ctx context.Context, name string, sent *sync.WaitGroup) error {
 	d, err := e.due(ctx, name)
 	if err != nil {
 		return err
 	}
-	if len(d.unsent) > 0 {
-		e.notify(ctx, name, d.unsent)
+	if d.behind {
+		e.deliver(ctx, e.apps[name], sent)
 	}
 	if !d.held.IsZero() {
 		return wrap(e.comeBack(ctx, name, d.held), "wake when the lease ends")
@@ -83,7 +92,7 @@ func (e *Engine) TickApp(ctx context.Context, name string) error {
 			e.Log.Warn("a periodic task failed", "app", name, "task", t.name, "error", err)
 		}
 	}
-	return errors.Join(err, e.work(ctx, name, time.Minute, d.tasks))
+	return errors.Join(err, e.work(ctx, name, time.Minute, d.tasks, sent))
 }
 
 // due finds out what an app needs now. It is the only question that a tick asks, and loads
@@ -101,7 +110,7 @@ func (e *Engine) due(ctx context.Context, name string) (due, error) {
 	if why := unusable(r); why != "" {
 		return due{}, errors.New(why)
 	}
-	d := due{state: r.State, unsent: snap.Outbox}
+	d := due{state: r.State, behind: behind(app, snap)}
 	if r.Lease.Owner != "" && now.Before(r.Lease.Until) {
 		d.held = r.Lease.Until
 		return d, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"bluegreen/internal/release"
@@ -20,7 +21,8 @@ type View struct {
 	Pending  int  // accepted events not decided yet
 	Busy     bool // a worker holds the app
 	WakeAt   time.Time
-	SavedAt  time.Time // zero for a record that an earlier version has written
+	SavedAt  time.Time  // zero for a record that an earlier version has written
+	Channels []Progress // of the configured channels that have begun
 }
 
 // readTime bounds a read of the state: its caller waits for the answer.
@@ -47,8 +49,14 @@ func (e *Engine) View(ctx context.Context, name string) (View, error) {
 		Problems: append(append([]string(nil), app.Problems...), r.Preflight.Warnings...),
 		Busy:     r.Lease.Owner != "" && e.Now().Before(r.Lease.Until),
 		Status:   release.StatusOf(r.State, app.Policy, e.Now()),
+		Channels: app.progress(snap),
 	}
 	v.State.App = name
+	for _, p := range v.Channels {
+		if !p.Failing.IsZero() { // nobody is called for a chat that is away
+			v.Status.Trouble = strings.Trim(v.Status.Trouble+"; "+p.String(), "; ")
+		}
+	}
 	if why := unusable(r); why != "" {
 		v.Problems = append(v.Problems, why)
 		v.Status.Ask(release.Need{Why: "not served: " + why})
@@ -108,7 +116,7 @@ func (e *Engine) Command(ctx context.Context, app string, c release.Commanded, k
 		return Entry{}, err
 	}
 	if fresh {
-		if err := e.Step(context.WithoutCancel(ctx), app, headStart); err != nil {
+		if err := e.work(context.WithoutCancel(ctx), app, headStart, nil, new(sync.WaitGroup)); err != nil {
 			e.Log.Warn("first steps not taken, the queue goes on", "app", app, "error", err)
 		}
 	}

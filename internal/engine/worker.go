@@ -45,8 +45,7 @@ type worker struct {
 	decided []Entry
 	dirty   bool
 	commits int
-	sent    sync.WaitGroup
-	sending bool
+	sent    *sync.WaitGroup
 
 	failures int          // failed steps in a row
 	failing  reflect.Type // the effect that failed
@@ -101,7 +100,7 @@ func (w *worker) run(ctx context.Context) error {
 }
 
 func (w *worker) worthClaiming() bool {
-	if len(w.tasks) > 0 || w.undecided() || len(w.snap.Outbox) > 0 || w.record.Lease.Owner != "" {
+	if len(w.tasks) > 0 || w.undecided() || w.record.Lease.Owner != "" {
 		return true
 	}
 	if w.resting() > 0 {

@@ -5,6 +5,7 @@ package fake
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -47,8 +48,10 @@ type partition struct {
 	record  engine.Record // as it is read back from its stored form
 	events  map[string]engine.Entry
 	inbox   []string
-	outbox  []release.Fact
 	history []release.Fact
+	// channels are how far each is; their versions count all changes of any.
+	channels map[string]engine.Progress
+	advances int
 }
 
 // NewStore makes an empty store; hook may be nil.
@@ -57,7 +60,7 @@ func NewStore(hook Hook) *Store { return &Store{hook: hook, apps: map[string]*pa
 func (s *Store) app(name string) *partition {
 	p, ok := s.apps[name]
 	if !ok {
-		p = &partition{events: map[string]engine.Entry{}}
+		p = &partition{events: map[string]engine.Entry{}, channels: map[string]engine.Progress{}}
 		s.apps[name] = p
 	}
 	return p
@@ -82,7 +85,10 @@ func (s *Store) Load(ctx context.Context, app string) (engine.Snapshot, error) {
 }
 
 func (p *partition) snapshot(app string) engine.Snapshot {
-	snap := engine.Snapshot{App: app, Outbox: slices.Clone(p.outbox)}
+	snap := engine.Snapshot{App: app}
+	for _, name := range slices.Sorted(maps.Keys(p.channels)) {
+		snap.Channels = append(snap.Channels, p.channels[name])
+	}
 	if p.version > 0 {
 		snap.Version = strconv.Itoa(p.version)
 		snap.Record = p.record
@@ -106,6 +112,11 @@ func (s *Store) Commit(ctx context.Context, from engine.Snapshot, c engine.Chang
 				return engine.ErrChanged
 			}
 		}
+		for _, b := range c.Begun {
+			if _, known := p.channels[b.Name]; known {
+				return engine.ErrChanged
+			}
+		}
 		stored, err := stored(c.Record)
 		if err != nil {
 			return fmt.Errorf("save %s: %w", from.App, err)
@@ -115,10 +126,10 @@ func (s *Store) Commit(ctx context.Context, from engine.Snapshot, c engine.Chang
 		p.consume(c)
 		snap = from
 		snap.Version, snap.Record = p.present(), c.Record
+		snap.Channels = append(slices.Clone(from.Channels), c.Begun...)
 		snap.Inbox = slices.DeleteFunc(slices.Clone(from.Inbox), func(e engine.Entry) bool {
 			return slices.ContainsFunc(c.Consumed, func(d engine.Entry) bool { return d.ID == e.ID })
 		})
-		snap.Outbox = slices.Clone(p.outbox)
 		return nil
 	})
 	return snap, err
@@ -149,11 +160,16 @@ func (p *partition) consume(c engine.Change) {
 		p.inbox = slices.DeleteFunc(p.inbox, func(id string) bool { return id == e.ID })
 	}
 	p.history = append(p.history, c.Facts...)
-	for _, f := range c.Facts {
-		if f.Kind.Published() {
-			p.outbox = append(p.outbox, f)
-		}
+	for _, b := range c.Begun {
+		p.advance(b)
 	}
+}
+
+func (p *partition) advance(c engine.Progress) engine.Progress {
+	p.advances++
+	c.Version = strconv.Itoa(p.advances)
+	p.channels[c.Name] = c
+	return c
 }
 
 // Accept implements engine.Store.
@@ -200,15 +216,17 @@ func (s *Store) History(ctx context.Context, app string, limit, before int) ([]r
 	return facts, err
 }
 
-// Sent implements engine.Store.
-func (s *Store) Sent(ctx context.Context, app string, facts []release.Fact) error {
-	return s.locked("sent", func() error {
+// Advance implements engine.Store.
+func (s *Store) Advance(ctx context.Context, app string, c engine.Progress) (engine.Progress, error) {
+	err := s.locked("advance", func() error {
 		p := s.app(app)
-		p.outbox = slices.DeleteFunc(p.outbox, func(o release.Fact) bool {
-			return slices.ContainsFunc(facts, func(f release.Fact) bool { return f.Number == o.Number })
-		})
+		if is, known := p.channels[c.Name]; !known || is.Version != c.Version {
+			return engine.ErrChanged
+		}
+		c = p.advance(c)
 		return nil
 	})
+	return c, err
 }
 
 // Ticked implements engine.Store.

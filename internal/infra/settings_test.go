@@ -14,7 +14,7 @@ import (
 const storage = "AzureWebJobsStorage"
 
 // platform are settings that only the Functions host or App Service sets.
-var platform = []string{"FUNCTIONS_APP_ROOT_PATH", "FUNCTIONS_CUSTOMHANDLER_PORT", "WEBSITE_AUTH_ENABLED"}
+var platform = []string{"FUNCTIONS_APP_ROOT_PATH", "FUNCTIONS_CUSTOMHANDLER_PORT", "WEBSITE_AUTH_ENABLED", "WEBSITE_HOSTNAME"}
 
 // hostOwn are settings that the Functions host reads, and the handler does not.
 var hostOwn = []string{
@@ -237,7 +237,7 @@ func TestNoSettingHidesInAFunction(t *testing.T) {
 // that the app names for it, and with none that the user has assigned otherwise.
 func TestASecretOfACheckIsAReferenceOfTheController(t *testing.T) {
 	for _, name := range setups {
-		c := setup(t, name, map[string]any{"checkSecrets": []any{map[string]any{"name": "CHECK_KEY", "uri": "https://kv/secrets/key"}}})
+		c := setup(t, name, map[string]any{"secretSettings": []any{map[string]any{"name": "CHECK_KEY", "uri": "https://kv/secrets/key"}}})
 		for _, r := range c.of("Microsoft.Web/sites") {
 			p := r.body["properties"].(map[string]any)
 			settings := p["siteConfig"].(map[string]any)["appSettings"].([]any)

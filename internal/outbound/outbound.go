@@ -32,7 +32,9 @@ var (
 	Cluster = Bound{Try: 10 * time.Second, Total: 10 * time.Second}
 	// Registry is for a container registry; a question needs several tries, for its tokens.
 	Registry = Bound{Try: 20 * time.Second, Total: 45 * time.Second}
-	// Topic is for an Event Grid topic: what fails stays in the outbox.
+	// Channel is for one request to a receiver of messages, which is waited for beside the work.
+	Channel = Bound{Try: 8 * time.Second, Total: 8 * time.Second}
+	// Topic is for an Event Grid topic: what fails is sent later.
 	Topic = Bound{Try: 3 * time.Second, Total: 7 * time.Second, retries: 1}
 )
 

@@ -1,41 +1,28 @@
 package probe
 
 import (
-	"fmt"
 	"net/url"
 	"regexp"
 	"strings"
 
 	"bluegreen/internal/engine"
+	"bluegreen/internal/setting"
 )
 
 // Settings are the app settings of checks, by name; "" is one that is not there.
 type Settings func(name string) string
 
-// unresolved begins the text that stays in a setting whose Key Vault reference App Service could
-// not resolve.
-// Source: learn.microsoft.com/azure/app-service/app-service-key-vault-references
-const unresolved = "@Microsoft.KeyVault("
-
 // problem is why a setting cannot be used; "" when it can.
-func (s Settings) problem(name string) string {
-	switch value := s(name); {
-	case value == "":
-		return fmt.Sprintf("the app setting %s is missing or empty: add it to the Functions app, as a Key Vault reference if it is secret", name)
-	case strings.HasPrefix(value, unresolved):
-		return fmt.Sprintf("the Key Vault reference in the app setting %s is not resolved: the Functions app shows why beside the setting; its identity needs the role Key Vault Secrets User, and the vault's network has to let it in", name)
-	}
-	return ""
-}
+func (s Settings) problem(name string) string { return setting.Problem(name, s(name)) }
 
-// setting is a setting of a check. Others are not, whatever a configuration says: the storage account
+// reference is a setting of a check. Others are not, whatever a configuration says: the storage account
 // and the identity are among them.
-var setting = regexp.MustCompile(`\{setting:(CHECK_[A-Za-z0-9_]+)\}`)
+var reference = regexp.MustCompile(`\{setting:(CHECK_[A-Za-z0-9_]+)\}`)
 
 // settings are the names of the settings that a request uses.
 func (r Request) settings() []string {
 	var names []string
-	for _, found := range setting.FindAllStringSubmatch(r.template(), -1) {
+	for _, found := range reference.FindAllStringSubmatch(r.template(), -1) {
 		names = append(names, found[1])
 	}
 	return names
@@ -54,8 +41,8 @@ func (r Request) template() string {
 // that a tag cannot lead the request to another place.
 func (r Request) filled(s engine.Subject, settings Settings) Request {
 	fill := func(text string, escape func(string) string) string {
-		text = setting.ReplaceAllStringFunc(text, func(found string) string {
-			return escape(settings(setting.FindStringSubmatch(found)[1]))
+		text = reference.ReplaceAllStringFunc(text, func(found string) string {
+			return escape(settings(reference.FindStringSubmatch(found)[1]))
 		})
 		return strings.NewReplacer("{color}", escape(string(s.Color)), "{digest}", escape(s.Image.Digest), "{tag}", escape(s.Image.Tag)).Replace(text)
 	}

@@ -192,7 +192,7 @@ func (e entry) command() (release.Event, error) {
 	return c, err
 }
 
-// fact is a row of the history, and of the outbox.
+// fact is a row of the history.
 type fact struct {
 	Number    int       `json:"number"`
 	At        time.Time `json:"at"`
@@ -249,10 +249,7 @@ func DecodeFact(data []byte) (release.Fact, error) {
 	return f.core()
 }
 
-// EncodeFacts writes a row of the outbox.
-func EncodeFacts(facts []release.Fact) ([]byte, error) { return json.Marshal(each(facts, fromFact)) }
-
-// DecodeFacts reads a row of the outbox.
+// DecodeFacts reads a row of the outbox, which versions before schema 5 write.
 func DecodeFacts(data []byte) ([]release.Fact, error) {
 	var stored []fact
 	if err := json.Unmarshal(data, &stored); err != nil {

@@ -159,12 +159,23 @@ func TestEveryFieldOfEntriesAndFactsIsStored(t *testing.T) {
 	if diff := cmp.Diff(f, got); diff != "" || err != nil {
 		t.Errorf("%v (-saved +read):\n%s", err, diff)
 	}
-	data, err = record.EncodeFacts([]release.Fact{f, f})
+	all, err := record.DecodeFacts(fmt.Appendf(nil, "[%s,%s]", data, data))
+	if diff := cmp.Diff([]release.Fact{f, f}, all); diff != "" || err != nil {
+		t.Errorf("%v (-saved +read):\n%s", err, diff)
+	}
+}
+
+func TestEachFieldOfAChannelIsStored(t *testing.T) {
+	var p engine.Progress
+	n := 0
+	filled(reflect.ValueOf(&p).Elem(), &n)
+	p.Version = "" // the store's own
+	data, err := record.EncodeProgress(p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := record.DecodeFacts(data)
-	if diff := cmp.Diff([]release.Fact{f, f}, all); diff != "" || err != nil {
+	got, err := record.DecodeProgress(data)
+	if diff := cmp.Diff(p, got); diff != "" || err != nil {
 		t.Errorf("%v (-saved +read):\n%s", err, diff)
 	}
 }

@@ -1,6 +1,7 @@
 package release
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -261,14 +262,13 @@ var FactKinds = []FactKind{
 	ReleaseStarted, ReleaseSwitched, ReleaseCompleted, ReleaseFailed, ReleaseReturned, HoldSet, DriftFound, Advanced, Decided, Refused, Dropped, NeedsHelp,
 }
 
-// Published reports whether facts of this kind are published as outcome events.
-func (k FactKind) Published() bool {
-	switch k {
-	case ReleaseStarted, ReleaseSwitched, ReleaseCompleted, ReleaseFailed, ReleaseReturned, HoldSet, DriftFound, NeedsHelp:
-		return true
-	}
-	return false
+// PublishedKinds are the kinds of facts that channels report.
+func PublishedKinds() []FactKind {
+	return []FactKind{ReleaseStarted, ReleaseSwitched, ReleaseCompleted, ReleaseFailed, ReleaseReturned, HoldSet, DriftFound, NeedsHelp}
 }
+
+// Published reports whether facts of this kind are published as outcomes.
+func (k FactKind) Published() bool { return slices.Contains(PublishedKinds(), k) }
 
 // Fact is one line of an app's history. Number is unique within the app. Text is for
 // people; programs read Kind and Reason. Took is how long the phase that ended lasted, and

@@ -171,11 +171,9 @@ var mutants = []mutant{
 		`known && !v.short && (e.Checks == Passed || e.Checks == "")`, `(known || !v.short) && (e.Checks == Passed || e.Checks == "")`)},
 	{"report nothing of a rollback target that changed", change("release", "troubles.add",
 		`why != ""`, `why != "" && why != reason.TargetChanged`)},
-	{"take facts off the outbox that were not published", change("engine", "Engine.notify", `
-		if err := e.Notifier.Notify(ctx, app, piece); err != nil {
-			e.Log.Warn("events not published, they stay in the outbox", "app", app, "count", len(piece), "error", err)
-			continue
-		}`, `_ = e.Notifier.Notify(ctx, app, piece)`)},
+	{"pass over outcomes that were not delivered", change("engine", "delivery.run", `err := d.send(ctx, f)`, `_ = d.send(ctx, f)
+		var err error`)},
+	{"begin a channel after the facts of its first commit", change("engine", "worker.begin", `w.snap.Record.State.Facts`, `w.record.State.Facts`)},
 	{"look for no missed push", change("engine", "Engine.missed",
 		`err != nil || len(images) == 0 || images[0].Digest == s.Newest.Digest`, `err != nil || len(images) < 2`)},
 	{"wait for room in a commit without committing", change("engine", "worker.work", `

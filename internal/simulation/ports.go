@@ -85,9 +85,6 @@ func (p store) stored(name string, do func() error) error {
 func (p store) Load(ctx context.Context, app string) (snap engine.Snapshot, err error) {
 	err = p.stored("load", func() error {
 		snap, err = p.app.store.Load(ctx, app)
-		if !p.sim.current.tick {
-			snap.Outbox = nil // what a commit publishes beside its work would not repeat with its seed
-		}
 		seen := read(snap.Record)
 		ask(p.app, func(h onLoad) error { h.loaded(p.sim.current, seen); return nil })
 		return err
@@ -104,7 +101,6 @@ func (p store) Commit(ctx context.Context, from engine.Snapshot, c engine.Change
 		if err == nil {
 			snap.Record = p.app.peek().Record
 		}
-		snap.Outbox = nil // ticks publish
 		p.app.committed(commit{task: p.sim.current, from: before, given: given, facts: c.Facts, err: err}, c.Consumed)
 		return err
 	})
@@ -158,9 +154,14 @@ func (p store) History(ctx context.Context, app string, limit, before int) ([]re
 	return p.app.store.History(ctx, app, limit, before)
 }
 
-func (p store) Sent(ctx context.Context, app string, facts []release.Fact) error {
-	ask(p.app, func(h onSent) error { return h.sent(facts) })
-	return p.stored("sent", func() error { return p.app.store.Sent(ctx, app, facts) })
+func (p store) Advance(ctx context.Context, app string, c engine.Progress) (is engine.Progress, err error) {
+	err = p.stored("advance", func() error {
+		if is, err = p.app.store.Advance(ctx, app, c); err == nil {
+			ask(p.app, func(h onAdvance) error { return h.advanced(is) })
+		}
+		return err
+	})
+	return is, err
 }
 
 func (p store) Ticked(ctx context.Context, at time.Time) error { return p.app.store.Ticked(ctx, at) }

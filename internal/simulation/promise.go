@@ -42,10 +42,10 @@ type (
 	}
 	// onHealth is called after the gateway was asked for the health of a color.
 	onHealth interface{ health(release.Color, bool) }
-	// onNotify is called after facts were published.
-	onNotify interface{ notified([]release.Fact) }
-	// onSent is called when facts are about to leave the outbox.
-	onSent interface{ sent([]release.Fact) error }
+	// onNotify is called after a fact was delivered.
+	onNotify interface{ notified(release.Fact) error }
+	// onAdvance is called after it was saved how far a channel is.
+	onAdvance interface{ advanced(engine.Progress) error }
 	// onTime is called after each step of time.
 	onTime interface {
 		promise
@@ -84,7 +84,7 @@ func promises(a *app) []promise {
 		&targetTrue{app: a},
 		&decisionsRecorded{app: a},
 		&historyNumbered{},
-		&outcomesPublished{published: map[int]bool{}},
+		&outcomesDelivered{},
 		&pushesFound{app: a},
 		&neverOlder{app: a},
 		&whoRecorded{asked: map[string]bool{}},

@@ -3,36 +3,54 @@ package simulation
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
 )
 
-// outcomesPublished: a fact that is to be published leaves the outbox only after it was, and none
-// stays there.
-type outcomesPublished struct{ published map[int]bool }
-
-func (*outcomesPublished) Name() string { return "5 (outcomes are published)" }
-
-func (p *outcomesPublished) notified(facts []release.Fact) {
-	for _, f := range facts {
-		p.published[f.Number] = true
-	}
+// outcomesDelivered: a channel gets each outcome, in order; it is passed over only after it was
+// delivered, and none stays behind. One may come again.
+type outcomesDelivered struct {
+	outcomes []int // numbers of the facts that are outcomes
+	got      int   // how many of them were delivered
 }
 
-func (p *outcomesPublished) sent(facts []release.Fact) error {
-	for _, f := range facts {
-		if !p.published[f.Number] {
-			return fmt.Errorf("fact %d leaves the outbox and was not published: %s", f.Number, f.Text)
+func (*outcomesDelivered) Name() string { return "5 (outcomes are delivered in order)" }
+
+func (p *outcomesDelivered) committed(c commit) error {
+	if c.err != nil {
+		return nil
+	}
+	for _, f := range c.facts {
+		if f.Kind.Published() {
+			p.outcomes = append(p.outcomes, f.Number)
 		}
 	}
 	return nil
 }
 
-func (p *outcomesPublished) restless(snap engine.Snapshot) error {
-	if n := len(snap.Outbox); n > 0 {
-		return fmt.Errorf("%d facts are not published", n)
+func (p *outcomesDelivered) notified(f release.Fact) error {
+	switch at := slices.Index(p.outcomes, f.Number); {
+	case at < 0 || at > p.got:
+		return fmt.Errorf("fact %d is delivered as outcome %d, and %d were delivered before: %s", f.Number, at+1, p.got, f.Text)
+	case at == p.got:
+		p.got++
+	}
+	return nil
+}
+
+func (p *outcomesDelivered) advanced(c engine.Progress) error {
+	if c.GivenUp > 0 || p.got < len(p.outcomes) && c.Done >= p.outcomes[p.got] {
+		return fmt.Errorf("the channel is at fact %d with %d given up, and has got %d of the outcomes %v", c.Done, c.GivenUp, p.got, p.outcomes)
+	}
+	return nil
+}
+
+func (p *outcomesDelivered) restless(engine.Snapshot) error {
+	if n := len(p.outcomes) - p.got; n > 0 {
+		return fmt.Errorf("%d outcomes are not delivered", n)
 	}
 	return nil
 }

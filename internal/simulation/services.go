@@ -228,8 +228,11 @@ func (r registry) asked(do func() error) error {
 
 type notifier struct{ *ports }
 
+// channel is the name of the one channel of an app.
+const channel = "team"
+
 // Notify implements engine.Notifier.
-func (n notifier) Notify(ctx context.Context, app string, facts []release.Fact) error {
+func (n notifier) Notify(ctx context.Context, m engine.Message) error {
 	return n.call("notify", func() error {
 		switch {
 		case n.app.failing[NotifierHangs]:
@@ -238,7 +241,7 @@ func (n notifier) Notify(ctx context.Context, app string, facts []release.Fact) 
 		case n.app.failing[NotifierFails]:
 			return errOutside
 		}
-		ask(n.app, func(h onNotify) error { h.notified(facts); return nil })
+		ask(n.app, func(h onNotify) error { return h.notified(m.Fact) })
 		return nil
 	})
 }

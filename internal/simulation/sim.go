@@ -277,7 +277,12 @@ func (s *sim) restart(w *worker) {
 func (s *sim) newEngine(w *worker, a *app) *engine.Engine {
 	ports := &ports{sim: s, app: a, name: fmt.Sprintf("%s.%d", w.name, w.lives)}
 	return engine.New(engine.Options{
-		Store: store{ports}, Wakeups: ports, Notifier: notifier{ports}, Name: ports.name, Poll: 3 * time.Second,
+		Store: store{ports}, Wakeups: ports, Name: ports.name, Poll: 3 * time.Second,
+		Beside: func(work func()) {
+			if s.current.tick { // what a worker publishes beside its work would not repeat with its seed
+				work()
+			}
+		},
 		Now: func() time.Time { return s.now.Add(w.skew) },
 		Sleep: func(ctx context.Context, d time.Duration) error {
 			s.pause(d)
@@ -286,8 +291,9 @@ func (s *sim) newEngine(w *worker, a *app) *engine.Engine {
 		Apps: []engine.App{{
 			Name: a.name, Repository: "registry/" + a.name, Policy: a.policy, Registry: registry{ports},
 			Gateway: gateway{ports}, Workloads: workloads{ports}, Fingerprint: fmt.Sprint(a.configs),
-			Before: []engine.Check{check{ports, false}, check{ports, false}, engine.GatewayHealth{Gateway: gateway{ports}}},
-			During: []engine.Check{check{ports, true}},
+			Before:   []engine.Check{check{ports, false}, check{ports, false}, engine.GatewayHealth{Gateway: gateway{ports}}},
+			During:   []engine.Check{check{ports, true}},
+			Channels: []engine.Channel{{Name: channel, Notifier: notifier{ports}, Kinds: release.PublishedKinds()}},
 		}},
 	})
 }

@@ -12,54 +12,6 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 )
 
-// Sent implements engine.Store. A row of the outbox holds facts of one commit; sent
-// facts are taken out of the row.
-func (s *Store) Sent(ctx context.Context, app string, facts []release.Fact) error {
-	var err error
-	for range 5 { // another worker may be taking off the same facts
-		var actions []aztables.TransactionAction
-		if actions, err = s.sent(ctx, app, facts); err != nil {
-			break
-		}
-		if err = s.submitAll(ctx, actions); !refusedWith(err, aztables.UpdateConditionNotSatisfied, aztables.ResourceNotFound, aztables.EntityNotFound) {
-			break
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("take facts off the outbox of %s: %w", app, err)
-	}
-	return nil
-}
-
-func (s *Store) sent(ctx context.Context, app string, facts []release.Fact) ([]aztables.TransactionAction, error) {
-	var actions []aztables.TransactionAction
-	for r, err := range s.rows(ctx, within(app, outboxRows), everything) {
-		var held []release.Fact
-		if err == nil {
-			held, err = decoded(r, record.DecodeFacts)
-		}
-		if err != nil {
-			return nil, err
-		}
-		left := slices.DeleteFunc(slices.Clone(held), func(h release.Fact) bool {
-			return slices.ContainsFunc(facts, func(f release.Fact) bool { return f.Number == h.Number })
-		})
-		switch len(left) {
-		case len(held):
-		case 0:
-			actions = append(actions, remove(app, r.key, r.etag))
-		default:
-			data, err := record.EncodeFacts(left)
-			entity, err := encode(app, r.key, data, err, nil)
-			if err != nil {
-				return nil, err
-			}
-			actions = append(actions, action(aztables.TransactionTypeUpdateReplace, entity, r.etag))
-		}
-	}
-	return actions, nil
-}
-
 func (s *Store) submitAll(ctx context.Context, actions []aztables.TransactionAction) error {
 	for some := range slices.Chunk(actions, mostActions) {
 		if _, err := s.submit(ctx, some...); err != nil {
@@ -89,7 +41,11 @@ func (s *Store) Sweep(ctx context.Context, app string, before time.Time) error {
 			}
 		}
 	}
-	err := s.submitAll(ctx, actions)
+	left, err := s.outbox(ctx, app, before)
+	if err != nil {
+		return fmt.Errorf("find old rows of %s: %w", app, err)
+	}
+	err = s.submitAll(ctx, append(actions, left...))
 	if refusedWith(err, aztables.ResourceNotFound, aztables.EntityNotFound) {
 		return nil
 	}
@@ -97,4 +53,22 @@ func (s *Store) Sweep(ctx context.Context, app string, before time.Time) error {
 		return fmt.Errorf("delete old rows of %s: %w", app, err)
 	}
 	return nil
+}
+
+// outbox deletes what versions before schema 5 have left in their outbox. A handler of such a
+// version beside this one takes off what it publishes itself.
+func (s *Store) outbox(ctx context.Context, app string, before time.Time) (actions []aztables.TransactionAction, err error) {
+	for r, err := range s.rows(ctx, within(app, outboxRows), everything) {
+		var facts []release.Fact
+		if err == nil {
+			facts, err = decoded(r, record.DecodeFacts)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(facts, func(f release.Fact) bool { return !f.At.Before(before) }) {
+			actions = append(actions, remove(app, r.key, ""))
+		}
+	}
+	return actions, nil
 }

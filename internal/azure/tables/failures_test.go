@@ -228,7 +228,7 @@ func TestACommitSentTwiceByTheSDKIsDoneOnce(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if now := load(t, s); now.Version != snap.Version || len(now.Inbox) != 0 || len(now.Outbox) != 3 {
+			if now := load(t, s); now.Version != snap.Version || len(now.Inbox) != 0 || history(t, s) != 3 {
 				t.Errorf("loaded is %v, committed was %v", now, snap)
 			}
 		})

@@ -16,12 +16,13 @@ import (
 )
 
 // The rows of an app's partition, by the beginning of their keys. A table is sorted by
-// key, so inbox, outbox and state are neighbours: Load is one range.
+// key, so inbox, channels, outbox and state are neighbours: Load is one range.
 const (
 	eventRows   = "event|"   // + identity: every accepted event, with its decision
 	historyRows = "history|" // + inverted number: newest first
 	inboxRows   = "inbox|"   // + time | identity: pending events
-	outboxRows  = "outbox|"  // + number of the first fact: facts of one commit
+	channelRows = "notify|"  // + name: how far a channel is
+	outboxRows  = "outbox|"  // + number of the first fact: what an earlier version has not published
 	stateRow    = "state"    // the record
 )
 
@@ -124,7 +125,7 @@ const most = 999_999_999_999
 
 func historyKey(number int) string { return fmt.Sprintf("%s%012d", historyRows, most-number) }
 
-func outboxKey(first int) string { return fmt.Sprintf("%s%012d", outboxRows, first) }
+func channelKey(name string) string { return channelRows + key(name) }
 
 // sortable is a time as text that sorts by time. The table's own times are coarser than
 // ours and begin in 1601.

@@ -21,11 +21,10 @@ import (
 )
 
 const (
-	// A commit writes two rows for an entry, one for a fact, the record and the outbox: 86.
-	mostEntries = 30
-	mostFacts   = 20
-	// outboxFacts is how many facts a row of the outbox holds, whatever their texts.
-	outboxFacts = 4
+	// A commit writes two rows for an entry, one for a fact, the record and the channels: 91.
+	mostEntries  = 30
+	mostFacts    = 20
+	mostChannels = 10
 )
 
 // Store is an engine.Store.
@@ -61,8 +60,14 @@ func (r row) into(snap *engine.Snapshot) (err error) {
 		snap.Inbox = append(snap.Inbox, e)
 	case strings.HasPrefix(r.key, outboxRows):
 		var facts []release.Fact
-		facts, err = decoded(r, record.DecodeFacts)
-		snap.Outbox = append(snap.Outbox, facts...)
+		if facts, err = decoded(r, record.DecodeFacts); len(facts) > 0 && snap.Outbox == 0 {
+			snap.Outbox = facts[0].Number
+		}
+	case strings.HasPrefix(r.key, channelRows):
+		var p engine.Progress
+		p, err = decoded(r, record.DecodeProgress)
+		p.Version = string(r.etag)
+		snap.Channels = append(snap.Channels, p)
 	}
 	return err
 }
@@ -73,9 +78,9 @@ func (r row) into(snap *engine.Snapshot) (err error) {
 // was done, whose answer was lost, and that another worker's overtook before it was sent again:
 // it is reported as ErrChanged, and the lease keeps others from committing meanwhile.
 func (s *Store) Commit(ctx context.Context, from engine.Snapshot, c engine.Change) (engine.Snapshot, error) {
-	if len(c.Consumed) > mostEntries || len(c.Facts) > mostFacts {
-		return engine.Snapshot{}, fmt.Errorf("save %s: %d entries and %d facts in one commit, at most %d and %d are possible",
-			from.App, len(c.Consumed), len(c.Facts), mostEntries, mostFacts)
+	if len(c.Consumed) > mostEntries || len(c.Facts) > mostFacts || len(c.Begun) > mostChannels {
+		return engine.Snapshot{}, fmt.Errorf("save %s: %d entries, %d facts and %d channels in one commit, at most %d, %d and %d are possible",
+			from.App, len(c.Consumed), len(c.Facts), len(c.Begun), mostEntries, mostFacts, mostChannels)
 	}
 	stamp := rand.Text()
 	actions, err := changes(from, c, stamp)
@@ -96,7 +101,7 @@ func (s *Store) Commit(ctx context.Context, from engine.Snapshot, c engine.Chang
 	next.Inbox = slices.DeleteFunc(slices.Clone(from.Inbox), func(e engine.Entry) bool {
 		return slices.ContainsFunc(c.Consumed, func(d engine.Entry) bool { return d.ID == e.ID })
 	})
-	next.Outbox = append(slices.Clone(from.Outbox), published(c.Facts)...)
+	next.Channels, next.Outbox = append(slices.Clone(from.Channels), c.Begun...), from.Outbox
 	return next, nil
 }
 
@@ -137,15 +142,33 @@ func changes(from engine.Snapshot, c engine.Change, stamp string) ([]aztables.Tr
 		data, err := record.EncodeFact(f)
 		write(aztables.TransactionTypeInsertReplace, historyKey(f.Number), data, err, properties{propAt: sortable(f.At)}, "")
 	}
-	for facts := range slices.Chunk(published(c.Facts), outboxFacts) {
-		data, err := record.EncodeFacts(facts)
-		write(aztables.TransactionTypeInsertReplace, outboxKey(facts[0].Number), data, err, nil, "")
+	for _, p := range c.Begun {
+		data, err := record.EncodeProgress(p)
+		write(aztables.TransactionTypeAdd, channelKey(p.Name), data, err, nil, "")
 	}
 	return actions, failed
 }
 
-func published(facts []release.Fact) []release.Fact {
-	return slices.DeleteFunc(slices.Clone(facts), func(f release.Fact) bool { return !f.Kind.Published() })
+// Advance implements engine.Store. The SDK sends a transaction again when its answer was lost;
+// the second one is then refused, and reported as ErrChanged: the caller loads again.
+func (s *Store) Advance(ctx context.Context, app string, p engine.Progress) (engine.Progress, error) {
+	if p.Version == "" { // which to the service is any
+		return p, fmt.Errorf("save the channel %s of %s: %w", p.Name, app, engine.ErrChanged)
+	}
+	data, err := record.EncodeProgress(p)
+	row, err := encode(app, channelKey(p.Name), data, err, nil)
+	if err != nil {
+		return p, fmt.Errorf("save the channel %s of %s: %w", p.Name, app, err)
+	}
+	etag, err := s.submit(ctx, action(aztables.TransactionTypeUpdateReplace, row, azcore.ETag(p.Version)))
+	if refusedWith(err, aztables.UpdateConditionNotSatisfied, aztables.ResourceNotFound, aztables.EntityNotFound) {
+		err = engine.ErrChanged
+	}
+	if err != nil {
+		return p, fmt.Errorf("save the channel %s of %s: %w", p.Name, app, err)
+	}
+	p.Version = string(etag)
+	return p, nil
 }
 
 // Accept implements engine.Store. When the SDK had to send the rows twice, their stamp

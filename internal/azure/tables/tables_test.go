@@ -59,7 +59,7 @@ func TestTheTableIsMadeByTheFirstWrites(t *testing.T) {
 
 func TestLoadIsOneRequest(t *testing.T) {
 	s, l := open(t, retried)
-	snap, err := s.Commit(t.Context(), load(t, s), engine.Change{Record: record(1), Facts: []release.Fact{{Number: 1, Kind: release.HoldSet}}})
+	snap, err := s.Commit(t.Context(), load(t, s), engine.Change{Record: record(1), Begun: []engine.Progress{{Name: "ops"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestLoadIsOneRequest(t *testing.T) {
 	}
 	before := l.requests
 	now := load(t, s)
-	if now.Version != snap.Version || len(now.Inbox) != 20 || len(now.Outbox) != 1 {
+	if now.Version != snap.Version || len(now.Inbox) != 20 || len(now.Channels) != 1 {
 		t.Errorf("loaded is %v", now)
 	}
 	if l.requests != before+1 {
@@ -103,8 +103,8 @@ func TestAnEntityTooLargeForARowIsDenied(t *testing.T) {
 
 func TestACommitThatIsTooLongIsRefused(t *testing.T) {
 	s, _ := open(t, retried)
-	for _, c := range []engine.Change{{Consumed: make([]engine.Entry, 31)}, {Facts: make([]release.Fact, 21)}} {
-		if _, err := s.Commit(t.Context(), load(t, s), c); err == nil || !strings.Contains(err.Error(), "at most 30 and 20") {
+	for _, c := range []engine.Change{{Consumed: make([]engine.Entry, 31)}, {Facts: make([]release.Fact, 21)}, {Begun: make([]engine.Progress, 11)}} {
+		if _, err := s.Commit(t.Context(), load(t, s), c); err == nil || !strings.Contains(err.Error(), "at most 30, 20 and 10") {
 			t.Errorf("answers %v", err)
 		}
 	}
@@ -200,4 +200,44 @@ func insert(ctx context.Context, table *aztables.Client, e engine.Entry) error {
 	}
 	_, err = table.SubmitTransaction(ctx, actions, nil)
 	return err
+}
+
+func history(t *testing.T, s *tables.Store) int {
+	t.Helper()
+	facts, err := s.History(t.Context(), "shop", 100, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(facts)
+}
+
+// TestTheOutboxOfAnEarlierVersionIsSeenAndSwept: it has the rows that a handler of schema 4 has
+// left, one for the facts of a commit.
+func TestTheOutboxOfAnEarlierVersionIsSeenAndSwept(t *testing.T) {
+	c := client(t, nil, retried)
+	s := tables.New(c)
+	if _, err := s.Commit(t.Context(), load(t, s), engine.Change{Record: record(1)}); err != nil {
+		t.Fatal(err)
+	}
+	for first, at := range map[int]string{7: "2026-09-01T10:00:00Z", 12: "2026-09-03T10:00:00Z"} {
+		row := fmt.Sprintf(`{"PartitionKey":"shop","RowKey":"outbox|%012d","Data00":"[{\"number\":%d,\"at\":\"%s\",\"kind\":\"hold-set\",\"reason\":\"noted\",\"text\":\"x\"}]"}`, first, first, at)
+		if _, err := c.AddEntity(t.Context(), []byte(row), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		before string
+		first  int
+	}{{"2026-08-30T00:00:00Z", 7}, {"2026-09-02T00:00:00Z", 12}, {"2026-09-04T00:00:00Z", 0}} {
+		before, err := time.Parse(time.RFC3339, c.before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Sweep(t.Context(), "shop", before); err != nil {
+			t.Fatal(err)
+		}
+		if now := load(t, s); now.Outbox != c.first {
+			t.Errorf("swept before %s, the outbox begins at fact %d, expected %d", c.before, now.Outbox, c.first)
+		}
+	}
 }

@@ -53,6 +53,23 @@ func (r *Registry) PushOCI(ctx context.Context, repo, tag string) (string, error
 	return r.write(ctx, repo, tag, image)
 }
 
+// PushFrom pushes a new tiny image that names its source in annotations of its manifest, or in
+// labels of its configuration.
+func (r *Registry) PushFrom(ctx context.Context, repo, tag string, source map[string]string, labels bool) (string, error) {
+	image, err := random.Image(64, 1)
+	if err != nil {
+		return "", fmt.Errorf("make an image: %w", err)
+	}
+	if !labels {
+		image = mutate.ConfigMediaType(mutate.MediaType(image, types.OCIManifestSchema1), types.OCIConfigJSON)
+		return r.write(ctx, repo, tag, mutate.Annotations(image, source).(v1.Image))
+	}
+	if image, err = mutate.Config(image, v1.Config{Labels: source}); err != nil {
+		return "", fmt.Errorf("make an image: %w", err)
+	}
+	return r.write(ctx, repo, tag, image)
+}
+
 // PushChart pushes a Helm chart as an OCI artifact.
 func (r *Registry) PushChart(ctx context.Context, repo, tag string) (string, error) {
 	return r.artifact(ctx, repo, tag, "application/vnd.cncf.helm.config.v1+json", "application/vnd.cncf.helm.chart.content.v1.tar+gzip")
