@@ -137,15 +137,6 @@ func (r *rehearsal) adopted(a config.App) release.State {
 	return s
 }
 
-func (r *rehearsal) app(name string) config.App {
-	for _, a := range r.config.Apps {
-		if a.Name == name {
-			return a
-		}
-	}
-	return config.App{}
-}
-
 // take gives one event to the apps that it is for.
 func (r *rehearsal) take(payload []byte) {
 	if bytes.Contains(payload, []byte(`"essentials"`)) || bytes.Contains(payload, []byte(`"schemaId"`)) {
