@@ -87,6 +87,7 @@ test: testbed $(ZIP) ## everything, on real parts
 	go tool staticcheck ./...
 	go tool gocyclo -over 12 internal/simulation
 	go test -timeout 45m ./...
+	@command -v chromium chromium-browser google-chrome >/dev/null || echo "LEFT OUT: the tests of the pages in a browser. For them install the package chromium of Debian or Ubuntu, or another Chromium"
 
 .PHONY: check
 check: ## fuzz every decoder of bytes from outside, 30 s each
@@ -118,8 +119,13 @@ mutants: ## change the core in one place at a time and list what no test notices
 	ulimit -v 12000000 || true; nice go run ./internal/mutants -seed $(or $(SEED),1) -sample $(or $(SAMPLE),600)
 
 .PHONY: bench
-bench: testbed $(ZIP) ## measure: ratios to a bare loop, taken in the same run
-	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./e2e
+bench: testbed $(ZIP) ## measure: ratios to a bare loop, taken in the same run, and the page of 500 apps
+	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./e2e ./internal/pages
+
+.PHONY: screenshots
+screenshots: ## draw the pages of docs/pages.md anew; needs chromium
+	mkdir -p docs/pages
+	go test -count=1 -run TestScreenshots ./internal/pages -screenshots $(CURDIR)/docs/pages
 
 # The settings of these are in scripts/common.sh: AZURE_ENV_NAME, BLUEGREEN_SETUP and others.
 .PHONY: azure-up

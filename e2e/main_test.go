@@ -91,7 +91,7 @@ func TestTheZipHoldsTheDeployedFilesAndNothingElse(t *testing.T) {
 	want := map[string]os.FileMode{
 		"handler": 0o755, "host.json": 0o644, "image-pushed/function.json": 0o644, "alert-fired/function.json": 0o644,
 		"release-step/function.json": 0o644, "clock-tick/function.json": 0o644, "alerts/function.json": 0o644,
-		"look/function.json": 0o644, "act/function.json": 0o644, "signed-in/function.json": 0o644,
+		"look/function.json": 0o644, "act/function.json": 0o644, "signed-in/function.json": 0o644, "ui/function.json": 0o644,
 	}
 	for _, f := range z.File {
 		mode, ok := want[f.Name]

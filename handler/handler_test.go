@@ -147,3 +147,15 @@ func TestTheHandlerAnswersAtOnceWhateverItsConfigurationIs(t *testing.T) {
 		t.Errorf("stderr does not say it: %s", stderr.String())
 	}
 }
+
+func TestTheHostIsReachedAtTheAddressOfThePlatform(t *testing.T) {
+	for name, want := range map[string]string{
+		"": "", "func-x.azurewebsites.net": "https://func-x.azurewebsites.net", "localhost:7071": "http://localhost:7071", "127.0.0.1:7071": "http://127.0.0.1:7071",
+		"10.0.0.4:7071": "https://10.0.0.4:7071", "localhost.evil.example:80": "https://localhost.evil.example:80",
+	} {
+		s, err := readSettings(env("AzureWebJobsStorage", "UseDevelopmentStorage=true", "FUNCTIONS_CUSTOMHANDLER_PORT", "1", "WEBSITE_HOSTNAME", name))
+		if err != nil || s.Host != want {
+			t.Errorf("%q: %q, %v", name, s.Host, err)
+		}
+	}
+}

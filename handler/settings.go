@@ -21,8 +21,8 @@ type settings struct {
 	ClientID   string                   // of the user-assigned identity, "" for the system-assigned one
 	SignIn     bool                     // App Service authentication is on
 	Keys       access.Right             // of the holder of a function key
+	Host       string                   // public address of the Functions host, without a path; "" where it is not known
 	DNS        string                   // HOST:PORT of the DNS server to ask about public names, "" for the system's
-	Host       string                   // of the Functions app, "" where the platform does not name it
 	Setting    func(name string) string // an app setting that the configuration names
 	Storage    storage
 	Cloud      cloud.Configuration
@@ -44,8 +44,8 @@ func readSettings(getenv func(string) string) (settings, error) {
 		Kubeconfig: inRoot(root, getenv("BLUEGREEN_KUBECONFIG"), ""),
 		ClientID:   getenv("AZURE_CLIENT_ID"),
 		SignIn:     isOn(getenv("WEBSITE_AUTH_ENABLED")),
+		Host:       hostURL(getenv("WEBSITE_HOSTNAME")),
 		DNS:        getenv("BLUEGREEN_DNS"),
-		Host:       getenv("WEBSITE_HOSTNAME"),
 		Setting:    getenv,
 	}
 	if s.Port == "" {
@@ -67,6 +67,20 @@ func readSettings(getenv func(string) string) (settings, error) {
 
 // isOn reads a switch as the platform writes it: True, true or 1.
 func isOn(value string) bool { return strings.EqualFold(value, "true") || value == "1" }
+
+// hostURL is where the platform serves the Functions app; the core tools do so on this machine,
+// without TLS.
+// Source: learn.microsoft.com/azure/app-service/reference-app-settings
+func hostURL(name string) string {
+	if name == "" {
+		return ""
+	}
+	machine, _, err := net.SplitHostPort(name)
+	if ip := net.ParseIP(machine); err == nil && (machine == "localhost" || ip.IsLoopback()) {
+		return "http://" + name
+	}
+	return "https://" + name
+}
 
 // inRoot takes a relative path from where host.json is.
 func inRoot(root, path, otherwise string) string {

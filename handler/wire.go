@@ -33,6 +33,7 @@ import (
 	"bluegreen/internal/outbound"
 	"bluegreen/internal/probe"
 	"bluegreen/internal/release"
+	"bluegreen/internal/signin"
 )
 
 const (
@@ -67,7 +68,7 @@ func (w *wiring) handler(c *config.Config, problems []string, o engine.Options) 
 	problems = append(slices.Clone(problems), wrong...)
 	o.Address = strings.TrimSuffix(c.Notify.Address, "/")
 	if o.Address == "" && w.Host != "" {
-		o.Address = "https://" + w.Host
+		o.Address = w.Host
 	}
 	for _, a := range c.Apps {
 		built := app.Assemble(a, w.adapters)
@@ -84,7 +85,7 @@ func (w *wiring) handler(c *config.Config, problems []string, o engine.Options) 
 		o.Apps = append(o.Apps, built)
 	}
 	e := engine.New(o)
-	return app.Handler(app.Options{Engine: e, Apps: c.Apps, Problems: problems, SignIn: w.SignIn, Keys: w.Keys, Log: o.Log}), e
+	return app.Handler(app.Options{Engine: e, Apps: c.Apps, Problems: problems, SignIn: w.SignIn, Keys: w.Keys, Verify: w.verify(), Log: o.Log}), e
 }
 
 // wiring is shared by adapters: the app's identity, and one client for each cluster.
@@ -117,6 +118,14 @@ func newWiring(s settings) (*wiring, error) {
 			DisableRPRegistration: true,
 		},
 	}, nil
+}
+
+// verify asks the Functions host whether it takes a key; nil where its address is not known.
+func (w *wiring) verify() func(ctx context.Context, key string, commands bool) (bool, error) {
+	if w.Host == "" {
+		return nil
+	}
+	return signin.Host{URL: w.Host, Client: outbound.Client(w.connections), Try: outbound.Host.Try}.Takes
 }
 
 // outside is how names and addresses are reached from the public side, asking one DNS

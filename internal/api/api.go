@@ -77,10 +77,13 @@ type Need struct {
 	Helps []Remedy `json:"helps,omitempty"`
 }
 
-// Remedy is a command line that helps, and what it does here.
+// Remedy is a command that helps, as a command line and by name and fields, and what it does
+// here.
 type Remedy struct {
-	Command string `json:"command"`
-	Does    string `json:"does"`
+	Command string            `json:"command"`
+	Does    string            `json:"does"`
+	Name    release.Command   `json:"name"`
+	Fields  map[string]string `json:"fields,omitempty"`
 }
 
 // Part is one labelled line of a status.
@@ -147,6 +150,7 @@ type Color struct {
 	Observed Image     `json:"observed,omitzero"`  // last seen
 	Replicas []int32   `json:"replicas,omitempty"` // wanted when last seen, per Deployment
 	Ready    int32     `json:"ready"`              // pods, when last seen
+	Needed   []int32   `json:"needed,omitempty"`   // replicas when all of its pods were last ready
 	SeenAt   time.Time `json:"seenAt,omitzero"`
 	Checked  bool      `json:"checked"` // what was last seen has passed the checks
 	// Signer is who signed what was last seen, where a signature was asked for and verified.
@@ -251,8 +255,11 @@ type Release struct {
 	SwitchedAt time.Time     `json:"switchedAt,omitzero"`
 	EndedAt    time.Time     `json:"endedAt,omitzero"`
 	BakeUntil  time.Time     `json:"bakeUntil,omitzero"`
-	Reason     reason.Reason `json:"reason,omitempty"` // why it returns or has ended
-	Cause      string        `json:"cause,omitempty"`  // the same in words
+	LookedAt   time.Time     `json:"lookedAt,omitzero"`  // in the bake: the last look
+	GoodLooks  int           `json:"goodLooks,omitzero"` // in a row
+	Misses     int           `json:"misses,omitzero"`    // failed checks in a row
+	Reason     reason.Reason `json:"reason,omitempty"`   // why it returns or has ended
+	Cause      string        `json:"cause,omitempty"`    // the same in words
 	Detail     string        `json:"detail,omitempty"`
 }
 

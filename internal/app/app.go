@@ -3,17 +3,21 @@
 package app
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"bluegreen/internal/access"
+	"bluegreen/internal/api"
 	"bluegreen/internal/config"
 	"bluegreen/internal/console"
 	"bluegreen/internal/engine"
 	"bluegreen/internal/functions"
 	"bluegreen/internal/intake"
+	"bluegreen/internal/pages"
 )
 
 // Options are the parts of the app. Engine and Log are required.
@@ -24,7 +28,10 @@ type Options struct {
 	Problems []string
 	SignIn   bool         // App Service authentication is on
 	Keys     access.Right // of the holder of a function key
-	Log      *slog.Logger
+	// Verify reports whether the Functions host takes a key, for reading or for commands; nil
+	// where it cannot be asked.
+	Verify func(ctx context.Context, key string, commands bool) (bool, error)
+	Log    *slog.Logger
 }
 
 // Handler answers the Functions host. The names of functions and bindings are those of
@@ -34,7 +41,9 @@ func Handler(o Options) http.Handler {
 	fired, alerts := in.AlertFired(), in.Alerts()
 	operators := console.New(console.Options{
 		Engine: o.Engine, Log: o.Log, SignIn: o.SignIn, Problems: o.Problems, Keys: o.Keys, Access: rules(o.Apps), Admits: admits(o.Apps),
+		Configured: configured(o.Apps),
 	})
+	people := pages.New(pages.Options{API: operators, SignIn: o.SignIn, Verify: o.Verify, Log: o.Log})
 	calls := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/api/alert-fired":
@@ -42,6 +51,10 @@ func Handler(o Options) http.Handler {
 		case "/api/alerts":
 			alerts.ServeHTTP(w, r)
 		default:
+			if r.URL.Path == pages.Base || strings.HasPrefix(r.URL.Path, pages.Base+"/") {
+				people.ServeHTTP(w, r)
+				return
+			}
 			operators.ServeHTTP(w, r)
 		}
 	})
@@ -74,4 +87,15 @@ func admits(apps []config.App) func(app, tag string) bool {
 	return func(app, tag string) bool {
 		return slices.ContainsFunc(apps, func(a config.App) bool { return a.Name == app && a.Admits(tag) })
 	}
+}
+
+// configured are the settings in effect, by app.
+func configured(apps []config.App) map[string][]api.Setting {
+	all := map[string][]api.Setting{}
+	for _, a := range apps {
+		for _, s := range a.Entries() {
+			all[a.Name] = append(all[a.Name], api.Setting(s))
+		}
+	}
+	return all
 }

@@ -93,6 +93,8 @@ func TestNoPathAndNoHeaderAvoidsAuthentication(t *testing.T) {
 		"/api/signed-in/apps/shop/switch", "/api/SIGNED-in/apps/shop/switch/", "/api/signed-in/../apps/shop/switch", "/api/signed-in/%2e%2e/apps/shop/switch", "/api/signed-in/alerts",
 		"/api/alert-fired/apps/shop/switch", "/release-step", "/clock-tick", "/image-pushed", "/api/release-step", "/admin/functions/clock-tick",
 		"/admin/functions/image-pushed", "/runtime/webhooks/EventGrid?functionName=image-pushed", "/runtime/webhooks/EventGrid/../../../api/alerts",
+		"/api/ui", "/api/ui/login", "/api/ui/apps/shop/switch", "/api/UI/apps/shop/switch", "/api/ui/../apps/shop/switch", "/api/ui/%2e%2e/apps/shop/switch",
+		"/api/ui%2f..%2fapps%2fshop%2fswitch", "/api/ui/..%2fapps/shop/switch", "/api/ui/../alerts", "/api/ui/style.css/../../apps/shop/switch", "/api/ui?code=x",
 	}
 	for _, auth := range []host.SignIn{nil, signIn} {
 		for _, proxying := range []string{"true", "false"} {

@@ -44,12 +44,12 @@ func (c *console) change(r *call) (answer, error) {
 		return answer{}, err
 	}
 	r.who.Claimed = asked.By
-	command := release.Commanded{Command: r.command, By: r.who.Actor, Why: asked.Why, Digest: asked.Digest, Tag: asked.Tag, To: asked.To, Force: asked.Force, For: duration(asked.For)}
+	command := commanded(r, asked)
 	if err := c.mayAct(r, command, true); err != nil {
 		return answer{}, err
 	}
 	if problems := c.Engine.ConfigProblems(r.app); len(problems) > 0 {
-		return answer{}, problem(http.StatusConflict, "not-served", "%s is not served because of its configuration; fix it and deploy again: %s", r.app, strings.Join(problems, "; "))
+		return answer{}, notServed(r.app, problems)
 	}
 	r.id = "command|" + key
 	entry, err := c.accept(r, asked, command, key)
@@ -236,11 +236,7 @@ func (c *console) accept(r *call, asked api.Request, command release.Commanded, 
 		if command.Image, err = c.resolve(r, asked.Image); err != nil {
 			return engine.Entry{}, err
 		}
-		pushed, err := c.pushed(r, command.Image)
-		if err != nil {
-			return engine.Entry{}, err
-		}
-		if err := c.mayAct(r, command, pushed); err != nil {
+		if err := c.mayDeploy(r, command); err != nil {
 			return engine.Entry{}, err
 		}
 	}
@@ -263,6 +259,15 @@ func (c *console) mayAct(r *call, command release.Commanded, pushed bool) error 
 	return c.may(r, r.app, do, access.Needs(command, pushed))
 }
 
+// mayDeploy refuses an image that the caller has no right to deploy.
+func (c *console) mayDeploy(r *call, command release.Commanded) error {
+	pushed, err := c.pushed(r, command.Image)
+	if err != nil {
+		return err
+	}
+	return c.mayAct(r, command, pushed)
+}
+
 // pushed reports whether a push could have released an image, or has.
 func (c *console) pushed(r *call, i release.Image) (bool, error) {
 	if c.Admits != nil && i.Tag != "" && c.Admits(r.app, i.Tag) {
@@ -270,6 +275,15 @@ func (c *console) pushed(r *call, i release.Image) (bool, error) {
 	}
 	v, err := c.Engine.View(r.Context(), r.app)
 	return v.State.Knows(i.Digest), err
+}
+
+// commanded is the command that a request asks for; its image is not resolved yet.
+func commanded(r *call, asked api.Request) release.Commanded {
+	return release.Commanded{Command: r.command, By: r.who.Actor, Why: asked.Why, Digest: asked.Digest, Tag: asked.Tag, To: asked.To, Force: asked.Force, For: duration(asked.For)}
+}
+
+func notServed(app string, problems []string) *api.Error {
+	return problem(http.StatusConflict, "not-served", "%s is not served because of its configuration; fix it and deploy again: %s", app, strings.Join(problems, "; "))
 }
 
 // same compares a request with the one that its key was used for. Another caller who

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -62,6 +63,8 @@ type Options struct {
 	Access map[string]access.Rules
 	// Admits reports whether an app's tag policy admits a tag; nil admits none.
 	Admits func(app, tag string) bool
+	// Configured has the settings in effect of apps by name.
+	Configured map[string][]api.Setting
 	// Wait bounds how long a caller is kept waiting for an outcome; 200 s by default, since
 	// the front end of Azure Functions gives up after 230 s.
 	Wait time.Duration
@@ -69,6 +72,7 @@ type Options struct {
 	Decide time.Duration
 	// Poll is the time between two looks while waiting; 500 ms by default.
 	Poll time.Duration
+	Now  func() time.Time // time.Now by default
 }
 
 type console struct {
@@ -90,6 +94,9 @@ func New(o Options) http.Handler {
 	if o.Poll == 0 {
 		o.Poll = 500 * time.Millisecond
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	return &console{Options: o, origins: http.NewCrossOriginProtection()}
 }
 
@@ -102,6 +109,7 @@ type call struct {
 	parts   []string // of the path below /api, or below that of the function signed-in
 	// signedIn is set below that of signed-in.
 	signedIn bool
+	key      string // of the command that is asked about
 	who      access.Caller
 	id       string
 }
@@ -192,10 +200,9 @@ func (c *console) serve(r *call) (answer, error) {
 	}
 	do, ok := methods[method]
 	if !ok {
-		for allowed := range methods {
-			r.w.Header().Set("Allow", allowed)
-			return answer{}, problem(http.StatusMethodNotAllowed, "method", "%s is not answered here: use %s", r.Method, allowed)
-		}
+		allowed := slices.Sorted(maps.Keys(methods))
+		r.w.Header().Set("Allow", strings.Join(allowed, ", "))
+		return answer{}, problem(http.StatusMethodNotAllowed, "method", "%s is not answered here: use %s", r.Method, strings.Join(allowed, " or "))
 	}
 	return do(r)
 }
@@ -213,7 +220,7 @@ func (c *console) route(r *call) (map[string]action, error) {
 		return get(c.index), nil
 	case len(parts) == 1 && parts[0] == "health":
 		return get(c.health), nil
-	case parts[0] != "apps" || len(parts) > 3:
+	case parts[0] != "apps" || len(parts) > 3 && (len(parts) > 4 || parts[2] != "commands"):
 		return nil, problem(http.StatusNotFound, "path", "nothing is at %s: GET /api/ lists what is", r.URL.Path)
 	case len(parts) == 1:
 		return get(c.apps), nil
@@ -231,11 +238,18 @@ func (c *console) route(r *call) (map[string]action, error) {
 		return get(c.view), nil
 	case parts[2] == "history":
 		return get(c.history), nil
+	case parts[2] == "configuration":
+		return get(c.configuration), nil
+	case parts[2] == "plans":
+		return get(c.plans), nil
+	case len(parts) == 4:
+		r.key = parts[3]
+		return get(c.given), nil
 	case isCommand(parts[2]):
 		r.command = release.Command(parts[2])
-		return map[string]action{http.MethodPost: c.change}, nil
+		return map[string]action{http.MethodGet: c.plan, http.MethodPost: c.change}, nil
 	}
-	return nil, problem(http.StatusNotFound, "command", "%q is not known; known are history, %s", cut(parts[2], 60), list(commands()))
+	return nil, problem(http.StatusNotFound, "command", "%q is not known; known are history, configuration, plans, %s", cut(parts[2], 60), list(commands()))
 }
 
 // segments are the parts of a path below /api, or below /api/signed-in. An encoded slash

@@ -149,7 +149,7 @@ func TestTheIndexListsEveryEndpoint(t *testing.T) {
 	s := newSite(t)
 	for _, path := range []string{"/api", "/api/"} {
 		index := read[struct{ Endpoints []string }](t, s.ask("GET", path, ""), 200)
-		if len(index.Endpoints) != 5+len(release.Commands) {
+		if len(index.Endpoints) != 9+len(release.Commands) {
 			t.Errorf("%v", index.Endpoints)
 		}
 	}
@@ -347,7 +347,7 @@ func TestOtherMethodsAndPathsAreAnswered(t *testing.T) {
 		status       int
 		code, allow  string
 	}{
-		{"GET", "/api/apps/shop/switch", 405, "method", "POST"}, {"DELETE", "/api/apps/shop", 405, "method", "GET"},
+		{"PUT", "/api/apps/shop/switch", 405, "method", "GET, POST"}, {"DELETE", "/api/apps/shop", 405, "method", "GET"},
 		{"POST", "/api/apps", 405, "method", "GET"}, {"PUT", "/api/health", 405, "method", "GET"},
 		{"GET", "/api/apps/nope", 404, "app", ""}, {"GET", "/api/x", 404, "path", ""},
 		{"GET", "/api/apps/..%2f", 404, "app", ""}, {"GET", "/api/apps/" + strings.Repeat("x", 9000), 404, "app", ""},

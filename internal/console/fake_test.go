@@ -220,7 +220,7 @@ func newSite(t *testing.T) *site {
 	e, logged := newFakeEngine(), &safeBuffer{}
 	h := console.New(console.Options{
 		Engine: e, Log: slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Wait: 5 * time.Second, Poll: time.Millisecond, SignIn: true, Keys: access.Admin,
+		Wait: 5 * time.Second, Poll: time.Millisecond, SignIn: true, Keys: access.Admin, Configured: map[string][]api.Setting{"shop": {{Key: "bake", Value: "15m"}}},
 	})
 	return &site{T: t, engine: e, handler: h, logged: logged}
 }

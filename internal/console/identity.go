@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"bluegreen/internal/access"
+	"bluegreen/internal/api"
 	"bluegreen/internal/release"
 	"bluegreen/internal/signin"
 )
@@ -47,7 +48,9 @@ func (c *console) identify(r *call) error {
 }
 
 func routeOf(r *call) string {
-	switch {
+	switch inside := api.Route(r.Context()); {
+	case inside != "":
+		return inside
 	case r.signedIn:
 		return routeSignedIn
 	case r.Method == http.MethodPost:

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"time"
 
 	"bluegreen/internal/api"
@@ -46,18 +47,34 @@ func statusOf(v engine.View) api.Status {
 	for _, n := range st.Needs {
 		need := api.Need{Why: n.Why}
 		for _, r := range n.Helps {
-			need.Helps = append(need.Helps, api.Remedy{Command: r.Line(v.App), Does: r.Does})
+			need.Helps = append(need.Helps, api.Remedy{Command: r.Line(v.App), Does: r.Does, Name: r.Command, Fields: fieldsOfRemedy(r)})
 		}
 		out.Needs = append(out.Needs, need)
 	}
 	return out
 }
 
+// fieldsOfRemedy are the fields of a remedy's command.
+func fieldsOfRemedy(r release.Remedy) map[string]string {
+	fields := map[string]string{}
+	verb, _ := release.VerbOf(r.Command)
+	for _, f := range verb.Takes {
+		value := map[string]string{"image": cmp.Or(r.Image.Digest, r.Image.Tag), "digest": r.Image.Digest, "tag": r.Tag, "to": string(r.To)}[f.Name]
+		if f.Name == "force" && r.Force {
+			value = "true"
+		}
+		if value != "" {
+			fields[f.Name] = value
+		}
+	}
+	return fields
+}
+
 func releaseOf(s release.State) *api.Release {
 	r := s.Release
 	out := &api.Release{
 		ID: r.ID, Phase: r.Phase, Image: api.Image(r.Image), To: r.To, From: r.From, By: r.By.String(), Actor: api.Actor(r.By), Why: r.Why, Force: r.Force,
-		Approved: r.Approved, Began: r.Began, Since: r.Since, BakeUntil: r.Progress.BakeUntil, Reason: r.Reason, Cause: r.Cause, Detail: r.Progress.Detail,
+		Approved: r.Approved, Began: r.Began, Since: r.Since, BakeUntil: r.Progress.BakeUntil, LookedAt: r.Progress.ProbedAt, GoodLooks: r.Progress.Good, Misses: r.Progress.Misses, Reason: r.Reason, Cause: r.Cause, Detail: r.Progress.Detail,
 	}
 	if s.Serving.Release == r.ID {
 		out.SwitchedAt = s.Serving.Since
@@ -95,7 +112,7 @@ func colorOf(s release.State, c release.Color) api.Color {
 	}
 	return api.Color{
 		Role: role, Image: api.Image(color.Image()), Ordered: api.Image(color.Ordered.Image), Observed: api.Image(color.Observed.Image),
-		Replicas: color.Observed.Replicas, Ready: color.Observed.Ready, SeenAt: color.Observed.At, Checked: color.Passed(), Signer: color.Signer(), Retired: color.Retired(), Suspect: noteOf(color.Suspect),
+		Replicas: color.Observed.Replicas, Ready: color.Observed.Ready, Needed: color.Observed.Needed, SeenAt: color.Observed.At, Checked: color.Passed(), Signer: color.Signer(), Retired: color.Retired(), Suspect: noteOf(color.Suspect),
 	}
 }
 

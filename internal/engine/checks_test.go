@@ -109,3 +109,31 @@ func TestAnAppWithoutChecksOfItsPublicAddressIsReleased(t *testing.T) {
 	w.reach(release.Completed)
 	w.users("2.0")
 }
+
+// answering is a check that passes with an answer.
+type answering string
+
+func (a answering) Run(context.Context, engine.Subject) engine.Result {
+	return engine.Result{Verdict: release.Passed, Detail: string(a)}
+}
+
+func TestWhatTheChecksHaveFoundStaysInTheHistory(t *testing.T) {
+	w := newEnv(t, nil)
+	w.app.Before = []engine.Check{answering("/healthz answered 200"), answering("/healthz answered 200"), answering(""), answering("Job smoke succeeded"), engine.GatewayHealth{Gateway: w.gateway}}
+	w.restart()
+	w.push("2.0")
+	w.reach(release.Baking)
+	facts, err := w.engine.History(t.Context(), "shop", 10, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range facts {
+		if f.Phase == release.Switching {
+			if want := "/healthz answered 200 (2 times); Job smoke succeeded; the gateway sees green as healthy"; f.Detail != want {
+				t.Errorf("%q", f.Detail)
+			}
+			return
+		}
+	}
+	t.Errorf("no checks in %v", facts)
+}

@@ -6,17 +6,39 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"bluegreen/internal/release"
 )
 
-// checking is how many checks of a run have passed in a row, and who signed the image, once
-// that is known.
+// checking is how many checks of a run have passed in a row, what each has found, and who signed
+// the image, once that is known.
 type checking struct {
 	release int
 	run     string
 	passed  int
 	signer  string
+	found   []string
+}
+
+// evidence is what the checks have found; what several in a row have found is named once.
+func (c checking) evidence() string {
+	var parts []string
+	for i := 0; i < len(c.found); {
+		same := i
+		for same < len(c.found) && c.found[same] == c.found[i] {
+			same++
+		}
+		part := c.found[i]
+		if n := same - i; n > 1 {
+			part += fmt.Sprintf(" (%d times)", n)
+		}
+		if part != "" {
+			parts = append(parts, part)
+		}
+		i = same
+	}
+	return strings.Join(parts, "; ")
 }
 
 // again begins the checks again. What was found of a signature stays: it is of a digest.
@@ -24,6 +46,7 @@ func (c *checking) again() {
 	if c.passed = 0; c.signer != "" {
 		c.passed = 1
 	}
+	c.found = c.found[:min(c.passed, len(c.found))]
 }
 
 // signedEvery is how many polls pass from one look for a signature to the next.
@@ -58,13 +81,16 @@ func (w *worker) verify(ctx context.Context, e release.Verify) stepResult {
 	case found.Verdict == release.Unknown:
 		return failed(errors.New(found.Detail))
 	case found.Verdict == release.Passed && next < len(w.app.Before):
-		w.checking.passed = next
+		w.checking.passed, w.checking.found = next, append(w.checking.found, found.Detail)
 		return stepResult{Wait: w.again(w.app.Before, next)}
 	case found.Unsigned:
 		return stepResult{Seen: []release.Event{seen}, Wait: signedEvery * w.Poll}
 	case found.Verdict == release.Undecided:
 		w.checking.again()
 		return stepResult{Seen: []release.Event{seen}, Wait: w.Poll}
+	case found.Verdict == release.Passed:
+		w.checking.found = append(w.checking.found, found.Detail)
+		seen.Detail = w.checking.evidence()
 	}
 	w.checking = checking{}
 	return saw(seen)
@@ -155,7 +181,7 @@ func (g GatewayHealth) seen(ctx context.Context, c release.Color) (found Result,
 	case !health.Healthy:
 		return Result{Verdict: release.Refuted, Detail: fmt.Sprintf("the gateway sees %s as unhealthy: %s", c, health.Detail)}, true
 	}
-	return Result{Verdict: release.Passed}, true
+	return Result{Verdict: release.Passed, Detail: fmt.Sprintf("the gateway sees %s as healthy", c)}, true
 }
 
 // wireServer is where Azure's platform talks to a virtual machine.

@@ -7,13 +7,14 @@ import (
 )
 
 // TestEachHTTPFunctionHasItsLevelAndItsMethods: a key opens one function, and what needs none
-// asks for a sign-in.
+// asks for a sign-in, or, for the pages, checks a key of the others itself.
 func TestEachHTTPFunctionHasItsLevelAndItsMethods(t *testing.T) {
 	want := map[string]string{
 		"alerts":      "function [post] alerts",
 		"look":        "function [get head] {*path}",
 		"act":         "function [post] apps/{app}/{command}",
 		"signed-in":   `anonymous [get head post] signed-in/{*path:regex(^[a-z0-9\x2f-]+$)}`,
+		"ui":          "anonymous [get head post] ui/{*path}",
 		"alert-fired": "anonymous [post] alert-fired",
 	}
 	files, err := filepath.Glob(root + "/*/function.json")

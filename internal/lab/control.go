@@ -120,6 +120,7 @@ func (s *Lab) Guide() string {
 	}
 	return strings.Join([]string{
 		"  users ask        " + address,
+		"  pages            " + s.Pages() + "   (open with the key " + key + ")",
 		"  API              " + s.host.URL() + "/api   (x-functions-key: " + key + ")",
 		"  registry         " + s.registry.Host() + "/" + repository,
 		"  Azure            " + s.azure.URL() + ", DNS " + s.azure.DNS(),

@@ -27,8 +27,11 @@ import (
 	"bluegreen/internal/emulator/registry"
 	"bluegreen/internal/engine"
 	"bluegreen/internal/fake"
+	"bluegreen/internal/outbound"
+	"bluegreen/internal/pages"
 	"bluegreen/internal/probe"
 	"bluegreen/internal/release"
+	"bluegreen/internal/signin"
 )
 
 // App is the one app of the lab.
@@ -174,7 +177,7 @@ func (s *Lab) startApp(ctx context.Context) error {
 	s.host, err = host.Start(ctx, host.Options{
 		Root: s.Root, Queues: memory, Log: s.Log,
 		Keys:    host.Keys{Functions: map[string]string{"look": key, "act": key}},
-		Handler: app.Handler(app.Options{Engine: e, Apps: []config.App{a}, Keys: access.Admin, Log: s.Log}),
+		Handler: app.Handler(app.Options{Engine: e, Apps: []config.App{a}, Keys: access.Admin, Log: s.Log, Verify: s.verify}),
 	})
 	if err != nil {
 		return err
@@ -184,6 +187,11 @@ func (s *Lab) startApp(ctx context.Context) error {
 	s.onClose(s.events.Close)
 	s.alerts = actiongroup.New(actiongroup.Options{URL: s.host.URL() + "/api/alerts?code=" + s.host.KeyOf("alerts"), Scale: 10})
 	return s.host.Ready(ctx)
+}
+
+// verify asks the host whether it takes a key.
+func (s *Lab) verify(ctx context.Context, key string, commands bool) (bool, error) {
+	return signin.Host{URL: s.host.URL(), Client: outbound.Client(nil), Try: outbound.Host.Try}.Takes(ctx, key, commands)
 }
 
 // adapters are those of the lab's app: real ones for gateway, registry and checks, a fake
@@ -198,6 +206,9 @@ func (s *Lab) adapters(a config.App) (app.Adapters, error) {
 
 // Address is where users ask.
 func (s *Lab) Address() string { return s.front.address }
+
+// Pages is where the pages of the app are.
+func (s *Lab) Pages() string { return s.host.URL() + pages.Base }
 
 // key opens the API: it is set for both of its functions, as for a person.
 const key = "lab"

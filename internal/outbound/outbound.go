@@ -32,6 +32,8 @@ var (
 	Cluster = Bound{Try: 10 * time.Second, Total: 10 * time.Second}
 	// Registry is for a container registry; a question needs several tries, for its tokens.
 	Registry = Bound{Try: 20 * time.Second, Total: 45 * time.Second}
+	// Host is for the Functions host, which is asked whether it takes a key.
+	Host = Bound{Try: 10 * time.Second, Total: 10 * time.Second}
 	// Channel is for one request to a receiver of messages, which is waited for beside the work.
 	Channel = Bound{Try: 8 * time.Second, Total: 8 * time.Second}
 	// Topic is for an Event Grid topic: what fails is sent later.

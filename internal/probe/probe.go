@@ -2,6 +2,7 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -98,10 +99,11 @@ func (c *Check) Run(ctx context.Context, s engine.Subject) engine.Result {
 	if problems := c.Problems(); len(problems) > 0 {
 		return engine.Result{Verdict: release.Unknown, Detail: strings.Join(problems, "; ")}
 	}
-	if err := c.request.filled(s, c.settings).send(ctx, c.client); err != nil {
+	r := c.request.filled(s, c.settings)
+	if err := r.send(ctx, c.client); err != nil {
 		return engine.Result{Verdict: release.Undecided, Detail: c.hide(err.Error())}
 	}
-	return engine.Result{Verdict: release.Passed}
+	return engine.Result{Verdict: release.Passed, Detail: c.hide(fmt.Sprintf("%s answered %d", release.WithoutSecrets(r.URL), cmp.Or(r.Expect, http.StatusOK)))}
 }
 
 // hide is a text without the secrets of the request, which a server may repeat in a broken answer.

@@ -161,6 +161,7 @@ func (p *process) environment() environment {
 	env["FUNCTIONS_CUSTOMHANDLER_WORKER_ID"] = id
 	env["FUNCTIONS_HTTPWORKER_ID"] = id
 	env["FUNCTIONS_APP_ROOT_PATH"] = root
+	env["WEBSITE_HOSTNAME"] = strings.TrimPrefix(p.h.url, "http://") // the platform's, and that of the core tools
 	return env
 }
 

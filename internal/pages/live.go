@@ -1,0 +1,90 @@
+package pages
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"bluegreen/internal/api"
+)
+
+// A stream ends before the front end of Azure Functions, which waits 230 s, and the browser
+// opens the next one.
+const (
+	streamTime = 200 * time.Second
+	// lookEvery is the time between two looks for a stream about an app, and about all.
+	lookEvery    = 2 * time.Second
+	lookAllEvery = 10 * time.Second
+)
+
+// live sends an event whenever what a page shows has changed. A host that forwards holds an
+// answer back until its end, and does not set X-Forwarded-Host as one that proxies does: then
+// the page is to be read every so often. So it is where the first event does not come.
+func (p *pages) live(c *call) error {
+	ctx, cancel := context.WithTimeout(c.Context(), streamTime)
+	defer cancel()
+	name := c.URL.Query().Get("app")
+	before, err := p.mark(ctx, c, name)
+	if err != nil {
+		return err
+	}
+	c.w.Header().Set("Content-Type", "text/event-stream")
+	c.w.Header().Set("X-Accel-Buffering", "no")
+	out := http.NewResponseController(c.w)
+	if c.Header.Get("X-Forwarded-Host") == "" {
+		fmt.Fprint(c.w, "event: poll\ndata: \n\n")
+		return nil
+	}
+	fmt.Fprint(c.w, "retry: 1000\nevent: hello\ndata: \n\n")
+	_ = out.Flush() // a reader that went away ends the context
+	every := lookAllEvery
+	if name != "" {
+		every = lookEvery
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(every):
+		}
+		now, err := p.mark(ctx, c, name)
+		if err == nil && now == before {
+			fmt.Fprint(c.w, ": \n\n") // so that the front end sees that the answer lives
+		} else if err == nil {
+			fmt.Fprint(c.w, "event: changed\ndata: \n\n")
+			before = now
+		}
+		_ = out.Flush()
+	}
+}
+
+// mark changes with what a page shows, the age of things aside.
+func (p *pages) mark(ctx context.Context, c *call, name string) (string, error) {
+	var apps []api.App
+	if name == "" {
+		all, err := p.backend(c).Apps(ctx)
+		if err != nil {
+			return "", err
+		}
+		apps = all.Apps
+	} else {
+		a, err := p.backend(c).App(ctx, name)
+		if err != nil {
+			return "", err
+		}
+		apps = []api.App{a}
+	}
+	for i := range apps {
+		apps[i].Status = api.Status{Standing: apps[i].Status.Standing} // its texts have ages
+	}
+	data, err := json.Marshal(apps)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:]), nil
+}

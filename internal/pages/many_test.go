@@ -1,0 +1,76 @@
+package pages_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"bluegreen/internal/release"
+)
+
+// many are apps of which one of ten needs a person, two release, and one is on hold.
+func many(n int) *core {
+	c := newCore(time.Date(2026, 11, 23, 14, 5, 0, 0, time.UTC))
+	for i := range n {
+		name := fmt.Sprintf("team-%02d-service-%03d", i/12, i)
+		a := c.app(name, fmt.Sprintf("2026.11.%d-build.%d", i%28, i), 6, day)
+		next := fmt.Sprintf("2026.11.%d-build.%d", i%28+1, i)
+		switch i % 10 {
+		case 0:
+			a.policy.Manual = true
+			a.push(22*time.Minute, next).rollout(21*time.Minute, release.Complete, 6, "").checked(20 * time.Minute).seen(2 * time.Minute)
+		case 1:
+			a.push(time.Minute, next).rollout(5*time.Second, release.Progressing, 4, "4 of 6 pods ready")
+		case 2:
+			a.live(3*time.Minute, next).probed(9 * time.Second)
+		case 3:
+			a.command(2*time.Hour, release.PauseReleases, "the week of the sale")
+		default:
+			a.live(3*time.Hour, next).seen(2 * time.Minute)
+			a.state.Release.Phase = release.Completed
+		}
+	}
+	return c
+}
+
+// overview reads the page of all apps.
+func overview(t testing.TB, h http.Handler) *httptest.ResponseRecorder {
+	r := httptest.NewRequest("GET", "/api/ui", nil)
+	r.Header.Set("Cookie", "bluegreen-key="+rightKey)
+	w := httptest.NewRecorder()
+	if h.ServeHTTP(w, r); w.Code != http.StatusOK {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	return w
+}
+
+// most is how large the page of 500 apps may be, in bytes.
+const most = 300_000
+
+func TestThePageOfManyAppsStaysSmall(t *testing.T) {
+	size := overview(t, many(500).handler()).Body.Len()
+	t.Logf("%d bytes", size)
+	if size > most {
+		t.Errorf("the page of 500 apps has %d bytes, at most %d are good", size, most)
+	}
+}
+
+// BenchmarkOverview measures the page of 500 apps without the storage.
+func BenchmarkOverview(b *testing.B) {
+	h := many(500).handler()
+	overview(b, h) // asks the host about the key
+	size := 0
+	began := time.Now()
+	rounds := 0
+	for b.Loop() {
+		for range 5 {
+			size = overview(b, h).Body.Len()
+			rounds++
+		}
+	}
+	b.ReportMetric(float64(time.Since(began).Milliseconds())/float64(rounds), "ms/page")
+	b.ReportMetric(float64(size)/1000, "kB")
+	b.ReportMetric(0, "ns/op")
+}
