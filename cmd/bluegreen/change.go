@@ -55,6 +55,7 @@ func newChange(s *shell, v release.Verb) *cobra.Command {
 		if !cmd.Flags().Changed("timeout") && c.wait != "" {
 			c.timeout = outcomeTime
 		}
+		c.announce(cmd.Context())
 		return c.send(cmd.Context())
 	})
 	r.flags(cmd)

@@ -145,3 +145,39 @@ func TestWaitNamesWhatIsWaitedFor(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// What a resume lets go is shown before it does.
+func TestAResumeIsAnnounced(t *testing.T) {
+	s := newSite(t)
+	s.until("Blue is live", "status", "shop")
+	s.run("pause", "shop", "--why", "audit")
+	r := s.run("resume", "shop", "--by", "bob")
+	s.expects(r, 0, "resume is done: resumed")
+	if !strings.Contains(r.err, "resume shop:\n  1. resumed") || !strings.Contains(r.err, "the pause ends, which lasted") || !strings.Contains(r.err, "audit") {
+		t.Errorf("%+v", r)
+	}
+	s.front.Store(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if q.Method == http.MethodGet {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		s.console.ServeHTTP(w, q)
+	}))
+	s.run("pause", "shop")
+	s.expects(s.run("resume", "shop"), 0, "what it lets go cannot be shown: the host answered 401", "resume is done")
+}
+
+func TestAPlanSaysWhatAReleaseWouldDo(t *testing.T) {
+	s := newSite(t)
+	s.until("Blue is live", "status", "shop")
+	s.expects(s.run("plan", "shop", "2.0"), 0, "a release of 2.0 to shop:\n  1. release 1: 2.0 (222222222222) goes to green", "green gets 2.0 (222222222222) with 3 pods", "  It will not move traffic before that")
+	s.expects(s.run("plan", "shop", "1.0"), 0, "would be refused: 1.0 (111111111111) is already live on blue")
+	s.expects(s.run("plan", "shop", "9.9"), 1, "has no 9.9")
+	var p api.Plan
+	if r := s.run("plan", "shop", "2.0", "-o", "json"); json.Unmarshal([]byte(r.out), &p) != nil || len(p.Will) < 3 {
+		t.Errorf("%+v", r)
+	}
+	if h := s.run("history", "shop", "--kind", "release-started"); !strings.Contains(h.out, "nothing of this is in the history") {
+		t.Errorf("a plan has begun a release: %s", h.out)
+	}
+}

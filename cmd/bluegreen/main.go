@@ -86,7 +86,7 @@ the app was not reached, or the outcome is still open.`,
 			root.AddCommand(c)
 		}
 	}
-	add("look", newStatus(s), newWatch(s), newHistory(s))
+	add("look", newStatus(s), newWatch(s), newHistory(s), newPlan(s))
 	for _, v := range release.Commands {
 		add("act", newChange(s, v))
 	}
