@@ -77,6 +77,7 @@ type Options struct {
 
 type console struct {
 	Options
+	began   time.Time
 	origins *http.CrossOriginProtection
 }
 
@@ -97,7 +98,7 @@ func New(o Options) http.Handler {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &console{Options: o, origins: http.NewCrossOriginProtection()}
+	return &console{Options: o, origins: http.NewCrossOriginProtection(), began: time.Now()}
 }
 
 // call is one request and what is known of it so far.

@@ -102,7 +102,13 @@ func (e *fakeEngine) ConfigProblems(app string) []string { return e.problems[app
 
 func (e *fakeEngine) ConfigHeld(app string) []string { return e.outdated[app] }
 
+// never stands for a clock that has never ticked.
+const never = time.Duration(1<<63 - 1)
+
 func (e *fakeEngine) LastTick(context.Context) (time.Time, error) {
+	if e.silent == never {
+		return time.Time{}, nil
+	}
 	return time.Now().Add(-e.silent), nil
 }
 

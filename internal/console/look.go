@@ -104,7 +104,7 @@ func (c *console) lastTick(ctx context.Context) (time.Time, string) {
 	switch {
 	case err != nil:
 		return at, "when the clock last ticked cannot be read: " + explain(err).Message
-	case time.Since(at) < silent:
+	case time.Since(at) < silent || at.IsZero() && time.Since(c.began) < silent: // the first one may be to come
 		return at, ""
 	case at.IsZero():
 		return at, "the clock has never ticked: lost events, deadlines and bakes wait for it; look at the function clock-tick and at its log"
