@@ -23,7 +23,9 @@ func PlanOf(s State, c Commanded, p Policy, now time.Time) Plan {
 		if f.Kind == Refused || f.Kind == Dropped && !after.changes(s) {
 			return Plan{Refused: f.Text}
 		}
-		plan.Will = append(plan.Will, f.Text)
+		if f.Kind != Advanced || !f.Phase.Active() { // which is what lies ahead
+			plan.Will = append(plan.Will, f.Text)
+		}
 		resumed = resumed || f.Reason == reason.Resumed // which names what it lifts
 	}
 	if !resumed {
