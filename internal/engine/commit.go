@@ -168,8 +168,8 @@ func (w *worker) wakeAt() time.Time {
 			return at
 		}
 		return again
-	case w.failures >= mostFailures && !w.record.State.Release.Phase.Active():
-		return now.Add(time.Minute) // no release waits for it
+	case w.failures >= mostFailures && !w.record.State.Release.Phase.Active() && w.record.State.Alert.IsZero():
+		return now.Add(time.Minute) // neither a release nor an alert waits for it
 	case w.failures >= mostFailures:
 		return now.Add(retryAfter)
 	case effect != nil || len(w.pendingEntries()) > 0:

@@ -152,7 +152,7 @@ func (s State) bringBack(now time.Time) (Effect, time.Time) {
 	if !p.TargetReady && !p.Forced {
 		t := p.Target
 		t.Replicas = Largest(t.Replicas, s.Color(r.To).Observed.size()) // users may have become more
-		seen := s.Color(t.Color).Image()
+		seen := s.Color(t.Color).Observed.Image
 		return PrepareTarget{
 			Release: r.ID, Target: t, From: r.To, Sick: r.Reason != reason.TooFewReady && !r.failsOver(),
 			Other: seen.Digest != "" && t.Image.Digest != "" && seen.Digest != t.Image.Digest,

@@ -240,3 +240,18 @@ func TestASizeThatIsNotHeldIsNotFreed(t *testing.T) {
 		})
 	}
 }
+
+// A target whose cluster is away is taken as it was last seen: what was ordered since may not be
+// there.
+func TestATargetIsWhatWasSeenThere(t *testing.T) {
+	one, two := image("1.0", noon), image("2.0", noon)
+	s := release.State{Known: true, Serving: release.Serving{Color: release.Green, Image: two}}
+	s.Blue.Ordered = release.Ordered{Image: two, At: noon.Add(time.Minute)}
+	s.Blue.Observed = release.Observed{Image: one, Replicas: []int32{1}, Ready: 1, At: noon}
+	s.Release = release.Release{ID: 4, Phase: release.Returning, To: release.Green, From: release.Blue}
+	s.Release.Progress.Target = release.Target{Color: release.Blue, Image: two, Replicas: []int32{1}}
+	effect, _ := s.NextEffect(storyPolicy(), noon.Add(2*time.Minute))
+	if e, ok := effect.(release.PrepareTarget); !ok || !e.Other {
+		t.Errorf("%+v", effect)
+	}
+}

@@ -52,7 +52,7 @@ func (d *decision) signed(c Color, i Image) bool {
 
 // mayReturn reports whether what a rollback target was last seen to run may get traffic.
 func (d *decision) mayReturn(t Target) bool {
-	seen := d.s.Color(t.Color).Image()
+	seen := d.s.Color(t.Color).Observed.Image
 	return seen.Digest == "" || seen.Same(t.Image) || d.signed(t.Color, seen)
 }
 

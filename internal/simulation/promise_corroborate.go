@@ -39,10 +39,22 @@ func (p *alertCorroborated) health(c release.Color, healthy bool) {
 func (p *alertCorroborated) committed(c commit) error {
 	byAlert := c.after.why == reason.Alert || c.after.why == reason.FailoverByAlert
 	begins := c.after.phase == release.Returning && byAlert && (c.before.phase != release.Returning || c.before.id != c.after.id)
-	if c.err == nil && p.app.sim.plan.Corroborate && begins && !p.app.recently(p.bad, p.app.sim.lookAge()) {
+	if c.err == nil && p.app.sim.plan.Corroborate && begins && !p.app.recently(p.bad, p.age()) {
 		return fmt.Errorf("an alert alone moves traffic from %s, which was last seen to be bad at %s", c.after.to, p.bad.Sub(epoch))
 	}
 	return nil
+}
+
+// age is how old what a look has found may be when it is recorded: its checks may take long.
+func (p *alertCorroborated) age() time.Duration {
+	age := p.app.sim.lookAge()
+	if p.app.failing[ChecksLate] {
+		age += answersAreLate
+	}
+	if p.app.failing[ChecksHang] {
+		age += checkHangs
+	}
+	return age
 }
 
 // passed waits for the next look while users get errors, or nothing, from the color that an alert
