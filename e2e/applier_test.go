@@ -79,6 +79,7 @@ func TestAForcingApplierOfAServiceIsReported(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	served(t, in.URL()+"/") // the endpoints of a new Service are known to its ingress a moment later
 	users := startLoad(t, in.URL()+"/", 100)
 	m.push("team/"+name, "2.0.0")
 	m.deliver()

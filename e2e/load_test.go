@@ -36,6 +36,18 @@ func startLoad(t *testing.T, url string, perSecond int) *load {
 	return l
 }
 
+// served waits until an address answers, which is before any user comes.
+func served(t *testing.T, url string) {
+	t.Helper()
+	l := newLoad(url, &http.Transport{})
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if l.ask(); l.last().color != "" {
+			return
+		}
+	}
+	t.Fatalf("%s is not served: %s", url, l.failures())
+}
+
 func newLoad(url string, transport *http.Transport) *load {
 	return &load{url: url, client: &http.Client{Timeout: 10 * time.Second, Transport: transport}}
 }
