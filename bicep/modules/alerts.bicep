@@ -5,7 +5,7 @@
 // What anyone can cause with requests of their own counts as a share of all requests, and only
 // where there are enough of them: a few requests for a URL that fails must not move traffic. No
 // metric rule can divide, so the access log is searched, which is some minutes behind. The fast
-// rules are those of health-alerts.bicep, which nobody causes from outside.
+// rules are those of health-alerts.bicep, which requests from outside cannot cause.
 import { color, tagValues, watchedPool } from '../types.bicep'
 
 @description('Required. Prefix of the rules\' names, usually the app: bluegreen.yaml selects alerts by the names of their rules.')

@@ -88,8 +88,8 @@ func permissionsOf(c *config.Config) permissions {
 	return p
 }
 
-// gatewayNeeds are the actions on a gateway; Azure asks for join and assign on what it refers to,
-// at every write.
+// gatewayNeeds are the actions on a gateway. At every write Azure also requires join and assign
+// on the resources that it refers to.
 func gatewayNeeds(g config.Gateway, need func(assignment)) {
 	const network = "Microsoft.Network/"
 	if id := g.ApplicationGateway; id != "" {

@@ -17,7 +17,7 @@ var (
 
 // WithoutSecrets returns a text without what may be secret in it: user, query and fragment of each
 // URL, tokens, and values that have the name of a key or a password. Every text that leaves
-// the process passes here: on its way into a state, an answer of the API, or the log. Quotes and
+// the process passes here: on its way into a state, an answer of the API, or a line of output. Quotes and
 // backslashes stay, so that JSON stays JSON.
 func WithoutSecrets(text string) string {
 	if strings.Contains(text, "://") {
