@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"bluegreen/internal/release"
@@ -22,7 +23,7 @@ const (
 // the app has been given a new one, clusters remember the fences from before.
 func (w *worker) claim() {
 	fence := cmp.Or(w.record.Lease.Fence, w.Now().Unix()) + 1
-	w.record.Lease = Lease{Owner: w.owner, Until: w.Now().Add(w.lasts()), Fence: fence}
+	w.record.Lease = Lease{Owner: w.owner, Until: w.Now().Add(w.Lease), Fence: fence}
 	w.dirty = true
 }
 
@@ -44,20 +45,28 @@ func (w *worker) fenced(ctx context.Context, r *stepResult) error {
 	return nil
 }
 
-// lasts is how long a claim lasts now. A write to the gateway that was not answered may still
+// lasts is how long a claim lasts while an effect is carried out: short while the worker only
+// watches how traffic moves or returns. A write to the gateway that was not answered may still
 // take effect: no other worker is let in sooner than after any other write.
-func (w *worker) lasts() time.Duration {
+func (w *worker) lasts(effect release.Effect) time.Duration {
 	phase := w.record.State.Release.Phase
-	if (phase == release.Switching || phase == release.Returning) && !w.unanswered {
+	moving := phase == release.Switching || phase == release.Returning
+	if moving && !w.unanswered && w.last == reflect.TypeOf(effect) && !writes(effect) {
 		return min(movingLease, w.Lease)
 	}
 	return w.Lease
 }
 
+// writes reports whether an effect begins with a write to the gateway.
+func writes(effect release.Effect) bool {
+	r, ok := effect.(release.Route)
+	return ok && r.Write && r.Operation == ""
+}
+
 // renew makes the claim longer when a good part of it is used up, and shorter where that is
 // long enough.
-func (w *worker) renew() bool {
-	lasts, left := w.lasts(), w.record.Lease.Until.Sub(w.Now())
+func (w *worker) renew(effect release.Effect) bool {
+	lasts, left := w.lasts(effect), w.record.Lease.Until.Sub(w.Now())
 	if left >= lasts*2/3 && left <= lasts {
 		return false
 	}
@@ -66,11 +75,11 @@ func (w *worker) renew() bool {
 }
 
 // claimed bounds a write by this worker's claim: a worker that slept past its end sends
-// nothing, and what it has sent is done before another worker acts. A claim that is short
-// because traffic moves is first made as long as for other writes.
+// nothing, and what it has sent is done before another worker acts. A claim of which little is
+// left is first made as long as for any write.
 func (w *worker) claimed(ctx context.Context) (context.Context, context.CancelFunc, error) {
 	left := w.record.Lease.Until.Sub(w.Now())
-	if 0 < left && left < w.Lease*2/3 && w.lasts() < w.Lease {
+	if 0 < left && left < w.Lease*2/3 && left <= movingLease {
 		w.record.Lease.Until = w.Now().Add(w.Lease)
 		if err := w.commit(ctx); err != nil {
 			return nil, nil, err

@@ -72,10 +72,10 @@ func acts(effect release.Effect) bool {
 // has begun, so that it can be seen; and keeps the lease alive.
 func (w *worker) save(ctx context.Context, effect release.Effect) error {
 	if w.dirty && (acts(effect) || w.last == reflect.TypeOf(effect) || len(w.facts) >= mostFacts) {
-		w.renew()
+		w.renew(effect)
 		return w.commit(ctx)
 	}
-	if !w.renew() {
+	if !w.renew(effect) {
 		return nil
 	}
 	return w.commit(ctx)

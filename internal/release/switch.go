@@ -71,7 +71,10 @@ const badAfter = 10 * time.Second
 // reports whether they are enough.
 func (d *decision) badAtOnce(failing bool) bool {
 	p := &d.s.Release.Progress
-	if p.Misses = inARow(p.Misses, failing); p.Misses <= 1 {
+	switch p.Misses = inARow(p.Misses, failing); {
+	case !failing:
+		p.BadSince = time.Time{} // not the time now: a state that stays the same need not be saved
+	case p.Misses == 1:
 		p.BadSince = d.now
 	}
 	return p.Misses >= max(2, d.p.ProbeMisses) && d.now.Sub(p.BadSince) >= badAfter
