@@ -119,8 +119,9 @@ mutants: ## change the core in one place at a time and list what no test notices
 	ulimit -v 12000000 || true; nice go run ./internal/mutants -seed $(or $(SEED),1) -sample $(or $(SAMPLE),600)
 
 .PHONY: bench
-bench: testbed $(ZIP) ## measure: ratios to a bare loop, taken in the same run, and the page of 500 apps
-	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./e2e ./internal/pages
+bench: testbed $(ZIP) ## measure, as ratios to a bare loop of the same run; writes docs/benchmarks.md
+	{ go test -run '^$$' -bench . -benchtime 1x -timeout 45m ./e2e ./internal/pages && \
+	go test -run '^$$' -bench . ./internal/release ./internal/record; } | go run ./internal/bench -o docs/benchmarks.md -version '$(VERSION)'
 
 .PHONY: screenshots
 screenshots: ## draw the pages of docs/pages.md anew; needs chromium

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"bluegreen/internal/azure/queue"
+	"bluegreen/internal/azure/tables"
 	"bluegreen/internal/engine"
 	"bluegreen/internal/record"
 	"bluegreen/internal/release"
@@ -190,10 +191,8 @@ func (s *storm) deliverAll(order []int) (time.Duration, []time.Duration) {
 	return took, answers
 }
 
-// insertAll writes the same two rows for each event as the handler does, in one
-// transaction, with the SDKs alone; a duplicate is refused. With messages, it also puts one
-// on a queue for each event that is new, as an accepted event does.
-func (s *storm) insertAll(order []int, name string, messages bool) time.Duration {
+// clients are those of a table and a queue of this name.
+func (s *storm) clients(name string) (*aztables.Client, *azqueue.QueueClient) {
 	s.b.Helper()
 	keeping := policy.ClientOptions{Transport: s.client}
 	service, err := aztables.NewServiceClientFromConnectionString(s.azurite.ConnectionString(), &aztables.ClientOptions{ClientOptions: keeping})
@@ -204,8 +203,16 @@ func (s *storm) insertAll(order []int, name string, messages bool) time.Duration
 	if err != nil {
 		s.b.Fatal(err)
 	}
-	table, messageQueue := service.NewClient(name), queues.NewQueueClient(name)
-	_, err = table.CreateTable(s.b.Context(), nil)
+	return service.NewClient(name), queues.NewQueueClient(name)
+}
+
+// insertAll writes the same two rows for each event as the handler does, in one
+// transaction, with the SDKs alone; a duplicate is refused. With messages, it also puts one
+// on a queue for each event that is new, as an accepted event does.
+func (s *storm) insertAll(order []int, name string, messages bool) time.Duration {
+	s.b.Helper()
+	table, messageQueue := s.clients(name)
+	_, err := table.CreateTable(s.b.Context(), nil)
 	_, more := messageQueue.Create(s.b.Context(), nil)
 	if err := errors.Join(err, more); err != nil {
 		s.b.Fatal(err)
@@ -224,6 +231,48 @@ func (s *storm) insertAll(order []int, name string, messages bool) time.Duration
 		s.b.Fatal(err)
 	}
 	return took
+}
+
+// BenchmarkIntake compares accepting new events, each with its wake-up, with a bare loop that
+// writes the same rows and puts the same message on a queue, as many at once, in turns.
+func BenchmarkIntake(b *testing.B) {
+	const rounds, each = 4, 2_000
+	s := &storm{env: newEnv(b), b: b, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: stormAtOnce}}}
+	b.Cleanup(s.client.CloseIdleConnections)
+	table, messages := s.clients("intake")
+	var apps []engine.App
+	for n := range stormApps {
+		app, _ := pushEntry(n)
+		apps = append(apps, engine.App{Name: app})
+	}
+	e := engine.New(engine.Options{Store: tables.New(table), Wakeups: queue.New(messages), Apps: apps})
+	for range b.N {
+		var bare, ours time.Duration
+		for round := range rounds {
+			order := rand.Perm(each)
+			for i := range order {
+				order[i] += round * each
+			}
+			bare += s.insertAll(order, fmt.Sprintf("bare%d", round), true)
+			took, err := together(order, func(n int) error {
+				app, entry := pushEntry(n)
+				_, err := e.Accept(b.Context(), app, entry)
+				return err
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			if round > 0 { // the first makes tables and connections
+				ours += took
+			} else {
+				bare = 0
+			}
+		}
+		b.ReportMetric((rounds-1)*each/bare.Seconds(), "bare/s")
+		b.ReportMetric((rounds-1)*each/ours.Seconds(), "ours/s")
+		b.ReportMetric(bare.Seconds()/ours.Seconds(), "ratio")
+	}
+	b.ReportMetric(0, "ns/op")
 }
 
 func pushEntry(n int) (app string, e engine.Entry) {
