@@ -98,55 +98,122 @@ func (s countedStore) Ticked(ctx context.Context, at time.Time) error {
 	return s.Store.Ticked(ctx, at)
 }
 
-// TestCallsStayWithinTheirBudget counts what leaves the process for each thing that an app does.
-// A call more is a decision: the file is the budget.
+// use is what one thing that an app does takes.
+type use struct {
+	what  string
+	made  []string
+	ran   []time.Duration
+	times float64 // what is counted is divided by this
+}
+
+func (u use) calls(names []string) float64 {
+	n := 0
+	for _, call := range u.made {
+		if slices.Contains(names, call) {
+			n++
+		}
+	}
+	return float64(n) / u.times
+}
+
+// seconds are those that are billed: an execution counts as one second at least.
+func (u use) seconds() (s float64) {
+	for _, d := range u.ran {
+		s += max(1, d.Seconds())
+	}
+	return s / u.times
+}
+
+func (u use) executions() float64 { return float64(len(u.ran)) / u.times }
+
+// List prices in USD, without the monthly free grant; docs/costs.md names their sources.
+const (
+	perExecution = 0.40 / 1e6
+	perGBSecond  = 0.000026
+	perTableCall = 0.00036 / 1e4
+	perQueueCall = 0.004 / 1e4
+	memory       = 0.5 // GB of an instance
+	// perMessage is how many queue calls a wake-up takes: it is put, taken and deleted.
+	perMessage   = 3
+	freeRuns     = 250_000
+	freeSeconds  = 100_000 // GB-seconds
+	minutesMonth = 730 * 60
+)
+
+// cost is the price of executions, GB-seconds and calls, and what of it the free grant leaves.
+func cost(executions, gbSeconds, tables, wakes float64) (full, beyond float64) {
+	storage := tables*perTableCall + wakes*perMessage*perQueueCall
+	return executions*perExecution + gbSeconds*perGBSecond + storage,
+		max(0, executions-freeRuns)*perExecution + max(0, gbSeconds-freeSeconds)*perGBSecond + storage
+}
+
+// TestCallsStayWithinTheirBudget counts what leaves the process for each thing that an app does,
+// and what that costs. A call more is a decision: the page is the budget.
 func TestCallsStayWithinTheirBudget(t *testing.T) {
 	c := &tally{}
 	w := newEnv(t, c.hook)
-	plain := w.store
 	w.engine = engine.New(engine.Options{
-		Store: countedStore{plain, c}, Wakeups: w.wakeups, Apps: []engine.App{w.app},
+		Store: countedStore{w.store, c}, Wakeups: w.wakeups, Apps: []engine.App{w.app},
 		Now: func() time.Time { return w.clock }, Sleep: w.sleep, Beside: func(work func()) { work() },
 	})
-	w.run(2 * time.Minute)
-	var table strings.Builder
-	fmt.Fprintf(&table, "%-44s %8s %8s %8s %8s\n", "", "storage", "queue", "gateway", "cluster")
-	count := func(made, names []string) (n int) {
-		for _, call := range made {
-			if slices.Contains(names, call) {
-				n++
-			}
-		}
-		return n
-	}
-	row := func(what string, made []string, times float64) {
-		for _, call := range made {
+	take := func(what string, times float64) use {
+		u := use{what, c.take(), w.invoked, times}
+		w.invoked = nil
+		for _, call := range u.made {
 			if !slices.Contains(slices.Concat(storage, queue, gateway, cluster), call) {
 				t.Errorf("%s: the call %s belongs to no column", what, call)
 			}
 		}
-		fmt.Fprintf(&table, "%-44s", what)
-		for _, names := range [][]string{storage, queue, gateway, cluster} {
-			fmt.Fprintf(&table, " %8.4g", float64(count(made, names))/times)
-		}
-		table.WriteString("\n")
+		return u
 	}
-
-	c.take()
+	w.run(2 * time.Minute)
+	take("", 1)
 	w.run(24 * time.Hour)
-	row("a minute at rest, over a day", c.take(), 24*60)
+	rest := take("a minute at rest, over a day", 24*60)
 	w.push("2.0")
-	row("accept a push", c.take(), 1)
+	accept := take("a push is accepted", 1)
+	accept.ran = []time.Duration{0} // of image-pushed
 	w.reach(release.Baking)
-	row("release until its bake, rollout 5 s, switch 20 s", c.take(), 1)
+	released := take("release until its bake; rollout 5 s, switch 20 s", 1)
 	w.run(time.Minute)
-	c.take()
+	take("", 1)
 	w.run(5 * time.Minute)
-	row("a minute of bake", c.take(), 5)
+	bake := take("a minute of bake, a look every 15 s", 5)
 	w.alert("a")
 	w.reach(release.RolledBack)
-	made := c.take()
-	row("alert until the gateway's write", made[:slices.Index(made, "switch")], 1)
-	row("alert until rolled back, switch 20 s", made, 1)
-	golden.Check(t, "testdata/calls.txt", table.String())
+	back := take("alert until rolled back; switch 20 s", 1)
+	first := use{"alert until the gateway is written to", back.made[:slices.Index(back.made, "switch")], nil, 1}
+
+	var page strings.Builder
+	page.WriteString(`
+Counted by a test with the engine on its fakes in virtual time, for one app with the defaults; a call more fails the test. A storage call is one request to the tables, a queue call one message. Gateway and cluster calls are those of the ports: one look at a color is one.
+
+| | executions | seconds | storage | queue | gateway | cluster |
+|---|---|---|---|---|---|---|
+`)
+	for _, u := range []use{accept, released, bake, first, back, rest} {
+		runs, seconds := "", ""
+		if u.ran != nil {
+			runs, seconds = fmt.Sprintf("%.3g", u.executions()), fmt.Sprintf("%.3g", u.seconds())
+		}
+		fmt.Fprintf(&page, "| %s | %s | %s | %.3g | %.3g | %.3g | %.3g |\n", u.what, runs, seconds,
+			u.calls(storage), u.calls(queue), u.calls(gateway), u.calls(cluster))
+	}
+	page.WriteString(`
+The same in USD (source 4), for an instance of 512 MB. An execution is billed as one second at least; a message is put, taken and deleted. Not included: the polls of the queue by the platform, and logs.
+
+| apps | a month at rest | beyond the monthly free grant |
+|---|---|---|
+`)
+	for _, apps := range []float64{10, 100, 1000} {
+		full, beyond := cost(minutesMonth, minutesMonth*memory, minutesMonth*apps*rest.calls(storage), minutesMonth*apps*rest.calls(queue))
+		fmt.Fprintf(&page, "| %.0f | %.2f | %.2f |\n", apps, full, beyond)
+	}
+	const baking = 15 // minutes
+	release, _ := cost(accept.executions()+released.executions()+baking*bake.executions(),
+		memory*(accept.seconds()+released.seconds()+baking*bake.seconds()),
+		accept.calls(storage)+released.calls(storage)+baking*bake.calls(storage),
+		accept.calls(queue)+released.calls(queue)+baking*bake.calls(queue))
+	fmt.Fprintf(&page, "\n1,000 releases with a bake of %d minutes cost %.2f, without the grant.\n", baking, 1000*release)
+	golden.CheckSection(t, "../../docs/costs.md", "## Use", page.String())
 }

@@ -26,6 +26,7 @@ type env struct {
 	engine  *engine.Engine
 	pushes  int
 	ticked  time.Time
+	invoked []time.Duration // each invocation of a function by until
 }
 
 // topic is a receiver.
@@ -149,9 +150,11 @@ func (w *env) until(end time.Time, done func() bool) bool {
 			return true
 		}
 		if wake, ok := w.wakeups.Due(w.clock); ok {
+			began := w.clock
 			if err := w.engine.Step(w.t.Context(), wake.App, 0); err != nil {
 				w.t.Fatal(err)
 			}
+			w.invoked = append(w.invoked, w.clock.Sub(began))
 			continue
 		}
 		next := w.ticked.Add(time.Minute)
@@ -166,6 +169,7 @@ func (w *env) until(end time.Time, done func() bool) bool {
 			if err := w.engine.Tick(w.t.Context()); err != nil {
 				w.t.Fatal(err)
 			}
+			w.invoked = append(w.invoked, w.clock.Sub(w.ticked))
 		}
 	}
 	return done()

@@ -5,6 +5,7 @@ package golden
 import (
 	"flag"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -28,4 +29,21 @@ func Check(t testing.TB, file, got string) {
 	if diff := cmp.Diff(string(want), got); diff != "" {
 		t.Errorf("%s is not up to date; read the difference, then run with -update (-file +got):\n%s", file, diff)
 	}
+}
+
+// CheckSection is Check for the part of a page below the line of a heading, up to the next
+// heading of the same level.
+func CheckSection(t testing.TB, file, heading, got string) {
+	t.Helper()
+	page, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, found := strings.Cut(string(page), "\n"+heading+"\n")
+	if !found {
+		t.Fatalf("%s has no heading %q", file, heading)
+	}
+	level, _, _ := strings.Cut(heading, " ")
+	_, after, _ := strings.Cut(rest, "\n"+level+" ")
+	Check(t, file, before+"\n"+heading+"\n"+got+"\n"+level+" "+after)
 }
