@@ -38,7 +38,7 @@ const benchReplicas = 3
 // selector with a bare loop that patches the idle Deployment, watches it and patches the
 // selector, on the same API server in the same run.
 func BenchmarkSwitch(b *testing.B) {
-	for _, apps := range []int{1, 100} {
+	for _, apps := range []int{1, 100, 1000} {
 		b.Run(fmt.Sprintf("%d-apps", apps), func(b *testing.B) {
 			rounds := 1
 			if apps == 1 {
@@ -88,7 +88,7 @@ func newRace(b *testing.B, apps int) *race {
 	write(b, w.dir+"/kubeconfig", cluster.Kubeconfig(testbed.Admin))
 	var all []engine.App
 	for i := range apps {
-		name := fmt.Sprintf("app-%03d", i)
+		name := fmt.Sprintf("app-%04d", i)
 		x.names = append(x.names, name)
 		x.spaces = append(x.spaces, x.open())
 		x.own = append(x.own, x.open())
