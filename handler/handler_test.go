@@ -74,8 +74,8 @@ func TestSignInIsOnInEachWritingOfThePlatform(t *testing.T) {
 	}
 }
 
-// TestTheSettingsTableOfTheREADMEIsTheCodes compares the table with the settings that the code reads.
-func TestTheSettingsTableOfTheREADMEIsTheCodes(t *testing.T) {
+// TestTheTableOfSettingsIsTheCodes compares the table with the settings that the code reads.
+func TestTheTableOfSettingsIsTheCodes(t *testing.T) {
 	read := map[string]bool{}
 	text, err := os.ReadFile("settings.go")
 	if err != nil {
@@ -84,14 +84,14 @@ func TestTheSettingsTableOfTheREADMEIsTheCodes(t *testing.T) {
 	for _, found := range regexp.MustCompile(`getenv\("([A-Z_]+)"\)`).FindAllSubmatch(text, -1) {
 		read[string(found[1])] = true
 	}
-	readme, err := os.ReadFile("../README.md")
+	page, err := os.ReadFile("../docs/configure.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name := range read {
 		ofHost := strings.HasPrefix(name, "FUNCTIONS_") || strings.HasPrefix(name, "WEBSITE_")
-		if !ofHost && !bytes.Contains(readme, []byte("`"+name+"`")) {
-			t.Errorf("README.md does not explain %s", name)
+		if !ofHost && !bytes.Contains(page, []byte("`"+name+"`")) {
+			t.Errorf("docs/configure.md does not explain %s", name)
 		}
 	}
 	local, err := os.ReadFile("../local.settings.json")

@@ -47,3 +47,20 @@ func CheckSection(t testing.TB, file, heading, got string) {
 	_, after, _ := strings.Cut(rest, "\n"+level+" ")
 	Check(t, file, before+"\n"+heading+"\n"+got+"\n"+level+" "+after)
 }
+
+// Part fails the test if got is not what stands between the lines <!-- begin NAME … --> and
+// <!-- end NAME --> of a page. With -update it writes it there, and leaves the rest as it is.
+func Part(t testing.TB, file, name, got string) {
+	t.Helper()
+	page, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, begins := strings.Cut(string(page), "<!-- begin "+name+" ")
+	line, rest, _ := strings.Cut(rest, "\n")
+	_, after, ends := strings.Cut(rest, "<!-- end "+name+" -->")
+	if !begins || !ends {
+		t.Fatalf("%s has no part %s, between <!-- begin %[2]s … --> and <!-- end %[2]s -->", file, name)
+	}
+	Check(t, file, before+"<!-- begin "+name+" "+line+"\n"+got+"<!-- end "+name+" -->"+after)
+}

@@ -111,11 +111,11 @@ func TestTheLocalSettingsAreThoseThatTheCodeReads(t *testing.T) {
 	}
 }
 
-func TestTheReadmeDocumentsEverySetting(t *testing.T) {
+func TestThePageDocumentsEverySetting(t *testing.T) {
 	found := map[string]bool{}
-	_, table, ok := strings.Cut(read(t, root+"/README.md"), "| setting | meaning |\n")
+	_, table, ok := strings.Cut(read(t, root+"/docs/configure.md"), "| setting | meaning |\n")
 	if !ok {
-		t.Fatal("README.md has no table of settings")
+		t.Fatal("docs/configure.md has no table of settings")
 	}
 	name := regexp.MustCompile("`((?:AzureWebJobs|BLUEGREEN|AZURE|APPLICATIONINSIGHTS|__)\\w+)`")
 	for _, row := range strings.Split(before(table, "\n\n"), "\n") {
@@ -128,13 +128,13 @@ func TestTheReadmeDocumentsEverySetting(t *testing.T) {
 	}
 	for _, name := range readByCode(t) {
 		if !found[name] {
-			t.Errorf("README.md does not document the setting %s", name)
+			t.Errorf("docs/configure.md does not document the setting %s", name)
 		}
 		delete(found, name)
 	}
 	for name := range found {
 		if !slices.Contains(hostOwn, name) {
-			t.Errorf("README.md documents the setting %s, which the code does not read", name)
+			t.Errorf("docs/configure.md documents the setting %s, which the code does not read", name)
 		}
 	}
 }
