@@ -12,8 +12,8 @@ scope="/subscriptions/$current"
 registry="${REGISTRY_GROUP:-$RESOURCE_GROUP}"
 
 exists=$(az group exists --name "$RESOURCE_GROUP")
-[ "$exists" = true ] || stop "subscription $current has no resource group $RESOURCE_GROUP: nothing was deleted"
-of_environment || stop "resource group $RESOURCE_GROUP is not of the environment $AZURE_ENV_NAME: nothing was deleted"
+[ "$exists" = true ] || stop "subscription $current has no resource group $RESOURCE_GROUP: nothing was deleted. Set AZURE_ENV_NAME to that of the environment"
+of_environment || stop "resource group $RESOURCE_GROUP is not of the environment $AZURE_ENV_NAME: nothing was deleted. Set RESOURCE_GROUP to the group of the environment"
 workspaces=""
 [ "${1:-}" = elsewhere ] || workspaces=$(az monitor log-analytics workspace list --resource-group "$RESOURCE_GROUP" --query '[].name' --output tsv)
 say "This deletes resource group $RESOURCE_GROUP in subscription $current with everything in it, and all role assignments of its identities."
@@ -27,7 +27,7 @@ if [ -z "${CONFIRM:-}" ]; then
   printf 'Type %s to continue: ' "$RESOURCE_GROUP" >&2
   read -r CONFIRM || true
 fi
-[ "$CONFIRM" = "$RESOURCE_GROUP" ] || stop "\"$CONFIRM\" is not $RESOURCE_GROUP: nothing was deleted"
+[ "$CONFIRM" = "$RESOURCE_GROUP" ] || stop "\"$CONFIRM\" is not $RESOURCE_GROUP: nothing was deleted. Type the name of the group"
 
 # rest calls Azure with a resource id. Its standard input is empty, because callers read a list from theirs.
 rest() {

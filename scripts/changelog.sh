@@ -2,7 +2,7 @@
 # Prints the section of CHANGELOG.md for the version given as v1.2.3; fails if there is none.
 source "$(dirname "$0")/common.sh"
 version="${1#v}"
-[[ "$1" =~ ^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.]+)?$ ]] || stop "$1 is not a version such as v1.2.3"
+[[ "$1" =~ ^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.]+)?$ ]] || stop "$1 is not a version: use a tag such as v1.2.3"
 section=$(awk -v heading="$version" '
   /^## / { inside = ($2 == heading); next }
   inside { print }

@@ -38,7 +38,7 @@ esac
 # needs stops when a program is missing.
 needs() {
   for program in "$@"; do
-    command -v "$program" > /dev/null || stop "$program is not installed"
+    command -v "$program" > /dev/null || stop "$program is not installed: install it, or add it to the PATH"
   done
 }
 
@@ -50,7 +50,7 @@ signed_in() {
     stop "not signed in to Azure: run az login, then az account set --subscription ID"
   current=$(jq -r .id <<< "$account")
   cloud=$(jq -r .environmentName <<< "$account")
-  [ "$cloud" = AzureCloud ] || stop "az is signed in to $cloud: bluegreen runs in AzureCloud only"
+  [ "$cloud" = AzureCloud ] || stop "az is signed in to $cloud: bluegreen runs in AzureCloud only. Run az cloud set --name AzureCloud, then az login"
   [ -z "${AZURE_SUBSCRIPTION_ID:-}" ] || [ "$current" = "$AZURE_SUBSCRIPTION_ID" ] ||
     stop "the current subscription of az is $current, but AZURE_SUBSCRIPTION_ID is $AZURE_SUBSCRIPTION_ID: run az account set --subscription $AZURE_SUBSCRIPTION_ID"
 }
@@ -65,7 +65,7 @@ recent_az() {
 # of_environment succeeds if an existing resource group is of this environment: the templates
 # write the tag by which azd knows it, too.
 of_environment() {
-  group=$(az group show --name "$RESOURCE_GROUP" --output json) || stop "resource group $RESOURCE_GROUP cannot be read"
+  group=$(az group show --name "$RESOURCE_GROUP" --output json) || stop "resource group $RESOURCE_GROUP cannot be read: give yourself the role Reader on it"
   [ "$(jq -r '.tags["azd-env-name"]? // ""' <<< "$group")" = "$AZURE_ENV_NAME" ]
 }
 
@@ -92,7 +92,7 @@ outputs() {
   [ -n "${FUNCTION_APP:-}" ] ||
     found=$(az deployment sub show --name "$record" --query properties.outputs --output json 2> /dev/null) || found=null
   found=$(jq -r --arg record "$record" --arg subscription "$current" --from-file scripts/outputs.jq <<< "$found") ||
-    stop "Nothing was done: who else may write the record of a deployment, or set a variable of that name?"
+    stop "Nothing was done: find out who else writes the record of a deployment, or unset the variable of that name"
   while IFS='=' read -r name value; do
     [ -z "$name" ] || export "$name=$value"
   done <<< "$found"
@@ -113,7 +113,7 @@ deployed() {
   outputs
   [ -n "${FUNCTION_APP:-}" ] ||
     stop "subscription $current has no successful deployment $record: run make azure-up first, or set AZURE_ENV_NAME"
-  find_app || stop "resource group $RESOURCE_GROUP has no Function app $FUNCTION_APP that can be read"
+  find_app || stop "resource group $RESOURCE_GROUP has no Function app $FUNCTION_APP that can be read: run make azure-up again"
 }
 
 # ask prints the response of the app that find_app has found to GET api/$1. The key opens the

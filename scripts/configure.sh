@@ -9,7 +9,7 @@ fi
 deployed
 registries=$(az acr list --resource-group "${REGISTRY_GROUP:-$RESOURCE_GROUP}" --query '[].loginServer' --output json)
 jq -e 'any(. == env.REGISTRY)' <<< "$registries" > /dev/null ||
-  stop "resource group ${REGISTRY_GROUP:-$RESOURCE_GROUP} has no registry ${REGISTRY:-}: nothing was written"
+  stop "resource group ${REGISTRY_GROUP:-$RESOURCE_GROUP} has no registry ${REGISTRY:-}: nothing was written. Run make azure-up again"
 trap 'rm -f bluegreen.yaml.new' EXIT
 
 # color prints the configuration of a color: its Deployment and its route from the gateway.

@@ -118,7 +118,7 @@ deployer=""
 if [ -z "$app" ] || [ -z "${1:-}" ]; then deployer=$(me); fi
 [ -n "$app" ] || app=$(owned)
 if [ -n "$app" ]; then
-  [[ "$app" =~ ^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$ ]] || stop "\"$app\" is no client id of an app registration"
+  [[ "$app" =~ ^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$ ]] || stop "\"$app\" is no client id of an app registration: set BLUEGREEN_ALERT_APP to one"
   registration=$(az ad app show --id "$app" --output json)
 fi
 
@@ -129,7 +129,7 @@ case "${1:-}" in
   remove)
     [ -n "$app" ] || exit 0
     called=$(jq -r .displayName <<< "$registration")
-    [ "$called" = "$name" ] || stop "app registration $app is called $called, not $name: it is not deleted"
+    [ "$called" = "$name" ] || stop "app registration $app is called $called, not $name: it is not deleted. Delete it by hand if it is not needed"
     az ad app delete --id "$app"
     exit
     ;;

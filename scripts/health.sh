@@ -7,7 +7,7 @@ deployed
 for try in 1 2 3 4 5 6 7 8 9 10 11 12; do
   if health=$(ask health); then
     jq . <<< "$health"
-    [ "$(jq -r .status <<< "$health")" = ok ] || stop "$FUNCTION_APP is up and reports problems, see above"
+    [ "$(jq -r .status <<< "$health")" = ok ] || stop "$FUNCTION_APP is up and reports problems, see above: fix bluegreen.yaml, then run make package and scripts/publish.sh"
     say "$FUNCTION_APP is up: BLUEGREEN_URL=https://$FUNCTION_HOST"
     exit
   fi

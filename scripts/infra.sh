@@ -23,7 +23,7 @@ settings=$(scripts/settings.sh "$verb")
 while IFS='=' read -r name value; do
   case "$name" in
     RESOURCE_GROUP | BLUEGREEN_*) export "$name=$value" ;;
-    *) stop "scripts/settings.sh printed $name, which is no setting: nothing was deployed" ;;
+    *) stop "scripts/settings.sh printed $name, which is no setting: nothing was deployed. Restore scripts/settings.sh" ;;
   esac
 done <<< "$settings"
 [ -n "${AZURE_PRINCIPAL_ID:-}${BLUEGREEN_OPERATORS:-}" ] || [ "$BLUEGREEN_SETUP" = controller ] ||

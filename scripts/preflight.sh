@@ -30,7 +30,7 @@ else
 fi
 
 # The live color does not matter here, and is not known yet.
-compiled=$(BLUEGREEN_LIVE=blue az bicep build-params --file "$parameters" --stdout) || stop "$parameters cannot be compiled, see above"
+compiled=$(BLUEGREEN_LIVE=blue az bicep build-params --file "$parameters" --stdout) || stop "$parameters cannot be compiled, see above: correct it"
 values=$(jq '((.templateJson | fromjson | .parameters | map_values(.defaultValue)) + (.parametersJson | fromjson | .parameters | map_values(.value)))' <<< "$compiled")
 
 mistakes=$(jq -r --arg file "$parameters" --arg subscription "$current" '

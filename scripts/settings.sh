@@ -12,7 +12,7 @@ verb="${1:-create}"
 # cloud-init.
 keeps() {
   host="vm-$BLUEGREEN_NAME-jump"
-  hosts=$(az vm list --resource-group "$RESOURCE_GROUP" --output json) || stop "the virtual machines of $RESOURCE_GROUP cannot be read"
+  hosts=$(az vm list --resource-group "$RESOURCE_GROUP" --output json) || stop "the virtual machines of $RESOURCE_GROUP cannot be read: give yourself the role Reader on the group"
   jq -e --arg name "$host" 'any(.[]; .name == $name)' <<< "$hosts" > /dev/null || return 1
   key=$(jq -r --arg name "$host" '.[] | select(.name == $name) | .osProfile.linuxConfiguration.ssh.publicKeys[0].keyData // ""' <<< "$hosts")
   replace="To replace it: az vm delete --resource-group $RESOURCE_GROUP --name $host, then deploy again"

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -17,6 +18,26 @@ const (
 	exitUsage   = 2 // the command line is not understood
 	exitUnknown = 3 // the app was not reached, or the outcome is still open
 )
+
+// exits are the exit statuses in words, and what a script or a person does then.
+var exits = []struct {
+	status      int
+	means, cure string
+}{
+	{exitDone, "done", ""},
+	{exitFailed, "refused or failed", "do what the message says"},
+	{exitUsage, "the command line is not understood", "bluegreen COMMAND --help shows its form"},
+	{exitUnknown, "not known: the app was not reached, the outcome is still open (`--timeout`, an interrupted wait), or an operator has to let the release go live",
+		"look with bluegreen status APP; to wait again repeat the command with the `--idempotency-key` that the message names, which is safe"},
+}
+
+func exitText() string {
+	var lines []string
+	for _, e := range exits {
+		lines = append(lines, fmt.Sprintf("  %d  %s", e.status, e.means))
+	}
+	return strings.ReplaceAll(strings.Join(lines, "\n"), "`", "")
+}
 
 // failed marks what went wrong after the command line was understood.
 type failed struct{ error }

@@ -63,8 +63,8 @@ the bluegreen Functions app.
 Environment: BLUEGREEN_URL is the address of the Functions app. BLUEGREEN_TOKEN is a token of the
 app registration, where users sign in; BLUEGREEN_KEY a function key in its place, of look for
 status and history, of act for commands, or set for both.
-Exit status: 0 done, 1 refused or failed, 2 the command line is not understood, 3 not known:
-the app was not reached, or the outcome is still open.`,
+Exit status:
+` + exitText(),
 		Example: `  bluegreen status
   bluegreen deploy shop --image 2.4.1 --why "fixes the cart" --wait
   bluegreen rollback shop --why "slow checkout" --wait`,

@@ -45,7 +45,7 @@ func statusOf(v engine.View) api.Status {
 		Rollback: st.Rollback, Held: st.Held, Trouble: st.Trouble, Next: st.Next,
 	}
 	for _, n := range st.Needs {
-		need := api.Need{Why: n.Why}
+		need := api.Need{Why: n.String()}
 		for _, r := range n.Helps {
 			need.Helps = append(need.Helps, api.Remedy{Command: r.Line(v.App), Does: r.Does, Name: r.Command, Fields: fieldsOfRemedy(r)})
 		}

@@ -75,7 +75,7 @@ func noteOf(m engine.Message) note {
 	add("At", f.At.UTC().Format("2006-01-02 15:04:05 UTC"))
 	add("Now", m.Status.Headline)
 	for _, s := range m.Status.Needs[:min(len(m.Status.Needs), mostNeeds)] {
-		one := need{why: cut(plain(s.Why), mostValue)}
+		one := need{why: cut(plain(s.String()), mostValue)}
 		for _, help := range s.Helps[:min(len(s.Helps), mostNeeds)] {
 			one.helps = append(one.helps, value{cut(plain(help.Line(m.App)), mostValue), cut(plain(help.Does), mostValue)})
 		}

@@ -37,8 +37,12 @@ type Status struct {
 // safest first.
 type Need struct {
 	Why   string
+	Cure  string // what to do, where Why does not have it
 	Helps []Remedy
 }
+
+// String is the need with its cure.
+func (n Need) String() string { return n.Why + then(n.Cure) }
 
 // Remedy is a command that helps, and what it does here.
 type Remedy struct {
@@ -121,7 +125,7 @@ func (st *Status) Ask(n Need) {
 func (st Status) String() string {
 	parts := []string{st.Headline}
 	for _, n := range st.Needs {
-		parts = append(parts, "needs you: "+n.Why)
+		parts = append(parts, "needs you: "+n.String())
 		for _, r := range n.Helps {
 			parts = append(parts, r.Line("APP"))
 		}
@@ -440,7 +444,7 @@ func (v viewer) needs() (needs []Need) {
 	s, r := v.s, v.s.Release
 	drifted := !s.Drift.IsZero() && !s.Drift.Watched
 	if h := s.Help; h.Reason != "" && (s.Alarmed != "" || v.now.Sub(h.Since) < helpFor) {
-		needs = append(needs, Need{Why: h.Why, Helps: v.remedies(h.Reason)})
+		needs = append(needs, Need{Why: h.Why, Cure: wordings[h.Reason].further(), Helps: v.remedies(h.Reason)})
 	} else if drifted {
 		needs = append(needs, Need{Why: "the gateway was changed outside bluegreen: " + s.Drift.Detail, Helps: v.remedies(reason.Drifted)})
 	}

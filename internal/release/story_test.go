@@ -96,7 +96,7 @@ func (s *story) status() (text string) {
 	}
 	add(string(st.Standing), st.Headline)
 	for _, n := range st.Needs {
-		add("needs you", n.Why)
+		add("needs you", n.String())
 		for _, r := range n.Helps {
 			add("  "+r.Line("shop"), r.Does)
 		}

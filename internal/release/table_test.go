@@ -1,54 +1,16 @@
 package release_test
 
 import (
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
 	"bluegreen/internal/release"
 	"bluegreen/internal/release/reason"
 )
-
-// TestEveryReasonHasASentence reads the constants of package reason and the table of
-// text.go: a reason without words would be reported as nothing.
-func TestEveryReasonHasASentence(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "reason/reason.go", nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile("text.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	silent := []string{"Noted", "Unreadable", "Unrecorded"} // not reported by the core
-	values := map[string]bool{}
-	ast.Inspect(file, func(n ast.Node) bool {
-		spec, ok := n.(*ast.ValueSpec)
-		if !ok {
-			return true
-		}
-		name := spec.Names[0].Name
-		value, _ := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
-		if values[value] {
-			t.Errorf("%q is the text of two reasons", value)
-		}
-		values[value] = true
-		if !slices.Contains(silent, name) && !strings.Contains(string(text), "reason."+name+":") {
-			t.Errorf("reason.%s has no sentence in text.go", name)
-		}
-		return true
-	})
-	if len(values) < 50 {
-		t.Errorf("only %d reasons", len(values))
-	}
-}
 
 var refused = regexp.MustCompile(`(?m)^  refused \(([a-z-]+)\)`)
 

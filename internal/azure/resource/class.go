@@ -44,8 +44,8 @@ var meanings = map[string]meaning{
 
 	"ExpiredAuthenticationToken": {class: Retry}, // the next try brings a new one
 
-	"AuthorizationFailed":       {Operator, "", ""}, // see lacking
-	"LinkedAuthorizationFailed": {Operator, "", ""},
+	"AuthorizationFailed":       {Operator, "the identity is not allowed", "give it a role with the action that the message names"}, // see lacking
+	"LinkedAuthorizationFailed": {Operator, "the identity is not allowed", "give it a role with the action that the message names, on the resource that it names"},
 	"InvalidAuthenticationTokenTenant": {Operator, "subscription {subscription} belongs to another tenant than the identity",
 		"name a resource of the identity's own tenant, or move the subscription; az account show --subscription {subscription} --query tenantId"},
 	"RequestDisallowedByPolicy": {Operator, "a policy of Azure forbids it",
