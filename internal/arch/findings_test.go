@@ -47,48 +47,28 @@ func TestThePageOfFindingsIsMadeFromTheChecks(t *testing.T) {
 	golden.Part(t, top+"/docs/troubleshoot.md", "findings", page.String())
 }
 
-// findings are the texts of a file that are given to a function for findings, or are the Text
-// of one.
+// findings are the texts of a file with a cause, a colon and what to do.
 func findings(t *testing.T, file string) (messages []string) {
 	t.Helper()
 	source, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	add := func(e ast.Expr) {
-		if m := message(e); len(strings.Fields(m)) >= 8 && strings.Contains(m, ":") {
+	ast.Inspect(source, func(n ast.Node) bool {
+		e, ok := n.(ast.Expr)
+		if !ok {
+			return true
+		}
+		m := message(e)
+		if at := strings.LastIndex(m, ": "); at >= 0 && len(strings.Fields(m)) >= 8 && len(strings.Fields(m[at:])) > 3 {
 			messages = append(messages, m)
 		}
-	}
-	ast.Inspect(source, func(n ast.Node) bool {
-		switch n := n.(type) {
-		case *ast.CallExpr:
-			if slices.Contains([]string{"warn", "warning", "Refuse", "problem", "Findings", "append"}, called(n)) {
-				for _, arg := range n.Args {
-					add(arg)
-				}
-			}
-		case *ast.KeyValueExpr:
-			if key, ok := n.Key.(*ast.Ident); ok && key.Name == "Text" {
-				add(n.Value)
-			}
-		}
-		return true
+		return m == "" // the parts of a text are none by themselves
 	})
 	return messages
 }
 
-func called(call *ast.CallExpr) string {
-	switch f := call.Fun.(type) {
-	case *ast.Ident:
-		return f.Name
-	case *ast.SelectorExpr:
-		return f.Sel.Name
-	}
-	return ""
-}
-
-var verb = regexp.MustCompile(`%\[?\d*\]?[a-z]`)
+var verb = regexp.MustCompile(`%(\[\d+\]|\.\d+)?[a-z]`)
 
 // message is a text with … for each value in it.
 func message(e ast.Expr) string {
@@ -99,10 +79,6 @@ func message(e ast.Expr) string {
 		}
 	case *ast.BinaryExpr:
 		return orMore(message(e.X)) + orMore(message(e.Y))
-	case *ast.CallExpr:
-		if called(e) == "Sprintf" {
-			return message(e.Args[0])
-		}
 	}
 	return ""
 }
