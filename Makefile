@@ -136,6 +136,7 @@ azure-up: ## deploy all to Azure with az: BLUEGREEN_SETUP=main, shared or contro
 	@$(MAKE) --no-print-directory package
 	scripts/publish.sh
 	scripts/events.sh
+	scripts/entra.sh browser || echo "nobody can sign in to the pages with a browser yet, see above"
 	scripts/health.sh
 
 .PHONY: azure-what-if

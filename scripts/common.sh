@@ -100,9 +100,9 @@ outputs() {
 
 # find_app asks Azure for the id and the host name of the Function app.
 find_app() {
-  app=$(az functionapp show --resource-group "$RESOURCE_GROUP" --name "$FUNCTION_APP" --output json) || return
-  FUNCTION_APP_ID=$(jq -r .id <<< "$app")
-  FUNCTION_HOST=$(jq -r '.defaultHostName // .properties.defaultHostName' <<< "$app")
+  site=$(az functionapp show --resource-group "$RESOURCE_GROUP" --name "$FUNCTION_APP" --output json) || return
+  FUNCTION_APP_ID=$(jq -r .id <<< "$site")
+  FUNCTION_HOST=$(jq -r '.defaultHostName // .properties.defaultHostName' <<< "$site")
   export FUNCTION_APP_ID FUNCTION_HOST
 }
 

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Creates the app registration that authenticates alerts from Azure Monitor, and people and
-# pipelines by their app roles, and prints its ids for the entry points. Repeated runs change nothing. With the argument find it only prints the
-# ids of an existing registration, with the argument remove it deletes it.
+# pipelines by their app roles, and prints its ids for the entry points. Repeated runs change
+# nothing. With the argument find it only prints the ids of an existing registration, with the
+# argument remove it deletes it, with the argument browser it lets people sign in to the pages of
+# the deployed app, whose address is not known before.
 #
 # A registration is known by its id: BLUEGREEN_ALERT_APP, or that in the action group of the
 # environment; before there is one, it is the only one with its name that its caller alone owns.
@@ -13,6 +15,10 @@
 # creating it as an administrator does not make one: this script adds its caller as an owner.
 # Other deployers need az ad app owner add --id APP --owner-object-id OBJECT_ID.
 source "$(dirname "$0")/common.sh"
+case "${1:-}" in
+  "" | find | remove | browser) ;;
+  *) stop "entra.sh $1: use find, remove or browser, or no argument" ;;
+esac
 signed_in
 graph=https://graph.microsoft.com/v1.0
 name="bluegreen-alerts-$AZURE_ENV_NAME"
@@ -113,9 +119,10 @@ alone() {
 }
 
 app="${BLUEGREEN_ALERT_APP:-}"
+if [ "$app/${1:-}/${BLUEGREEN_SECURE_ALERTS:-}" = /browser/no ]; then exit 0; fi # none was asked for
 [ -n "$app" ] || app=$(in_action_group)
 deployer=""
-if [ -z "$app" ] || [ -z "${1:-}" ]; then deployer=$(me); fi
+case "$app/${1:-}" in /* | */ | */browser) deployer=$(me) ;; esac
 [ -n "$app" ] || app=$(owned)
 if [ -n "$app" ]; then
   [[ "$app" =~ ^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$ ]] || stop "\"$app\" is no client id of an app registration: set BLUEGREEN_ALERT_APP to one"
@@ -131,6 +138,19 @@ case "${1:-}" in
     called=$(jq -r .displayName <<< "$registration")
     [ "$called" = "$name" ] || stop "app registration $app is called $called, not $name: it is not deleted. Delete it by hand if it is not needed"
     az ad app delete --id "$app"
+    exit
+    ;;
+  browser)
+    [ -n "$app" ] || exit 0
+    alone "$app"
+    deployed
+    # App Service authentication has no secret, so it asks for id tokens.
+    web=$(jq -c --arg callback "https://$FUNCTION_HOST/.auth/login/aad/callback" '(.web // {}) as $was | {
+      redirectUris: ($was.redirectUris // [] | if index($callback) then . else . + [$callback] end),
+      implicitGrantSettings: {enableIdTokenIssuance: true}
+    } | select(.redirectUris != $was.redirectUris or ($was.implicitGrantSettings.enableIdTokenIssuance | not)) | {web: .}' <<< "$registration")
+    [ -z "$web" ] || change "$web"
+    say "people sign in to the pages at https://$FUNCTION_HOST/api/ui"
     exit
     ;;
   *)

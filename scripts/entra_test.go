@@ -193,3 +193,56 @@ func TestTheDeployerOwnsTheAppRegistration(t *testing.T) {
 		t.Error(added)
 	}
 }
+
+// TestABrowserMayReturnFromEntra: App Service authentication without a secret wants id tokens,
+// and Entra returns a browser only to an address of the registration.
+func TestABrowserMayReturnFromEntra(t *testing.T) {
+	const callback = "https://func.example.net/.auth/login/aad/callback"
+	web := func(ids bool, addresses ...string) answer {
+		return answer{when: "ad app show --id " + registered + " --output json", print: registration(map[string]any{
+			"web": map[string]any{"redirectUris": addresses, "implicitGrantSettings": map[string]any{"enableIdTokenIssuance": ids}},
+		})}
+	}
+	for name, c := range map[string]struct {
+		web  answer
+		want string // "" for no change
+	}{
+		"a new registration":        {web(false), `{"web":{"redirectUris":["` + callback + `"],"implicitGrantSettings":{"enableIdTokenIssuance":true}}}`},
+		"another environment's too": {web(true, "https://other.example.net/back"), `{"web":{"redirectUris":["https://other.example.net/back","` + callback + `"],"implicitGrantSettings":{"enableIdTokenIssuance":true}}}`},
+		"repeated":                  {web(true, "https://other.example.net/back", callback), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newEnv(t)
+			w.set("BLUEGREEN_SECURE_ALERTS", "yes")
+			w.azure(append([]answer{c.web, record}, entra()...)...)
+			r := w.run("entra.sh", "browser")
+			w.prints(r, "")
+			patch := w.asked("az", "rest --method patch")
+			if c.want == "" && patch != nil || c.want != "" && (len(patch) != 1 || !strings.HasSuffix(patch[0], " --body "+c.want)) {
+				t.Errorf("%v", patch)
+			}
+			if !strings.Contains(r.err, "https://func.example.net/api/ui") {
+				t.Error(r.err)
+			}
+		})
+	}
+
+	w := newEnv(t) // which has BLUEGREEN_SECURE_ALERTS=no
+	w.azure(answer{when: "monitor action-group list", print: "[]"})
+	w.prints(w.run("entra.sh", "browser"), "")
+	w.stops(w.run("entra.sh", "browse"), "use find, remove or browser")
+	if asked := w.asked("az", "ad ", "rest"); asked != nil {
+		t.Error(asked)
+	}
+
+	// Without a registration there is nobody to sign in, and one that others hold is left alone.
+	w = newEnv(t)
+	w.set("BLUEGREEN_SECURE_ALERTS", "yes")
+	w.azure(append([]answer{{when: "monitor action-group list", print: "[]"}, {when: "ad app list", print: ""}, record}, entra()...)...)
+	w.prints(w.run("entra.sh", "browser"), "")
+	w.azure(append([]answer{{when: "ad app owner list --id " + registered, print: "me-1\nstranger-1"}, record}, entra()...)...)
+	w.stops(w.run("entra.sh", "browser"), "is not trusted: stranger-1 owns it")
+	if changed := w.asked("az", "rest --method patch", "ad app update"); changed != nil {
+		t.Error(changed)
+	}
+}
