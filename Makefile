@@ -133,10 +133,15 @@ screenshots: ## draw the pages of docs/pages.md anew; needs chromium
 azure-up: ## deploy all to Azure with az: BLUEGREEN_SETUP=main, shared or controller
 	scripts/infra.sh
 	scripts/configure.sh
+	scripts/entra.sh browser || echo "nobody can sign in to the pages with a browser yet, see above"
+	@$(MAKE) --no-print-directory azure-publish
+
+.PHONY: azure-publish
+azure-publish: ## deploy bluegreen.yaml and the handler again, after a change of either
+	go run ./cmd/bluegreen config check bluegreen.yaml
 	@$(MAKE) --no-print-directory package
 	scripts/publish.sh
 	scripts/events.sh
-	scripts/entra.sh browser || echo "nobody can sign in to the pages with a browser yet, see above"
 	scripts/health.sh
 
 .PHONY: azure-what-if

@@ -15,6 +15,8 @@ param clusters = {
 }
 param gateways = { firewall: 'Off', least: 0, most: 2 }
 param publicRegistry = true // so that docker push works from outside the network
+param certificate = readEnvironmentVariable('BLUEGREEN_CERTIFICATE', '') // once it is in the vault
+param hostName = readEnvironmentVariable('BLUEGREEN_HOST_NAME', '')
 param storageSku = 'Standard_LRS'
 param logGigabytes = 1
 param operatorId = readEnvironmentVariable('AZURE_PRINCIPAL_ID', '')

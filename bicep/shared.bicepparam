@@ -14,6 +14,8 @@ param clusters = {
   system: { vmSize: 'Standard_D2as_v5', least: 1, most: 2 } // two while both colors are at full size
 }
 param gateway = { firewall: 'Off', least: 0, most: 2 }
+param certificate = readEnvironmentVariable('BLUEGREEN_CERTIFICATE', '') // once it is in the vault
+param hostName = readEnvironmentVariable('BLUEGREEN_HOST_NAME', '')
 param storageSku = 'Standard_LRS'
 param logGigabytes = 1
 param operatorId = readEnvironmentVariable('AZURE_PRINCIPAL_ID', '')

@@ -79,6 +79,13 @@ find_group() {
   RESOURCE_GROUP=$named
 }
 
+# own_config stops if configure.sh wrote bluegreen.yaml for another environment.
+own_config() {
+  wrote=$(sed -n 's/^# Written for the environment \([A-Za-z0-9-]*\)\..*/\1/p' bluegreen.yaml 2> /dev/null | head -n 1) || true
+  [ -z "$wrote" ] || [ "$wrote" = "$AZURE_ENV_NAME" ] ||
+    stop "bluegreen.yaml is of the environment $wrote, and AZURE_ENV_NAME is $AZURE_ENV_NAME: use a clone for each environment, or run mv bluegreen.yaml bluegreen.$wrote.yaml"
+}
+
 # Name of the deployment in the subscription; its record has the outputs.
 record="bluegreen-$AZURE_ENV_NAME"
 

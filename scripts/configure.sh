@@ -2,6 +2,7 @@
 # Writes bluegreen.yaml for the sample app from the outputs of the deployment, unless the file
 # exists. Change it for your own apps.
 source "$(dirname "$0")/common.sh"
+own_config
 if [ -f bluegreen.yaml ]; then
   say "bluegreen.yaml exists and is not changed"
   exit
@@ -37,7 +38,7 @@ verify() {
 
 {
   cat << YAML
-# Generated from the deployment. Edit it, then deploy the package again.
+# Written for the environment $AZURE_ENV_NAME. Edit it, then run make azure-publish.
 apps:
   - name: podinfo
     image: {registry: $REGISTRY, repository: podinfo, tags: "semver:>=6"}

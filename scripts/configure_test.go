@@ -162,3 +162,26 @@ func TestTheEntryPointsHaveTheOutputsThatTheScriptsRead(t *testing.T) {
 		}
 	}
 }
+
+// TestTheConfigurationOfOneEnvironmentIsNotDeployedToAnother from the same clone: its app would
+// release what is not its own.
+func TestTheConfigurationOfOneEnvironmentIsNotDeployedToAnother(t *testing.T) {
+	w := newEnv(t)
+	w.azure()
+	w.set("FUNCTION_APP", "func")
+	for name, value := range setups["shared"] {
+		w.set(name, value)
+	}
+	if r := w.run("configure.sh"); r.code != 0 {
+		t.Fatal(r)
+	}
+	w.set("AZURE_ENV_NAME", "staging")
+	w.write("dist/bluegreen.zip", "zip", 0o644)
+	for _, script := range []string{"preflight.sh", "configure.sh", "publish.sh"} {
+		w.stops(w.run(script), "bluegreen.yaml is of the environment bluegreen, and AZURE_ENV_NAME is staging")
+	}
+	w.write("bluegreen.yaml", "apps: []\n", 0o644) // one's own, for whatever environment
+	if r := w.run("configure.sh"); r.code != 0 {
+		t.Error(r)
+	}
+}

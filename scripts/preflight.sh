@@ -4,6 +4,7 @@
 # environment in Azure, and changes nothing.
 source "$(dirname "$0")/common.sh"
 parameters="${BLUEGREEN_PARAMETERS:-bicep/$BLUEGREEN_SETUP.bicepparam}"
+own_config
 signed_in
 recent_az
 

@@ -3,6 +3,7 @@
 # whose permission on the storage account takes minutes to spread after the first deployment.
 source "$(dirname "$0")/common.sh"
 [ -f dist/bluegreen.zip ] || stop "there is no dist/bluegreen.zip: run make package first"
+own_config
 deployed
 say "deploying dist/bluegreen.zip to $FUNCTION_APP"
 for try in {1..30}; do
