@@ -394,20 +394,43 @@ func TestAnUnknownOutcomeSaysHowToRepeat(t *testing.T) {
 }
 
 func TestTheExampleInTheReadmeIsRight(t *testing.T) {
-	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	block := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindSubmatch(readme)
-	if block == nil {
-		t.Fatal("the README shows no configuration")
-	}
-	example := bytes.ReplaceAll(block[1], []byte("/subscriptions/…/managedClusters"), []byte("/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters"))
-	example = bytes.ReplaceAll(example, []byte("/subscriptions/…/applicationGateways"), []byte("/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/applicationGateways"))
-	file := filepath.Join(t.TempDir(), "bluegreen.yaml")
-	if err := os.WriteFile(file, example, 0o600); err != nil {
+	s := &site{T: t}
+	s.expects(s.run("config", "check", example(t)), 0, "1 apps")
+}
+
+// TestTheEventsOfTheDocsReturnTraffic simulates the push and the alert that docs/alerts.md has
+// for the app of the README.
+func TestTheEventsOfTheDocsReturnTraffic(t *testing.T) {
+	events := filepath.Join(t.TempDir(), "events.json")
+	if err := os.WriteFile(events, block(t, "docs/alerts.md", "json"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s := &site{T: t}
-	s.expects(s.run("config", "check", file), 0, "1 apps")
+	s.expects(s.run("simulate", "--config", example(t), events), 0, "goes to green", "traffic returns to blue: alert podinfo-agw-green-backend-5xx: PercentFailed of pool-green: 12.5, threshold 5")
+}
+
+// example is a file with the configuration that the README shows.
+func example(t *testing.T) string {
+	t.Helper()
+	text := bytes.ReplaceAll(block(t, "README.md", "yaml"), []byte("/subscriptions/…/managedClusters"), []byte("/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters"))
+	text = bytes.ReplaceAll(text, []byte("/subscriptions/…/applicationGateways"), []byte("/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/applicationGateways"))
+	file := filepath.Join(t.TempDir(), "bluegreen.yaml")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// block is the first code of a language on a page.
+func block(t *testing.T, page, language string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile("(?s)```" + language + "\n(.*?)```").FindSubmatch(text)
+	if found == nil {
+		t.Fatalf("%s has no %s", page, language)
+	}
+	return found[1]
 }
