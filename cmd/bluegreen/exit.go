@@ -27,8 +27,8 @@ var exits = []struct {
 	{exitDone, "done", ""},
 	{exitFailed, "refused or failed", "do what the message says"},
 	{exitUsage, "the command line is not understood", "bluegreen COMMAND --help shows its form"},
-	{exitUnknown, "not known: the app was not reached, the outcome is still open (`--timeout`, an interrupted wait), or an operator has to let the release go live",
-		"look with bluegreen status APP; to wait again repeat the command with the `--idempotency-key` that the message names, which is safe"},
+	{exitUnknown, "not known: the app was not reached, or the outcome is still open",
+		"look with bluegreen status APP: the time (`--timeout`) was over, the wait interrupted, or an operator has to let the release go live; to wait again repeat the command with the `--idempotency-key` that the message names, which is safe"},
 }
 
 func exitText() string {
@@ -36,7 +36,7 @@ func exitText() string {
 	for _, e := range exits {
 		lines = append(lines, fmt.Sprintf("  %d  %s", e.status, e.means))
 	}
-	return strings.ReplaceAll(strings.Join(lines, "\n"), "`", "")
+	return strings.Join(lines, "\n")
 }
 
 // failed marks what went wrong after the command line was understood.
