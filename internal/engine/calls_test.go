@@ -215,5 +215,5 @@ The same in USD (source 4), for an instance of 512 MB. An execution is billed as
 		accept.calls(storage)+released.calls(storage)+baking*bake.calls(storage),
 		accept.calls(queue)+released.calls(queue)+baking*bake.calls(queue))
 	fmt.Fprintf(&page, "\n1,000 releases with a bake of %d minutes cost %.2f, without the grant.\n", baking, 1000*release)
-	golden.CheckSection(t, "../../docs/costs.md", "## Use", page.String())
+	golden.Part(t, "../../docs/costs.md", "use", page.String())
 }

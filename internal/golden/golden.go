@@ -31,23 +31,6 @@ func Check(t testing.TB, file, got string) {
 	}
 }
 
-// CheckSection is Check for the part of a page below the line of a heading, up to the next
-// heading of the same level.
-func CheckSection(t testing.TB, file, heading, got string) {
-	t.Helper()
-	page, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, found := strings.Cut(string(page), "\n"+heading+"\n")
-	if !found {
-		t.Fatalf("%s has no heading %q", file, heading)
-	}
-	level, _, _ := strings.Cut(heading, " ")
-	_, after, _ := strings.Cut(rest, "\n"+level+" ")
-	Check(t, file, before+"\n"+heading+"\n"+got+"\n"+level+" "+after)
-}
-
 // Part fails the test if got is not what stands between the lines <!-- begin NAME … --> and
 // <!-- end NAME --> of a page. With -update it writes it there, and leaves the rest as it is.
 func Part(t testing.TB, file, name, got string) {
