@@ -46,6 +46,7 @@ func TestScreenshots(t *testing.T) {
 		draw("app-"+mode, "/apps/podinfo")
 		draw("needs-you-"+mode, "/apps/checkout")
 		draw("confirm-"+mode, "/apps/podinfo/rollback")
+		draw("held-"+mode, "/apps/catalog")
 	}
 }
 
