@@ -192,6 +192,16 @@ func TestEveryLinkLeadsSomewhere(t *testing.T) {
 	}
 }
 
+// TestTheReadmeListsEveryPage: a page that nothing leads to is not found.
+func TestTheReadmeListsEveryPage(t *testing.T) {
+	readme := text(t, "README.md")
+	for page := range written(t) {
+		if page != "README.md" && !strings.HasPrefix(page, "docs/decisions/") && !strings.Contains(readme, "]("+page+")") {
+			t.Errorf("README.md does not link to %s", page)
+		}
+	}
+}
+
 // anchors are the names that GitHub gives the headings of a page.
 func anchors(page string) (names []string) {
 	for _, heading := range all(`(?m)^#+ (.+)$`, fenced.ReplaceAllString(page, "")) {
