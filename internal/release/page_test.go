@@ -1,6 +1,7 @@
 package release
 
 import (
+	"bytes"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -106,6 +107,9 @@ func TestWhatNeedsAnOperatorHasACure(t *testing.T) {
 			entry := regexp.MustCompile(`(?s)\treason\.` + string(found[1]) + `: \{.*?"\},\n`).Find(table)
 			if strings.HasSuffix(string(entry), ` ""},`+"\n") {
 				t.Errorf("%s: reason.%s needs an operator and has no cure", name, found[1])
+			}
+			if cure := entry[max(0, bytes.LastIndex(entry, []byte("\n\t\t"))):]; !bytes.Contains(entry, []byte(gap)) && bytes.ContainsRune(cure, '{') {
+				t.Errorf("%s: the status shows the cure of reason.%s, where no name in braces is replaced", name, found[1])
 			}
 		}
 	}

@@ -446,7 +446,7 @@ func (v viewer) needs() (needs []Need) {
 	if h := s.Help; h.Reason != "" && (s.Alarmed != "" || v.now.Sub(h.Since) < helpFor) {
 		needs = append(needs, Need{Why: h.Why, Cure: wordings[h.Reason].further(), Helps: v.remedies(h.Reason)})
 	} else if drifted {
-		needs = append(needs, Need{Why: "the gateway was changed outside bluegreen: " + s.Drift.Detail, Helps: v.remedies(reason.Drifted)})
+		needs = append(needs, Need{Why: "the gateway was changed outside bluegreen: " + s.Drift.Detail, Cure: s.Drift.remedy(), Helps: v.remedies(reason.Drifted)})
 	}
 	if s.Help.Reason != reason.ImageMissing {
 		for _, i := range s.Missing {

@@ -117,3 +117,19 @@ func TestTimesAreSeenFromNow(t *testing.T) {
 		}
 	}
 }
+
+// TestADriftHasACureAlsoWhereNoCommandHelps: the gateway points at neither color.
+func TestADriftHasACureAlsoWhereNoCommandHelps(t *testing.T) {
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	s := release.State{}
+	for _, e := range []release.Event{
+		release.Looked{Live: release.Blue, Blue: &release.Observed{Image: release.Image{Tag: "1.0", Digest: "sha256:1"}, Replicas: []int32{1}, Ready: 1}},
+		release.Looked{Detail: "rule a points at pool c"},
+	} {
+		s, _ = release.Next(s, e, release.Policy{}, now)
+	}
+	needs := release.StatusOf(s, release.Policy{}, now).Needs
+	if len(needs) != 1 || !strings.Contains(needs[0].String(), "change it by hand to point at one of them, then resume") || len(needs[0].Helps) != 0 {
+		t.Errorf("%+v", needs)
+	}
+}
