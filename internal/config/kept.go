@@ -94,7 +94,10 @@ func DecodeKept(data []byte) (Kept, error) {
 	for _, name := range slices.Sorted(maps.Keys(w.Earlier)) {
 		k.Earlier = append(k.Earlier, Past{[]File{{Text: w.Earlier[name]}}, []string{name}})
 	}
-	return k, wrong
+	if wrong != nil {
+		return Kept{}, wrong
+	}
+	return k, nil
 }
 
 // With is what to keep once files are there; now is what they come to, nil where they cannot be
