@@ -54,6 +54,8 @@ type App struct {
 	// Held are the mistakes of the present file, in sentences, where the app is that of an
 	// earlier one: it goes on with what runs, and starts nothing new.
 	Held []string
+
+	tags *Tags // shared by the apps that have the same policy
 }
 
 // Image names a repository and which of its tags are released.

@@ -95,7 +95,7 @@ func LoadFiles(files []File) (*Config, error) {
 	}
 	var c Config
 	fill(reflect.ValueOf(&c.Defaults).Elem())
-	l := &loader{}
+	l := &loader{tags: map[string]*Tags{}}
 	main := &reader{loader: l, at: map[string]place{}, defaults: &c.Defaults, blueprints: map[string]*blueprint{}}
 	whole := main.file(files[0], &c)
 	if main.root == (place{}) { // nothing could be read

@@ -38,6 +38,14 @@ type reader struct {
 type loader struct {
 	claims []claim
 	made   int // bytes of what templates made
+	tags   map[string]*Tags
+}
+
+func (l *loader) tagsOf(policy string) *Tags {
+	if l.tags[policy] == nil {
+		l.tags[policy] = tagsOf(policy)
+	}
+	return l.tags[policy]
 }
 
 // place is where something begins in a file, from 1.
@@ -117,7 +125,7 @@ func (r *reader) app(n *yaml.Node, path string, app *App, index int) {
 		own.check(app)
 		own.claim(app, index)
 	}
-	app.Problems = own.problems
+	app.Problems, app.tags = own.problems, r.tagsOf(app.Image.Tags)
 	if app.Name == "" || slices.ContainsFunc(own.problems, func(p Problem) bool { return p.Path == path+".name" }) {
 		app.Name = fmt.Sprintf("line-%d", n.Line)
 	}
