@@ -220,9 +220,11 @@ type claim struct {
 
 // claim notes what the app claims.
 func (r *reader) claim(app *App, index int) {
-	for _, c := range claims(app) {
+	known := len(r.claims)
+	r.claims = appendClaims(r.claims, app)
+	for i := known; i < len(r.claims); i++ {
+		c := &r.claims[i]
 		c.app, c.prefix, c.at = index, r.prefix, r.nearest(c.path)
-		r.claims = append(r.claims, c)
 	}
 }
 
@@ -235,8 +237,9 @@ func (c *claim) key() string {
 	return c.what + " " + c.in + " " + name
 }
 
-func claims(a *App) []claim {
-	list := make([]claim, 0, 6)
+func claims(a *App) []claim { return appendClaims(nil, a) }
+
+func appendClaims(list []claim, a *App) []claim {
 	list = append(list, claim{what: "name", name: a.Name, path: "name"})
 	for _, side := range []struct {
 		key   string

@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,10 +31,20 @@ type Config struct {
 	Out      []string
 }
 
+// Unknown are the mistakes for which there may be apps that are not in Apps.
+func (c *Config) Unknown() (list []string) {
+	for _, p := range c.Problems {
+		if slices.Contains(c.Out, p.File) {
+			list = append(list, p.String())
+		}
+	}
+	return list
+}
+
 // App is one app. It must not be used when it has Problems, and starts no release while Held.
 type App struct {
 	Name string `key:"name" is:"name" need:"yes" doc:"Name of the app, in the API too. Its state is kept under this name: renaming is starting afresh."`
-	// What Template and Parameters come to is in the other fields.
+	// What Template and Parameters come to is in the other fields. Parameters is nil once it is.
 	Template   string            `key:"template" is:"name" json:"-" doc:"Name of the template that has what this app does not set itself. Maps are merged key by key, lists are replaced."`
 	Parameters map[string]string `key:"parameters" keys:"parameter" is:"argument" json:"-" doc:"Values of the template's parameters, by name."`
 

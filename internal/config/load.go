@@ -94,6 +94,7 @@ func (r *reader) apps(n *yaml.Node, path string, v reflect.Value) {
 	fill(reflect.ValueOf(&blank).Elem())
 	blank.Behavior = *r.defaults
 	apps := make([]App, len(n.Content))
+	r.claims = slices.Grow(r.claims, 5*len(apps))
 	for i, item := range n.Content {
 		for item.Kind == yaml.AliasNode {
 			item = item.Alias
@@ -125,7 +126,7 @@ func (r *reader) app(n *yaml.Node, path string, app *App, index int) {
 		own.check(app)
 		own.claim(app, index)
 	}
-	app.Problems, app.tags = own.problems, r.tagsOf(app.Image.Tags)
+	app.Problems, app.Parameters, app.tags = own.problems, nil, r.tagsOf(app.Image.Tags)
 	if app.Name == "" || slices.ContainsFunc(own.problems, func(p Problem) bool { return p.Path == path+".name" }) {
 		app.Name = fmt.Sprintf("line-%d", n.Line)
 	}
