@@ -127,12 +127,12 @@ type good struct {
 // lastGood finds the last good configuration of each app that has mistakes now, and of each whose
 // file cannot be used now.
 func (k Kept) lastGood(now *Config) (list []good) {
+	if len(now.Out) == 0 && !slices.ContainsFunc(now.Apps, func(a App) bool { return len(a.Problems) > 0 }) {
+		return nil
+	}
 	wanted := map[string]bool{} // false: it is good, or found
 	for _, a := range now.Apps {
 		wanted[a.Name] = len(a.Problems) > 0
-	}
-	if len(now.Out) == 0 && !slices.Contains(slices.Collect(maps.Values(wanted)), true) {
-		return nil
 	}
 	for at, past := range append([]Past{{Files: k.Files}}, k.Earlier...) {
 		if len(past.Files) == 0 {
@@ -189,6 +189,10 @@ func (k Kept) Restore(problems []string) (*Config, error) {
 // Complete puts in the place of each app with mistakes its last good configuration, Held, and
 // adds those of the files that are Out, unless another app has since taken what they name.
 func (k Kept) Complete(from *Config) *Config {
+	earlier := k.lastGood(from)
+	if len(earlier) == 0 {
+		return from
+	}
 	c := *from
 	c.Apps = slices.Clone(from.Apps)
 	taken, at, out := map[string]bool{}, map[string]int{}, map[string][]string{}
@@ -203,7 +207,7 @@ func (k Kept) Complete(from *Config) *Config {
 			out[p.File] = append(out[p.File], p.String())
 		}
 	}
-	for _, found := range k.lastGood(from) {
+	for _, found := range earlier {
 		for _, a := range found.apps {
 			if slices.ContainsFunc(claims(&a), func(c claim) bool { return taken[c.key()] }) {
 				continue
