@@ -236,3 +236,28 @@ func TestWhatAnEarlierVersionKeptIsRead(t *testing.T) {
 		t.Error("a text that is missing is not noticed")
 	}
 }
+
+// TestTheExampleOfManyAppsIsRight reads what docs/many-apps.md names.
+func TestTheExampleOfManyAppsIsRight(t *testing.T) {
+	files, err := config.Read("../../deploy/many-apps/bluegreen.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.LoadFiles(files)
+	if err != nil || len(c.Problems) > 0 {
+		t.Fatal(err, c.Problems)
+	}
+	want := []string{"checkout 20m0s", "invoices 20m0s", "ledger 2h0m0s", "catalog 20m0s", "search 20m0s"}
+	if diff := cmp.Diff(want, apps(c)); diff != "" {
+		t.Error(diff)
+	}
+	for _, f := range files {
+		if err := schema(t).Validate(asJSON(t, []byte(f.Text))); err != nil {
+			t.Errorf("%s: %v", f.Name, err)
+		}
+	}
+	ledger := c.Apps[2]
+	if !strings.HasSuffix(ledger.Colors.Blue.Cluster, "/aks-pay") || len(ledger.Colors.Blue.Selector) != 3 || ledger.Colors.Green.Deployment != "ledger-green" {
+		t.Errorf("%+v", ledger.Colors)
+	}
+}
