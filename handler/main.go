@@ -19,7 +19,7 @@ import (
 var version = "dev"
 
 // garbage is how much the heap may grow by, in percent of what is in use, until it is cleaned: less
-// than by default, so that 10,000 apps fit into 120 MB. What is in use hardly changes.
+// than by default, since most of what many apps take up never changes.
 const garbage = 40
 
 func main() {
