@@ -16,6 +16,8 @@ TAGS := -tags grpcnotrace
 SBOM := go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0 bin -json -std
 PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 GATEWAY ?= appgateway
+# The folder too, whose time changes when a file of it is gone.
+CONFIGURATION := $(wildcard bluegreen.yaml bluegreen.d bluegreen.d/*.yaml bluegreen.d/*.yml)
 COMMANDS := $(notdir $(wildcard cmd/*))
 FUNCTIONS := $(patsubst %/function.json,%,$(wildcard */function.json))
 FUZZ = $(shell grep -rhoE --include='*_test.go' '^func Fuzz[A-Za-z]+' internal -H | sed -E 's,/[^/]*\.go:func ,:,')
@@ -50,8 +52,8 @@ package: $(ZIP) ## make dist/bluegreen.zip, what is deployed
 
 # The zip holds what the Functions host wants at its root. zip keeps the run bit, which
 # the host needs on plans where it does not set it itself.
-$(ZIP): $(HANDLER) host.json $(FUNCTIONS:=/function.json) $(wildcard bluegreen.yaml) internal/pack/main.go
-	go run ./internal/pack -o $@ -handler $(HANDLER) host.json $(FUNCTIONS:=/function.json) $(wildcard bluegreen.yaml)
+$(ZIP): $(HANDLER) host.json $(FUNCTIONS:=/function.json) $(CONFIGURATION) internal/pack/main.go
+	go run ./internal/pack -o $@ -handler $(HANDLER) host.json $(FUNCTIONS:=/function.json) $(wildcard bluegreen.yaml bluegreen.d)
 
 # What is deployed, the command line and the lab for each platform, what they are made of,
 # checksums.
@@ -120,7 +122,7 @@ mutants: ## change the core in one place at a time and list what no test notices
 
 .PHONY: bench
 bench: testbed $(ZIP) ## measure, as ratios to a bare loop of the same run; writes docs/benchmarks.md
-	{ go test -run '^$$' -bench . -benchtime 1x -timeout 45m ./e2e ./internal/pages && \
+	{ go test -run '^$$' -bench . -benchtime 1x -timeout 45m ./e2e ./internal/pages ./internal/config ./internal/matching ./handler && \
 	go test -run '^$$' -bench . ./internal/release ./internal/record; } | go run ./internal/bench -o docs/benchmarks.md -version '$(VERSION)'
 
 .PHONY: screenshots

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"bluegreen/internal/azure/appgateway"
+	"bluegreen/internal/azure/resource"
 	"bluegreen/internal/azure/tables"
 	"bluegreen/internal/emulator/arm"
 	"bluegreen/internal/engine"
@@ -266,7 +267,7 @@ func (w *env) alertToWrite(b *testing.B, round int) (total, store time.Duration)
 		b.Fatal(err)
 	}
 	adapter, err := appgateway.New(appgateway.Options{
-		ID: gateway.ID(), Rules: []string{"rule"}, Credential: w.azure.Credential(""), Client: w.azure.ClientOptions(),
+		ID: gateway.ID(), Rules: []string{"rule"}, Manager: resource.NewManager(w.azure.Credential(""), w.azure.ClientOptions()),
 		Blue: appgateway.Backend{Pool: "pool-blue"}, Green: appgateway.Backend{Pool: "pool-green"},
 	})
 	if err != nil {

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -23,18 +21,18 @@ type keeper interface {
 	KeepConfiguration(ctx context.Context, text []byte) error
 }
 
-// configuration answers with what is known of bluegreen.yaml: the file, and where that has
-// mistakes, the last good one, once the storage has returned it. A file without mistakes is
-// served at once, and asks nothing of the storage.
+// configuration answers with what is known of bluegreen.yaml and the files beside it: these, and
+// where they have mistakes, the last good ones, once the storage has returned them. Files without
+// mistakes are served at once, and ask nothing of the storage.
 type configuration struct {
 	path  string
 	kept  keeper
 	build func(c *config.Config, problems []string) http.Handler
 	log   *slog.Logger
 
-	text     string
-	file     *config.Config // nil when the file cannot be used
-	problems []string       // then
+	files    []config.File  // until they are kept
+	now      *config.Config // nil when bluegreen.yaml cannot be used
+	problems []string       // of what is not an app
 	serving  atomic.Pointer[http.Handler]
 }
 
@@ -46,23 +44,23 @@ func (c *configuration) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	(*c.serving.Load()).ServeHTTP(w, r)
 }
 
-// begin serves with the file alone.
+// begin serves with the files alone.
 func (c *configuration) begin() {
-	data, err := os.ReadFile(c.path)
+	files, err := config.Read(c.path)
 	if err != nil {
 		c.problems = []string{fmt.Sprintf("read the configuration: %v; BLUEGREEN_CONFIG names its path", err)}
 	} else {
-		c.text = string(data)
-		c.file, c.problems = load(data)
+		c.files = files
+		c.now, c.problems = load(files)
 	}
 	for _, p := range c.problems {
 		c.log.Error("the configuration cannot be used", "file", c.path, "problem", p)
 	}
-	if c.file == nil {
+	if c.now == nil {
 		c.serve(&config.Config{}, c.problems)
 		return
 	}
-	c.serve(c.file, nil)
+	c.serve(c.now, c.problems)
 }
 
 func (c *configuration) serve(with *config.Config, problems []string) {
@@ -74,25 +72,27 @@ func (c *configuration) serve(with *config.Config, problems []string) {
 	c.serving.Store(&handler)
 }
 
-// load reads a configuration; without one, the sentences are the reasons.
-func load(data []byte) (*config.Config, []string) {
-	c, err := config.Load(data)
+// load reads a configuration. The sentences are the mistakes outside of apps, or the reasons for
+// which there is none.
+func load(files []config.File) (*config.Config, []string) {
+	c, err := config.LoadFiles(files)
 	var mistakes config.Problems
 	switch {
 	case errors.As(err, &mistakes):
-		return nil, strings.Split(mistakes.Error(), "\n")
+		return nil, mistakes.Sentences()
 	case err != nil:
 		return nil, []string{err.Error()}
 	}
-	return c, nil
+	return c, config.Problems(c.Problems).Sentences()
 }
 
-// settle completes what the file lacks from the last good configuration, and keeps the file
-// when it is good, until both are done or ctx ends.
+// settle completes what the files lack from the last good configuration, and keeps the files
+// when they are good, until both are done or ctx ends.
 func (c *configuration) settle(ctx context.Context) {
 	for {
 		err := c.trySettle(ctx)
 		if err == nil || ctx.Err() != nil {
+			c.files, c.now = nil, nil // they are large
 			return
 		}
 		c.log.Warn("the last good configuration is neither known nor kept yet", "error", err)
@@ -118,7 +118,7 @@ func (c *configuration) trySettle(ctx context.Context) error {
 			c.log.Error("what is kept of the last configuration is not used", "error", err)
 		}
 	}
-	if c.file == nil {
+	if c.now == nil {
 		earlier, err := kept.Restore(c.problems)
 		if err != nil {
 			c.log.Error("no app is served", "error", err)
@@ -128,14 +128,14 @@ func (c *configuration) trySettle(ctx context.Context) error {
 		c.serve(earlier, c.problems)
 		return nil
 	}
-	if complete := kept.Complete(c.file); len(c.file.Apps) > 0 && held(complete) {
-		c.serve(complete, nil)
+	if complete := kept.Complete(c.now); held(complete) {
+		c.serve(complete, c.problems)
 	}
-	text, err := config.EncodeKept(kept.With(c.text))
-	if err != nil || bytes.Equal(text, stored) {
-		return err
+	text, err := config.EncodeKept(kept.With(c.files, c.now))
+	if err == nil && !bytes.Equal(text, stored) {
+		err = c.kept.KeepConfiguration(ctx, text)
 	}
-	return c.kept.KeepConfiguration(ctx, text)
+	return err
 }
 
 func held(c *config.Config) bool {

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -50,7 +51,7 @@ func started(m *memory, path string) (*configuration, *fake.Store) {
 			apps = append(apps, app.Assemble(a, func(config.App) (app.Adapters, error) { return app.Adapters{Prober: probe.New(nil, nil)}, nil }))
 		}
 		e := engine.New(engine.Options{Store: store, Wakeups: fake.NewWakeups(nil), Apps: apps})
-		return app.Handler(app.Options{Engine: e, Apps: with.Apps, Problems: problems, Keys: access.Operator, Log: c.log})
+		return app.Handler(app.Options{Engine: e, Apps: with.Apps, Problems: problems, Unknown: with.Unknown(), Keys: access.Operator, Log: c.log})
 	}
 	c.begin()
 	return c, store
@@ -160,4 +161,40 @@ func TestTheStorageIsAskedUntilItAnswers(t *testing.T) {
 			t.Error("nothing is kept")
 		}
 	})
+}
+
+// TestWhatMayBeForAnAppOfAFileThatIsOutIsToComeAgain: its apps are not known before the storage has
+// answered, and are served with their last good configuration then.
+func TestWhatMayBeForAnAppOfAFileThatIsOutIsToComeAgain(t *testing.T) {
+	m := &memory{}
+	defaults, list, _ := strings.Cut(twoApps, "apps:")
+	path := written(t, defaults)
+	folder := config.Folder(path)
+	other := filepath.Join(folder, "apps.yaml")
+	if err := errors.Join(os.Mkdir(folder, 0o700), os.WriteFile(other, []byte("apps:"+list), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	c, _ := started(m, path)
+	if err := c.trySettle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(other, []byte("apps: ["), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, _ = started(m, path)
+	if status, body := ask(c, "POST", "/image-pushed", pushOf("team/shop")); status != http.StatusServiceUnavailable || !strings.Contains(body, ".d/apps.yaml: not YAML") {
+		t.Errorf("a push is answered %d %s", status, body)
+	}
+	if status, body := ask(c, "POST", "/api/alerts", foreign); status != http.StatusServiceUnavailable {
+		t.Errorf("an alert is answered %d %s", status, body)
+	}
+	if err := c.trySettle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if status, body := ask(c, "POST", "/image-pushed", pushOf("team/shop")); status != http.StatusOK || !strings.Contains(body, "no release starts until the configuration of the app is fixed: line 1, column 1 of ") {
+		t.Errorf("a push is answered %d %s", status, body)
+	}
+	if status, body := ask(c, "POST", "/image-pushed", pushOf("team/none")); status != http.StatusOK {
+		t.Errorf("a push for no app is answered %d %s", status, body)
+	}
 }

@@ -23,6 +23,7 @@ import (
 	"bluegreen/internal/azure/appgateway"
 	"bluegreen/internal/azure/eventgrid"
 	"bluegreen/internal/azure/queue"
+	"bluegreen/internal/azure/resource"
 	"bluegreen/internal/azure/tables"
 	"bluegreen/internal/azure/trafficmanager"
 	"bluegreen/internal/config"
@@ -70,6 +71,11 @@ func (w *wiring) handler(c *config.Config, problems []string, o engine.Options) 
 	if o.Address == "" && w.Host != "" {
 		o.Address = w.Host
 	}
+	var unknown []string
+	for _, p := range c.Unknown() {
+		unknown = append(unknown, release.WithoutSecrets(p))
+	}
+	o.Apps = make([]engine.App, 0, len(c.Apps))
 	for _, a := range c.Apps {
 		built := app.Assemble(a, w.adapters)
 		built.Channels = receivers.of(a, built.Registry)
@@ -85,7 +91,7 @@ func (w *wiring) handler(c *config.Config, problems []string, o engine.Options) 
 		o.Apps = append(o.Apps, built)
 	}
 	e := engine.New(o)
-	return app.Handler(app.Options{Engine: e, Apps: c.Apps, Problems: problems, SignIn: w.SignIn, Keys: w.Keys, Verify: w.verify(), Log: o.Log}), e
+	return app.Handler(app.Options{Engine: e, Apps: c.Apps, Problems: problems, Unknown: unknown, SignIn: w.SignIn, Keys: w.Keys, Verify: w.verify(), Log: o.Log}), e
 }
 
 // wiring is shared by adapters: the app's identity, and one client for each cluster.
@@ -93,11 +99,13 @@ type wiring struct {
 	settings
 	credential  azcore.TokenCredential
 	arm         *arm.ClientOptions
+	manager     *resource.Manager
 	connections *http.Transport // to Azure
 	clusters    map[string]*access.Cluster
 	// for checks from the public side: of DNS names and of the addresses behind them
 	resolver *net.Resolver
 	public   *http.Transport
+	prober   *probe.Prober
 	messages *http.Transport // to receivers of outcomes
 }
 
@@ -109,14 +117,15 @@ func newWiring(s settings) (*wiring, error) {
 	connections := outbound.Transport()
 	resolver, public := outside(s.DNS)
 	_, messages := outside("")
+	management := &arm.ClientOptions{
+		ClientOptions:         policy.ClientOptions{Cloud: s.Cloud, Transport: outbound.Client(connections)},
+		DisableRPRegistration: true,
+	}
 	return &wiring{
 		messages: messages,
-		resolver: resolver, public: public,
+		resolver: resolver, public: public, prober: probe.New(public, s.Setting),
 		settings: s, credential: credential, clusters: map[string]*access.Cluster{}, connections: connections,
-		arm: &arm.ClientOptions{
-			ClientOptions:         policy.ClientOptions{Cloud: s.Cloud, Transport: outbound.Client(connections)},
-			DisableRPRegistration: true,
-		},
+		arm: management, manager: resource.NewManager(credential, management),
 	}, nil
 }
 
@@ -179,11 +188,11 @@ func (w *wiring) adapters(a config.App) (app.Adapters, error) {
 	}
 	registry := acr.NewRegistry(acr.Options{
 		LoginServer: a.Image.Registry, Repository: a.Image.Repository, Credential: w.credential, Transport: w.connections,
-		Admits: a.Admits, Newer: a.Policy().Newer,
+		Admits: a.Tags().Admits, Newer: a.Policy().Newer,
 	})
 	signatures, unusable := trusted(a.Image.Verify, registry, w.Setting)
 	return app.Adapters{
-		Gateway: gateway, Prober: probe.New(w.public, w.Setting), Registry: registry, Signatures: signatures, Unusable: unusable,
+		Gateway: gateway, Prober: w.prober, Registry: registry, Signatures: signatures, Unusable: unusable,
 		Workloads: workload.New(workload.Options{
 			App: a.Name, Repository: a.Repository(), CronJob: a.Verify.Job,
 			Blue: target(blue, a.Colors.Blue), Green: target(green, a.Colors.Green),
@@ -232,11 +241,11 @@ func (w *wiring) gateway(a config.App, cluster *access.Cluster) (engine.Gateway,
 	if a.Gateway.TrafficManager != "" {
 		return trafficmanager.New(trafficmanager.Options{
 			ID: a.Gateway.TrafficManager, Blue: a.Colors.Blue.Endpoint, Green: a.Colors.Green.Endpoint, Longest: a.SwitchTimeout,
-			Credential: w.credential, Client: w.arm, Resolver: w.resolver, Transport: w.public,
+			Manager: w.manager, Resolver: w.resolver, Transport: w.public,
 		})
 	}
 	return appgateway.New(appgateway.Options{
-		ID: a.Gateway.ApplicationGateway, Rules: a.Gateway.Rules, Credential: w.credential, Client: w.arm,
+		ID: a.Gateway.ApplicationGateway, Rules: a.Gateway.Rules, Manager: w.manager,
 		Blue: backend(a, release.Blue), Green: backend(a, release.Green),
 	})
 }

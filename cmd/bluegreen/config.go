@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -27,7 +27,7 @@ func newConfig(s *shell) *cobra.Command {
 	cmd.AddCommand(
 		&cobra.Command{
 			Use: "check FILE...", Short: "Name every mistake of a bluegreen.yaml by line, and what an app does without",
-			Long:    "Name every mistake of a bluegreen.yaml by line, and what an app does without. - is the standard input.\nIt makes no network call.",
+			Long:    "Name every mistake of a bluegreen.yaml, and of the files in the folder bluegreen.d beside it, by line and column,\nand what an app does without. - is the standard input. It makes no network call.",
 			Example: "  bluegreen config check bluegreen.yaml\n  bluegreen config check staging.yaml production.yaml\n  bluegreen config check - < bluegreen.yaml",
 			Args:    cobra.MinimumNArgs(1),
 			RunE:    does(func(_ *cobra.Command, args []string) error { return s.check(args) }),
@@ -56,19 +56,22 @@ func newConfig(s *shell) *cobra.Command {
 	return cmd
 }
 
-// load reads a configuration; its error is a config.Problems when the whole file is out.
+// load reads a configuration, with the files of the folder beside a file; its error is a
+// config.Problems when all of it is out.
 func (s *shell) load(file string) (*config.Config, error) {
-	var data []byte
+	var files []config.File
 	var err error
 	if file == stdinName {
+		var data []byte
 		data, err = io.ReadAll(s.stdin)
+		files = []config.File{{Text: string(data)}}
 	} else {
-		data, err = os.ReadFile(file)
+		files, err = config.Read(file)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
-	return config.Load(data)
+	return config.LoadFiles(files)
 }
 
 // usable reads a configuration without a mistake.
@@ -76,6 +79,9 @@ func (s *shell) usable(file string) (*config.Config, error) {
 	c, err := s.load(file)
 	if err != nil {
 		return nil, err
+	}
+	if len(c.Problems) > 0 {
+		return nil, fmt.Errorf("the configuration cannot be used, see bluegreen config check %s: %s", file, c.Problems[0])
 	}
 	for _, a := range c.Apps {
 		if len(a.Problems) > 0 {
@@ -108,13 +114,14 @@ func (s *shell) repositories(file string) error {
 
 // finding is a line of config check.
 type finding struct {
-	File  string `json:"file"`
-	Line  int    `json:"line"`
-	Level string `json:"level"` // mistake, warning or advice
-	Text  string `json:"text"`
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+	Column int    `json:"column"`
+	Level  string `json:"level"` // mistake, warning or advice
+	Text   string `json:"text"`
 }
 
-// check prints what is found in files as file:line: message, the form that editors follow.
+// check prints what is found in files as file:line:column: message, the form that editors follow.
 func (s *shell) check(files []string) error {
 	var found []finding
 	var out []string // what cannot be used
@@ -136,7 +143,7 @@ func (s *shell) check(files []string) error {
 			if f.Level == "mistake" {
 				level = ""
 			}
-			say(s.stdout, "%s:%d: %s%s", f.File, f.Line, level, f.Text)
+			say(s.stdout, "%s:%d:%d: %s%s", f.File, f.Line, f.Column, level, f.Text)
 		}
 	}
 	if len(out) > 0 {
@@ -152,7 +159,11 @@ func (s *shell) check(files []string) error {
 func (s *shell) findings(file string) (found []finding, apps int, wrong string) {
 	add := func(level string, problems []config.Problem) {
 		for _, p := range problems {
-			found = append(found, finding{cmp.Or(map[string]string{stdinName: "stdin"}[file], file), p.Line, level, p.Text()})
+			of := cmp.Or(map[string]string{stdinName: "stdin"}[file], file)
+			if p.File != "" {
+				of = filepath.Join(filepath.Dir(file), p.File)
+			}
+			found = append(found, finding{of, p.Line, p.Column, level, p.Text()})
 		}
 	}
 	c, err := s.load(file)
@@ -164,6 +175,7 @@ func (s *shell) findings(file string) (found []finding, apps int, wrong string) 
 	if err != nil {
 		return nil, 0, err.Error()
 	}
+	add("mistake", c.Problems)
 	bad := 0
 	for _, a := range c.Apps {
 		if len(a.Problems) > 0 {
@@ -175,6 +187,8 @@ func (s *shell) findings(file string) (found []finding, apps int, wrong string) 
 	}
 	if bad > 0 {
 		wrong = fmt.Sprintf("%s: %d of %d apps cannot be used", file, bad, len(c.Apps))
+	} else if len(c.Problems) > 0 {
+		wrong = fmt.Sprintf("%s: a part of it cannot be used", file)
 	}
 	return found, len(c.Apps), wrong
 }

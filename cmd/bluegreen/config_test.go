@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -22,7 +23,7 @@ func TestConfigCheckNamesFileAndLine(t *testing.T) {
 	dir := filepath.Join(top, "internal", "config", "testdata")
 	s.expects(s.run("config", "check", filepath.Join(dir, "good", "everything.yaml")), 0, "3 apps, no mistake found")
 	one := filepath.Join(dir, "bad", "one-app.yaml")
-	s.expects(s.run("config", "check", one), 1, one+":10: apps[0].first: \"blu\"", "1 of 2 apps cannot be used")
+	s.expects(s.run("config", "check", one), 1, one+":10:12: apps[0].first: \"blu\"", "1 of 2 apps cannot be used")
 	smallest, err := os.ReadFile(filepath.Join(dir, "good", "smallest.yaml"))
 	if err != nil {
 		t.Fatal(err)
@@ -31,9 +32,9 @@ func TestConfigCheckNamesFileAndLine(t *testing.T) {
 	if err := os.WriteFile(alone, append(smallest, "    alerts: [{rule: x}]\n"...), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.expects(s.run("config", "check", alone), 0, alone+":18: warning: apps[0].alerts: nothing but alerts watches the public address", "1 apps, no mistake found")
+	s.expects(s.run("config", "check", alone), 0, alone+":18:5: warning: apps[0].alerts: nothing but alerts watches the public address", "1 apps, no mistake found")
 	whole := filepath.Join(dir, "bad", "top-level.yaml")
-	s.expects(s.run("config", "check", whole), 1, whole+":1: app: unknown key", "no app of the file can be used")
+	s.expects(s.run("config", "check", whole), 1, whole+":1:1: app: unknown key", "no app of the file can be used")
 	s.expects(s.run("config", "repositories", filepath.Join(dir, "good", "everything.yaml")), 0, "inner\n", "team/shop\n")
 	if got := s.run("config", "schema"); got.code != 0 || got.out != string(config.Schema()) {
 		t.Error("the schema is not the configuration's")
@@ -50,9 +51,9 @@ func TestConfigCheckReadsTheStandardInputAndSeveralFiles(t *testing.T) {
 	s.stdin = string(bad)
 	good := filepath.Join(dir, "good", "smallest.yaml")
 	r := s.run("config", "check", good, "-", "missing.yaml")
-	s.expects(r, 1, "stdin:2: defaults.bake: \"soon\"", "stdin:10: apps[0].bake: \"later\"", "stdin:5: apps[0].image.registry: \"shopacr\" is the name of a registry, not its login server: write shopacr.azurecr.io",
+	s.expects(r, 1, "stdin:2:9: defaults.bake: \"soon\"", "stdin:10:11: apps[0].bake: \"later\"", "stdin:5:23: apps[0].image.registry: \"shopacr\" is the name of a registry, not its login server: write shopacr.azurecr.io",
 		"-: no app of the file can be used; read the configuration: open missing.yaml")
-	s.expects(r, 1, good+":2: advice: podinfo: has no alerts", "podinfo: has no confirm checks", "podinfo: has no verify checks")
+	s.expects(r, 1, good+":2:5: advice: podinfo: has no alerts", "podinfo: has no confirm checks", "podinfo: has no verify checks")
 	s.expects(s.run("config", "check", good, good), 0, good+", "+good+": 2 apps, no mistake found")
 	s.stdin = string(bad)
 	var got struct {
@@ -62,6 +63,30 @@ func TestConfigCheckReadsTheStandardInputAndSeveralFiles(t *testing.T) {
 	if err := json.Unmarshal([]byte(r.out), &got); err != nil || r.code != 1 || len(got.Findings) != 4 || got.Findings[0].Level != "mistake" || got.Findings[0].Line != 2 {
 		t.Errorf("%v %+v", err, r)
 	}
+}
+
+// TestConfigCheckReadsTheFilesBesideAFile: each mistake is named by its own file.
+func TestConfigCheckReadsTheFilesBesideAFile(t *testing.T) {
+	s := &site{T: t}
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	smallest, err := os.ReadFile(filepath.Join(top, "internal", "config", "testdata", "good", "smallest.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	main := write("bluegreen.yaml", "defaults: {bake: 5m}\n")
+	pay := write("bluegreen.d/pay.yaml", string(smallest))
+	s.expects(s.run("config", "check", main), 0, "1 apps, no mistake found")
+	s.expects(s.run("config", "repositories", main), 0, "podinfo\n")
+	write("bluegreen.d/pay.yaml", strings.Replace(string(smallest), "    gateway:", "    bake: long\n    gateway:", 1))
+	other := write("bluegreen.d/shop.yaml", "defaults: {bake: 7m}\n")
+	s.expects(s.run("config", "check", main), 1, pay+":", ": apps[0].bake: \"long\"", other+":1:1: defaults: is for all apps, and is read from bluegreen.yaml alone", "1 of 1 apps cannot be used")
 }
 
 // What is shown is the same configuration, written out.

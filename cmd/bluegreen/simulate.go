@@ -107,14 +107,14 @@ func (o outcome) String() string {
 
 // rehearsal is the apps of a configuration, each in the state that the events have led to.
 type rehearsal struct {
-	config *config.Config
+	index  *matching.Index
 	now    time.Time
 	states map[string]release.State
 	lines  []outcome
 }
 
 func newRehearsal(c *config.Config, now time.Time) *rehearsal {
-	r := &rehearsal{config: c, now: now, states: map[string]release.State{}, lines: []outcome{}}
+	r := &rehearsal{index: matching.New(c.Apps), now: now, states: map[string]release.State{}, lines: []outcome{}}
 	for _, a := range c.Apps {
 		r.states[a.Name] = r.adopted(a)
 	}
@@ -152,14 +152,14 @@ func (r *rehearsal) take(payload []byte) {
 	if p.Image.PushedAt.IsZero() || p.Image.PushedAt.After(r.now) {
 		p.Image.PushedAt = r.now
 	}
-	apps, ignored, why := matching.Push(r.config.Apps, p)
-	if why != "" {
-		r.drop(event, "", why)
+	about := r.index.Push(p)
+	if about.Why != "" {
+		r.drop(event, "", about.Why)
 	}
-	for _, o := range ignored {
+	for _, o := range about.Ignored {
 		r.drop(event, o.App, o.Why)
 	}
-	for _, a := range apps {
+	for _, a := range about.Apps {
 		r.happen(event, a, release.ImagePushed{Image: p.Image})
 	}
 }
@@ -171,7 +171,7 @@ func (r *rehearsal) alert(payload []byte) {
 		return
 	}
 	event := "alert " + a.Rule()
-	about := matching.Alert(r.config.Apps, a)
+	about := r.index.Alert(a)
 	if about.Why != "" {
 		r.drop(event, "", about.Why)
 	}

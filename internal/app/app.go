@@ -6,7 +6,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -24,8 +23,10 @@ import (
 type Options struct {
 	Engine *engine.Engine
 	Apps   []config.App
-	// Problems keep the whole configuration from being used.
+	// Problems are the mistakes of the configuration outside of apps, and Unknown those of them for
+	// which there may be apps that are not in Apps.
 	Problems []string
+	Unknown  []string
 	SignIn   bool         // App Service authentication is on
 	Keys     access.Right // of the holder of a function key
 	// Verify reports whether the Functions host takes a key, for reading or for commands; nil
@@ -37,7 +38,7 @@ type Options struct {
 // Handler answers the Functions host. The names of functions and bindings are those of
 // the function.json files.
 func Handler(o Options) http.Handler {
-	in := intake.New(intake.Options{Engine: o.Engine, Apps: o.Apps, Problems: o.Problems, SignIn: o.SignIn, Log: o.Log, Now: time.Now})
+	in := intake.New(intake.Options{Engine: o.Engine, Apps: o.Apps, Problems: o.Problems, Unknown: o.Unknown, SignIn: o.SignIn, Log: o.Log, Now: time.Now})
 	fired, alerts := in.AlertFired(), in.Alerts()
 	operators := console.New(console.Options{
 		Engine: o.Engine, Log: o.Log, SignIn: o.SignIn, Problems: o.Problems, Keys: o.Keys, Access: rules(o.Apps), Admits: admits(o.Apps),
@@ -84,18 +85,27 @@ func rules(apps []config.App) map[string]access.Rules {
 
 // admits asks the tag policies of apps.
 func admits(apps []config.App) func(app, tag string) bool {
-	return func(app, tag string) bool {
-		return slices.ContainsFunc(apps, func(a config.App) bool { return a.Name == app && a.Admits(tag) })
+	policies := make(map[string]*config.Tags, len(apps))
+	for i := range apps {
+		policies[apps[i].Name] = apps[i].Tags()
 	}
+	return func(app, tag string) bool { return policies[app] != nil && policies[app].Admits(tag) }
 }
 
-// configured are the settings in effect, by app.
-func configured(apps []config.App) map[string][]api.Setting {
-	all := map[string][]api.Setting{}
-	for _, a := range apps {
-		for _, s := range a.Entries() {
-			all[a.Name] = append(all[a.Name], api.Setting(s))
-		}
+// configured are the settings in effect of an app.
+func configured(apps []config.App) func(app string) []api.Setting {
+	places := make(map[string]int, len(apps))
+	for i := range apps {
+		places[apps[i].Name] = i
 	}
-	return all
+	return func(app string) (list []api.Setting) {
+		at, known := places[app]
+		if !known {
+			return nil
+		}
+		for _, s := range apps[at].Entries() {
+			list = append(list, api.Setting(s))
+		}
+		return list
+	}
 }

@@ -6,7 +6,7 @@ import "fmt"
 // watched less than it could be.
 func (a App) Advice() (list []Problem) {
 	advise := func(format string, args ...any) {
-		list = append(list, Problem{a.Line, a.Name, fmt.Sprintf(format, args...)})
+		list = append(list, Problem{a.File, a.Line, a.Column, a.Name, fmt.Sprintf(format, args...)})
 	}
 	if len(a.Alerts) == 0 {
 		advise("has no alerts: no Azure Monitor alert returns its traffic")

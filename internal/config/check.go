@@ -7,16 +7,14 @@ import (
 	"strings"
 )
 
-// problem reports a mistake at a path, or at the nearest place above it that is in the file.
-func (r *reader) problem(app *App, path, format string, args ...any) Problem {
-	line, ok := 0, false
-	for p := path; p != "" && !ok; p = above(p) {
-		line, ok = r.lines[p]
+// nearest is where a path is in the file, or the nearest place above it.
+func (r *reader) nearest(path string) place {
+	for p := path; p != ""; p = above(p) {
+		if found, ok := r.at[p]; ok {
+			return found
+		}
 	}
-	if !ok {
-		line = app.Line
-	}
-	return Problem{line, path, fmt.Sprintf(format, args...)}
+	return r.root
 }
 
 func above(path string) string {
@@ -24,22 +22,22 @@ func above(path string) string {
 }
 
 // check finds mistakes in the combination of several keys of one app.
-func (r *reader) check(path string, a *App) {
+func (r *reader) check(a *App) {
 	report := func(key, format string, args ...any) {
-		r.problems = append(r.problems, r.problem(a, path+"."+key, format, args...))
+		r.problems = append(r.problems, r.problem(r.nearest(key), key, format, args...))
 	}
 	blue, green := a.Colors.Blue, a.Colors.Green
-	r.checkColor(path, "colors.blue", a, blue, report)
-	r.checkColor(path, "colors.green", a, green, report)
+	r.checkColor("colors.blue", a, blue, report)
+	r.checkColor("colors.green", a, green, report)
 	for _, name := range blue.Names() {
-		if r.given(path+".colors.green") && blue.place(name) != "" && slices.Contains(green.Names(), name) && blue.place(name) == green.place(name) {
+		if r.given("colors.green") && blue.place(name) != "" && slices.Contains(green.Names(), name) && blue.place(name) == green.place(name) {
 			report("colors.green", "runs in the same place as blue, %s: the colors must differ in cluster, namespace or deployment", name)
 		}
 	}
 	if b, g := len(blue.Names()), len(green.Names()); b > 0 && g > 0 && b != g {
 		report("colors.green", "has %d Deployments, blue has %d: both need the same, in the same order", g, b)
 	}
-	if a.Promotion.Mode == "auto" && r.given(path+".promotion.deadline") {
+	if a.Promotion.Mode == "auto" && r.given("promotion.deadline") {
 		report("promotion.deadline", "is for mode: manual, which is not set")
 	}
 	if a.Promotion.Approver == "other" && a.Promotion.Mode != "manual" {
@@ -48,22 +46,33 @@ func (r *reader) check(path string, a *App) {
 	if a.Promotion.Approver == "other" && a.Promotion.Default == "promote" && a.Promotion.Deadline > 0 {
 		report("promotion.default", "promote lets a release go live that nobody has approved, and approver: other wants another person's approval: leave one of them out")
 	}
-	r.checkGateway(path, a, report)
-	r.checkTrust(path, a, report)
+	r.checkGateway(a, report)
+	r.checkTrust(a, report)
 	if len(a.Alerts) > 0 && len(a.Confirm.HTTP) == 0 {
-		a.Warnings = append(a.Warnings, r.problem(a, path+".alerts", "nothing but alerts watches the public address, and the one call of an alert can be lost: add confirm checks, which are made during the bake"))
+		a.Warnings = append(a.Warnings, r.problem(r.nearest("alerts"), "alerts", "nothing but alerts watches the public address, and the one call of an alert can be lost: add confirm checks, which are made during the bake"))
 	}
 }
 
-func (r *reader) given(path string) bool { _, ok := r.lines[path]; return ok }
+// given reports whether a key is in the file, or in the app's template.
+func (r *reader) given(path string) bool {
+	if _, ok := r.at[path]; ok || r.base == nil {
+		return ok
+	}
+	if list := strings.IndexByte(path, '['); list > 0 { // which replaces that of the template
+		if _, ok := r.at[path[:list]]; ok {
+			return false
+		}
+	}
+	return r.base.given(path)
+}
 
 type reporter func(key, format string, args ...any)
 
-func (r *reader) checkColor(path, key string, a *App, c Color, report reporter) {
-	if !r.given(path + "." + key) {
+func (r *reader) checkColor(key string, a *App, c Color, report reporter) {
+	if !r.given(key) {
 		return
 	}
-	one, many := r.given(path+"."+key+".deployment"), r.given(path+"."+key+".deployments")
+	one, many := r.given(key+".deployment"), r.given(key+".deployments")
 	switch {
 	case one && many:
 		report(key+".deployments", "is given besides deployment: keep one of them")
@@ -72,10 +81,10 @@ func (r *reader) checkColor(path, key string, a *App, c Color, report reporter) 
 	}
 	for i, name := range c.Deployments {
 		if slices.Contains(c.Deployments[:i], name) {
-			report(at(key+".deployments", i), "is in the list already")
+			report(item(key+".deployments", i), "is in the list already")
 		}
 	}
-	r.checkReach(path, key, report)
+	r.checkReach(key, report)
 }
 
 // mover is a kind of gateway: its key, and those of each color that go with it.
@@ -88,9 +97,9 @@ var movers = []mover{
 }
 
 // movers returns the kinds of gateway that an app names.
-func (r *reader) movers(path string) (given []mover) {
+func (r *reader) movers() (given []mover) {
 	for _, m := range movers {
-		if r.given(path + ".gateway." + m.key) {
+		if r.given("gateway." + m.key) {
 			given = append(given, m)
 		}
 	}
@@ -98,34 +107,34 @@ func (r *reader) movers(path string) (given []mover) {
 }
 
 // checkReach looks at how a color is reached by the app's gateway.
-func (r *reader) checkReach(path, key string, report reporter) {
-	given := r.movers(path)
+func (r *reader) checkReach(key string, report reporter) {
+	given := r.movers()
 	if len(given) != 1 {
 		return
 	}
-	if own := given[0]; !r.given(path + "." + key + "." + own.needs) {
+	if own := given[0]; !r.given(key + "." + own.needs) {
 		report(key+"."+own.needs, "is missing: %s", own.say)
 	}
 	for _, m := range movers {
 		for _, name := range []string{m.needs, m.may} {
-			if m != given[0] && name != "" && r.given(path+"."+key+"."+name) {
+			if m != given[0] && name != "" && r.given(key+"."+name) {
 				report(key+"."+name, "is for %s, the gateway is %s: leave it out", m.what, given[0].what)
 			}
 		}
 	}
 }
 
-func (r *reader) checkGateway(path string, a *App, report reporter) {
-	if !r.given(path + ".gateway") {
+func (r *reader) checkGateway(a *App, report reporter) {
+	if !r.given("gateway") {
 		return
 	}
-	given := r.movers(path)
+	given := r.movers()
 	switch len(given) {
 	case 0:
 		report("gateway", "names nothing that moves traffic: give applicationGateway and rules, trafficManager, or service")
 	case 1:
-		r.checkMover(path, a, given[0].key, report)
-		if given[0].key != "applicationGateway" && r.given(path+".gateway.rules") {
+		r.checkMover(a, given[0].key, report)
+		if given[0].key != "applicationGateway" && r.given("gateway.rules") {
 			report("gateway.rules", "is for an Application Gateway, the gateway is %s: leave it out", given[0].what)
 		}
 	default:
@@ -135,17 +144,17 @@ func (r *reader) checkGateway(path string, a *App, report reporter) {
 	}
 }
 
-func (r *reader) checkMover(path string, a *App, key string, report reporter) {
+func (r *reader) checkMover(a *App, key string, report reporter) {
 	blue, green := a.Colors.Blue, a.Colors.Green
 	switch key {
 	case "applicationGateway":
-		if !r.given(path + ".gateway.rules") {
+		if !r.given("gateway.rules") {
 			report("gateway.rules", "is missing: name the routing rules that belong to the app")
 		}
 		if blue.Backend != "" && strings.EqualFold(blue.Backend, green.Backend) {
 			report("colors.green.backend", "is the backend pool of blue too: each color needs its own")
 		}
-		if (blue.Settings == "") != (green.Settings == "") && r.given(path+".colors") {
+		if (blue.Settings == "") != (green.Settings == "") && r.given("colors") {
 			report("colors", "only one color has settings: give both, or neither to leave the HTTP settings alone")
 		}
 	case "trafficManager":
@@ -171,65 +180,93 @@ func (c Color) place(deployment string) string {
 	if !strings.HasPrefix(cluster, "context:") {
 		cluster = strings.ToLower(cluster)
 	}
-	return cluster + " " + c.Namespace + " " + deployment
+	return cluster + " " + c.Namespace
 }
 
 // compare finds resources that two apps may not share, and reports them for both: the owner
 // is unknown.
-func (r *reader) compare(apps []App) {
-	owners := map[string]claim{}
-	for i := range apps {
-		for _, c := range claims(&apps[i], at("apps", i)) {
-			first, taken := owners[c.what]
-			if !taken {
-				owners[c.what] = c
-				continue
-			}
-			if first.app == c.app {
-				continue
-			}
-			c.app.Problems = append(c.app.Problems, r.problem(c.app, c.path, "%s belongs to the app in line %d too: only one of them can have it", c.say, first.app.Line))
-			first.app.Problems = append(first.app.Problems, r.problem(first.app, first.path, "%s belongs to the app in line %d too: only one of them can have it", c.say, c.app.Line))
+func (l *loader) compare(apps []App) {
+	owners := make(map[string]*claim, len(l.claims))
+	for i := range l.claims {
+		c := &l.claims[i]
+		first, taken := owners[c.key()]
+		if !taken {
+			owners[c.key()] = c
+			continue
 		}
+		if first.app == c.app {
+			continue
+		}
+		apps[c.app].conflicts(c, &apps[first.app])
+		apps[first.app].conflicts(first, &apps[c.app])
 	}
 	unique(apps)
 }
 
-// claim is something that only one app may have.
-type claim struct {
-	what, say, path string
-	app             *App
+func (a *App) conflicts(c *claim, other *App) {
+	a.Problems = append(a.Problems, Problem{a.File, c.at.line, c.at.column, join(c.prefix, c.path), fmt.Sprintf(
+		"the %s %s belongs to the app in %s too: only one of them can have it", c.what, c.name, where(other.File, other.Line, other.Column))})
 }
 
-func claims(a *App, path string) []claim {
-	list := []claim{{"name " + a.Name, "the name " + a.Name, path + ".name", a}}
+// claim is something that only one app may have.
+type claim struct {
+	what, in, name string // a kind, where it is, its name
+	path           string
+
+	app    int // index
+	prefix string
+	at     place
+}
+
+// claim notes what the app claims.
+func (r *reader) claim(app *App, index int) {
+	known := len(r.claims)
+	r.claims = appendClaims(r.claims, app)
+	for i := known; i < len(r.claims); i++ {
+		c := &r.claims[i]
+		c.app, c.prefix, c.at = index, r.prefix, r.nearest(c.path)
+	}
+}
+
+// key is the same for the same thing. Azure compares names without case.
+func (c *claim) key() string {
+	name := c.name
+	if c.what == "rule" || c.what == "profile" {
+		name = strings.ToLower(name)
+	}
+	return c.what + " " + c.in + " " + name
+}
+
+func claims(a *App) []claim { return appendClaims(nil, a) }
+
+func appendClaims(list []claim, a *App) []claim {
+	list = append(list, claim{what: "name", name: a.Name, path: "name"})
 	for _, side := range []struct {
 		key   string
 		color Color
-	}{{"blue", a.Colors.Blue}, {"green", a.Colors.Green}} {
+	}{{"colors.blue", a.Colors.Blue}, {"colors.green", a.Colors.Green}} {
 		for _, name := range side.color.Names() {
-			if place := side.color.place(name); place != "" {
-				list = append(list, claim{"place " + place, "the Deployment " + name, path + ".colors." + side.key, a})
+			if in := side.color.place(name); in != "" {
+				list = append(list, claim{what: "Deployment", in: in, name: name, path: side.key})
 			}
 		}
 	}
 	if g := a.Gateway; g.ApplicationGateway != "" {
 		for i, rule := range g.Rules {
-			list = append(list, claim{
-				"rule " + strings.ToLower(g.ApplicationGateway+" "+rule), "the rule " + rule, at(path+".gateway.rules", i), a,
-			})
+			list = append(list, claim{what: "rule", in: strings.ToLower(g.ApplicationGateway), name: rule, path: item("gateway.rules", i)})
 		}
 	} else if g.TrafficManager != "" {
-		list = append(list, claim{"profile " + strings.ToLower(g.TrafficManager), "the profile " + g.TrafficManager[strings.LastIndex(g.TrafficManager, "/")+1:], path + ".gateway.trafficManager", a})
-	} else if place := a.Colors.Blue.place(g.Service); place != "" {
-		list = append(list, claim{"service " + place, "the Service " + g.Service, path + ".gateway.service", a})
+		at := strings.LastIndex(g.TrafficManager, "/") + 1
+		list = append(list, claim{what: "profile", in: strings.ToLower(g.TrafficManager[:at]), name: g.TrafficManager[at:], path: "gateway.trafficManager"})
+	} else if in := a.Colors.Blue.place(g.Service); in != "" {
+		list = append(list, claim{what: "Service", in: in, name: g.Service, path: "gateway.service"})
 	}
 	return list
 }
 
 // unique gives every app but the first of a name another one, so that each can be shown.
 func unique(apps []App) {
-	seen := map[string]bool{}
+	seen := make(map[string]bool, len(apps))
 	for i := range apps {
 		for seen[apps[i].Name] {
 			apps[i].Name = fmt.Sprintf("line-%d-%d", apps[i].Line, i)

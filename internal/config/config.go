@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,23 +18,46 @@ import (
 	"bluegreen/internal/release"
 )
 
-// Config is one bluegreen.yaml. Its apps have different names.
+// Config is one bluegreen.yaml with its other files. Its apps have different names.
 type Config struct {
-	Defaults Behavior `key:"defaults" doc:"Settings of every app that does not set its own. Maps are merged key by key, lists are replaced."`
-	Notify   Notify   `key:"notify" doc:"Where outcomes of releases are sent."`
-	Apps     []App    `key:"apps" least:"1" need:"yes" doc:"The apps that are released."`
+	Defaults  Behavior            `key:"defaults" doc:"Settings of every app that does not set its own. Maps are merged key by key, lists are replaced."`
+	Templates map[string]Template `key:"templates" keys:"name" doc:"What apps share, by name: parameters, and any key of an app but name. Those of bluegreen.yaml are for all apps, those of a file of bluegreen.d for the apps in that file."`
+	Notify    Notify              `key:"notify" doc:"Where outcomes of releases are sent."`
+	Apps      []App               `key:"apps" least:"1" doc:"The apps that are released."`
+
+	// Problems are the mistakes outside of apps: those of templates, and those that keep all of a
+	// file of bluegreen.d from being used. Out are these files; their apps are not known.
+	Problems []Problem
+	Out      []string
+}
+
+// Unknown are the mistakes for which there may be apps that are not in Apps.
+func (c *Config) Unknown() (list []string) {
+	for _, p := range c.Problems {
+		if slices.Contains(c.Out, p.File) {
+			list = append(list, p.String())
+		}
+	}
+	return list
 }
 
 // App is one app. It must not be used when it has Problems, and starts no release while Held.
 type App struct {
-	Name    string  `key:"name" is:"name" need:"yes" doc:"Name of the app, in the API too. Its state is kept under this name: renaming is starting afresh."`
+	Name string `key:"name" is:"name" need:"yes" doc:"Name of the app, in the API too. Its state is kept under this name: renaming is starting afresh."`
+	// What Template and Parameters come to is in the other fields. Parameters is nil once it is.
+	Template   string            `key:"template" is:"name" json:"-" doc:"Name of the template that has what this app does not set itself. Maps are merged key by key, lists are replaced."`
+	Parameters map[string]string `key:"parameters" keys:"parameter" is:"argument" json:"-" doc:"Values of the template's parameters, by name."`
+
 	Image   Image   `key:"image" need:"yes" doc:"Which pushed images are released."`
 	Colors  Colors  `key:"colors" need:"yes" doc:"The two production environments."`
 	Gateway Gateway `key:"gateway" need:"yes" doc:"The gateway that moves the traffic: an Application Gateway, a Traffic Manager profile or a Kubernetes Service."`
 	Behavior
 
-	// Line is where the app begins in the file, from 1.
-	Line int
+	// File, Line and Column are where the app begins: File is "" for bluegreen.yaml, Line and
+	// Column count from 1.
+	File   string `json:"-"`
+	Line   int
+	Column int `json:"-"`
 	// Problems are the mistakes that keep the app from being used.
 	Problems []Problem
 	// Warnings are what works and may not be meant.
@@ -41,6 +65,8 @@ type App struct {
 	// Held are the mistakes of the present file, in sentences, where the app is that of an
 	// earlier one: it goes on with what runs, and starts nothing new.
 	Held []string
+
+	tags *Tags // shared by the apps that have the same policy
 }
 
 // Image names a repository and which of its tags are released.
@@ -224,15 +250,26 @@ func (a App) Fingerprint() string {
 
 // Problem is one mistake: its place, its cause and the correction.
 type Problem struct {
+	File    string // "" for bluegreen.yaml
 	Line    int    // from 1
+	Column  int    // from 1
 	Path    string // for instance apps[0].colors.blue.cluster
 	Message string
 }
 
 // String is the whole problem in one line.
-func (p Problem) String() string { return fmt.Sprintf("line %d: %s", p.Line, p.Text()) }
+func (p Problem) String() string { return where(p.File, p.Line, p.Column) + ": " + p.Text() }
 
-// Text is the problem without its line.
+// where is a place in words.
+func where(file string, line, column int) string {
+	text := fmt.Sprintf("line %d, column %d", line, column)
+	if file != "" {
+		text += " of " + file
+	}
+	return text
+}
+
+// Text is the problem without its place.
 func (p Problem) Text() string {
 	if p.Path == "" {
 		return p.Message
@@ -245,18 +282,16 @@ type Problems []Problem
 
 // Error names each mistake on a line of its own.
 func (p Problems) Error() string {
-	lines := make([]string, len(p))
-	for i, problem := range p {
-		lines[i] = problem.String()
+	return strings.Join(p.Sentences(), "\n")
+}
+
+// Sentences returns each mistake in one line.
+func (p Problems) Sentences() (lines []string) {
+	for _, problem := range p {
+		lines = append(lines, problem.String())
 	}
-	return strings.Join(lines, "\n")
+	return lines
 }
 
 // Sentences returns the app's problems as engine.App wants them.
-func (a App) Sentences() []string {
-	var list []string
-	for _, p := range a.Problems {
-		list = append(list, p.String())
-	}
-	return list
-}
+func (a App) Sentences() []string { return Problems(a.Problems).Sentences() }

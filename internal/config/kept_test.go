@@ -40,6 +40,12 @@ func parsed(t *testing.T, file string) *config.Config {
 	return c
 }
 
+// with is what is kept once a file is there.
+func with(kept config.Kept, file string) config.Kept {
+	now, _ := config.Load([]byte(file)) // nil where it cannot be used
+	return kept.With([]config.File{{Text: file}}, now)
+}
+
 // apps writes of each app its name, its bake, and what it is held by or cannot be used for.
 func apps(c *config.Config) (list []string) {
 	for _, a := range c.Apps {
@@ -56,7 +62,7 @@ func apps(c *config.Config) (list []string) {
 }
 
 func TestTheLastGoodConfigurationGoesOnServing(t *testing.T) {
-	const bad = "line 9: apps[0].bake: \"long\" is not a duration such as 90s, 15m, 1h30m or 7d"
+	const bad = "line 9, column 11: apps[0].bake: \"long\" is not a duration such as 90s, 15m, 1h30m or 7d"
 	good, newer := twoApps(), twoApps("bake: 6m", "bake: 7m")
 	oneWrong := twoApps("bake: 5m", "bake: long", "bake: 6m", "bake: 8m")
 	moved := twoApps("bake: 5m", "bake: long", "namespace: shop", "namespace: other", "{service: shop}", "{service: other}", "namespace: blog", "namespace: shop", "{service: blog}", "{service: shop}")
@@ -79,7 +85,7 @@ func TestTheLastGoodConfigurationGoesOnServing(t *testing.T) {
 			var kept config.Kept
 			last := len(test.files) - 1
 			for _, file := range test.files[:last] {
-				kept = kept.With(file)
+				kept = with(kept, file)
 				data, err := config.EncodeKept(kept)
 				if err != nil {
 					t.Fatal(err)
@@ -105,7 +111,7 @@ func TestTheLastGoodConfigurationGoesOnServing(t *testing.T) {
 }
 
 func TestWithoutAnEarlierConfigurationNoneIsRestored(t *testing.T) {
-	for name, kept := range map[string]config.Kept{"none": {}, "of another version": {File: "apps: [{name: x, colour: red}]\nfuture: 1"}} {
+	for name, kept := range map[string]config.Kept{"none": {}, "of another version": {Files: []config.File{{Text: "apps: [{name: x, colour: red}]\nfuture: 1"}}}} {
 		if c, err := kept.Restore([]string{"no file"}); err == nil || !strings.Contains(err.Error(), "no earlier configuration that can be used is kept") {
 			t.Errorf("%s: %+v, %v", name, c, err)
 		}
@@ -114,7 +120,7 @@ func TestWithoutAnEarlierConfigurationNoneIsRestored(t *testing.T) {
 
 // TestAHeldAppHasAnotherFingerprint: what its resources are is to be looked at again.
 func TestAHeldAppHasAnotherFingerprint(t *testing.T) {
-	kept := config.Kept{}.With(twoApps())
+	kept := with(config.Kept{}, twoApps())
 	held, err := kept.Restore([]string{"no file"})
 	if err != nil {
 		t.Fatal(err)
@@ -131,14 +137,14 @@ func FuzzKept(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add([]byte(`{}`), twoApps())
-	first, _ := config.EncodeKept(config.Kept{}.With(string(everything)))
+	first, _ := config.EncodeKept(with(config.Kept{}, string(everything)))
 	f.Add(first, twoApps("bake: 5m", "bake: x"))
 	f.Fuzz(func(t *testing.T, stored []byte, file string) {
 		kept, err := config.DecodeKept(stored)
 		if err != nil {
 			return
 		}
-		kept = kept.With(file)
+		kept = with(kept, file)
 		if c, err := config.Load([]byte(file)); err == nil {
 			for i, a := range kept.Complete(c).Apps {
 				if len(a.Held) > 0 && len(a.Problems) > 0 || len(c.Apps[i].Problems) == 0 && len(a.Held) > 0 {

@@ -1,131 +1,135 @@
 package config
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 )
 
-const (
-	// maxBytes, maxNodes, maxAnchors and maxItems bound a file. What an alias stands for counts
-	// as often as it is used.
-	maxBytes   = 1 << 20
-	maxNodes   = 100_000
-	maxAnchors = 1_000 // and aliases
-	maxItems   = 1_000 // of a list
-)
-
-// Load reads a bluegreen.yaml. An error of type Problems means that nothing of the file can be
-// used, and names every mistake; mistakes inside one app are else in that app's Problems.
-func Load(data []byte) (*Config, error) {
-	r := &reader{lines: map[string]int{}}
-	root, problem := parse(data)
-	if problem != nil {
-		return nil, Problems{*problem}
-	}
-	var c Config
-	fill(reflect.ValueOf(&c.Defaults).Elem())
-	r.defaults = &c.Defaults
-	r.read(root, "", reflect.ValueOf(&c).Elem(), "")
-	r.checkNotify(&c)
-	r.compare(c.Apps)
-	whole := r.problems
-	for _, a := range c.Apps {
-		sortByLine(a.Problems)
-		if len(r.problems) > 0 {
-			whole = append(whole, a.Problems...)
-		}
-	}
-	if len(whole) > 0 {
-		sortByLine(whole)
-		return nil, Problems(whole)
-	}
-	return &c, nil
-}
-
-func sortByLine(p []Problem) {
-	slices.SortStableFunc(p, func(a, b Problem) int { return a.Line - b.Line })
-}
-
-func parse(data []byte) (*yaml.Node, *Problem) {
-	if len(data) > maxBytes {
-		return nil, &Problem{1, "", fmt.Sprintf("the file has %d bytes, more than the %d that are read", len(data), maxBytes)}
-	}
-	var doc, more yaml.Node
-	d := yaml.NewDecoder(bytes.NewReader(data))
-	if err := d.Decode(&doc); errors.Is(err, io.EOF) {
-		return nil, &Problem{1, "", "the file is empty: write apps: and below it the apps"}
-	} else if err != nil {
-		return nil, notYAML(err)
-	}
-	if err := d.Decode(&more); err == nil {
-		return nil, &Problem{max(1, more.Line), "", "a second document begins here: one file holds one"}
-	} else if !errors.Is(err, io.EOF) {
-		return nil, notYAML(err)
-	}
-	return doc.Content[0], size(doc.Content[0])
-}
-
-// size is what makes a file too large to be read; nil for one that is not.
-func size(root *yaml.Node) *Problem {
-	nodes, anchors := 0, 0
-	var wrong *Problem
-	var count func(n *yaml.Node)
-	count = func(n *yaml.Node) {
-		if nodes++; n.Anchor != "" || n.Kind == yaml.AliasNode {
-			anchors++
-		}
-		switch {
-		case wrong != nil:
-			return
-		case nodes > maxNodes:
-			wrong = &Problem{1, "", fmt.Sprintf("the file has more than %d values, aliases counted as often as they are used", maxNodes)}
-		case anchors > maxAnchors:
-			wrong = &Problem{max(1, n.Line), "", fmt.Sprintf("the file has more than %d anchors and aliases: what apps share goes under defaults", maxAnchors)}
-		case n.Kind == yaml.SequenceNode && len(n.Content) > maxItems:
-			wrong = &Problem{max(1, n.Line), "", fmt.Sprintf("the list has %d items, more than the %d that are read", len(n.Content), maxItems)}
-		case n.Kind == yaml.AliasNode:
-			count(n.Alias)
-		}
-		for _, c := range n.Content {
-			if wrong == nil {
-				count(c)
-			}
-		}
-	}
-	count(root)
-	return wrong
-}
-
-func notYAML(err error) *Problem {
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	line := 1
-	if found := regexp.MustCompile(`^line (\d+): `).FindStringSubmatch(text); found != nil {
-		line, _ = strconv.Atoi(found[1])
-		text = strings.TrimPrefix(text, found[0])
-	}
-	return &Problem{max(1, line), "", "not YAML from about here: " + text + " (often the indentation)"}
-}
-
-// reader turns nodes into values and collects their mistakes.
+// reader turns the nodes of a file, or of one app or template in it, into values, and collects
+// their mistakes.
 type reader struct {
+	*loader
+	name     string // of the file
+	prefix   string // of the paths, for problems
+	root     place
+	first    int // index of the file's first app
 	problems []Problem
-	lines    map[string]int // of each key that was read, by path
+	at       map[string]place // of each key that was read, by path
 	defaults *Behavior
+	// blueprints are the templates of the file, shared those of bluegreen.yaml.
+	blueprints, shared map[string]*blueprint
+	// base is the template of the app that is read, making the template that is read.
+	base, making *blueprint
+	// lenient is set where it is not known what is missing, whole in lists, which no template
+	// completes.
+	lenient, whole bool
 }
+
+// loader is what the readers of a configuration share.
+type loader struct {
+	claims []claim
+	made   int // bytes of what templates made
+	tags   map[string]*Tags
+}
+
+func (l *loader) tagsOf(policy string) *Tags {
+	if l.tags[policy] == nil {
+		l.tags[policy] = tagsOf(policy)
+	}
+	return l.tags[policy]
+}
+
+// place is where something begins in a file, from 1.
+type place struct{ line, column int }
+
+func placeOf(n *yaml.Node) place { return place{max(1, n.Line), max(1, n.Column)} }
 
 func (r *reader) wrong(n *yaml.Node, path, format string, args ...any) {
-	r.problems = append(r.problems, Problem{max(1, n.Line), path, fmt.Sprintf(format, args...)})
+	r.problems = append(r.problems, r.problem(placeOf(n), path, format, args...))
+}
+
+func (r *reader) problem(p place, path, format string, args ...any) Problem {
+	if strings.HasPrefix(path, "[") || path == "" {
+		path = r.prefix + path
+	} else {
+		path = join(r.prefix, path)
+	}
+	return Problem{File: r.name, Line: p.line, Column: p.column, Path: path, Message: fmt.Sprintf(format, args...)}
+}
+
+// file reads a file; what it returns keeps all of the file from being used.
+func (r *reader) file(f File, into any) []Problem {
+	if f.Wrong != "" {
+		return []Problem{{File: f.Name, Line: 1, Column: 1, Message: f.Wrong}}
+	}
+	root, wrong := parse(f.Text)
+	if wrong != nil {
+		wrong.File = f.Name
+		return []Problem{*wrong}
+	}
+	r.root = placeOf(root)
+	r.read(root, "", reflect.ValueOf(into).Elem(), &spec{})
+	return r.problems
+}
+
+// apps reads the list of apps. Each has problems of its own, so that its mistakes stop no other.
+func (r *reader) apps(n *yaml.Node, path string, v reflect.Value) {
+	if n.Kind != yaml.SequenceNode {
+		r.wrong(n, path, "is %s, should be %s", kindOf(n), wanted(v.Type()))
+		return
+	}
+	if len(n.Content) == 0 {
+		r.wrong(n, path, "is empty: name at least 1")
+	}
+	var blank App
+	fill(reflect.ValueOf(&blank).Elem())
+	blank.Behavior = *r.defaults
+	apps := make([]App, len(n.Content))
+	r.claims = slices.Grow(r.claims, 5*len(apps))
+	for i, item := range n.Content {
+		for item.Kind == yaml.AliasNode {
+			item = item.Alias
+		}
+		apps[i] = blank
+		r.app(item, path+"["+strconv.Itoa(i)+"]", &apps[i], r.first+i)
+	}
+	v.Set(reflect.ValueOf(apps))
+}
+
+func (r *reader) app(n *yaml.Node, path string, app *App, index int) {
+	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" {
+		r.wrong(n, path, "has no value: write a map, or leave the key out")
+		return
+	}
+	own := &reader{loader: r.loader, name: r.name, prefix: path, root: placeOf(n), at: map[string]place{}}
+	app.File, app.Line, app.Column = r.name, own.root.line, own.root.column
+	base, key, wrong := r.use(n, app)
+	own.base, own.lenient = base, wrong != ""
+	own.object(n, "", reflect.ValueOf(app).Elem())
+	switch {
+	case n.Kind != yaml.MappingNode:
+	case own.lenient:
+		own.problems = append(own.problems, own.problem(own.nearest(key), key, "%s", wrong))
+	case own.base != nil:
+		own.complete(app)
+	}
+	if n.Kind == yaml.MappingNode && (app.Template == "" || len(own.problems) == 0) {
+		own.check(app)
+		own.claim(app, index)
+	}
+	app.Problems, app.Parameters, app.tags = own.problems, nil, r.tagsOf(app.Image.Tags)
+	if app.Name == "" || slices.ContainsFunc(own.problems, func(p Problem) bool { return p.Path == path+".name" }) {
+		app.Name = fmt.Sprintf("line-%d", n.Line)
+	}
 }
 
 // shorthand is a map that one word can stand for. set takes the word, "" for a map.
@@ -142,16 +146,12 @@ func (p *Promotion) set(word string) {
 }
 
 // read reads a node into a value by its type and the tags of its field.
-func (r *reader) read(n *yaml.Node, path string, v reflect.Value, tag reflect.StructTag) {
+func (r *reader) read(n *yaml.Node, path string, v reflect.Value, tag *spec) {
 	for n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
 	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" {
 		r.wrong(n, path, "has no value: write %s, or leave the key out", wanted(v.Type()))
-		return
-	}
-	if app, ok := v.Addr().Interface().(*App); ok {
-		r.app(n, path, app)
 		return
 	}
 	if short, ok := v.Addr().Interface().(shorthand); ok {
@@ -173,12 +173,16 @@ func (r *reader) read(n *yaml.Node, path string, v reflect.Value, tag reflect.St
 	switch {
 	case v.Type() == reflect.TypeFor[time.Duration]():
 		r.duration(n, path, v, tag)
+	case v.Type() == reflect.TypeFor[[]App]():
+		r.apps(n, path, v)
+	case v.Type() == reflect.TypeFor[Template]():
+		r.template(n, path, v.Addr().Interface().(*Template))
 	case v.Kind() == reflect.Struct:
 		r.object(n, path, v)
 	case v.Kind() == reflect.Slice:
 		r.list(n, path, v, tag)
 	case v.Kind() == reflect.Map:
-		r.texts(n, path, v, tag)
+		r.entriesOf(n, path, v, tag)
 	case v.Kind() == reflect.Int:
 		r.number(n, path, v, tag)
 	case v.Kind() == reflect.Bool:
@@ -188,49 +192,83 @@ func (r *reader) read(n *yaml.Node, path string, v reflect.Value, tag reflect.St
 	}
 }
 
-// app reads an app with problems of its own, so that its mistakes stop no other.
-func (r *reader) app(n *yaml.Node, path string, app *App) {
-	own := &reader{lines: r.lines, defaults: r.defaults}
-	app.Behavior, app.Line = *r.defaults, n.Line
-	own.object(n, path, reflect.ValueOf(app).Elem())
-	if n.Kind == yaml.MappingNode {
-		own.check(path, app)
-	}
-	app.Problems = own.problems
-	if app.Name == "" || slices.ContainsFunc(own.problems, func(p Problem) bool { return p.Path == path+".name" }) {
-		app.Name = fmt.Sprintf("line-%d", n.Line)
-	}
-}
-
 // field is one key of a struct; those of embedded structs count as its own.
 type field struct {
 	key   string
-	tag   reflect.StructTag
+	tag   *spec
+	index []int
 	value reflect.Value
 }
 
-func fields(v reflect.Value) []field {
+// spec is the tag of a field, with what reading it asks for often.
+type spec struct {
+	reflect.StructTag
+	rule, keys rule
+	one        []string
+	need       bool
+}
+
+func specOf(tag reflect.StructTag) *spec {
+	s := &spec{StructTag: tag, rule: ruleOf(tag.Get("is")), keys: ruleOf(tag.Get("keys")), need: tag.Get("need") != ""}
+	if one := tag.Get("one"); one != "" {
+		s.one = strings.Split(one, ",")
+	}
+	return s
+}
+
+// known has the fields of each type, in the order of the struct.
+var known sync.Map
+
+func fieldsOf(t reflect.Type) []field {
+	if list, ok := known.Load(t); ok {
+		return list.([]field)
+	}
 	var list []field
-	for i := range v.NumField() {
-		f := v.Type().Field(i)
-		if f.Anonymous {
-			list = append(list, fields(v.Field(i))...)
-		} else if key := f.Tag.Get("key"); key != "" {
-			list = append(list, field{key, f.Tag, v.Field(i)})
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if key := f.Tag.Get("key"); key != "" {
+			list = append(list, field{key: key, tag: specOf(f.Tag), index: f.Index})
+		} else if f.Anonymous {
+			for _, inner := range fieldsOf(f.Type) {
+				inner.index = append(slices.Clone(f.Index), inner.index...)
+				list = append(list, inner)
+			}
 		}
+	}
+	known.Store(t, list)
+	return list
+}
+
+func fields(v reflect.Value) []field {
+	list := slices.Clone(fieldsOf(v.Type()))
+	for i := range list {
+		list[i].value = v.FieldByIndex(list[i].index)
 	}
 	return list
 }
 
+// filled has each struct with its defaults.
+var filled sync.Map
+
 // fill sets the defaults of a struct.
 func fill(v reflect.Value) {
+	blank, ok := filled.Load(v.Type())
+	if !ok {
+		fresh := reflect.New(v.Type()).Elem()
+		fillIn(fresh)
+		blank, _ = filled.LoadOrStore(v.Type(), fresh)
+	}
+	v.Set(blank.(reflect.Value))
+}
+
+func fillIn(v reflect.Value) {
 	for _, f := range fields(v) {
 		text := f.tag.Get("default")
 		switch {
 		case f.value.Type() == reflect.TypeFor[time.Duration]() && text != "":
 			f.value.SetInt(int64(mustDuration(text)))
 		case f.value.Kind() == reflect.Struct:
-			fill(f.value)
+			fillIn(f.value)
 		case f.value.Kind() == reflect.Int && text != "":
 			f.value.SetInt(int64(mustInt(text)))
 		case f.value.Kind() == reflect.String && text != "":
@@ -245,7 +283,7 @@ func (r *reader) object(n *yaml.Node, path string, v reflect.Value) {
 		r.wrong(n, path, "is %s, should be a map with the keys %s", kindOf(n), keysOf(v))
 		return
 	}
-	all := fields(v)
+	all := fieldsOf(v.Type())
 	values := r.entries(n, path, func(key string) bool {
 		return slices.ContainsFunc(all, func(f field) bool { return f.key == key })
 	}, all)
@@ -253,15 +291,28 @@ func (r *reader) object(n *yaml.Node, path string, v reflect.Value) {
 		value, given := values[f.key]
 		switch {
 		case given:
-			r.read(value, join(path, f.key), f.value, f.tag)
-		case f.tag.Get("need") != "":
-			r.wrong(n, join(path, f.key), "is missing: %s", purpose(f.tag))
+			r.read(value, join(path, f.key), v.FieldByIndex(f.index), f.tag)
+		case f.tag.need:
+			r.missing(n, path, f)
 		}
 	}
 }
 
+// missing reports a key that is needed, or notes it until the app and its template are known.
+func (r *reader) missing(n *yaml.Node, path string, f field) {
+	f.key = join(path, f.key)
+	switch {
+	case r.lenient:
+	case r.making != nil && !r.whole:
+		r.making.missing = append(r.making.missing, f)
+	case r.base != nil && !r.whole && r.base.given(path) && f.key != "name":
+	default:
+		r.wrong(n, f.key, "is missing: %s", purpose(f.tag))
+	}
+}
+
 // purpose is the first sentence of a field's description, to follow a colon.
-func purpose(tag reflect.StructTag) string {
+func purpose(tag *spec) string {
 	text, _, _ := strings.Cut(tag.Get("doc"), ". ")
 	return strings.ToLower(text[:1]) + strings.TrimSuffix(text[1:], ".")
 }
@@ -282,18 +333,22 @@ func (r *reader) entries(n *yaml.Node, path string, known func(string) bool, all
 			r.wrong(key, path, "merge keys (<<) are not read: what apps share goes under defaults")
 		case !known(name):
 			names := keyNames(all)
+			if r.name != "" && path == "" && (name == "defaults" || name == "notify") {
+				r.wrong(key, name, "is for all apps, and is read from bluegreen.yaml alone")
+				continue
+			}
 			r.wrong(key, join(path, name), "unknown key%s; known here are %s", meant(name, names), strings.Join(names, ", "))
 		case values[name] != nil:
 			r.wrong(key, join(path, name), "is there twice, first in line %d", values[name].Line)
 		default:
 			values[name] = value
-			r.lines[join(path, name)] = key.Line
+			r.at[join(path, name)] = placeOf(key)
 		}
 	}
 	return values
 }
 
-func (r *reader) list(n *yaml.Node, path string, v reflect.Value, tag reflect.StructTag) {
+func (r *reader) list(n *yaml.Node, path string, v reflect.Value, tag *spec) {
 	if n.Kind != yaml.SequenceNode {
 		r.wrong(n, path, "is %s, should be %s", kindOf(n), wanted(v.Type()))
 		return
@@ -302,70 +357,84 @@ func (r *reader) list(n *yaml.Node, path string, v reflect.Value, tag reflect.St
 		r.wrong(n, path, "is empty: name at least %s", least)
 	}
 	items := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
-	for i, item := range n.Content {
+	outer := r.whole
+	r.whole = true
+	for i := range n.Content {
 		if v.Type().Elem().Kind() == reflect.Struct {
 			fill(items.Index(i))
 		}
-		r.lines[at(path, i)] = item.Line
-		r.read(item, at(path, i), items.Index(i), tag)
+		r.at[item(path, i)] = placeOf(n.Content[i])
+		r.read(n.Content[i], item(path, i), items.Index(i), tag)
 	}
+	r.whole = outer
 	v.Set(items)
 }
 
-// texts reads a map from text to text.
-func (r *reader) texts(n *yaml.Node, path string, v reflect.Value, tag reflect.StructTag) {
+// entriesOf reads a map with keys of the user: to texts, which are added to those that v has, or
+// to maps.
+func (r *reader) entriesOf(n *yaml.Node, path string, v reflect.Value, tag *spec) {
 	if n.Kind != yaml.MappingNode {
-		r.wrong(n, path, "is %s, should be a map from text to text", kindOf(n))
+		r.wrong(n, path, "is %s, should be %s", kindOf(n), wanted(v.Type()))
 		return
 	}
 	if least := tag.Get("least"); least != "" && len(n.Content)/2 < mustInt(least) {
 		r.wrong(n, path, "is empty: name at least %s", least)
 	}
-	found := map[string]string{}
+	keys := tag.keys
 	values := r.entries(n, path, func(string) bool { return true }, nil)
+	found := reflect.MakeMapWithSize(v.Type(), len(values)+v.Len())
+	for was := v.MapRange(); was.Next(); {
+		found.SetMapIndex(was.Key(), was.Value())
+	}
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		value := values[key]
-		keys := ruleOf(tag.Get("keys"))
 		if wrong := keys.broken(key); wrong != "" {
 			r.wrong(value, join(path, key), "%s", wrong)
 		}
-		var text string
-		r.read(value, join(path, key), reflect.ValueOf(&text).Elem(), tag)
+		of := reflect.New(v.Type().Elem()).Elem()
+		if of.Kind() == reflect.Struct {
+			fill(of)
+		}
+		r.read(value, join(path, key), of, tag)
 		if keys.pair != nil {
-			if wrong := keys.pair(key, text); wrong != "" {
+			if wrong := keys.pair(key, of.String()); wrong != "" {
 				r.wrong(value, join(path, key), "%s", wrong)
 			}
 		}
-		found[key] = text
+		found.SetMapIndex(reflect.ValueOf(key), of)
 	}
-	v.Set(reflect.ValueOf(found))
+	v.Set(found)
 }
 
-func (r *reader) text(n *yaml.Node, path string, v reflect.Value, tag reflect.StructTag) {
+func (r *reader) text(n *yaml.Node, path string, v reflect.Value, tag *spec) {
 	switch {
 	case n.Kind != yaml.ScalarNode:
 		r.wrong(n, path, "is %s, should be text", kindOf(n))
 		return
-	case n.ShortTag() != "!!str" && ruleOf(tag.Get("is")).secret:
+	case n.ShortTag() != "!!str" && tag.rule.secret:
 		r.wrong(n, path, "is %s to YAML, should be text: write it in quotes", kindOf(n))
 		return
 	case n.ShortTag() != "!!str":
 		r.wrong(n, path, "%s is %s to YAML, should be text: write it in quotes, %q", n.Value, kindOf(n), n.Value)
 		return
 	}
-	if one := tag.Get("one"); one != "" {
-		if known := strings.Split(one, ","); !slices.Contains(known, n.Value) {
-			r.wrong(n, path, "%q is not known%s; known are %s", shorten(n.Value), meant(n.Value, known), strings.Join(known, ", "))
+	if r.holds(n, path) {
+		v.SetString(n.Value)
+		return
+	}
+	if len(tag.one) > 0 {
+		if !slices.Contains(tag.one, n.Value) {
+			r.wrong(n, path, "%q is not known%s; known are %s", shorten(n.Value), meant(n.Value, tag.one), strings.Join(tag.one, ", "))
 			return
 		}
-	} else if wrong := ruleOf(tag.Get("is")).broken(n.Value); wrong != "" {
+	} else if wrong := tag.rule.broken(n.Value); wrong != "" {
 		r.wrong(n, path, "%s", wrong)
 		return
 	}
 	v.SetString(n.Value)
 }
 
-func (r *reader) number(n *yaml.Node, path string, v reflect.Value, tag reflect.StructTag) {
+func (r *reader) number(n *yaml.Node, path string, v reflect.Value, tag *spec) {
 	least, most := mustInt(tag.Get("least")), mustInt(tag.Get("most"))
 	i, err := strconv.Atoi(n.Value)
 	switch {
@@ -388,7 +457,10 @@ func (r *reader) flag(n *yaml.Node, path string, v reflect.Value) {
 	v.SetBool(strings.EqualFold(n.Value, "true"))
 }
 
-func (r *reader) duration(n *yaml.Node, path string, v reflect.Value, tag reflect.StructTag) {
+func (r *reader) duration(n *yaml.Node, path string, v reflect.Value, tag *spec) {
+	if n.Kind == yaml.ScalarNode && r.holds(n, path) {
+		return
+	}
 	d, err := ParseDuration(n.Value)
 	switch {
 	case n.Kind != yaml.ScalarNode:
@@ -457,7 +529,7 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
-func at(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }
+func item(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
 func keyNames(all []field) []string {
 	var names []string
@@ -468,7 +540,7 @@ func keyNames(all []field) []string {
 	return names
 }
 
-func keysOf(v reflect.Value) string { return strings.Join(keyNames(fields(v)), ", ") }
+func keysOf(v reflect.Value) string { return strings.Join(keyNames(fieldsOf(v.Type())), ", ") }
 
 func wanted(t reflect.Type) string {
 	switch {
@@ -476,6 +548,8 @@ func wanted(t reflect.Type) string {
 		return "a duration such as 15m"
 	case t.Kind() == reflect.Slice:
 		return "a list"
+	case t == reflect.TypeFor[map[string]string]():
+		return "a map from text to text"
 	case t.Kind() == reflect.Map, t.Kind() == reflect.Struct:
 		return "a map"
 	case t.Kind() == reflect.Int:

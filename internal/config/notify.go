@@ -73,9 +73,9 @@ func (c Channel) Reports() []release.FactKind {
 }
 
 // checkNotify finds mistakes in the channels.
-func (r *reader) checkNotify(c *Config) {
+func (r *reader) checkNotify(c *Config) (wrong []Problem) {
 	report := func(path, format string, args ...any) {
-		r.problems = append(r.problems, r.problem(&App{Line: 1}, path, format, args...))
+		wrong = append(wrong, r.problem(r.nearest(path), path, format, args...))
 	}
 	if r.given("notify") && !r.given("notify.topic") && !r.given("notify.channels") {
 		report("notify", "names nothing that gets outcomes: give topic, channels, or both")
@@ -85,7 +85,7 @@ func (r *reader) checkNotify(c *Config) {
 		apps[a.Name] = 0
 	}
 	for i, channel := range c.Notify.Channels {
-		path := at("notify.channels", i)
+		path := item("notify.channels", i)
 		if names[channel.Name] {
 			report(path+".name", "%q is the name of another channel, or of the topic", channel.Name)
 		}
@@ -100,8 +100,8 @@ func (r *reader) checkNotify(c *Config) {
 			report(path, "has %d receivers: give exactly one of webhook, teams, slack and github", len(kinds))
 		}
 		for j, name := range channel.Apps {
-			if _, known := apps[name]; !known {
-				report(at(path+".apps", j), "%q is no app of this file", name)
+			if _, known := apps[name]; !known && len(c.Out) == 0 {
+				report(item(path+".apps", j), "%q is no app of the configuration", name)
 			}
 		}
 		for name := range apps {
@@ -115,6 +115,7 @@ func (r *reader) checkNotify(c *Config) {
 			report("notify.channels", "the app %s has %d channels, more than the %d that are possible: name the apps of each", name, channels, mostChannels)
 		}
 	}
+	return wrong
 }
 
 // receiver returns the mistake in the address of a receiver, without repeating it.

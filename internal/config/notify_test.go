@@ -67,7 +67,7 @@ func TestAMistakeInAChannelIsNamedWithoutItsSecret(t *testing.T) {
 		`{name: ops, slack: {url: "{setting:NOTIFY_A}"}, teams: {url: "{setting:NOTIFY_A}"}}`:                    "has 2 receivers",
 		`{name: topic, slack: {url: "{setting:NOTIFY_A}"}}`:                                                      `"topic" is the name of another channel, or of the topic`,
 		`{name: ops, slack: {url: "{setting:NOTIFY_A}"}}, {name: ops, slack: {url: "{setting:NOTIFY_A}"}}`:       `notify.channels[1].name: "ops" is the name of another channel`,
-		`{name: ops, slack: {url: "{setting:NOTIFY_A}"}, apps: [shop, nobody]}`:                                  `notify.channels[0].apps[1]: "nobody" is no app of this file`,
+		`{name: ops, slack: {url: "{setting:NOTIFY_A}"}, apps: [shop, nobody]}`:                                  `notify.channels[0].apps[1]: "nobody" is no app of the configuration`,
 		`{name: ops, slack: {url: "{setting:NOTIFY_A}"}, kinds: [decided]}`:                                      `"decided" is not known`,
 		`{name: ops, slack: {url: "https://hooks.slack.com/services/S3CRET"}}`:                                   "is not {setting:NOTIFY_NAME}",
 		`{name: ops, slack: {url: "{setting:AzureWebJobsStorage}"}}`:                                             "is not {setting:NOTIFY_NAME}",

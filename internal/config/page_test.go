@@ -15,19 +15,24 @@ import (
 	"bluegreen/internal/golden"
 )
 
+// examples are the files of testdata/good that have each key.
+var examples = []string{"everything.yaml", "templates.yaml"}
+
 // TestThePageOfKeysIsMadeFromTheTypes writes the tables of docs/configure.md. Each key has a
-// description, and an example in testdata/good/everything.yaml.
+// description, and an example.
 func TestThePageOfKeysIsMadeFromTheTypes(t *testing.T) {
-	data, err := os.ReadFile("testdata/good/everything.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var file yaml.Node
-	if err := yaml.Unmarshal(data, &file); err != nil {
-		t.Fatal(err)
-	}
 	var all tables
-	all.add(reflect.TypeFor[Config](), "", file.Content)
+	for _, name := range examples {
+		data, err := os.ReadFile("testdata/good/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var file yaml.Node
+		if err := yaml.Unmarshal(data, &file); err != nil {
+			t.Fatal(err)
+		}
+		all.add(reflect.TypeFor[Config](), "", file.Content)
+	}
 	var page strings.Builder
 	for _, of := range all {
 		of.write(t, &page)
@@ -53,13 +58,21 @@ func (all *tables) add(of reflect.Type, path string, examples []*yaml.Node) {
 		*all = append(*all, &table{of: of})
 	}
 	at := (*all)[i]
-	at.paths, at.examples = append(at.paths, path), append(at.examples, examples...)
+	if at.examples = append(at.examples, examples...); !slices.Contains(at.paths, path) {
+		at.paths = append(at.paths, path)
+	}
 	for _, f := range fields(reflect.New(of).Elem()) {
 		path, of, examples := join(path, f.key), f.value.Type(), under(examples, f.key)
 		if of.Kind() == reflect.Slice {
 			path, of, examples = path+"[]", of.Elem(), below(examples)
 		}
-		if of.Kind() == reflect.Struct && of != reflect.TypeFor[Behavior]() {
+		if of.Kind() == reflect.Map {
+			path, of, examples = path+".NAME", of.Elem(), values(examples)
+		}
+		switch {
+		case of == reflect.TypeFor[Template](): // its other keys are those of an app
+			all.add(reflect.TypeFor[Parameter](), join(path, "parameters.NAME"), values(under(examples, "parameters")))
+		case of.Kind() == reflect.Struct && of != reflect.TypeFor[Behavior]():
 			all.add(of, path, examples)
 		}
 	}
@@ -78,7 +91,7 @@ func (a *table) write(t *testing.T, page *strings.Builder) {
 		}
 		found := under(a.examples, f.key)
 		if len(found) == 0 {
-			t.Errorf("%s has no example: write one into testdata/good/everything.yaml", path)
+			t.Errorf("%s has no example: write one into a file of testdata/good", path)
 			continue
 		}
 		fmt.Fprintf(page, "| `%s` | %s | %s | %s | %s |\n", path, typeOf(f), defaultOf(f), cell(doc), example(t, f, found))
@@ -97,7 +110,7 @@ func typeOf(f field) string {
 	return cell(text)
 }
 
-func kindText(of reflect.Type, tag reflect.StructTag) string {
+func kindText(of reflect.Type, tag *spec) string {
 	limits := tag.Get("least") + " to " + tag.Get("most")
 	is := ruleOf(tag.Get("is"))
 	switch {
@@ -117,6 +130,8 @@ func kindText(of reflect.Type, tag reflect.StructTag) string {
 			return "list of maps"
 		}
 		return "list: " + kindText(of.Elem(), tag)
+	case of.Kind() == reflect.Map && of.Elem().Kind() == reflect.Struct:
+		return "map of maps"
 	case of.Kind() == reflect.Map:
 		return "map of texts"
 	case tag.Get("one") != "":
@@ -142,7 +157,7 @@ func example(t *testing.T, f field, found []*yaml.Node) string {
 	if of.Kind() == reflect.Slice {
 		of = of.Elem()
 	}
-	if of.Kind() == reflect.Struct {
+	if of.Kind() == reflect.Map && of.Elem().Kind() == reflect.Struct || of.Kind() == reflect.Struct {
 		return ""
 	}
 	for _, n := range found {
@@ -187,4 +202,14 @@ func below(lists []*yaml.Node) (items []*yaml.Node) {
 		items = append(items, n.Content...)
 	}
 	return items
+}
+
+// values are those of all keys of maps.
+func values(maps []*yaml.Node) (found []*yaml.Node) {
+	for _, n := range maps {
+		for i := 1; n.Kind == yaml.MappingNode && i < len(n.Content); i += 2 {
+			found = append(found, n.Content[i])
+		}
+	}
+	return found
 }

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/Masterminds/semver/v3"
 )
@@ -94,6 +95,10 @@ func ruleOf(is string) rule {
 		return rule{pattern: `.`, say: "semver:CONSTRAINT, glob:PATTERN, regex:EXPRESSION or a tag", check: tagRule}
 	case "percent":
 		return rule{pattern: `^([1-9][0-9]?|100)%$`, say: "a percentage from 1% to 100%"}
+	case "parameter":
+		return rule{pattern: `^[A-Za-z][A-Za-z0-9_-]{0,39}$`, say: "the name of a parameter: a letter and at most 39 letters, digits, _ and -"}
+	case "argument":
+		return rule{pattern: `^[^\x00-\x1f\x7f]*$`, say: "a text in one line of at most 500 characters", most: 500}
 	case "severity":
 		return rule{pattern: `^(<=|>=|<|>|=)? ?[sS]ev[0-4]$`, say: "Sev0 to Sev4, alone or with an operator, such as <=Sev2"}
 	case "principal":
@@ -104,9 +109,21 @@ func ruleOf(is string) rule {
 	return rule{}
 }
 
+// patterns has the expression of each pattern.
+var patterns sync.Map
+
+func compiled(pattern string) *regexp.Regexp {
+	if known, ok := patterns.Load(pattern); ok {
+		return known.(*regexp.Regexp)
+	}
+	expression := regexp.MustCompile(pattern)
+	patterns.Store(pattern, expression)
+	return expression
+}
+
 // broken returns the mistake in a text; "" when it is valid.
 func (r rule) broken(text string) string {
-	if r.pattern != "" && !regexp.MustCompile(r.pattern).MatchString(text) || r.most > 0 && len(text) > r.most {
+	if r.pattern != "" && !compiled(r.pattern).MatchString(text) || r.most > 0 && len(text) > r.most {
 		if r.secret {
 			return "is not " + r.say
 		}
@@ -203,7 +220,7 @@ func tagRule(text string) string {
 		}
 	case found:
 		return fmt.Sprintf("%q is not a kind of tag policy%s; known are semver:, glob: and regex:, anything without a colon is the tag itself", kind, meant(kind, []string{"semver", "glob", "regex"}))
-	case !regexp.MustCompile(`^` + tag + `$`).MatchString(text):
+	case !compiled(`^` + tag + `$`).MatchString(text):
 		return fmt.Sprintf("%q is not a tag; a policy begins with semver:, glob: or regex:", shorten(text))
 	}
 	return ""

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// Schema returns the JSON Schema (2020-12) of bluegreen.yaml. It accepts every file that
-// Load accepts; only Load checks ranges of durations and combinations of keys.
+// Schema returns the JSON Schema (2020-12) of bluegreen.yaml and of the files beside it. It accepts
+// every file that Load accepts; only Load checks ranges of durations and combinations of keys.
 func Schema() []byte {
 	s := schema{defs: map[string]any{}}
-	root := s.object(reflect.ValueOf(Config{}))
+	root := s.object(reflect.TypeFor[Config]())
 	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	root["title"] = "bluegreen.yaml"
 	root["description"] = "Which apps bluegreen releases, where, and how."
@@ -27,13 +27,18 @@ func Schema() []byte {
 	return out.Bytes()
 }
 
-type schema struct{ defs map[string]any }
+// schema describes types. Where an app has a template, and in templates, keys may be missing, but
+// not in lists, which no template completes: these are partial. Texts of templates hold parameters.
+type schema struct {
+	defs           map[string]any
+	partial, holes bool
+}
 
-func (s schema) object(v reflect.Value) map[string]any {
+func (s schema) object(t reflect.Type) map[string]any {
 	properties, required := map[string]any{}, []string{}
-	for _, f := range fields(v) {
-		properties[f.key] = s.field(f)
-		if f.tag.Get("need") != "" {
+	for _, f := range fieldsOf(t) {
+		properties[f.key] = s.field(f, t.FieldByIndex(f.index).Type)
+		if f.tag.need && (!s.partial || f.key == "name") {
 			required = append(required, f.key)
 		}
 	}
@@ -44,29 +49,38 @@ func (s schema) object(v reflect.Value) map[string]any {
 	return o
 }
 
-func (s schema) field(f field) map[string]any {
-	o := s.value(f.value.Type(), f.tag)
+func (s schema) field(f field, t reflect.Type) map[string]any {
+	o := s.value(t, f.tag)
 	o["description"] = f.tag.Get("doc")
 	switch text := f.tag.Get("default"); {
 	case text == "":
-	case f.value.Kind() == reflect.Int:
+	case t.Kind() == reflect.Int:
 		o["default"] = mustInt(text)
 	default:
 		o["default"] = text
 	}
-	if f.value.Type() == reflect.TypeFor[time.Duration]() {
+	if t == reflect.TypeFor[time.Duration]() {
 		o["description"] = f.tag.Get("doc") + " From " + f.tag.Get("least") + " to " + f.tag.Get("most") + "."
 	}
 	return o
 }
 
-func (s schema) value(t reflect.Type, tag reflect.StructTag) map[string]any {
+func (s schema) value(t reflect.Type, tag *spec) map[string]any {
 	switch {
 	case t == reflect.TypeFor[time.Duration]():
-		return map[string]any{"type": "string", "pattern": durationPattern}
+		return s.orHole(map[string]any{"type": "string", "pattern": durationPattern})
+	case t == reflect.TypeFor[App]():
+		return map[string]any{
+			"if":   map[string]any{"required": []string{"template"}},
+			"then": map[string]any{"$ref": "#/$defs/" + schema{defs: s.defs, partial: true}.define(t)},
+			"else": map[string]any{"$ref": "#/$defs/" + s.define(t)},
+		}
+	case t == reflect.TypeFor[Template]():
+		return map[string]any{"$ref": "#/$defs/" + schema{s.defs, true, true}.define(t)}
 	case t.Kind() == reflect.Struct:
 		return map[string]any{"$ref": "#/$defs/" + s.define(t)}
 	case t.Kind() == reflect.Slice:
+		s.partial = false
 		o := map[string]any{"type": "array", "items": s.value(t.Elem(), tag)}
 		if least := tag.Get("least"); least != "" {
 			o["minItems"] = mustInt(least)
@@ -90,7 +104,7 @@ func (s schema) value(t reflect.Type, tag reflect.StructTag) map[string]any {
 	o := map[string]any{"type": "string"}
 	if one := tag.Get("one"); one != "" {
 		o["enum"] = strings.Split(one, ",")
-		return o
+		return s.orHole(o)
 	}
 	is := ruleOf(tag.Get("is"))
 	if is.pattern != "" {
@@ -99,19 +113,41 @@ func (s schema) value(t reflect.Type, tag reflect.StructTag) map[string]any {
 	if is.most > 0 {
 		o["maxLength"] = is.most
 	}
-	return o
+	return s.orHole(o)
 }
 
-// define describes a struct once, under its own name.
+// orHole admits a text with a parameter beside what is admitted otherwise.
+func (s schema) orHole(o map[string]any) map[string]any {
+	if !s.holes || len(o) == 1 {
+		return o
+	}
+	return map[string]any{"anyOf": []any{o, map[string]any{"type": "string", "pattern": `\$\{`}}}
+}
+
+// define describes a struct once, under its own name, and another one where it is partial or has
+// holes and that makes a difference.
 func (s schema) define(t reflect.Type) string {
 	name := strings.ToLower(t.Name()[:1]) + t.Name()[1:]
-	if _, done := s.defs[name]; !done {
-		v := reflect.New(t)
-		o := s.object(v.Elem())
-		if short, ok := v.Interface().(shorthand); ok {
-			o = map[string]any{"oneOf": []any{map[string]any{"enum": short.words()}, o}}
+	if t != reflect.TypeFor[Template]() && (s.partial || s.holes) {
+		plain := schema{defs: s.defs}.define(t)
+		if reflect.DeepEqual(s.describe(t), s.defs[plain]) {
+			return plain
 		}
-		s.defs[name] = o
+		name += map[bool]string{false: "OfTemplate", true: "InTemplate"}[s.holes]
+		if s.holes && !s.partial {
+			name += "List"
+		}
+	}
+	if _, done := s.defs[name]; !done {
+		s.defs[name] = s.describe(t)
 	}
 	return name
+}
+
+func (s schema) describe(t reflect.Type) map[string]any {
+	o := s.object(t)
+	if short, ok := reflect.New(t).Interface().(shorthand); ok {
+		o = map[string]any{"oneOf": []any{map[string]any{"enum": short.words()}, o}}
+	}
+	return o
 }

@@ -122,29 +122,29 @@ func anyone(text string) string {
 }
 
 // checkTrust finds policies by which no image, or any image, would be verified.
-func (r *reader) checkTrust(path string, a *App, report reporter) {
+func (r *reader) checkTrust(a *App, report reporter) {
 	const key = "image.verify"
-	if !r.given(path + "." + key) {
+	if !r.given(key) {
 		return
 	}
 	t := a.Image.Verify
-	notation := r.given(path + "." + key + ".notation")
+	notation := r.given(key + ".notation")
 	if len(t.Cosign) == 0 && !notation {
 		report(key, "names no signer, so that no image could be verified: give cosign or notation, or leave it out")
 	}
 	for i := range t.Cosign {
-		item := at(key+".cosign", i)
-		byKey, byIdentity := r.given(path+"."+item+".key"), r.given(path+"."+item+".identity")
+		signer := item(key+".cosign", i)
+		byKey, byIdentity := r.given(signer+".key"), r.given(signer+".identity")
 		switch {
 		case byKey && byIdentity:
-			report(item, "has a key and an identity: give each signer an item of its own")
+			report(signer, "has a key and an identity: give each signer an item of its own")
 		case !byKey && !byIdentity:
-			report(item, "names no signer: give key, or identity and trustedRoot")
-		case byIdentity && !r.given(path+"."+item+".trustedRoot"):
-			report(item+".trustedRoot", "is missing: an identity is proven by a certificate of its authorities")
+			report(signer, "names no signer: give key, or identity and trustedRoot")
+		case byIdentity && !r.given(signer+".trustedRoot"):
+			report(signer+".trustedRoot", "is missing: an identity is proven by a certificate of its authorities")
 		}
 	}
-	if r.given(path+"."+key+".provenance") && len(t.Cosign) == 0 {
+	if r.given(key+".provenance") && len(t.Cosign) == 0 {
 		report(key+".provenance", "is an attestation of a cosign signer, and none is given")
 	}
 }

@@ -51,7 +51,7 @@ type Engine interface {
 type Options struct {
 	Engine Engine
 	Log    *slog.Logger
-	// Problems are sentences that keep the whole configuration from being used.
+	// Problems are sentences that keep the configuration, or a part of it, from being used.
 	Problems []string
 	// SignIn says that the platform signs people in (App Service authentication is on, which
 	// sets WEBSITE_AUTH_ENABLED). Without it any caller can send X-MS-CLIENT-PRINCIPAL, which is
@@ -63,8 +63,8 @@ type Options struct {
 	Access map[string]access.Rules
 	// Admits reports whether an app's tag policy admits a tag; nil admits none.
 	Admits func(app, tag string) bool
-	// Configured has the settings in effect of apps by name.
-	Configured map[string][]api.Setting
+	// Configured returns the settings in effect of an app; nil knows none.
+	Configured func(app string) []api.Setting
 	// Wait bounds how long a caller is kept waiting for an outcome; 200 s by default, since
 	// the front end of Azure Functions gives up after 230 s.
 	Wait time.Duration
@@ -97,6 +97,9 @@ func New(o Options) http.Handler {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Configured == nil {
+		o.Configured = func(string) []api.Setting { return nil }
 	}
 	return &console{Options: o, origins: http.NewCrossOriginProtection(), began: time.Now()}
 }

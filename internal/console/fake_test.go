@@ -226,7 +226,9 @@ func newSite(t *testing.T) *site {
 	e, logged := newFakeEngine(), &safeBuffer{}
 	h := console.New(console.Options{
 		Engine: e, Log: slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Wait: 5 * time.Second, Poll: time.Millisecond, SignIn: true, Keys: access.Admin, Configured: map[string][]api.Setting{"shop": {{Key: "bake", Value: "15m"}}},
+		Wait: 5 * time.Second, Poll: time.Millisecond, SignIn: true, Keys: access.Admin, Configured: func(app string) []api.Setting {
+			return map[string][]api.Setting{"shop": {{Key: "bake", Value: "15m"}}}[app]
+		},
 	})
 	return &site{T: t, engine: e, handler: h, logged: logged}
 }

@@ -120,7 +120,7 @@ func (c *console) given(r *call) (answer, error) {
 
 // configuration answers with what is in effect for an app.
 func (c *console) configuration(r *call) (answer, error) {
-	a := api.Configuration{App: r.app, Settings: append([]api.Setting{}, c.Configured[r.app]...)}
+	a := api.Configuration{App: r.app, Settings: append([]api.Setting{}, c.Configured(r.app)...)}
 	var text strings.Builder
 	for _, s := range a.Settings {
 		text.WriteString(line(s.Key, s.Value))

@@ -15,6 +15,7 @@ func (e *Engine) Resume(ctx context.Context) {
 	var all sync.WaitGroup
 	free := make(chan struct{}, 8)
 	for _, name := range e.names {
+		free <- struct{}{} // before it begins: of many apps, few are in the middle of their work
 		all.Go(func() {
 			if err := e.resume(ctx, name, free); err != nil && ctx.Err() == nil {
 				e.Log.Warn("what an ended worker may have left waits for the clock tick", "app", name, "error", err)
@@ -24,10 +25,9 @@ func (e *Engine) Resume(ctx context.Context) {
 	all.Wait()
 }
 
-// resume sends one wake-up, and none where the claim is given back.
+// resume sends one wake-up, and none where the claim is given back. It begins with a place in free.
 func (e *Engine) resume(ctx context.Context, name string, free chan struct{}) error {
-	for end := e.Now().Add(2 * e.Lease); e.Now().Before(end); {
-		free <- struct{}{}
+	for end := e.Now().Add(2 * e.Lease); ; free <- struct{}{} {
 		snap, err := e.Store.Load(ctx, name)
 		<-free
 		if err != nil {
@@ -47,6 +47,8 @@ func (e *Engine) resume(ctx context.Context, name string, free chan struct{}) er
 		if err := e.Sleep(ctx, left); err != nil {
 			return err
 		}
+		if !e.Now().Before(end) {
+			return nil
+		}
 	}
-	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"bluegreen/internal/azure/appgateway"
+	management "bluegreen/internal/azure/resource"
 	"bluegreen/internal/azure/trafficmanager"
 	"bluegreen/internal/config"
 	"bluegreen/internal/emulator/arm"
@@ -172,14 +173,14 @@ func (a *azure) adapter(app config.App) (g gateway) {
 	if app.Gateway.TrafficManager != "" {
 		g, err = trafficmanager.New(trafficmanager.Options{
 			ID: app.Gateway.TrafficManager, Blue: blue.Endpoint, Green: green.Endpoint, Longest: app.SwitchTimeout,
-			Credential: e.Credential(""), Client: e.ClientOptions(), Now: func() time.Time { return time.Now().Add(a.later) },
+			Manager: management.NewManager(e.Credential(""), e.ClientOptions()), Now: func() time.Time { return time.Now().Add(a.later) },
 			Resolver: &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 				return new(net.Dialer).DialContext(ctx, network, e.DNS())
 			}},
 		})
 	} else {
 		g, err = appgateway.New(appgateway.Options{
-			ID: app.Gateway.ApplicationGateway, Rules: app.Gateway.Rules, Credential: e.Credential(""), Client: e.ClientOptions(),
+			ID: app.Gateway.ApplicationGateway, Rules: app.Gateway.Rules, Manager: management.NewManager(e.Credential(""), e.ClientOptions()),
 			Blue: appgateway.Backend{Pool: blue.Backend, Settings: blue.Settings}, Green: appgateway.Backend{Pool: green.Backend, Settings: green.Settings},
 		})
 	}

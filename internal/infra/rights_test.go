@@ -14,6 +14,7 @@ import (
 
 	"bluegreen/internal/azure/aks"
 	"bluegreen/internal/azure/appgateway"
+	management "bluegreen/internal/azure/resource"
 	"bluegreen/internal/azure/trafficmanager"
 	"bluegreen/internal/emulator/arm"
 	"bluegreen/internal/engine"
@@ -123,7 +124,7 @@ func switchGateway(t *testing.T, permitted []string) error {
 	}
 	made.Release()
 	g, err := appgateway.New(appgateway.Options{
-		ID: made.ID(), Rules: []string{"podinfo"}, Credential: e.Credential(""), Client: e.ClientOptions(),
+		ID: made.ID(), Rules: []string{"podinfo"}, Manager: management.NewManager(e.Credential(""), e.ClientOptions()),
 		Blue:  appgateway.Backend{Pool: "pool-blue", Settings: "set-pool-blue"},
 		Green: appgateway.Backend{Pool: "pool-green", Settings: "set-pool-green"},
 	})
@@ -153,7 +154,7 @@ func switchProfile(t *testing.T, permitted []string) error {
 		return new(net.Dialer).DialContext(ctx, network, e.DNS())
 	}}
 	g, err := trafficmanager.New(trafficmanager.Options{
-		ID: made.ID(), Blue: "blue", Green: "green", Credential: e.Credential(""), Client: e.ClientOptions(), Resolver: resolver,
+		ID: made.ID(), Blue: "blue", Green: "green", Manager: management.NewManager(e.Credential(""), e.ClientOptions()), Resolver: resolver,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -134,7 +134,8 @@ func TestEveryAdapterOfAzureHasItsPermission(t *testing.T) {
 	used, granted := map[string]bool{}, map[string]bool{}
 	for _, spec := range wiring.Imports {
 		path, _ := strconv.Unquote(spec.Path.Value)
-		if name, ok := strings.CutPrefix(path, "bluegreen/"+adapters); ok {
+		// resource is what adapters reach Azure Resource Manager by: it asks nothing by itself
+		if name, ok := strings.CutPrefix(path, "bluegreen/"+adapters); ok && name != "resource" {
 			used[name] = true
 		}
 	}

@@ -44,6 +44,8 @@ type Answer struct {
 	Alert  string      `json:"alert,omitempty"`
 	Rule   string      `json:"rule,omitempty"`
 	Apps   []AppAnswer `json:"apps,omitempty"`
+	// Others is set where more apps watch the rule than are named, and the alert is not about them.
+	Others bool `json:"others,omitempty"`
 
 	by release.Actor
 }
@@ -144,7 +146,13 @@ func (i *Intake) alert(ctx context.Context, w http.ResponseWriter, r *http.Reque
 		return Answer{by: by}, err
 	}
 	answer := Answer{Alert: alert.ID, Rule: alert.Rule(), by: by}
-	about := matching.Alert(i.Apps, alert)
+	about := i.index.Alert(alert)
+	if about.Unwatched {
+		if err := i.unknown(); err != nil {
+			return Answer{Alert: alert.ID, Rule: alert.Rule(), by: by}, err
+		}
+	}
+	answer.Others = about.Others
 	if about.Why != "" {
 		answer.Result = "ignored: " + about.Why
 	} else {

@@ -29,9 +29,11 @@ import (
 type Options struct {
 	Engine *engine.Engine
 	Apps   []config.App
-	// Problems are why no configuration can be used, where Apps is empty: events are then to be
-	// delivered again, because the apps that they are for are not known.
+	// Problems are why no configuration can be used, where Apps is empty, and Unknown why there may
+	// be apps that are not in Apps: an event for none of them is then to be delivered again,
+	// because the app that it is for may not be known.
 	Problems []string
+	Unknown  []string
 	// SignIn is set when App Service authentication is on, so that AlertFired can know its callers.
 	SignIn bool
 	Log    *slog.Logger
@@ -39,7 +41,10 @@ type Options struct {
 }
 
 // Intake takes the events of all triggers.
-type Intake struct{ Options }
+type Intake struct {
+	Options
+	index *matching.Index
+}
 
 var (
 	_ functions.Trigger = (*Intake)(nil).ImagePushed
@@ -55,7 +60,7 @@ func New(o Options) *Intake {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Intake{o}
+	return &Intake{o, matching.New(o.Apps)}
 }
 
 const (
@@ -77,15 +82,23 @@ func (i *Intake) ImagePushed(ctx context.Context, payload json.RawMessage) ([]st
 	if err := i.unconfigured(); err != nil {
 		return nil, err
 	}
-	apps, ignored, why := matching.Push(i.Apps, p)
+	about := i.index.Push(p)
+	if about.Why != "" {
+		if err := i.unknown(); err != nil {
+			return nil, err
+		}
+	}
 	var lines []string
-	for _, o := range ignored {
+	for _, o := range about.Ignored {
 		lines = append(lines, o.App+": dropped: "+o.Why)
 	}
-	if why != "" {
-		lines = append(lines, "dropped: "+why)
+	if about.Others {
+		lines = append(lines, "dropped by more apps, whose tag policies do not admit it")
 	}
-	found, err := i.pushed(ctx, apps, p)
+	if about.Why != "" {
+		lines = append(lines, "dropped: "+about.Why)
+	}
+	found, err := i.pushed(ctx, about.Apps, p)
 	lines = append(lines, found...)
 	if err != nil {
 		return nil, fmt.Errorf("keep the push of %s to %s (%s): %w", p.Image, p.Registry+"/"+p.Repository, strings.Join(lines, "; "), err)
@@ -139,6 +152,14 @@ func (i *Intake) unconfigured() error {
 		return nil
 	}
 	return api.Errorf(http.StatusServiceUnavailable, "configuration", "the configuration cannot be used, and no earlier one is known; deliver this again when it is fixed: %s", strings.Join(i.Problems, "; "))
+}
+
+// unknown is the answer to an event for no app that is known, while others may not be.
+func (i *Intake) unknown() error {
+	if len(i.Unknown) == 0 {
+		return nil
+	}
+	return api.Errorf(http.StatusServiceUnavailable, "configuration", "no app that is known takes this, and a part of the configuration cannot be used; deliver this again when it is fixed: %s", strings.Join(i.Unknown, "; "))
 }
 
 // unserved is the reason why an app's events wait; "" when they do not.

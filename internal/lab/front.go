@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"bluegreen/internal/azure/appgateway"
+	"bluegreen/internal/azure/resource"
 	"bluegreen/internal/azure/trafficmanager"
 	"bluegreen/internal/config"
 	"bluegreen/internal/emulator/arm"
@@ -117,13 +118,13 @@ func (f *front) adapter(a config.App) (engine.Gateway, error) {
 	if f.profile != nil {
 		return trafficmanager.New(trafficmanager.Options{
 			ID: a.Gateway.TrafficManager, Blue: a.Colors.Blue.Endpoint, Green: a.Colors.Green.Endpoint, Longest: a.SwitchTimeout,
-			Credential: f.azure.Credential(""), Client: f.azure.ClientOptions(), Resolver: f.resolver, Transport: f.probes,
+			Manager: resource.NewManager(f.azure.Credential(""), f.azure.ClientOptions()), Resolver: f.resolver, Transport: f.probes,
 		})
 	}
 	return appgateway.New(appgateway.Options{
 		ID: a.Gateway.ApplicationGateway, Rules: a.Gateway.Rules,
 		Blue: appgateway.Backend{Pool: a.Backend(release.Blue)}, Green: appgateway.Backend{Pool: a.Backend(release.Green)},
-		Credential: f.azure.Credential(""), Client: f.azure.ClientOptions(),
+		Manager: resource.NewManager(f.azure.Credential(""), f.azure.ClientOptions()),
 	})
 }
 

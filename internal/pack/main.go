@@ -1,5 +1,5 @@
-// Command pack makes the zip that is deployed: the named files under their own names and
-// the handler, executable, as "handler". Timestamps are fixed, so the same input gives
+// Command pack makes the zip that is deployed: the named files, and those of named folders, under
+// their own names and the handler, executable, as "handler". Timestamps are fixed, so the same input gives
 // the same bytes.
 package main
 
@@ -36,7 +36,13 @@ func pack(out, handler string, files []string) (err error) {
 		return err
 	}
 	for _, name := range files {
-		if err := add(z, name, filepath.ToSlash(name), 0o644); err != nil {
+		err := filepath.WalkDir(name, func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return err
+			}
+			return add(z, path, filepath.ToSlash(path), 0o644)
+		})
+		if err != nil {
 			return err
 		}
 	}

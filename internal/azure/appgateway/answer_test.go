@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"bluegreen/internal/azure/appgateway"
+	"bluegreen/internal/azure/resource"
 	"bluegreen/internal/emulator/arm"
 	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
@@ -37,9 +38,8 @@ func say(status int, body string, header ...string) *http.Response {
 func against(t *testing.T, c canned) *appgateway.Gateway {
 	t.Helper()
 	g, err := appgateway.New(appgateway.Options{
-		ID: gatewayID, Rules: []string{"podinfo"}, Credential: &fake.TokenCredential{},
-		Client: &azarm.ClientOptions{ClientOptions: policy.ClientOptions{Transport: c}},
-		Blue:   appgateway.Backend{Pool: "pool-blue"}, Green: appgateway.Backend{Pool: "pool-green"},
+		ID: gatewayID, Rules: []string{"podinfo"}, Manager: resource.NewManager(&fake.TokenCredential{}, &azarm.ClientOptions{ClientOptions: policy.ClientOptions{Transport: c}}),
+		Blue: appgateway.Backend{Pool: "pool-blue"}, Green: appgateway.Backend{Pool: "pool-green"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -132,13 +132,13 @@ func TestAnotherClientBetweenReadAndWriteMakesItBusy(t *testing.T) {
 	for _, ignored := range []bool{false, true} {
 		w := newEnv(t, shapes["basic"])
 		w.azure.Set(func(b *arm.Behaviour) { b.IgnoreIfMatch = ignored })
-		o := *w.options.Client
+		o := *w.options.Manager.Options
 		o.Transport = watch{o.Transport, func(r *http.Request) {
 			if r.Method == http.MethodPut {
 				w.edit(func(map[string]any) {})
 			}
 		}}
-		w.options.Client = &o
+		w.options.Manager = resource.NewManager(w.options.Manager.Credential, &o)
 		w.Gateway = w.open()
 		op, err := w.Switch(t.Context(), release.Green, 1)
 		if ignored != (err == nil) || !ignored && !errors.Is(err, engine.ErrBusy) {
@@ -220,13 +220,13 @@ func TestHealthThatTakesTooLongIsUnknown(t *testing.T) {
 	}
 	t.Parallel()
 	w := newEnv(t, shapes["basic"])
-	o := *w.options.Client
+	o := *w.options.Manager.Options
 	o.Transport = watch{o.Transport, func(r *http.Request) {
 		if r.Method == http.MethodPost {
 			<-r.Context().Done()
 		}
 	}}
-	w.options.Client = &o
+	w.options.Manager = resource.NewManager(w.options.Manager.Credential, &o)
 	w.Gateway = w.open()
 	if h := w.health(release.Blue); !h.Unknown || h.Healthy {
 		t.Errorf("%+v", h)

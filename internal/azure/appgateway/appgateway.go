@@ -14,10 +14,6 @@ import (
 	"bluegreen/internal/azure/resource"
 	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
-
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
-	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
 )
 
 // apiVersion is that of armnetwork v9, whose models read the answers. Reading and writing
@@ -29,8 +25,7 @@ type Options struct {
 	ID          string   // resource id of the gateway
 	Rules       []string // request routing rules of the app, with the path maps that they use
 	Blue, Green Backend
-	Credential  azcore.TokenCredential
-	Client      *arm.ClientOptions // cloud and transport; nil for Azure's public cloud
+	Manager     *resource.Manager
 }
 
 // Backend is where a color is reached: a backend pool, and the backend HTTP settings of the
@@ -47,12 +42,11 @@ type Gateway struct {
 	azure    *resource.Resource
 	rules    []string
 	backends map[release.Color]Backend
-	client   *armnetwork.ApplicationGatewaysClient
 }
 
 // New makes a Gateway. Nothing is asked of Azure yet.
 func New(o Options) (*Gateway, error) {
-	r, err := resource.New(kind, o.ID, o.Credential, o.Client)
+	r, err := resource.New(kind, o.ID, o.Manager)
 	if err != nil {
 		return nil, err
 	}
@@ -66,11 +60,7 @@ func New(o Options) (*Gateway, error) {
 	case strings.EqualFold(o.Blue.Settings, o.Green.Settings):
 		o.Blue.Settings, o.Green.Settings = "", "" // nothing to change at a switch
 	}
-	client, err := armnetwork.NewApplicationGatewaysClient(r.ID.SubscriptionID, o.Credential, resource.ClientOptions(o.Client))
-	if err != nil {
-		return nil, fmt.Errorf("make gateway client: %w", err)
-	}
-	return &Gateway{r, o.Rules, map[release.Color]Backend{release.Blue: o.Blue, release.Green: o.Green}, client}, nil
+	return &Gateway{r, o.Rules, map[release.Color]Backend{release.Blue: o.Blue, release.Green: o.Green}}, nil
 }
 
 // Live implements engine.Gateway.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"bluegreen/internal/azure/resource"
 	"bluegreen/internal/emulator/arm"
 	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
@@ -214,13 +215,13 @@ func TestAPreflightWithoutAnAnswerIsAnError(t *testing.T) {
 func TestReadingAndWritingUseTheVersionOfTheModels(t *testing.T) {
 	w := newEnv(t, shapes["basic"])
 	seen := map[string]bool{}
-	o := *w.options.Client
+	o := *w.options.Manager.Options
 	o.Transport = watch{o.Transport, func(r *http.Request) {
 		if r.Method != http.MethodGet || strings.HasSuffix(r.URL.Path, "agw-shop") {
 			seen[r.URL.Query().Get("api-version")] = true
 		}
 	}}
-	w.options.Client = &o
+	w.options.Manager = resource.NewManager(w.options.Manager.Credential, &o)
 	w.Gateway = w.open()
 	w.done(release.Green)
 	for _, c := range []release.Color{release.Blue, release.Green} {

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"bluegreen/internal/azure/appgateway"
+	"bluegreen/internal/azure/resource"
 	"bluegreen/internal/release"
 
 	azarm "github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
@@ -46,9 +47,8 @@ func (s *service) Do(r *http.Request) (*http.Response, error) {
 func repoint(ctx context.Context, fatal func(...any), document []byte, settings bool, rules ...string) ([]byte, error) {
 	s := &service{document: document}
 	o := appgateway.Options{
-		ID: gatewayID, Rules: rules, Credential: &fake.TokenCredential{},
-		Client: &azarm.ClientOptions{ClientOptions: policy.ClientOptions{Transport: s}},
-		Blue:   appgateway.Backend{Pool: "pool-blue"}, Green: appgateway.Backend{Pool: "pool-green"},
+		ID: gatewayID, Rules: rules, Manager: resource.NewManager(&fake.TokenCredential{}, &azarm.ClientOptions{ClientOptions: policy.ClientOptions{Transport: s}}),
+		Blue: appgateway.Backend{Pool: "pool-blue"}, Green: appgateway.Backend{Pool: "pool-green"},
 	}
 	if settings {
 		o.Blue.Settings, o.Green.Settings = "set-blue", "set-green"

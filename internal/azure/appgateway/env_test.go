@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"bluegreen/internal/azure/appgateway"
+	"bluegreen/internal/azure/resource"
 	"bluegreen/internal/emulator/arm"
 	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
@@ -79,7 +80,7 @@ func newEnv(t *testing.T, s shape) *env {
 		t.Fatal(err)
 	}
 	w.options = appgateway.Options{
-		ID: w.azure.ID(), Rules: []string{"podinfo"}, Credential: e.Credential(""), Client: e.ClientOptions(),
+		ID: w.azure.ID(), Rules: []string{"podinfo"}, Manager: resource.NewManager(e.Credential(""), e.ClientOptions()),
 		Blue: appgateway.Backend{Pool: "pool-blue"}, Green: appgateway.Backend{Pool: "pool-green"},
 	}
 	if s.settings {

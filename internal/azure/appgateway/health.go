@@ -88,9 +88,18 @@ func (g *Gateway) servers(ctx context.Context, d document, pool string, settings
 	return all, nil
 }
 
+// client is made when it is used: it is larger than all else that is kept of an app.
+func (g *Gateway) client() (*armnetwork.ApplicationGatewaysClient, error) {
+	return armnetwork.NewApplicationGatewaysClient(g.azure.ID.SubscriptionID, g.azure.Credential, g.azure.Options)
+}
+
 // probed returns the results of the gateway's own probes.
 func (g *Gateway) probed(ctx context.Context, pool string, settings []string) ([]*server, error) {
-	p, err := g.client.BeginBackendHealth(ctx, g.azure.ID.ResourceGroupName, g.azure.ID.Name, nil)
+	client, err := g.client()
+	if err != nil {
+		return nil, err
+	}
+	p, err := client.BeginBackendHealth(ctx, g.azure.ID.ResourceGroupName, g.azure.ID.Name, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +129,11 @@ func (g *Gateway) probe(ctx context.Context, d document, pool, settings string) 
 	}
 	check.BackendAddressPool = &armnetwork.SubResource{ID: &pool}
 	check.BackendHTTPSettings = &armnetwork.SubResource{ID: &settings}
-	p, err := g.client.BeginBackendHealthOnDemand(ctx, g.azure.ID.ResourceGroupName, g.azure.ID.Name, check, nil)
+	client, err := g.client()
+	if err != nil {
+		return nil, err
+	}
+	p, err := client.BeginBackendHealthOnDemand(ctx, g.azure.ID.ResourceGroupName, g.azure.ID.Name, check, nil)
 	if err != nil {
 		return nil, err
 	}

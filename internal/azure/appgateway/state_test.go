@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"bluegreen/internal/azure/appgateway"
+	"bluegreen/internal/azure/resource"
 	"bluegreen/internal/emulator/arm"
 	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
@@ -40,9 +41,8 @@ func reading(t *testing.T, change func(doc map[string]any)) engine.Reading {
 		t.Fatal(err)
 	}
 	g, err := appgateway.New(appgateway.Options{
-		ID: gatewayID, Rules: []string{"podinfo"}, Credential: &fake.TokenCredential{},
-		Client: &azarm.ClientOptions{ClientOptions: policy.ClientOptions{Transport: &service{document: raw}}},
-		Blue:   appgateway.Backend{Pool: "pool-blue", Settings: "set-pool-blue"}, Green: appgateway.Backend{Pool: "pool-green", Settings: "set-pool-green"},
+		ID: gatewayID, Rules: []string{"podinfo"}, Manager: resource.NewManager(&fake.TokenCredential{}, &azarm.ClientOptions{ClientOptions: policy.ClientOptions{Transport: &service{document: raw}}}),
+		Blue: appgateway.Backend{Pool: "pool-blue", Settings: "set-pool-blue"}, Green: appgateway.Backend{Pool: "pool-green", Settings: "set-pool-green"},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"bluegreen/internal/azure/resource"
 	"bluegreen/internal/emulator/arm"
 	"bluegreen/internal/release"
 
@@ -15,14 +16,14 @@ import (
 func TestTheGatewayIsReadWithTheVersionOfTheModule(t *testing.T) {
 	w := newEnv(t, shapes["basic"])
 	var seen []string
-	o := *w.options.Client
+	o := *w.options.Manager.Options
 	o.Transport = watch{o.Transport, func(r *http.Request) { seen = append(seen, r.URL.Query().Get("api-version")) }}
-	w.options.Client = &o
+	w.options.Manager = resource.NewManager(w.options.Manager.Credential, &o)
 	if _, err := w.open().Live(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	parts := strings.Split(w.azure.ID(), "/")
-	client, err := armnetwork.NewApplicationGatewaysClient(parts[2], w.options.Credential, &o)
+	client, err := armnetwork.NewApplicationGatewaysClient(parts[2], w.options.Manager.Credential, &o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
@@ -28,29 +29,63 @@ type Kind struct {
 	Key     string // of the configuration that names it
 }
 
+// Manager is Azure Resource Manager as one identity reaches it. All resources share its
+// connections, its token and their parsed ids.
+type Manager struct {
+	Credential azcore.TokenCredential
+	Options    *arm.ClientOptions
+	Endpoint   string // without a slash at its end
+	Pipeline   runtime.Pipeline
+	err        error // of the options
+
+	mu  sync.Mutex
+	ids map[string]*arm.ResourceID
+}
+
+// NewManager makes a Manager; nil options are those of Azure's public cloud. An error of theirs is
+// that of each resource.
+func NewManager(credential azcore.TokenCredential, given *arm.ClientOptions) *Manager {
+	m := &Manager{Credential: credential, Options: clientOptions(given), ids: map[string]*arm.ResourceID{}}
+	c, err := arm.NewClient("bluegreen", "v1.0.0", credential, m.Options)
+	if err != nil {
+		m.err = fmt.Errorf("make ARM client: %w", err)
+		return m
+	}
+	m.Endpoint, m.Pipeline = strings.TrimSuffix(c.Endpoint(), "/"), c.Pipeline()
+	return m
+}
+
+func (m *Manager) parse(id string) (*arm.ResourceID, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if known := m.ids[id]; known != nil {
+		return known, nil
+	}
+	parsed, err := arm.ParseResourceID(id)
+	if err == nil {
+		m.ids[id] = parsed
+	}
+	return parsed, err
+}
+
 // Resource is one resource in Azure Resource Manager.
 type Resource struct {
-	ID       *arm.ResourceID
-	Endpoint string // of Azure Resource Manager, without a slash at its end
-	Pipeline runtime.Pipeline
-	kind     Kind
+	*Manager
+	ID   *arm.ResourceID
+	kind Kind
 }
 
 // New makes a Resource. Nothing is asked of Azure yet.
-func New(kind Kind, id string, credential azcore.TokenCredential, o *arm.ClientOptions) (*Resource, error) {
-	parsed, err := arm.ParseResourceID(id)
+func New(kind Kind, id string, m *Manager) (*Resource, error) {
+	parsed, err := m.parse(id)
 	if err != nil || !strings.EqualFold(parsed.ResourceType.String(), kind.Type) {
 		return nil, fmt.Errorf("%q is not a resource id of the type %s", id, kind.Type)
 	}
-	c, err := arm.NewClient("bluegreen", "v1.0.0", credential, ClientOptions(o))
-	if err != nil {
-		return nil, fmt.Errorf("make ARM client: %w", err)
-	}
-	return &Resource{ID: parsed, Endpoint: strings.TrimSuffix(c.Endpoint(), "/"), Pipeline: c.Pipeline(), kind: kind}, nil
+	return &Resource{Manager: m, ID: parsed, kind: kind}, m.err
 }
 
-// ClientOptions bounds how long reads take; the caller waits for a gateway.
-func ClientOptions(given *arm.ClientOptions) *arm.ClientOptions {
+// clientOptions bounds how long reads take; the caller waits for a gateway.
+func clientOptions(given *arm.ClientOptions) *arm.ClientOptions {
 	var o arm.ClientOptions
 	if given != nil {
 		o = *given

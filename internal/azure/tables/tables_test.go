@@ -27,6 +27,10 @@ func TestMain(m *testing.M) { testbed.Main(m) }
 
 // client is on a new table's name; the table itself is not made.
 func client(t testing.TB, transport policy.Transporter, retries int32) *aztables.Client {
+	return clientOf(t, "t"+rand.Text(), transport, retries)
+}
+
+func clientOf(t testing.TB, table string, transport policy.Transporter, retries int32) *aztables.Client {
 	service, err := aztables.NewServiceClientFromConnectionString(testbed.SharedAzurite(t).ConnectionString(), &aztables.ClientOptions{
 		ClientOptions: azcore.ClientOptions{
 			Transport: transport,
@@ -35,7 +39,7 @@ func client(t testing.TB, transport policy.Transporter, retries int32) *aztables
 	if err != nil {
 		t.Fatal(err)
 	}
-	return service.NewClient("t" + rand.Text())
+	return service.NewClient(table)
 }
 
 func TestStoreKeepsItsContract(t *testing.T) {

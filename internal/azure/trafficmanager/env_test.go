@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"bluegreen/internal/azure/resource"
 	"bluegreen/internal/azure/trafficmanager"
 	"bluegreen/internal/emulator/arm"
 	"bluegreen/internal/release"
@@ -69,7 +70,7 @@ func newEnv(t *testing.T, ttl int) *env {
 		return new(net.Dialer).DialContext(ctx, network, e.DNS())
 	}}
 	w.options = trafficmanager.Options{
-		ID: w.azure.ID(), Blue: "Blue", Green: "green", Credential: e.Credential(""), Client: e.ClientOptions(),
+		ID: w.azure.ID(), Blue: "Blue", Green: "green", Manager: resource.NewManager(e.Credential(""), e.ClientOptions()),
 		Resolver: w.resolver, Transport: &http.Transport{DialContext: (&net.Dialer{Resolver: w.resolver}).DialContext}, Now: w.now,
 	}
 	w.Gateway = w.open()

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"testing"
 
+	"bluegreen/internal/azure/resource"
 	"bluegreen/internal/azure/trafficmanager"
 	"bluegreen/internal/emulator/arm"
 	"bluegreen/internal/release"
@@ -39,7 +40,7 @@ func against(t testing.TB, document []byte) (*trafficmanager.Gateway, *canned) {
 	c := &canned{document: document}
 	g, err := trafficmanager.New(trafficmanager.Options{
 		ID: "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/trafficManagerProfiles/tm", Blue: "blue", Green: "green",
-		Credential: &fake.TokenCredential{}, Client: &azarm.ClientOptions{ClientOptions: policy.ClientOptions{Transport: c}}, Resolver: nowhere{},
+		Manager: resource.NewManager(&fake.TokenCredential{}, &azarm.ClientOptions{ClientOptions: policy.ClientOptions{Transport: c}}), Resolver: nowhere{},
 	})
 	if err != nil {
 		t.Fatal(err)

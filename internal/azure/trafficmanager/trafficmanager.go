@@ -19,9 +19,6 @@ import (
 	"bluegreen/internal/azure/resource"
 	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
-
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
 )
 
 // kind has the API version of armtrafficmanager, whose models read the answers.
@@ -35,12 +32,11 @@ type Options struct {
 	ID          string // resource id of the profile
 	Blue, Green string // names of the endpoints
 	// Longest is how long a switch may go without being confirmed; 0 for no bound.
-	Longest    time.Duration
-	Credential azcore.TokenCredential
-	Client     *arm.ClientOptions // cloud and transport; nil for Azure's public cloud
-	Resolver   Resolver           // default: the system's
-	Transport  *http.Transport    // for health checks; default: http.DefaultTransport's like
-	Now        func() time.Time   // default: time.Now
+	Longest   time.Duration
+	Manager   *resource.Manager
+	Resolver  Resolver         // default: the system's
+	Transport *http.Transport  // for health checks; default: http.DefaultTransport's like
+	Now       func() time.Time // default: time.Now
 }
 
 // Resolver looks up the addresses of a host name; net.Resolver is one.
@@ -63,7 +59,7 @@ func New(o Options) (*Gateway, error) {
 	if o.Blue == "" || o.Green == "" || strings.EqualFold(o.Blue, o.Green) {
 		return nil, fmt.Errorf("blue and green need an endpoint each, not %q and %q", o.Blue, o.Green)
 	}
-	azure, err := resource.New(kind, o.ID, o.Credential, o.Client)
+	azure, err := resource.New(kind, o.ID, o.Manager)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package trafficmanager_test
 
 import (
+	"bluegreen/internal/azure/resource"
 	"bytes"
 	"io"
 	"net/http"
@@ -36,10 +37,10 @@ func (n *newer) Do(r *http.Request) (*http.Response, error) {
 
 func TestWhatASwitchCouldDropIsReportedBefore(t *testing.T) {
 	w := newEnv(t, 10)
-	o := *w.options.Client
+	o := *w.options.Manager.Options
 	azure := &newer{azure: o.Transport}
 	o.Transport = azure
-	w.options.Client = &o
+	w.options.Manager = resource.NewManager(w.options.Manager.Credential, &o)
 	found, err := w.open().Preflight(t.Context())
 	if err != nil || len(found) != 1 || !found[0].Warning {
 		t.Fatalf("the check finds %+v, error %v", found, err)
@@ -50,15 +51,15 @@ func TestWhatASwitchCouldDropIsReportedBefore(t *testing.T) {
 // TestTheProfileIsReadWithTheVersionOfTheModule compares with what the module itself sends.
 func TestTheProfileIsReadWithTheVersionOfTheModule(t *testing.T) {
 	w := newEnv(t, 10)
-	o := *w.options.Client
+	o := *w.options.Manager.Options
 	azure := &newer{azure: o.Transport}
 	o.Transport = azure
-	w.options.Client = &o
+	w.options.Manager = resource.NewManager(w.options.Manager.Credential, &o)
 	if _, err := w.open().Live(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	parts := strings.Split(w.azure.ID(), "/")
-	client, err := armtrafficmanager.NewProfilesClient(parts[2], w.options.Credential, &o)
+	client, err := armtrafficmanager.NewProfilesClient(parts[2], w.options.Manager.Credential, &o)
 	if err != nil {
 		t.Fatal(err)
 	}
