@@ -29,14 +29,6 @@ const (
 
 type autoscaler = autoscalingv2.HorizontalPodAutoscaler
 
-func (t Target) scalers(ctx context.Context) ([]autoscaler, error) {
-	list, err := t.Cluster.Client().AutoscalingV2().HorizontalPodAutoscalers(t.Namespace).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return nil, t.Cluster.Explain(err)
-	}
-	return list.Items, nil
-}
-
 // scalerOf finds the autoscaler of a Deployment; nil without one.
 func scalerOf(scalers []autoscaler, deployment string) *autoscaler {
 	i := slices.IndexFunc(scalers, func(a autoscaler) bool {

@@ -101,7 +101,7 @@ func (w *Workloads) look(ctx context.Context, t Target, last bool) ([]*snapshot,
 	g, gctx := errgroup.WithContext(ctx)
 	for n, name := range t.Deployments {
 		g.Go(func() (err error) {
-			seen[n], err = t.deployment(gctx, name)
+			seen[n], err = t.lookAt(gctx, name)
 			switch s := seen[n]; {
 			case errors.As(err, &missing{}):
 				seen[n] = &snapshot{gone: err}
