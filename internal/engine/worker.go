@@ -62,6 +62,7 @@ type worker struct {
 	orders   orders
 	checking checking
 	routing  routing
+	sizes    sizes
 	target   targetSeen
 }
 

@@ -48,6 +48,26 @@ func (t Target) sizes(ctx context.Context) (seen []*snapshot, scalers []autoscal
 	return seen, scalers, g.Wait()
 }
 
+// sizes is t.sizes, without a request where the color was ordered just now and is watched since: a
+// write of what was changed meanwhile is refused, and decided anew.
+func (w *Workloads) sizes(ctx context.Context, t Target, c release.Color) ([]*snapshot, []autoscaler, error) {
+	v := w.views.take(c)
+	if v == nil {
+		return t.sizes(ctx)
+	}
+	seen := make([]*snapshot, len(v.seen))
+	for n, s := range v.seen {
+		seen[n] = &snapshot{deployment: s.deployment, container: s.container}
+	}
+	scalers := v.scalers
+	ordered := v.ordered
+	w.views.keep(c, v)
+	if !ordered {
+		return t.sizes(ctx)
+	}
+	return seen, scalers, nil
+}
+
 // minimum is the least size that an autoscaler lets a Deployment have; 0 without one. At 0
 // replicas Kubernetes suspends it.
 func minimum(a *autoscaler) int32 {
@@ -103,7 +123,7 @@ func (w *Workloads) HoldSize(ctx context.Context, c release.Color, f int64) (hel
 	if err != nil {
 		return false, "", err
 	}
-	seen, scalers, err := t.sizes(ctx)
+	seen, scalers, err := w.sizes(ctx, t, c)
 	if err != nil {
 		return false, "", err
 	}
