@@ -15,6 +15,7 @@ import (
 	"bluegreen/internal/config"
 	"bluegreen/internal/engine"
 	"bluegreen/internal/fake"
+	"bluegreen/internal/golden"
 	"bluegreen/internal/kube/access"
 	"bluegreen/internal/kube/service"
 	"bluegreen/internal/kube/workload"
@@ -53,6 +54,9 @@ func call(r *http.Request) string {
 		return r.Method + " " + r.URL.Path
 	}
 	verb := strings.ToLower(r.Method)
+	if verb == "get" && parts[1] == "pods" && r.URL.Query().Get("watch") == "" && strings.Contains(r.URL.Query().Get("labelSelector"), "app=") {
+		return "list pods of a Deployment"
+	}
 	switch {
 	case verb == "get" && r.URL.Query().Get("watch") != "":
 		verb = "watch"
@@ -94,8 +98,8 @@ func summed(made []string) string {
 	return strings.Join(lines, ", ")
 }
 
-// counted is an app on a real API server, behind a Service, with its calls counted. The engine's
-// waits pass at once, those for the cluster do not.
+// counted is an app on a real API server, behind a Service, with its calls counted. Its clock moves
+// only when the engine waits for something else than the cluster.
 type counted struct {
 	t       testing.TB
 	engine  *engine.Engine
@@ -103,8 +107,13 @@ type counted struct {
 	store   *fake.Store
 	calls   *tally
 
+	space  string
+	ticked time.Time
+
 	mu    sync.Mutex
-	ahead time.Duration
+	clock time.Time
+	goes  bool // the clock goes on by itself
+	read  time.Time
 }
 
 const countedFile = `apps:
@@ -121,7 +130,7 @@ func newCounted(t testing.TB, deployments int) *counted {
 	t.Helper()
 	cluster := testbed.Shared(t)
 	space := cluster.Namespace(t)
-	w := &counted{t: t, wakeups: fake.NewWakeups(nil), store: fake.NewStore(nil), calls: &tally{}}
+	w := &counted{t: t, wakeups: fake.NewWakeups(nil), store: fake.NewStore(nil), calls: &tally{}, space: space, clock: time.Now()}
 	names := map[string][]string{}
 	for color, replicas := range map[string]int32{"blue": 3, "green": 0} {
 		for n := range deployments {
@@ -145,7 +154,7 @@ func newCounted(t testing.TB, deployments int) *counted {
 		}
 		return app.Adapters{
 			Gateway: service.New(service.Options{
-				App: a.Name, Cluster: shared, Namespace: space, Service: a.Gateway.Service, Blue: a.Colors.Blue.Selector, Green: a.Colors.Green.Selector,
+				App: a.Name, Cluster: shared, Namespace: space, Service: a.Gateway.Service, Blue: a.Colors.Blue.Selector, Green: a.Colors.Green.Selector, Now: w.now,
 			}),
 			Workloads: workload.New(workload.Options{App: a.Name, Repository: a.Repository(), Blue: target(a.Colors.Blue), Green: target(a.Colors.Green)}),
 		}, nil
@@ -164,13 +173,19 @@ func newCounted(t testing.TB, deployments int) *counted {
 func (w *counted) now() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return time.Now().Add(w.ahead)
+	if real := time.Now(); w.goes {
+		if !w.read.IsZero() {
+			w.clock = w.clock.Add(real.Sub(w.read))
+		}
+		w.read = real
+	}
+	return w.clock
 }
 
 func (w *counted) sleep(ctx context.Context, d time.Duration) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.ahead += d
+	w.clock = w.clock.Add(d)
 	return ctx.Err()
 }
 
@@ -193,8 +208,15 @@ func (w *counted) during(most time.Duration, done func() bool) []string {
 			}
 			continue
 		}
-		next := end
-		if at, ok := w.wakeups.Next(); ok && at.Before(end) {
+		if !w.now().Before(w.ticked.Add(time.Minute)) {
+			w.ticked = w.now()
+			if err := w.engine.Tick(w.t.Context()); err != nil {
+				w.t.Fatal(err)
+			}
+			continue
+		}
+		next := w.ticked.Add(time.Minute)
+		if at, ok := w.wakeups.Next(); ok && at.Before(next) {
 			next = at
 		}
 		_ = w.sleep(w.t.Context(), next.Sub(w.now()))
@@ -204,7 +226,7 @@ func (w *counted) during(most time.Duration, done func() bool) []string {
 
 func (w *counted) until(p release.Phase) []string {
 	w.t.Helper()
-	made := w.during(time.Hour, func() bool { return w.state().Release.Phase == p })
+	made := w.during(24*time.Hour, func() bool { return w.state().Release.Phase == p })
 	if now := w.state().Release.Phase; now != p {
 		w.t.Fatalf("the release is %s, not %s, after %s", now, p, summed(made))
 	}
@@ -219,18 +241,69 @@ func (w *counted) push(tag string) {
 	}
 }
 
-func TestOutsideCallsOfAReleaseOnAService(t *testing.T) {
+// diagnosis are the requests that show why pods are not ready yet. How many there are depends on how
+// fast they get ready.
+func diagnosis(call string) bool {
+	return slices.Contains([]string{"watch pods", "list replicasets", "list pods of a Deployment"}, call)
+}
+
+func without(made []string, those func(string) bool) []string {
+	return slices.DeleteFunc(slices.Clone(made), those)
+}
+
+// TestOutsideCallsOfAnAppOnAService takes an app through what happens to it, and compares its calls
+// with the budget of each.
+func TestOutsideCallsOfAnAppOnAService(t *testing.T) {
 	w := newCounted(t, 1)
-	w.push("2.0")
-	made := w.until(release.Baking)
-	t.Logf("release: %d: %s\n%s", len(made), summed(made), strings.Join(made, "\n"))
-	made = w.during(time.Minute, func() bool { return false })
-	t.Logf("a minute of the bake: %d: %s", len(made), summed(made))
-	if _, err := w.engine.Accept(t.Context(), "shop", engine.AlertEntry("a1", release.AlertFired{ID: "a1", Rule: "errors", At: w.now()}, w.now())); err != nil {
-		t.Fatal(err)
+	var table strings.Builder
+	count := func(operation string, made []string) {
+		budgeted := without(made, diagnosis)
+		fmt.Fprintf(&table, "%s\tkubernetes\t%d\t%s\n", operation, len(budgeted), summed(budgeted))
+		if n := len(made) - len(budgeted); n > 6 {
+			t.Errorf("%s: %d requests about pods that are not ready: %s", operation, n, summed(made))
+		}
 	}
-	made = w.until(release.RolledBack)
-	t.Logf("alert to rollback: %d: %s\n%s", len(made), summed(made), strings.Join(made, "\n"))
+	w.push("2.0")
+	count("release", w.until(release.Baking))
+	count("a minute of the bake", w.during(time.Minute, never))
+	w.until(release.Completed)
+	w.command(release.Switch)
+	count("switch", w.until(release.Baking))
+	w.alert()
+	count("alert to rollback", w.until(release.RolledBack))
+	w.during(48*time.Hour, never)
+	count("an hour at rest", w.during(time.Hour, never))
+	t.Log("\n" + table.String())
+	golden.Check(t, "testdata/calls.txt", table.String())
+}
+
+// TestAReleaseThatTakesLongAsksNoMore has pods that need some seconds, by a clock that goes on.
+func TestAReleaseThatTakesLongAsksNoMore(t *testing.T) {
+	w := newCounted(t, 1)
+	w.goes = true
+	testbed.Shared(t).Behave(digest(w.space), testbed.Slow(6*time.Second))
+	w.push(w.space)
+	if made := w.until(release.Baking); len(made) > 20 {
+		t.Errorf("%d calls while pods take 6 s: %s", len(made), summed(made))
+	} else {
+		t.Log(len(made), summed(made))
+	}
+}
+
+func never() bool { return false }
+
+func (w *counted) command(c release.Command) {
+	w.t.Helper()
+	if _, err := w.engine.Command(w.t.Context(), "shop", release.Commanded{Command: c, By: release.Actor{Name: "ana"}, Why: "a test"}, string(c)); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *counted) alert() {
+	w.t.Helper()
+	if _, err := w.engine.Accept(w.t.Context(), "shop", engine.AlertEntry("a1", release.AlertFired{ID: "a1", Rule: "errors", At: w.now()}, w.now())); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // crowd are apps of one namespace, each with a Deployment for each color. Those of the last app
@@ -290,7 +363,7 @@ func TestTheAppsOfANamespaceListItOnceInARound(t *testing.T) {
 		t.Errorf("%d apps: %s, expected %s", apps, got, want)
 	}
 	looksAtAll(t, t.Context(), shared, space, apps)
-	if got, want := summed(calls.take()), "12 list deployments, 2 list pods, 2 list replicasets"; got != want {
+	if got, want := summed(calls.take()), "12 list deployments, 2 list pods of a Deployment, 2 list replicasets"; got != want {
 		t.Errorf("without a round: %s, expected %s", got, want)
 	}
 }

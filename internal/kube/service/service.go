@@ -44,6 +44,7 @@ type Options struct {
 	Namespace   string
 	Service     string
 	Blue, Green map[string]string
+	Now         func() time.Time // default: time.Now
 }
 
 // Gateway is a Service as engine.Gateway; it is an engine.Preflight too.
@@ -62,7 +63,12 @@ type reading struct {
 const justNow = time.Second
 
 // New makes an app's gateway. Nothing is asked of the cluster yet.
-func New(o Options) *Gateway { return &Gateway{Options: o} }
+func New(o Options) *Gateway {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Gateway{Options: o}
+}
 
 func (g *Gateway) labels(c release.Color) map[string]string {
 	if c == release.Green {
@@ -72,7 +78,7 @@ func (g *Gateway) labels(c release.Color) map[string]string {
 }
 
 func (g *Gateway) get(ctx context.Context) (*corev1.Service, error) {
-	at := time.Now()
+	at := g.Now()
 	s, err := g.Cluster.Client().CoreV1().Services(g.Namespace).Get(ctx, g.Service, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil, fmt.Errorf("%w: there is no Service %s in namespace %s of cluster %s: create it, with the labels of one color in its selector",
@@ -89,7 +95,7 @@ func (g *Gateway) get(ctx context.Context) (*corev1.Service, error) {
 
 // lately is the Service as it was read just now, or is.
 func (g *Gateway) lately(ctx context.Context) (*corev1.Service, error) {
-	if last := g.last.Load(); last != nil && time.Since(last.at) < justNow {
+	if last := g.last.Load(); last != nil && g.Now().Sub(last.at) < justNow {
 		return last.service, nil
 	}
 	return g.get(ctx)

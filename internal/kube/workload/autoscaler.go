@@ -48,24 +48,16 @@ func (t Target) sizes(ctx context.Context) (seen []*snapshot, scalers []autoscal
 	return seen, scalers, g.Wait()
 }
 
-// sizes is t.sizes, without a request where the color was ordered just now and is watched since: a
-// write of what was changed meanwhile is refused, and decided anew.
-func (w *Workloads) sizes(ctx context.Context, t Target, c release.Color) ([]*snapshot, []autoscaler, error) {
-	v := w.views.take(c)
-	if v == nil {
-		return t.sizes(ctx)
+// scaled is t.sizes, without a request where the color was ordered just now, and had no autoscaler.
+func (w *Workloads) scaled(ctx context.Context, t Target, c release.Color) ([]*snapshot, []autoscaler, error) {
+	if v := w.views.take(c); v != nil {
+		unscaled := v.unscaled
+		w.views.keep(c, v)
+		if unscaled {
+			return nil, nil, nil
+		}
 	}
-	seen := make([]*snapshot, len(v.seen))
-	for n, s := range v.seen {
-		seen[n] = &snapshot{deployment: s.deployment, container: s.container}
-	}
-	scalers := v.scalers
-	ordered := v.ordered
-	w.views.keep(c, v)
-	if !ordered {
-		return t.sizes(ctx)
-	}
-	return seen, scalers, nil
+	return t.sizes(ctx)
 }
 
 // minimum is the least size that an autoscaler lets a Deployment have; 0 without one. At 0
@@ -123,7 +115,7 @@ func (w *Workloads) HoldSize(ctx context.Context, c release.Color, f int64) (hel
 	if err != nil {
 		return false, "", err
 	}
-	seen, scalers, err := w.sizes(ctx, t, c)
+	seen, scalers, err := w.scaled(ctx, t, c)
 	if err != nil {
 		return false, "", err
 	}

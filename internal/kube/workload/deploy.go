@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -55,7 +56,8 @@ func (w *Workloads) Deploy(ctx context.Context, o engine.Order) error {
 		}
 	}
 	if o.Image.Digest != "" { // what runs under a tag is seen by the pods only
-		w.views.keep(o.Color, &view{seen: seen, scalers: scalers, ordered: true})
+		unscaled := !slices.ContainsFunc(t.Deployments, func(name string) bool { return scalerOf(scalers, name) != nil })
+		w.views.keep(o.Color, &view{seen: seen, ordered: true, unscaled: unscaled})
 	}
 	return nil
 }

@@ -18,9 +18,9 @@ type view struct {
 	seen    []*snapshot
 	changes <-chan change // nil while there is no watch
 	end     context.CancelFunc
-	// scalers are the autoscalers of the namespace, as they were when the color was last ordered.
-	scalers []autoscaler
-	ordered bool
+	// ordered is set where the color was ordered last, and seen is what was written; unscaled where it
+	// had no autoscaler then.
+	ordered, unscaled bool
 
 	stop, rested chan struct{} // while it is kept
 	over         bool
