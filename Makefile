@@ -122,7 +122,7 @@ mutants: ## change the core in one place at a time and list what no test notices
 
 .PHONY: bench
 bench: testbed $(ZIP) ## measure, as ratios to a bare loop of the same run; writes docs/benchmarks.md
-	{ go test -run '^$$' -bench . -benchtime 1x -timeout 45m ./e2e ./internal/pages ./internal/config ./internal/matching ./handler && \
+	{ go test -run '^$$' -bench . -benchtime 1x -timeout 45m ./e2e ./internal/kube ./internal/pages ./internal/config ./internal/matching ./handler && \
 	go test -run '^$$' -bench . ./internal/release ./internal/record; } | go run ./internal/bench -o docs/benchmarks.md -version '$(VERSION)'
 
 .PHONY: screenshots

@@ -139,7 +139,8 @@ func rulesOf(a config.App, deployments []string) []rule {
 	slices.Sort(deployments)
 	deployments = slices.Compact(deployments)
 	rules := []rule{
-		{[]string{"apps"}, []string{"deployments"}, deployments, []string{"list", "watch", "patch"}},
+		{[]string{"apps"}, []string{"deployments"}, deployments, []string{"watch", "patch"}},
+		{[]string{"apps"}, []string{"deployments"}, nil, []string{"list"}},
 		{[]string{""}, []string{"pods"}, nil, []string{"list", "watch"}},
 		{[]string{"apps"}, []string{"replicasets"}, nil, []string{"list"}},
 		{[]string{"autoscaling"}, []string{"horizontalpodautoscalers"}, nil, []string{"list"}},

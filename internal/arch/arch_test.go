@@ -17,7 +17,7 @@ import (
 // part that is not listed may import none.
 var may = map[string][]string{
 	"internal/release":    {},
-	"internal/engine":     {"internal/release"},
+	"internal/engine":     {"internal/release", "internal/round"},
 	"internal/functions":  {"internal/api", "internal/release"},
 	"internal/config":     {"internal/engine", "internal/release"},
 	"internal/api":        {"internal/release"},
@@ -31,9 +31,10 @@ var may = map[string][]string{
 	"internal/record":     {"internal/engine", "internal/release"},
 	"internal/cloudevent": {"internal/engine", "internal/release"},
 	"internal/notify":     {"internal/cloudevent", "internal/engine", "internal/outbound", "internal/release", "internal/setting"},
-	"internal/azure":      {"internal/cloudevent", "internal/engine", "internal/release", "internal/record", "internal/outbound", "internal/azure/resource", "internal/azure/push"},
-	"internal/kube":       {"internal/engine", "internal/release", "internal/outbound", "internal/kube/access", "internal/kube/fence"}, // adapters never import each other
+	"internal/azure":      {"internal/cloudevent", "internal/engine", "internal/release", "internal/record", "internal/outbound", "internal/round", "internal/azure/resource", "internal/azure/push"},
+	"internal/kube":       {"internal/engine", "internal/release", "internal/outbound", "internal/round", "internal/kube/access", "internal/kube/fence"}, // adapters never import each other
 	"internal/outbound":   {},
+	"internal/round":      {},
 	"internal/setting":    {},
 	"internal/app":        {"internal/access", "internal/api", "internal/config", "internal/console", "internal/engine", "internal/functions", "internal/intake", "internal/pages", "internal/probe"},
 	"internal/signature":  {"internal/engine"},
@@ -77,7 +78,7 @@ func TestTheCommandLineLinksNoAdapterAndNoEmulator(t *testing.T) {
 	links := linked(t, "cmd/bluegreen")
 	delete(links, "cmd/bluegreen")
 	for dir := range links {
-		if !slices.Contains([]string{"internal/api", "internal/config", "internal/engine", "internal/release", "internal/release/reason", "internal/matching", "internal/azure/monitor", "internal/azure/push"}, dir) {
+		if !slices.Contains([]string{"internal/api", "internal/config", "internal/engine", "internal/release", "internal/release/reason", "internal/round", "internal/matching", "internal/azure/monitor", "internal/azure/push"}, dir) {
 			t.Errorf("cmd/bluegreen links %s", dir)
 		}
 	}

@@ -92,11 +92,8 @@ func (w *worker) sizeOf(ctx context.Context, c release.Color, remembered []int32
 	if c == "" {
 		return remembered
 	}
-	o, err := w.app.Workloads.Observe(ctx, c, noImage, 0)
-	if err != nil || sum(o.Replicas) == 0 {
-		return remembered
-	}
-	return o.Replicas
+	_, size := w.sizeNow(ctx, c)
+	return orLarger(size, remembered)
 }
 
 // order asks a color for an image and a size, under this worker's fence.

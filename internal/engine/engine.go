@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"bluegreen/internal/release"
+	"bluegreen/internal/round"
 )
 
 // App is one configured app with the adapters that act for it.
@@ -229,8 +230,8 @@ func (e *Engine) work(ctx context.Context, name string, budget time.Duration, ta
 	e.workers++
 	owner := fmt.Sprintf("%s/%d", e.Name, e.workers)
 	e.mu.Unlock()
-	w := &worker{Engine: e, app: app, owner: owner, end: e.Now().Add(budget), tasks: tasks, sent: sent}
-	err := w.run(ctx)
+	w := &worker{Engine: e, app: app, owner: owner, end: e.Now().Add(budget), tasks: tasks, sent: sent, round: round.Of(ctx)}
+	err := w.run(round.Without(ctx))
 	if errors.Is(err, errTaken) || errors.Is(err, ErrFenced) {
 		return nil
 	}

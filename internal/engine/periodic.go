@@ -4,9 +4,11 @@ import (
 	"context"
 	"hash/fnv"
 	"maps"
+	"slices"
 	"time"
 
 	"bluegreen/internal/release"
+	"bluegreen/internal/round"
 )
 
 // retention is for how long accepted events and history are kept. Event Grid delivers an event
@@ -40,6 +42,17 @@ var periodicTasks = []task{
 
 func listRegistry(ctx context.Context, e *Engine, app *App, s release.State) ([]release.Event, error) {
 	return nil, wrap(e.missed(ctx, app, s), "look for missed pushes")
+}
+
+// newest lists the images of the registry that may start. A listing that the round shares may be from
+// before the state: what would be news is listed once more.
+func (e *Engine) newest(ctx context.Context, app *App, s release.State) ([]release.Image, error) {
+	images, err := app.Registry.Newest(ctx, listed)
+	images = slices.DeleteFunc(images, func(i release.Image) bool { return !s.MayStart(i) })
+	if round.Of(ctx) != nil && len(images) > 0 && images[0].Digest != s.Newest.Digest {
+		return e.newest(round.Without(ctx), app, s)
+	}
+	return images, err
 }
 
 func sweep(ctx context.Context, e *Engine, app *App, _ release.State) ([]release.Event, error) {
@@ -87,7 +100,33 @@ func (w *worker) runTask(ctx context.Context, t task) stepResult {
 	if t.beside != nil {
 		return stepResult{Seen: t.seen}
 	}
-	return w.look(ctx)
+	return w.lookInRound(ctx)
+}
+
+// skew is how much the clocks of two processes may differ.
+const skew = 5 * time.Second
+
+// lookInRound looks with reads that the round shares, none of them from before this app was
+// last worked on: they would show it as it was then. What is seen counts from the beginning of
+// the oldest read.
+func (w *worker) lookInRound(ctx context.Context) stepResult {
+	ctx, shared := w.round.Join(ctx, min(w.Now().Sub(w.since)-skew, w.Lease))
+	r := w.look(ctx)
+	for n, e := range r.Seen {
+		if seen, ok := e.(release.Looked); ok && shared.Age() > 0 {
+			seen.At = w.Now().Add(-shared.Age())
+			r.Seen[n] = seen
+		}
+	}
+	return r
+}
+
+// lastWork is until when the worker before may have changed something.
+func lastWork(r Record) time.Time {
+	if r.Lease.Owner != "" && r.Lease.Until.After(r.SavedAt) { // it has not given the app back
+		return r.Lease.Until
+	}
+	return r.SavedAt
 }
 
 // spread is a part of a duration that differs from app to app.

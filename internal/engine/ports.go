@@ -199,8 +199,8 @@ type Wakeups interface {
 type Gateway interface {
 	// Live reads what the gateway's configuration points at.
 	Live(ctx context.Context) (Reading, error)
-	// Switch begins to point every reference of the app at the color: it reads afresh,
-	// changes only those references and writes once, also when they already point there
+	// Switch begins to point every reference of the app at the color: it reads afresh, or writes
+	// only if nothing was changed since the last read, changes only those references and writes once, also when they already point there
 	// (only a write ensures that no other write is still on its way). It returns the
 	// running operation, or one that is Done. Errors: ErrBusy, ErrDenied, ErrFenced; any other
 	// leaves open whether the write was done. The context's deadline is when the lease
@@ -249,7 +249,8 @@ type Health struct {
 type Workloads interface {
 	// Observe reports how far the color is towards running the image (a zero digest: whatever
 	// it runs) with every wanted replica ready. While the status is Progressing or PullFailing
-	// it waits up to wait for it to change. An unreachable cluster is an error.
+	// it waits up to wait for it to change. An unreachable cluster is an error. With a wait, what is
+	// reported may come from a watch, and be as old as that is late; without, it is read afresh.
 	Observe(ctx context.Context, c release.Color, i release.Image, wait time.Duration) (Workload, error)
 	// Deploy makes the color ask for the order's image and size; what is so already is left
 	// alone, so that repeating it changes nothing. Even then an order with a lower fence is

@@ -80,7 +80,7 @@ func (w *worker) clear(ctx context.Context, e release.Route) stepResult {
 	if e.From != "" && reading.Live != e.From {
 		return saw(w.looked(ctx, reading)) // it was changed outside bluegreen
 	}
-	events, why, err := w.notReady(ctx, e)
+	events, why, err := w.notReady(ctx, e, w.Poll) // it is read afresh before the write
 	switch {
 	case errors.Is(err, ErrDenied):
 		return w.denied(ctx, seen, err)
@@ -118,7 +118,7 @@ func (w *worker) operation(ctx context.Context, e release.Route) (Operation, err
 		return Operation{Lost: true, Detail: w.record.State.Release.Progress.Detail}, nil
 	}
 	if w.record.State.Release.Phase == release.Switching { // else PrepareTarget has just looked
-		if _, why, err := w.notReady(ctx, e); why != "" || err != nil {
+		if _, why, err := w.notReady(ctx, e, 0); why != "" || err != nil {
 			return Operation{Lost: true, Detail: why}, err
 		}
 	}
@@ -131,8 +131,8 @@ func (w *worker) operation(ctx context.Context, e release.Route) (Operation, err
 // runs was changed outside bluegreen, the checks were of something else: that is ErrDenied,
 // and stays so if it is changed back. Only the color that is to receive traffic can forbid
 // a switch: nothing is asked of the other one that is not remembered.
-func (w *worker) notReady(ctx context.Context, e release.Route) (seen []release.Event, why string, err error) {
-	o, err := w.app.Workloads.Observe(ctx, e.To, e.Image, 0)
+func (w *worker) notReady(ctx context.Context, e release.Route, wait time.Duration) (seen []release.Event, why string, err error) {
+	o, err := w.app.Workloads.Observe(ctx, e.To, e.Image, wait)
 	forced := w.record.State.Release.Force
 	signed := w.app.Policy.Signed // then what runs there must be known, forced or not
 	switch {
@@ -152,11 +152,8 @@ func (w *worker) notReady(ctx context.Context, e release.Route) (seen []release.
 	}
 	size := e.Size
 	if e.From != "" {
-		live, err := w.app.Workloads.Observe(ctx, e.From, noImage, 0)
-		if err == nil {
-			seen = append(seen, release.ColorSeen{Color: e.From, Seen: *observed(live)})
-			size = orLarger(live.Replicas, size)
-		}
+		events, live := w.sizeNow(ctx, e.From)
+		seen, size = append(seen, events...), orLarger(live, size)
 	}
 	needed := sum(size)
 	if needed == 0 {
@@ -179,6 +176,28 @@ func (w *worker) notReady(ctx context.Context, e release.Route) (seen []release.
 		return seen, fmt.Sprintf("%s does not carry the traffic yet, it needs %d ready pods: %s", e.To, needed, o.Detail), nil
 	}
 	return seen, "", nil
+}
+
+// sizes is the size that a color had when this worker last looked at it.
+type sizes struct {
+	color release.Color
+	size  []int32
+	at    time.Time
+}
+
+// sizeNow is the size that a color has, or had less than a poll ago: a release asks for it when its
+// way is cleared, and again before the write. It is empty where it cannot be seen.
+func (w *worker) sizeNow(ctx context.Context, c release.Color) ([]release.Event, []int32) {
+	now := w.Now()
+	if w.sizes.color == c && now.Sub(w.sizes.at) < w.Poll {
+		return nil, w.sizes.size
+	}
+	o, err := w.app.Workloads.Observe(ctx, c, noImage, 0)
+	if err != nil {
+		return nil, nil
+	}
+	w.sizes = sizes{c, o.Replicas, now}
+	return []release.Event{release.ColorSeen{Color: c, Seen: *observed(o)}}, o.Replicas
 }
 
 // orLarger is the present size, or the remembered one where the color is empty now.

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"bluegreen/internal/release"
+	"bluegreen/internal/round"
 )
 
 // wakeupLostAfter is how long after its time a wake-up counts as lost.
@@ -32,7 +32,7 @@ type due struct {
 func (e *Engine) Tick(parent context.Context) error {
 	var sent sync.WaitGroup
 	defer sent.Wait()
-	g, ctx := errgroup.WithContext(parent)
+	g, ctx := errgroup.WithContext(round.With(parent))
 	g.SetLimit(8)
 	for _, name := range e.names {
 		g.Go(func() error {
@@ -139,8 +139,7 @@ func (e *Engine) missed(ctx context.Context, app *App, s release.State) error {
 	if app.Registry == nil || s.LastPush.At.IsZero() && s.Newest.IsZero() {
 		return nil
 	}
-	images, err := app.Registry.Newest(ctx, listed)
-	images = slices.DeleteFunc(images, func(i release.Image) bool { return !s.MayStart(i) })
+	images, err := e.newest(ctx, app, s)
 	if err != nil || len(images) == 0 || images[0].Digest == s.Newest.Digest {
 		return err
 	}

@@ -61,7 +61,7 @@ func (w *worker) verify(ctx context.Context, e release.Verify) stepResult {
 	if w.checking.release != e.Release || w.checking.run != e.Run {
 		w.checking = checking{release: e.Release, run: e.Run}
 	}
-	o, err := w.app.Workloads.Observe(ctx, e.Color, e.Image, 0)
+	o, err := w.app.Workloads.Observe(ctx, e.Color, e.Image, w.Poll)
 	if err != nil {
 		return failed(fmt.Errorf("look at %s: %w", e.Color, err))
 	}

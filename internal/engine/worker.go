@@ -11,6 +11,7 @@ import (
 
 	"bluegreen/internal/release"
 	"bluegreen/internal/release/reason"
+	"bluegreen/internal/round"
 )
 
 // errTaken means that another worker holds the app now.
@@ -37,6 +38,10 @@ type worker struct {
 	owner string
 	end   time.Time
 	tasks []task // periodic tasks to run first
+	// round is that of the tick, in which only the periodic look takes part; since is when a worker
+	// may last have changed something before this one.
+	round *round.Round
+	since time.Time
 
 	snap    Snapshot // as loaded or last committed
 	loaded  time.Time
@@ -57,6 +62,7 @@ type worker struct {
 	orders   orders
 	checking checking
 	routing  routing
+	sizes    sizes
 	target   targetSeen
 }
 
@@ -75,6 +81,7 @@ func (w *worker) run(ctx context.Context) error {
 			return err
 		}
 		if w.worthClaiming() {
+			w.since = lastWork(w.record)
 			w.claim()
 			if err := w.work(ctx); err != nil {
 				return err

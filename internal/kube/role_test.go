@@ -66,10 +66,9 @@ var needs = []need{
 		o, err := p.Observe(ctx, release.Green, release.Image{}, 0)
 		return reported(err, o.Detail, "may not list replicasets", `cannot list resource "replicasets"`)
 	}},
-	{"deployments", "podinfo-blue", "list", looks(release.Blue)},
+	{"deployments", "", "list", looks(release.Green)},
 	{"deployments", "podinfo-blue", "watch", waits(release.Blue)},
 	{"deployments", "podinfo-blue", "patch", retires(release.Blue)},
-	{"deployments", "podinfo-green", "list", looks(release.Green)},
 	{"deployments", "podinfo-green", "watch", waits(release.Green)},
 	{"deployments", "podinfo-green", "patch", retires(release.Green)},
 	{"pods", "", "list", func(ctx context.Context, p product) error {

@@ -51,13 +51,15 @@ type Commanded struct {
 	For     time.Duration
 }
 
-// Looked says what the gateway was seen to point at. Live is "" when the rules point at
-// neither color, or not all at the same; Detail then says what they point at. Underway is
-// set while an accepted write has not ended, and users may meet what was there before; Lag
-// is for how long resolvers follow after its end. Unseen is why the public address does
-// not show users on that color, "" when it does or was not asked. Blue and Green are what the colors were seen to run; nil when that was not looked at, or
-// could not be seen.
+// Looked says what the gateway was seen to point at. At is when that was so, where it is not
+// now. Live is "" when the rules point at neither color, or not all at the same; Detail then
+// says what they point at. Underway is set while an accepted write has not ended, and users may
+// meet what was there before; Lag is for how long resolvers follow after its end. Unseen is why
+// the public address does not show users on that color, "" when it does or was not asked. Blue
+// and Green are what the colors were seen to run; nil when that was not looked at, or could not
+// be seen.
 type Looked struct {
+	At          time.Time
 	Live        Color
 	Detail      string
 	Underway    bool

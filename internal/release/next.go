@@ -280,6 +280,9 @@ func (d *decision) makeWay() {
 }
 
 func (d *decision) looked(e Looked) {
+	if !e.At.IsZero() {
+		d.now = e.At
+	}
 	s := &d.s
 	seen := map[Color]*Observed{Blue: e.Blue, Green: e.Green}
 	switch {

@@ -18,6 +18,7 @@ import (
 
 	"bluegreen/internal/engine"
 	"bluegreen/internal/outbound"
+	"bluegreen/internal/round"
 )
 
 const (
@@ -64,8 +65,18 @@ type answer struct {
 	contentType, link, location string
 }
 
-// get asks for a path with its query. Errors: engine.ErrNotFound, engine.ErrDenied.
+// question is what makes the requests of two clients one in a round.
+type question struct{ base, path, accept string }
+
+// get asks for a path with its query, once for all who ask in the context's round. Errors:
+// engine.ErrNotFound, engine.ErrDenied.
 func (c *client) get(ctx context.Context, path, accept string) (answer, error) {
+	return round.Read(ctx, question{c.base, path, accept}, func(ctx context.Context) (answer, error) {
+		return c.once(ctx, path, accept)
+	})
+}
+
+func (c *client) once(ctx context.Context, path, accept string) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, outbound.Registry.Total)
 	defer cancel()
 	a, err := c.ask(ctx, path, accept, maxAnswer)

@@ -65,10 +65,11 @@ func New(o Options) (*Gateway, error) {
 
 // Live implements engine.Gateway.
 func (g *Gateway) Live(ctx context.Context) (engine.Reading, error) {
-	d, err := g.get(ctx)
+	seen, err := g.azure.Look(ctx)
 	if err != nil {
 		return engine.Reading{}, err
 	}
+	d := document{seen}
 	s := g.survey(d)
 	pending, trouble := d.pending(s), d.trouble(g.azure.ID)
 	return engine.Reading{

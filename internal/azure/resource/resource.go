@@ -18,6 +18,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 
 	"bluegreen/internal/outbound"
+	"bluegreen/internal/round"
 )
 
 // Kind is a type of resource, and how it is spoken of.
@@ -132,6 +133,14 @@ func (r *Resource) Get(ctx context.Context) (Document, error) {
 		d.ETag = root.Text("etag")
 	}
 	return d, nil
+}
+
+// identity is what makes two Resources one in a round. Azure compares ids without case.
+type identity struct{ endpoint, id, version string }
+
+// Look is Get for those who only look: it shares the reads of the context's round.
+func (r *Resource) Look(ctx context.Context) (Document, error) {
+	return round.Read(ctx, identity{r.Endpoint, strings.ToLower(r.ID.String()), r.kind.Version}, r.Get)
 }
 
 // Put writes the resource once, with If-Match where there is an ETag. Sending it again by

@@ -30,8 +30,9 @@ type endpoint struct {
 	text  *resource.Node
 }
 
-func (g *Gateway) read(ctx context.Context) (profile, error) {
-	d, err := g.azure.Get(ctx)
+func (g *Gateway) read(ctx context.Context) (profile, error) { return g.profile(g.azure.Get(ctx)) }
+
+func (g *Gateway) profile(d resource.Document, err error) (profile, error) {
 	if err != nil {
 		return profile{}, err
 	}

@@ -76,7 +76,7 @@ func New(o Options) (*Gateway, error) {
 // Live implements engine.Gateway. A name that cannot be looked up does not hide what the
 // profile says: it only leaves open whether users have followed.
 func (g *Gateway) Live(ctx context.Context) (engine.Reading, error) {
-	p, err := g.read(ctx)
+	p, err := g.profile(g.azure.Look(ctx))
 	if err != nil {
 		return engine.Reading{}, err
 	}

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"bluegreen/internal/engine"
@@ -43,13 +44,31 @@ type Options struct {
 	Namespace   string
 	Service     string
 	Blue, Green map[string]string
+	Now         func() time.Time // default: time.Now
 }
 
 // Gateway is a Service as engine.Gateway; it is an engine.Preflight too.
-type Gateway struct{ Options }
+type Gateway struct {
+	Options
+	last atomic.Pointer[reading] // nil before the first read, and once a switch has used it
+}
+
+// reading is what is needed of the Service as it was at a time.
+type reading struct {
+	service *corev1.Service
+	at      time.Time
+}
+
+// justNow is how long ago a read may have been to serve for what is asked of it next.
+const justNow = time.Second
 
 // New makes an app's gateway. Nothing is asked of the cluster yet.
-func New(o Options) *Gateway { return &Gateway{o} }
+func New(o Options) *Gateway {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Gateway{Options: o}
+}
 
 func (g *Gateway) labels(c release.Color) map[string]string {
 	if c == release.Green {
@@ -59,12 +78,27 @@ func (g *Gateway) labels(c release.Color) map[string]string {
 }
 
 func (g *Gateway) get(ctx context.Context) (*corev1.Service, error) {
+	at := g.Now()
 	s, err := g.Cluster.Client().CoreV1().Services(g.Namespace).Get(ctx, g.Service, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil, fmt.Errorf("%w: there is no Service %s in namespace %s of cluster %s: create it, with the labels of one color in its selector",
 			engine.ErrDenied, g.Service, g.Namespace, g.Cluster.Name())
 	}
-	return s, g.Cluster.Explain(err)
+	if err != nil {
+		return nil, g.Cluster.Explain(err)
+	}
+	g.last.Store(&reading{&corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{ResourceVersion: s.ResourceVersion, Annotations: s.Annotations}, Spec: corev1.ServiceSpec{Selector: s.Spec.Selector},
+	}, at})
+	return s, nil
+}
+
+// lately is the Service as it was read just now, or is.
+func (g *Gateway) lately(ctx context.Context) (*corev1.Service, error) {
+	if last := g.last.Load(); last != nil && g.Now().Sub(last.at) < justNow {
+		return last.service, nil
+	}
+	return g.get(ctx)
 }
 
 // Live implements engine.Gateway.
@@ -130,30 +164,47 @@ func text(selector map[string]string) string {
 	return labels.FormatLabels(selector)
 }
 
-// Switch implements engine.Gateway. It is done when it returns without an error.
+// Switch implements engine.Gateway. It is done when it returns without an error. It first writes on
+// what was read last: the API server refuses that if the Service was changed since, and it is read
+// then.
 func (g *Gateway) Switch(ctx context.Context, to release.Color, f int64) (engine.Operation, error) {
 	for range tries {
-		s, err := g.get(ctx)
-		if err != nil {
+		var s *corev1.Service
+		var err error
+		last := g.last.Swap(nil)
+		known := last != nil
+		if known {
+			s = last.service
+		} else if s, err = g.get(ctx); err != nil {
 			return engine.Operation{}, err
 		}
-		if held := fence.Held(s.Annotations, g.App, time.Now()); held > f {
-			return engine.Operation{}, fmt.Errorf("switch Service %s: %w", g.Service, engine.Fenced{Held: held})
-		}
-		if r := g.read(s); r.Live == "" {
-			return engine.Operation{}, fmt.Errorf("%w: %s, which is neither color: point it at %s or %s",
-				engine.ErrDenied, r.Detail, text(g.Blue), text(g.Green))
+		if err := g.refusal(s, f); err != nil {
+			if known {
+				continue
+			}
+			return engine.Operation{}, err
 		}
 		s, err = g.Cluster.Client().CoreV1().Services(g.Namespace).Patch(ctx, g.Service, types.MergePatchType,
 			g.patch(s, to, f), metav1.PatchOptions{FieldManager: manager})
-		if err == nil {
+		switch {
+		case err == nil:
 			return engine.Operation{Token: token + s.ResourceVersion, Done: true}, nil
-		}
-		if !apierrors.IsConflict(err) {
+		case !apierrors.IsConflict(err) && !(known && apierrors.IsNotFound(err)):
 			return engine.Operation{}, g.Cluster.Explain(err)
 		}
 	}
 	return engine.Operation{}, fmt.Errorf("switch Service %s, which was changed outside bluegreen at each of the tries: %w", g.Service, engine.ErrBusy)
+}
+
+// refusal is why a Service must not be written as it is.
+func (g *Gateway) refusal(s *corev1.Service, f int64) error {
+	if held := fence.Held(s.Annotations, g.App, time.Now()); held > f {
+		return fmt.Errorf("switch Service %s: %w", g.Service, engine.Fenced{Held: held})
+	}
+	if r := g.read(s); r.Live == "" {
+		return fmt.Errorf("%w: %s, which is neither color: point it at %s or %s", engine.ErrDenied, r.Detail, text(g.Blue), text(g.Green))
+	}
+	return nil
 }
 
 // patch exchanges the labels of one color for the other's, in the version that was read.
@@ -188,7 +239,7 @@ func (g *Gateway) Poll(_ context.Context, id string) (engine.Operation, error) {
 // Health implements engine.Gateway: a color is healthy if the Service would find a ready pod
 // by its labels. The color without traffic has no endpoints yet, so pods are counted instead.
 func (g *Gateway) Health(ctx context.Context, c release.Color) (engine.Health, error) {
-	s, err := g.get(ctx)
+	s, err := g.lately(ctx)
 	if err != nil {
 		return engine.Health{}, err
 	}

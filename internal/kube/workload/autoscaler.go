@@ -29,14 +29,6 @@ const (
 
 type autoscaler = autoscalingv2.HorizontalPodAutoscaler
 
-func (t Target) scalers(ctx context.Context) ([]autoscaler, error) {
-	list, err := t.Cluster.Client().AutoscalingV2().HorizontalPodAutoscalers(t.Namespace).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return nil, t.Cluster.Explain(err)
-	}
-	return list.Items, nil
-}
-
 // scalerOf finds the autoscaler of a Deployment; nil without one.
 func scalerOf(scalers []autoscaler, deployment string) *autoscaler {
 	i := slices.IndexFunc(scalers, func(a autoscaler) bool {
@@ -54,6 +46,18 @@ func (t Target) sizes(ctx context.Context) (seen []*snapshot, scalers []autoscal
 	g.Go(func() (err error) { seen, err = t.list(gctx); return err })
 	g.Go(func() (err error) { scalers, err = t.scalers(gctx); return err })
 	return seen, scalers, g.Wait()
+}
+
+// scaled is t.sizes, without a request where the color was ordered just now, and had no autoscaler.
+func (w *Workloads) scaled(ctx context.Context, t Target, c release.Color) ([]*snapshot, []autoscaler, error) {
+	if v := w.views.take(c); v != nil {
+		unscaled := v.unscaled
+		w.views.keep(c, v)
+		if unscaled {
+			return nil, nil, nil
+		}
+	}
+	return t.sizes(ctx)
 }
 
 // minimum is the least size that an autoscaler lets a Deployment have; 0 without one. At 0
@@ -111,7 +115,7 @@ func (w *Workloads) HoldSize(ctx context.Context, c release.Color, f int64) (hel
 	if err != nil {
 		return false, "", err
 	}
-	seen, scalers, err := t.sizes(ctx)
+	seen, scalers, err := w.scaled(ctx, t, c)
 	if err != nil {
 		return false, "", err
 	}

@@ -17,14 +17,14 @@ import (
 )
 
 // Rights are the permissions that the code needs in the namespace of a color, each rule with
-// one resource.
+// one resource. That to list the color's Deployments is in Extras as that to list all.
 func (w *Workloads) Rights(c release.Color) []rbacv1.PolicyRule {
 	t, err := w.target(c)
 	if err != nil {
 		return nil
 	}
 	rights := []rbacv1.PolicyRule{
-		{APIGroups: []string{"apps"}, Resources: []string{"deployments"}, ResourceNames: t.Deployments, Verbs: []string{"list", "watch", "patch"}},
+		{APIGroups: []string{"apps"}, Resources: []string{"deployments"}, ResourceNames: t.Deployments, Verbs: []string{"watch", "patch"}},
 		{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list", "watch"}},
 		{APIGroups: []string{"autoscaling"}, Resources: []string{"horizontalpodautoscalers"}, Verbs: []string{"list"}},
 	}
@@ -46,6 +46,9 @@ type Extra struct {
 // the color's autoscalers.
 func (w *Workloads) Extras(scalers []string) []Extra {
 	extras := []Extra{{
+		rbacv1.PolicyRule{APIGroups: []string{"apps"}, Resources: []string{"deployments"}, Verbs: []string{"list"}},
+		"each look at a Deployment is a request of its own",
+	}, {
 		rbacv1.PolicyRule{APIGroups: []string{"apps"}, Resources: []string{"replicasets"}, Verbs: []string{"list"}},
 		"pods of an earlier template that has the same image, or whose image a policy rewrites, are misjudged",
 	}}
@@ -82,7 +85,9 @@ func (w *Workloads) check(ctx context.Context, c release.Color) ([]engine.Findin
 	if err != nil {
 		return nil, err
 	}
-	found, err := t.Cluster.Missing(ctx, t.Namespace, w.Rights(c))
+	rights := w.Rights(c)
+	rights[0].Verbs = append([]string{"list"}, rights[0].Verbs...) // of its own Deployments
+	found, err := t.Cluster.Missing(ctx, t.Namespace, rights)
 	if err != nil || len(found) > 0 {
 		return found, err
 	}

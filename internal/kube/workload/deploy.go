@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -39,19 +40,24 @@ func (w *Workloads) Deploy(ctx context.Context, o engine.Order) error {
 	if err != nil {
 		return err
 	}
+	w.views.take(o.Color).close()
 	for n, s := range seen {
 		least := w.ownMinimum(scalerOf(scalers, s.deployment.Name))
 		size := max(least, 1)
 		if n < len(o.Size) {
 			size = max(size, o.Size[n])
 		}
-		err := w.write(ctx, t, s, o.Fence, func(s *snapshot) (desired, error) {
+		seen[n], err = w.write(ctx, t, s, o.Fence, func(s *snapshot) (desired, error) {
 			err := w.readTagged(ctx, t, s, o.Image)
 			return w.decide(s, o, size, least), err
 		})
 		if err != nil {
 			return err
 		}
+	}
+	if o.Image.Digest != "" { // what runs under a tag is seen by the pods only
+		unscaled := !slices.ContainsFunc(t.Deployments, func(name string) bool { return scalerOf(scalers, name) != nil })
+		w.views.keep(o.Color, &view{seen: seen, ordered: true, unscaled: unscaled})
 	}
 	return nil
 }
@@ -67,7 +73,7 @@ func (w *Workloads) Scale(ctx context.Context, c release.Color, replicas int32, 
 		return err
 	}
 	for _, s := range seen {
-		err := w.write(ctx, t, s, f, func(s *snapshot) (desired, error) {
+		_, err := w.write(ctx, t, s, f, func(s *snapshot) (desired, error) {
 			return desired{image: w.keeps(s), replicas: replicas, asked: replicas}, nil
 		})
 		if err != nil {
@@ -159,27 +165,32 @@ func (w *Workloads) asked(d *appsv1.Deployment) int32 {
 
 // write applies the result of decide to a Deployment, from the snapshot, or from a fresh
 // read whenever it was changed meanwhile. Where nothing differs, the fence alone
-// is written, so that a delayed write of an earlier worker is refused.
-func (w *Workloads) write(ctx context.Context, t Target, s *snapshot, f int64, decide func(*snapshot) (desired, error)) error {
+// is written, so that a delayed write of an earlier worker is refused. It returns the Deployment as
+// it is then.
+func (w *Workloads) write(ctx context.Context, t Target, s *snapshot, f int64, decide func(*snapshot) (desired, error)) (*snapshot, error) {
 	for range tries {
 		held := fence.Held(s.deployment.Annotations, w.App, time.Now())
 		if held > f {
-			return fmt.Errorf("%s of namespace %s: %w", s.deployment.Name, t.Namespace, engine.Fenced{Held: held})
+			return s, fmt.Errorf("%s of namespace %s: %w", s.deployment.Name, t.Namespace, engine.Fenced{Held: held})
 		}
 		ask, err := decide(s)
 		if err != nil || held == f && w.unchanged(s, ask) {
-			return err
+			return s, err
 		}
-		_, err = t.Cluster.Client().AppsV1().Deployments(t.Namespace).Apply(ctx, w.configuration(t, s, ask, f),
+		d, err := t.Cluster.Client().AppsV1().Deployments(t.Namespace).Apply(ctx, w.configuration(t, s, ask, f),
 			metav1.ApplyOptions{FieldManager: manager, Force: true})
+		if err == nil {
+			s = &snapshot{version: d.ResourceVersion}
+			return s, t.see(s, d)
+		}
 		if !apierrors.IsConflict(err) {
-			return t.Cluster.Explain(err)
+			return s, t.Cluster.Explain(err)
 		}
 		if s, err = t.deployment(ctx, s.deployment.Name); err != nil {
-			return err
+			return s, err
 		}
 	}
-	return fmt.Errorf("deployment %s of namespace %s in cluster %s is changed outside bluegreen too often: none of %d writes was accepted",
+	return s, fmt.Errorf("deployment %s of namespace %s in cluster %s is changed outside bluegreen too often: none of %d writes was accepted",
 		s.deployment.Name, t.Namespace, t.Cluster.Name(), tries)
 }
 

@@ -31,7 +31,7 @@ type pods struct {
 
 // readPods lists the pods of a Deployment.
 func (t Target) readPods(ctx context.Context, s *snapshot) error {
-	list, err := t.Cluster.Client().CoreV1().Pods(t.Namespace).List(ctx, metav1.ListOptions{LabelSelector: s.selector()})
+	list, err := t.listPods(ctx, s.selector())
 	if err != nil {
 		return t.Cluster.Explain(err)
 	}
@@ -53,7 +53,7 @@ func (t Target) findOwner(ctx context.Context, s *snapshot) error {
 	if p == nil || p.byImage || p.owner != nil && equality.Semantic.DeepEqual(p.of, template) {
 		return nil
 	}
-	list, err := t.Cluster.Client().AppsV1().ReplicaSets(t.Namespace).List(ctx, metav1.ListOptions{LabelSelector: s.selector()})
+	list, err := t.listReplicaSets(ctx, s.selector())
 	if apierrors.IsForbidden(err) {
 		p.byImage = true // an older Role must not keep a rollback from being judged
 		return nil

@@ -34,32 +34,32 @@ type change struct {
 	err   error
 }
 
-// watch follows the color from the snapshots until its status differs from that of first,
+// watch follows the color from what is seen until its status differs from that of first,
 // or until end. It reports over false when a watch ended early.
-func (w *Workloads) watch(ctx context.Context, t Target, seen []*snapshot, i release.Image, first engine.Workload, end time.Time) (o engine.Workload, over bool, err error) {
+func (w *Workloads) watch(ctx context.Context, t Target, v *view, i release.Image, first engine.Workload, end time.Time) (o engine.Workload, over bool, err error) {
 	wctx, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
-	changes := t.follow(wctx, seen)
+	v.follow(ctx, t)
 	for {
 		var c change
 		select {
-		case c = <-changes:
+		case c = <-v.changes:
 		case <-time.After(again):
 		case <-wctx.Done():
+		}
+		if c.apply != nil { // also at the end of the time: the next call goes on from here
+			c.err = c.apply(ctx)
 		}
 		if ctx.Err() != nil {
 			return o, true, ctx.Err()
 		}
-		if wctx.Err() != nil {
-			return w.report(seen, i), true, nil
-		}
-		if c.apply != nil {
-			c.err = c.apply(ctx)
-		}
 		if c.err != nil {
 			return o, !errors.Is(c.err, errEnded), c.err
 		}
-		if o = w.report(seen, i); settled(first, o) {
+		if wctx.Err() != nil {
+			return w.report(v.seen, i), true, nil
+		}
+		if o = w.report(v.seen, i); settled(first, o) {
 			return o, true, nil
 		}
 	}
@@ -110,7 +110,7 @@ func (t Target) followPods(ctx context.Context, s *snapshot, selector, version s
 	pods := t.Cluster.Client().CoreV1().Pods(t.Namespace)
 	options := metav1.ListOptions{LabelSelector: selector, ResourceVersion: version}
 	if version == "" {
-		if err := pause(ctx, calm); err != nil {
+		if err := t.restless(ctx, s, changes); err != nil {
 			return err
 		}
 		list, err := pods.List(ctx, options)
@@ -130,6 +130,27 @@ func (t Target) followPods(ctx context.Context, s *snapshot, selector, version s
 		p, ok := e.Object.(*corev1.Pod)
 		return ok && send(ctx, changes, change{apply: func(context.Context) error { s.seePod(p, e.Type == apiwatch.Deleted); return nil }})
 	})
+}
+
+// restless returns when a Deployment is not rolled out although it had the time for it.
+func (t Target) restless(ctx context.Context, s *snapshot, changes chan<- change) error {
+	for {
+		if err := pause(ctx, calm); err != nil {
+			return err
+		}
+		done := make(chan bool, 1)
+		if !send(ctx, changes, change{apply: func(context.Context) error { done <- s.rolledOut(); return nil }}) {
+			return ctx.Err()
+		}
+		select {
+		case rolledOut := <-done:
+			if !rolledOut {
+				return nil
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 func (s *snapshot) seePod(p *corev1.Pod, gone bool) {

@@ -42,10 +42,13 @@ type Options struct {
 
 // Workloads are the colors of one app. It implements engine.Workloads,
 // engine.Autoscaled and engine.Preflight, and makes a check of a CronJob.
-type Workloads struct{ Options }
+type Workloads struct {
+	Options
+	views views
+}
 
 // New makes an app's workloads. Nothing is asked of the clusters yet.
-func New(o Options) *Workloads { return &Workloads{o} }
+func New(o Options) *Workloads { return &Workloads{Options: o} }
 
 func (w *Workloads) target(c release.Color) (Target, error) {
 	switch c {
@@ -63,25 +66,47 @@ func (w *Workloads) Observe(ctx context.Context, c release.Color, i release.Imag
 	if err != nil {
 		return engine.Workload{}, err
 	}
-	end := time.Now().Add(wait)
+	if wait > 0 {
+		return w.wait(ctx, t, c, i, time.Now().Add(wait))
+	}
+	seen, err := w.look(ctx, t, true)
+	if err != nil {
+		return engine.Workload{}, err
+	}
+	return w.report(seen, i), nil
+}
+
+// wait observes a color by the watch that an earlier call has kept open, or by a new one.
+func (w *Workloads) wait(ctx context.Context, t Target, c release.Color, i release.Image, end time.Time) (engine.Workload, error) {
 	var first engine.Workload
+	v := w.views.take(c)
 	for look := 0; ; look++ {
-		v, err := w.look(ctx, t, time.Until(end) <= 0)
-		if err != nil {
-			return engine.Workload{}, err
+		if v == nil {
+			seen, err := w.look(ctx, t, time.Until(end) <= 0)
+			if err != nil {
+				return engine.Workload{}, err
+			}
+			v = &view{seen: seen}
 		}
-		o := w.report(v, i)
+		o := w.report(v.seen, i)
 		if look == 0 {
 			first = o
 		}
 		if settled(first, o) || time.Until(end) <= 0 {
+			w.views.keep(c, v)
 			return o, nil
 		}
 		o, over, err := w.watch(ctx, t, v, i, first, end)
+		if over && err == nil {
+			w.views.keep(c, v)
+			return o, nil
+		}
+		v.close()
 		if over {
 			return o, err
 		}
 		// A watch ended early: the server closes them now and then. A new list shows the missed changes.
+		v = nil
 		if err := pause(ctx, reopen); err != nil {
 			return engine.Workload{}, err
 		}
@@ -101,7 +126,7 @@ func (w *Workloads) look(ctx context.Context, t Target, last bool) ([]*snapshot,
 	g, gctx := errgroup.WithContext(ctx)
 	for n, name := range t.Deployments {
 		g.Go(func() (err error) {
-			seen[n], err = t.deployment(gctx, name)
+			seen[n], err = t.lookAt(gctx, name)
 			switch s := seen[n]; {
 			case errors.As(err, &missing{}):
 				seen[n] = &snapshot{gone: err}
