@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"bluegreen/internal/azure/appgateway"
+	"bluegreen/internal/azure/resource"
 	"bluegreen/internal/engine"
 	"bluegreen/internal/kube/access"
 	"bluegreen/internal/kube/workload"
@@ -121,6 +122,7 @@ func (w *wire) apps(b *testing.B) (all []lookers) {
 			return c, nil
 		}))
 	}
+	manager := resource.NewManager(&azfake.TokenCredential{}, &azarm.ClientOptions{ClientOptions: policy.ClientOptions{Transport: w}})
 	names := map[string][]string{}
 	for i := range roundApps {
 		cluster, space := i%roundClusters, fmt.Sprintf("space-%d-%d", i%roundClusters, i/roundClusters%roundSpaces)
@@ -130,9 +132,8 @@ func (w *wire) apps(b *testing.B) (all []lookers) {
 			return workload.Target{Cluster: clusters[cluster], Namespace: space, Deployments: []string{name}}
 		}
 		g, err := appgateway.New(appgateway.Options{
-			ID: ids[i%roundGateways], Rules: []string{fmt.Sprint("rule-", i)}, Credential: &azfake.TokenCredential{},
-			Client: &azarm.ClientOptions{ClientOptions: policy.ClientOptions{Transport: w}},
-			Blue:   appgateway.Backend{Pool: fmt.Sprint("blue-", i)}, Green: appgateway.Backend{Pool: fmt.Sprint("green-", i)},
+			ID: ids[i%roundGateways], Rules: []string{fmt.Sprint("rule-", i)}, Manager: manager,
+			Blue: appgateway.Backend{Pool: fmt.Sprint("blue-", i)}, Green: appgateway.Backend{Pool: fmt.Sprint("green-", i)},
 		})
 		if err != nil {
 			b.Fatal(err)
