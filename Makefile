@@ -82,13 +82,17 @@ unit: ## everything that needs no other process: one to two minutes, seven when 
 testbed: ## build the control plane and install Azurite, for the tests on real parts
 	@$(MAKE) --no-print-directory -C testbed
 
+# The simulation only computes, and takes what the rest, which mostly waits, leaves of the machine.
+# The longest of the rest is first. vet has run, so go test need not do a part of it again.
 .PHONY: test
 test: testbed $(ZIP) ## everything, on real parts
 	@[ -z "$$(gofmt -l $$(git ls-files '*.go'))" ] || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	$(COMPILE) vet ./...
 	go tool staticcheck ./...
 	go tool gocyclo -over 12 internal/simulation
-	go test -vet=off -timeout 45m ./...
+	@nice go test -vet=off -timeout 45m ./internal/simulation & simulation=$$!; well=0; \
+	go test -vet=off -timeout 45m ./e2e $$(go list ./... | grep -v /internal/simulation$$) || well=1; \
+	wait $$simulation || well=1; exit $$well
 	@command -v chromium chromium-browser google-chrome >/dev/null || echo "LEFT OUT: the tests of the pages in a browser. For them install the package chromium of Debian or Ubuntu, or another Chromium"
 
 .PHONY: check

@@ -36,6 +36,7 @@ spec: {template: {spec: {containers: [{name: app, image: "%s/%s@%s"}]}}}
 }
 
 func TestAForcingApplierOfTheIdleColorKeepsItFromTraffic(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, `    bake: 3s
     rolloutTimeout: 10s`)
 	a := s.startImageApplier()
@@ -56,6 +57,7 @@ func TestAForcingApplierOfTheIdleColorKeepsItFromTraffic(t *testing.T) {
 }
 
 func TestAForcingApplierOfTheLiveColorIsReportedInTheBake(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, `    bake: 8s`)
 	second := s.release("2.0.0")
 	s.reach("podinfo", release.Baking)
@@ -73,6 +75,7 @@ func TestAForcingApplierOfTheLiveColorIsReportedInTheBake(t *testing.T) {
 }
 
 func TestAForcingApplierOfAServiceIsReported(t *testing.T) {
+	t.Parallel()
 	m := newMarket(t, 1, 1, "  bake: 20s\n  probe: {every: 1s}\n  switchTimeout: 20s\n")
 	name, space := m.apps[0], m.spaces[m.apps[0]]
 	in, err := m.cluster.Ingress(t.Context(), space, "live", testbed.IngressOptions{})
