@@ -51,6 +51,18 @@ func TestWhatIsCompiledIsCounted(t *testing.T) {
 	}
 }
 
+func TestAnotherModuleIsCompiledFromHere(t *testing.T) {
+	module(t, "const A = 1", "const A = 2", "const A = 3", "const A = 4", "const A = 5")
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	if code, out := run("build", "-C="+dir, "-buildvcs=false", "./..."); code != 0 || !strings.HasPrefix(out, "compiled 5 packages in ") {
+		t.Errorf("exit status %d: %s", code, out)
+	}
+}
+
 func TestWhatIsWrongIsPrintedInFullAndTheExitStatusIsKept(t *testing.T) {
 	module(t, "const A = 1", "var B int = \"text\"\nvar C = missing")
 	for verb, want := range map[string][]string{

@@ -90,7 +90,7 @@ func TestABorrowerNoticesTheEndOfTheLender(t *testing.T) {
 	}
 	select {
 	case <-lost:
-		t.Error("the lender is said to have ended while it answers")
+		t.Error("the lender counts as ended while it answers")
 	default:
 	}
 	end()
