@@ -110,6 +110,7 @@ spec: {selector: {color: blue, shop: %s}}
 }
 
 func TestARivalsWriteEndsBeforeTrafficMoves(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, `    bake: 2s
     promotion: {mode: manual}`)
 	digest := s.release("2.0.0")
@@ -153,6 +154,7 @@ func (s *shop) reported(text string) string {
 // An old body that is sent again in the bake moves users back. What serves then is watched, and
 // a command takes the traffic again as a switch with a bake of its own.
 func TestAStaleWriteInTheBakeIsWatchedAndSwitchedBack(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, `    bake: 6s
     standby: {size: ready}`)
 	second := s.release("2.0.0")
