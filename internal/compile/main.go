@@ -20,7 +20,7 @@ import (
 func main() {
 	p := &progress{out: os.Stderr, every: 15 * time.Second}
 	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-		p.terminal, p.every = true, 200*time.Millisecond
+		p.terminal, p.every = true, time.Second
 	}
 	os.Exit(p.run(os.Args[1:]))
 }
@@ -35,7 +35,7 @@ type progress struct {
 	began time.Time
 	todo  map[string]bool // packages that are to be compiled
 	done  int
-	shown int
+	drawn bool // a line is on the terminal
 }
 
 // run returns the exit status of go.
@@ -143,19 +143,18 @@ func (p *progress) line(line string) {
 // isPackage reports whether a line is nothing but an import path.
 func isPackage(line string) bool { return line != "" && !strings.ContainsAny(line, " \t:#") }
 
-// show prints how far the run is, if that has changed.
+// show prints how far the run is.
 func (p *progress) show() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.todo)+p.done < 5 || p.terminal && p.shown == p.done {
+	if len(p.todo)+p.done < 5 {
 		return
 	}
 	text := fmt.Sprintf("compiling: %d of %d packages, %s", p.done, p.done+len(p.todo), time.Since(p.began).Round(time.Second))
 	if len(p.todo) == 0 {
 		text = fmt.Sprintf("all %d packages are compiled, linking, %s", p.done, time.Since(p.began).Round(time.Second))
 	}
-	p.shown = p.done
-	if p.terminal {
+	if p.drawn = p.terminal; p.terminal {
 		fmt.Fprint(p.out, "\r\x1b[K"+text)
 	} else {
 		fmt.Fprintln(p.out, text)
@@ -164,8 +163,9 @@ func (p *progress) show() {
 
 // clear takes the line on a terminal away.
 func (p *progress) clear() {
-	if p.terminal && p.shown > 0 {
+	if p.drawn {
 		fmt.Fprint(p.out, "\r\x1b[K")
+		p.drawn = false
 	}
 }
 

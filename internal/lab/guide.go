@@ -20,7 +20,7 @@ func (l *Lab) Guide(lab, cli string) string {
 	fmt.Fprintf(&b, "  deployed       %s\n", l.dir)
 	fmt.Fprintf(&b, "\nTry in another terminal, in this folder:\n")
 	fmt.Fprintf(&b, "  export BLUEGREEN_URL=%s BLUEGREEN_KEY=%s\n", l.URL(), Key)
-	for _, t := range [][2]string{
+	try := [][2]string{
 		{cli + " status", "what each app does; also watch, history, plan"},
 		{lab + " who", "who answers the users"},
 		{lab + " push shop 2.1.0", "a good image: it goes live by itself"},
@@ -32,8 +32,13 @@ func (l *Lab) Guide(lab, cli string) string {
 		{lab + " reroute shop", "drift: someone changes the gateway"},
 		{lab + " lose-pods shop green", "a color loses its pods; return-pods brings them back"},
 		{lab + " help", "all commands: alert, edit, retag"},
-	} {
-		fmt.Fprintf(&b, "  %-40s %s\n", t[0], t[1])
+	}
+	widest := 0
+	for _, t := range try {
+		widest = max(widest, len(t[0]))
+	}
+	for _, t := range try {
+		fmt.Fprintf(&b, "  %-*s   %s\n", widest, t[0], t[1])
 	}
 	return strings.TrimRight(b.String(), "\n")
 }
