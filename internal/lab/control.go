@@ -164,16 +164,15 @@ func (l *Lab) Do(ctx context.Context, words ...string) (string, error) {
 func (l *Lab) startControl(context.Context) error {
 	listener, err := net.Listen("tcp", l.address(0))
 	if err != nil {
-		return fmt.Errorf("take commands (another lab may be running; --port gives this one another port): %w", err)
+		return fmt.Errorf("take commands: %w", err)
 	}
-	l.control = "http://" + listener.Addr().String()
 	commands := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var words []string
 		if err := json.NewDecoder(r.Body).Decode(&words); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		if l.host == nil {
+		if !l.up.Load() {
 			http.Error(w, "the lab is still starting", http.StatusServiceUnavailable)
 			return
 		}

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -18,6 +19,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"bluegreen"
@@ -67,7 +70,7 @@ type Lab struct {
 	events   *registry.Sender
 	host     *host.Host
 	alerts   *actiongroup.Group
-	control  string // address where commands are taken
+	up       atomic.Bool // commands can be carried out
 	notes    notes
 	closers  []func()
 }
@@ -89,9 +92,13 @@ func Start(ctx context.Context, o Options) (*Lab, error) {
 	} {
 		if err := step(ctx); err != nil {
 			l.Close()
+			if errors.Is(err, syscall.EADDRINUSE) {
+				err = fmt.Errorf("%w (another lab may be running: --port gives this one other ports)", err)
+			}
 			return nil, fmt.Errorf("start the lab: %w", err)
 		}
 	}
+	l.up.Store(true)
 	return l, nil
 }
 
