@@ -74,7 +74,7 @@ release: ## make dist/release, what a release publishes
 	cd dist/release && sha256sum * > SHA256SUMS
 
 .PHONY: unit
-unit: ## everything that needs no test bed: two minutes, six when nothing is compiled yet
+unit: ## everything that needs no test bed: two minutes, seven when nothing is compiled yet
 	$(COMPILE) vet ./...
 	go test -vet=off -short ./...
 
