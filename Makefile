@@ -90,9 +90,10 @@ test: testbed $(ZIP) ## everything, on real parts
 	$(COMPILE) vet ./...
 	go tool staticcheck ./...
 	go tool gocyclo -over 12 internal/simulation
-	@nice go test -vet=off -timeout 45m ./internal/simulation & simulation=$$!; well=0; \
+	@set -m; nice go test -vet=off -timeout 45m ./internal/simulation & simulation=$$!; set +m; \
+	trap 'kill -- -$$simulation 2>/dev/null || true' EXIT; well=0; \
 	go test -vet=off -timeout 45m ./e2e $$(go list ./... | grep -v /internal/simulation$$) || well=1; \
-	wait $$simulation || well=1; exit $$well
+	wait $$simulation || well=1; trap - EXIT; exit $$well
 	@command -v chromium chromium-browser google-chrome >/dev/null || echo "LEFT OUT: the tests of the pages in a browser. For them install the package chromium of Debian or Ubuntu, or another Chromium"
 
 .PHONY: check
