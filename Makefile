@@ -9,10 +9,14 @@ override VERSION := $(shell scripts/version.sh '$(subst ','\'',$(given))')
 $(if $(VERSION),,$(error there is no version))
 HANDLER := dist/handler
 ZIP := dist/bluegreen.zip
-STAMP := -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
-# Without the tag the request traces of gRPC, which nothing here uses, keep the linker from
-# dropping unused methods: 23 MB.
-TAGS := -tags grpcnotrace
+# The same for whatever is compiled here, so that one compilation of a package serves all: what is
+# deployed, the lab, vet, the tests. Without the tag the request traces of gRPC, which nothing here
+# uses, keep the linker from dropping unused methods: 23 MB.
+export CGO_ENABLED := 0
+export GOFLAGS := $(GOFLAGS) -trimpath -tags=grpcnotrace
+# Compiles, and shows how many packages are done. Flags are single words.
+COMPILE := go run ./internal/compile
+STAMP := '-ldflags=-s -w -X main.version=$(VERSION)'
 SBOM := go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0 bin -json -std
 PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 GATEWAY ?= appgateway
@@ -37,15 +41,14 @@ demo: lab ## the same as a script that ends by itself: good release, bad release
 
 .PHONY: lab
 lab: ## build the lab, and the command line to use in it
-	@[ -x dist/bluegreen-lab ] || echo "building: about two minutes the first time, seconds later"
-	@go build -o dist/ ./cmd/...
+	@$(COMPILE) build -o=dist/ ./cmd/...
 
 .PHONY: build
 build: $(HANDLER) ## build the handler, the command line and the lab
-	go build -ldflags '-X main.version=$(VERSION)' -o dist/ ./cmd/...
+	$(COMPILE) build '-ldflags=-X main.version=$(VERSION)' -o=dist/ ./cmd/...
 
 $(HANDLER): $(GO_SOURCES)
-	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go build $(TAGS) $(STAMP) -o $@ ./handler
+	go run -exec 'env GOOS=linux GOARCH=amd64' ./internal/compile build $(STAMP) -o=$@ ./handler
 
 .PHONY: package
 package: $(ZIP) ## make dist/bluegreen.zip, what is deployed
@@ -64,7 +67,7 @@ release: ## make dist/release, what a release publishes
 	cp $(ZIP) dist/release/bluegreen.zip
 	for command in $(COMMANDS); do for platform in $(PLATFORMS); do \
 		name=dist/release/$$command-$${platform/\//-}; [ $${platform%/*} != windows ] || name=$$name.exe; \
-		CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} go build $(STAMP) -o $$name ./cmd/$$command; \
+		GOOS=$${platform%/*} GOARCH=$${platform#*/} go build $(STAMP) -o $$name ./cmd/$$command; \
 	done; done
 	$(SBOM) -version $(VERSION) -output dist/release/bluegreen.zip.cdx.json $(HANDLER)
 	for command in $(COMMANDS); do \
@@ -73,22 +76,26 @@ release: ## make dist/release, what a release publishes
 	cd dist/release && sha256sum * > SHA256SUMS
 
 .PHONY: unit
-unit: ## everything that needs no other process: one to two minutes, seven when nothing is compiled yet
-	@echo "compiling first: with an empty build cache this takes some seven minutes on two cores"
-	go vet ./...
-	go test -short ./...
+unit: ## everything that needs no test bed: two minutes, seven when nothing is compiled yet
+	$(COMPILE) vet ./...
+	go test -vet=off -short ./...
 
 .PHONY: testbed
 testbed: ## build the control plane and install Azurite, for the tests on real parts
 	@$(MAKE) --no-print-directory -C testbed
 
+# The simulation only computes, and takes what the rest, which mostly waits, leaves of the machine.
+# The longest of the rest is first. vet has run, so go test need not do a part of it again.
 .PHONY: test
 test: testbed $(ZIP) ## everything, on real parts
 	@[ -z "$$(gofmt -l $$(git ls-files '*.go'))" ] || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
-	go vet ./...
+	$(COMPILE) vet ./...
 	go tool staticcheck ./...
 	go tool gocyclo -over 12 internal/simulation
-	go test -timeout 45m ./...
+	@set -m; nice go test -vet=off -timeout 45m ./internal/simulation & simulation=$$!; set +m; \
+	trap 'kill -- -$$simulation 2>/dev/null || true' EXIT; well=0; \
+	go test -vet=off -timeout 45m ./e2e $$(go list ./... | grep -v /internal/simulation$$) || well=1; \
+	wait $$simulation || well=1; trap - EXIT; exit $$well
 	@command -v chromium chromium-browser google-chrome >/dev/null || echo "LEFT OUT: the tests of the pages in a browser. For them install the package chromium of Debian or Ubuntu, or another Chromium"
 
 .PHONY: check

@@ -32,6 +32,7 @@ func (w *env) signs(token string) ([]host.Claim, error) {
 
 // TestOnlyTheSecureWebhookMovesTrafficThroughAlertFired tries every other kind of caller first.
 func TestOnlyTheSecureWebhookMovesTrafficThroughAlertFired(t *testing.T) {
+	t.Parallel()
 	w := newEnv(t)
 	w.signIn = w.signs
 	w.azure.AppRole(caller, alertApp, alertRole)

@@ -36,6 +36,7 @@ spec: {template: {spec: {containers: [{name: app, image: "%s/%s@%s"}]}}}
 }
 
 func TestAForcingApplierOfTheIdleColorKeepsItFromTraffic(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, `    bake: 3s
     rolloutTimeout: 10s`)
 	a := s.startImageApplier()
@@ -56,6 +57,7 @@ func TestAForcingApplierOfTheIdleColorKeepsItFromTraffic(t *testing.T) {
 }
 
 func TestAForcingApplierOfTheLiveColorIsReportedInTheBake(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, `    bake: 8s`)
 	second := s.release("2.0.0")
 	s.reach("podinfo", release.Baking)
@@ -73,6 +75,7 @@ func TestAForcingApplierOfTheLiveColorIsReportedInTheBake(t *testing.T) {
 }
 
 func TestAForcingApplierOfAServiceIsReported(t *testing.T) {
+	t.Parallel()
 	m := newMarket(t, 1, 1, "  bake: 20s\n  probe: {every: 1s}\n  switchTimeout: 20s\n")
 	name, space := m.apps[0], m.spaces[m.apps[0]]
 	in, err := m.cluster.Ingress(t.Context(), space, "live", testbed.IngressOptions{})
@@ -107,6 +110,7 @@ spec: {selector: {color: blue, shop: %s}}
 }
 
 func TestARivalsWriteEndsBeforeTrafficMoves(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, `    bake: 2s
     promotion: {mode: manual}`)
 	digest := s.release("2.0.0")
@@ -150,6 +154,7 @@ func (s *shop) reported(text string) string {
 // An old body that is sent again in the bake moves users back. What serves then is watched, and
 // a command takes the traffic again as a switch with a bake of its own.
 func TestAStaleWriteInTheBakeIsWatchedAndSwitchedBack(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, `    bake: 6s
     standby: {size: ready}`)
 	second := s.release("2.0.0")

@@ -39,6 +39,7 @@ func (w *env) post(path, body string, headers ...string) (int, string) {
 
 // TestBadInputIsAnsweredOrDroppedAndNeverRedelivered sends invalid requests, events and messages.
 func TestBadInputIsAnsweredOrDroppedAndNeverRedelivered(t *testing.T) {
+	t.Parallel()
 	m := newMarket(t, 1, 1, "  bake: 10m\n")
 	huge := `{"schemaId":"` + strings.Repeat("x", 1<<20) + `"}`
 	for name, c := range map[string]struct {

@@ -18,6 +18,7 @@ import (
 const slowStart = 3 * time.Second
 
 func TestTrafficGoesToTheSizeThatTheLiveColorHasWhenAPersonApproves(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, `    bake: 2s
     promotion: {mode: manual}`)
 	digest := s.push(repo, "2.0.0")
@@ -43,6 +44,7 @@ func TestTrafficGoesToTheSizeThatTheLiveColorHasWhenAPersonApproves(t *testing.T
 }
 
 func TestARetiredTargetReturnsWithTheSizeThatItHadWhenItLostTheTraffic(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, `    bake: 2s
     retire: {after: 0s}`)
 	s.until("podinfo", time.Minute, "taken over", func(a api.App) bool { return a.Live == release.Blue })

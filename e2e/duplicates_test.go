@@ -156,6 +156,7 @@ func (m *market) once(app string) {
 }
 
 func TestAFailingAppDoesNotAffectOthers(t *testing.T) {
+	t.Parallel()
 	w := newEnv(t)
 	cluster, _ := clusters(t)
 	m := &market{env: w, cluster: cluster, spaces: map[string]string{}}
@@ -193,6 +194,7 @@ func TestAFailingAppDoesNotAffectOthers(t *testing.T) {
 }
 
 func TestTheAPIReportsAnInvalidConfiguration(t *testing.T) {
+	t.Parallel()
 	w := newEnv(t)
 	w.serve("apps: [\n", 1)
 	h, err := w.client(0).Health(t.Context())

@@ -6,6 +6,7 @@ import (
 	"archive/zip"
 	"context"
 	"crypto/rand"
+	"flag"
 	"os"
 	"sync"
 	"testing"
@@ -26,7 +27,14 @@ var shared struct {
 // token opens both clusters to the identity of the app, as one Entra token does.
 var token = rand.Text()
 
+// sideBySide is how many of the tests that say so run at once: they wait most of the time. A test
+// that counts lost requests to the last one, or kills what others use, has the machine for itself.
+const sideBySide = "3"
+
 func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", sideBySide); err != nil { // -parallel overrides it
+		panic(err)
+	}
 	code := m.Run()
 	for _, c := range shared.clusters {
 		c.Close()

@@ -63,6 +63,7 @@ func (r *receiver) got() []string {
 // TestAReleaseIsReportedByASignedWebhookAndAChatThatIsAwayIsShown runs the app with three channels:
 // one that works, one that is away, and one whose secret is missing.
 func TestAReleaseIsReportedByASignedWebhookAndAChatThatIsAwayIsShown(t *testing.T) {
+	t.Parallel()
 	secret := "whsec_" + base64.StdEncoding.EncodeToString([]byte("0123456789abcdef0123456789abcdef"))
 	w := newEnv(t)
 	good, away := newReceiver(t, secret), newReceiver(t, secret)

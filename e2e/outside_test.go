@@ -24,6 +24,7 @@ func (w *env) deletes(c *testbed.Cluster, manifest string) {
 // Each change of another client that endangers a rollback, or what users get, has a status
 // of its own, in the bake as well.
 func TestAnotherClientsChangeOfAPartIsReportedWithItsOwnSentence(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		change func(*shop)
 		want   string
@@ -48,6 +49,7 @@ func TestAnotherClientsChangeOfAPartIsReportedWithItsOwnSentence(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newShop(t, `    bake: 60s`)
 			s.release("2.0.0")
 			s.reach("podinfo", release.Baking)
@@ -60,6 +62,7 @@ func TestAnotherClientsChangeOfAPartIsReportedWithItsOwnSentence(t *testing.T) {
 }
 
 func TestAnIdleEndpointThatAnotherClientEnablesIsReported(t *testing.T) {
+	t.Parallel()
 	p := openPassage(t, `    bake: 60s`)
 	digest := p.push(repo, "2.0.0")
 	p.deliver()

@@ -11,6 +11,7 @@ import (
 // TestThePagesOpenToAKeyOfTheHost signs in to the deployed package, which asks its host about
 // the key at the address that the platform gives.
 func TestThePagesOpenToAKeyOfTheHost(t *testing.T) {
+	t.Parallel()
 	m := newMarket(t, 1, 1, "  bake: 10m\n")
 	direct := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	browse := func(method, path, form string, cookies ...*http.Cookie) (*http.Response, string) {

@@ -116,8 +116,10 @@ var rivalModes = map[string]func(*arm.Behaviour){
 }
 
 func TestNothingIsDeployedWhereARivalsAcceptedWriteStillLeavesUsers(t *testing.T) {
+	t.Parallel()
 	for name, mode := range rivalModes {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newShop(t, `    bake: 2s
     standby: {size: ready}`)
 			users := s.rivalHasLeft(mode, func() string { return s.release("3.0.0") })
@@ -130,8 +132,10 @@ func TestNothingIsDeployedWhereARivalsAcceptedWriteStillLeavesUsers(t *testing.T
 }
 
 func TestNothingIsScaledDownWhereARivalsAcceptedWriteStillLeavesUsers(t *testing.T) {
+	t.Parallel()
 	for name, mode := range rivalModes {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newShop(t, `    bake: 2s
     retire: {after: 3s}`)
 			users := s.rivalHasLeft(mode, nil)

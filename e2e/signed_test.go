@@ -36,6 +36,7 @@ func newSignedShop(t *testing.T, settings string) (*shop, *ecdsa.PrivateKey) {
 }
 
 func TestAnUnsignedImageNeverGoesLiveAndASignedOneDoes(t *testing.T) {
+	t.Parallel()
 	s, key := newSignedShop(t, `    verify: {timeout: 5s}
     bake: 2s`)
 	s.release("2.0.0")

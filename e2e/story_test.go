@@ -140,6 +140,7 @@ func (s *shop) size(c *testbed.Cluster, namespace string) int32 {
 }
 
 func TestAnImageGoesLiveAndAnAlertTakesTheNextOneBackWithNoRequestLost(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, `    bake: 4s
     retire: {after: 1s}`)
 	good := s.release("2.0.0")
@@ -192,12 +193,14 @@ func (s *shop) waitForFacts(kinds ...string) {
 }
 
 func TestARollbackDoesNotDependOnTheBadColor(t *testing.T) {
+	t.Parallel()
 	for name, ruin := range map[string]func(s *shop, digest string){
 		"crash-looping": func(s *shop, digest string) { s.green.Behave(digest, testbed.CrashLoop(0)) },
 		"pods gone":     func(s *shop, digest string) { s.green.Behave(digest, testbed.NeverReady()) },
 		"cluster gone":  func(s *shop, _ string) { s.green.StopAPIServer() },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newEnv(t)
 			blue, green := clusters(t)
 			if name == "cluster gone" {

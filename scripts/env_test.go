@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -62,15 +63,40 @@ func newEnv(t *testing.T) *env {
 	return w
 }
 
-// jq builds gojq, the same language in Go, if jq is not installed.
+// built is a folder for programs of all tests, which ends with them.
+var built string
+
+func TestMain(m *testing.M) {
+	var err error
+	if built, err = os.MkdirTemp("", "bluegreen-scripts-"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	os.RemoveAll(built)
+	os.Exit(code)
+}
+
+// gojq is the path of jq's language in Go, which is built once.
+var gojq = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(built, "jq")
+	if out, err := exec.Command("go", "build", "-o", path, "github.com/itchyny/gojq/cmd/gojq").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("jq is not installed, and gojq cannot be built: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// jq is gojq where jq is not installed.
 func (w *env) jq() {
 	w.Helper()
 	if _, err := exec.LookPath("jq"); err == nil {
 		return
 	}
-	out, err := exec.Command("go", "build", "-o", filepath.Join(w.root, "bin", "jq"), "github.com/itchyny/gojq/cmd/gojq").CombinedOutput()
+	path, err := gojq()
+	if err == nil {
+		err = os.Symlink(path, filepath.Join(w.root, "bin", "jq"))
+	}
 	if err != nil {
-		w.Fatalf("jq is not installed, and gojq cannot be built: %v\n%s", err, out)
+		w.Fatal(err)
 	}
 }
 

@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -31,31 +30,29 @@ var Gateways = []string{AppGateway, TrafficManager}
 // ttl is how long resolvers in the lab keep what Traffic Manager answers, in seconds.
 const ttl = 2
 
-// front routes the users of the lab to a color: one Application Gateway, or two of
-// them, one a color, behind Traffic Manager.
+// front routes the users of an app to a color: one Application Gateway, or two of them, one a
+// color, behind Traffic Manager.
 type front struct {
-	azure    *arm.Emulator
 	address  string // where users ask
+	rule     string // of each gateway
 	gateways []*arm.Gateway
 	profile  *arm.Profile // nil without Traffic Manager
 	users    *http.Transport
-	probes   *http.Transport
-	resolver *net.Resolver
 }
 
 var colors = []release.Color{release.Blue, release.Green}
 
-func (s *Lab) openFront() (*front, error) {
-	if s.Gateway == TrafficManager {
-		return s.behindTrafficManager()
+func openFront(azure *arm.Emulator, kind string, s *site) (*front, error) {
+	if kind == TrafficManager {
+		return behindTrafficManager(azure, s)
 	}
-	f := &front{azure: s.azure, users: &http.Transport{MaxIdleConnsPerHost: 32}}
+	f := &front{rule: s.name + "-https", users: &http.Transport{MaxIdleConnsPerHost: 32}}
 	var pools []arm.Pool
 	for _, c := range colors {
-		pools = append(pools, arm.Pool{Name: "pool-" + string(c), Addresses: []string{s.instances.address[c]}})
+		pools = append(pools, arm.Pool{Name: "pool-" + string(c), Addresses: []string{loopback}, Port: s.instances.port[c]})
 	}
-	g, err := s.azure.AddGateway(arm.GatewayJSON(arm.Fixture{
-		Port: s.instances.port, Pools: pools, Rules: []arm.Rule{{Name: rule, Listener: listener, Pool: "pool-blue"}},
+	g, err := azure.AddGateway(arm.GatewayJSON(arm.Fixture{
+		Name: "agw-" + s.name, Port: s.instances.port[release.Blue], Pools: pools, Rules: []arm.Rule{{Name: f.rule, Listener: listener, Pool: "pool-blue"}},
 	}))
 	if err != nil {
 		return nil, err
@@ -64,22 +61,28 @@ func (s *Lab) openFront() (*front, error) {
 	return f, nil
 }
 
+const (
+	// loopback is the only address that every system has from the start: macOS has no 127.0.0.2.
+	loopback = "127.0.0.1"
+	listener = "lst-https"
+)
+
 // behindTrafficManager opens a gateway for each color on one port of two addresses, and
 // leads to blue. Users open a connection for each request: an open one would stay where it is.
-func (s *Lab) behindTrafficManager() (*front, error) {
-	f := &front{azure: s.azure}
+func behindTrafficManager(azure *arm.Emulator, s *site) (*front, error) {
+	f := &front{rule: s.name + "-https"}
 	port, endpoints := 0, []arm.Endpoint{}
 	for i, c := range colors {
-		address, host := fmt.Sprintf("127.30.0.%d", i+1), fmt.Sprintf("agw-%s.westeurope.cloudapp.azure.com", c)
-		g, err := s.azure.AddGateway(arm.GatewayJSON(arm.Fixture{
-			Name: "agw-" + string(c), Port: s.instances.port, Frontend: address, FrontendPort: port,
-			Pools: []arm.Pool{{Name: "pool-app", Addresses: []string{s.instances.address[c]}}},
-			Rules: []arm.Rule{{Name: rule, Listener: listener, Pool: "pool-app"}},
+		address, host := fmt.Sprintf("127.30.0.%d", i+1), fmt.Sprintf("agw-%s-%s.westeurope.cloudapp.azure.com", s.name, c)
+		g, err := azure.AddGateway(arm.GatewayJSON(arm.Fixture{
+			Name: fmt.Sprintf("agw-%s-%s", s.name, c), Port: s.instances.port[c], Frontend: address, FrontendPort: port,
+			Pools: []arm.Pool{{Name: "pool-app", Addresses: []string{loopback}}},
+			Rules: []arm.Rule{{Name: f.rule, Listener: listener, Pool: "pool-app"}},
 		}))
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("the two gateways need an address each (on macOS: sudo ifconfig lo0 alias %s): %w", address, err)
 		}
-		if err := s.azure.AddName(host, address); err != nil {
+		if err := azure.AddName(host, address); err != nil {
 			return nil, err
 		}
 		f.gateways = append(f.gateways, g)
@@ -88,43 +91,41 @@ func (s *Lab) behindTrafficManager() (*front, error) {
 		port, _ = strconv.Atoi(text)
 	}
 	var err error
-	if f.profile, err = s.azure.AddProfile(arm.ProfileJSON(arm.ProfileFixture{TTL: ttl, ProbePort: port, Endpoints: endpoints})); err != nil {
+	f.profile, err = azure.AddProfile(arm.ProfileJSON(arm.ProfileFixture{Name: "tm-" + s.name, TTL: ttl, ProbePort: port, Endpoints: endpoints}))
+	if err != nil {
 		return nil, err
 	}
 	f.address = fmt.Sprintf("http://%s:%d/", f.profile.FQDN(), port)
-	f.resolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, network, s.azure.DNS())
-	}}
-	f.probes = &http.Transport{DialContext: (&net.Dialer{Resolver: f.resolver}).DialContext}
-	f.users = &http.Transport{DialContext: dns.New(s.azure.DNS(), dns.Options{}).DialContext, DisableKeepAlives: true}
+	f.users = &http.Transport{DialContext: dns.New(azure.DNS(), dns.Options{}).DialContext, DisableKeepAlives: true}
 	return f, nil
 }
 
 // settings are the parts of bluegreen.yaml for the gateway and for each color.
 func (f *front) settings() (gateway string, of [2]string) {
 	for i, c := range colors {
-		if of[i] = fmt.Sprintf("backend: pool-%s", c); f.profile != nil {
+		if of[i] = fmt.Sprintf("backend: pool-%s, settings: set-pool-%s", c, c); f.profile != nil {
 			of[i] = fmt.Sprintf("endpoint: %s, resources: [%s]", c, f.gateways[i].ID())
 		}
 	}
 	if f.profile != nil {
 		return "trafficManager: " + f.profile.ID(), of
 	}
-	return fmt.Sprintf("applicationGateway: %s, rules: [%s]", f.gateways[0].ID(), rule), of
+	return fmt.Sprintf("applicationGateway: %s, rules: [%s]", f.gateways[0].ID(), f.rule), of
 }
 
-// adapter is the app's gateway adapter.
-func (f *front) adapter(a config.App) (engine.Gateway, error) {
-	if f.profile != nil {
+// gateway is the adapter of the app's gateway.
+func (from adapters) gateway(a config.App, public *http.Transport) (engine.Gateway, error) {
+	if a.Gateway.TrafficManager != "" {
 		return trafficmanager.New(trafficmanager.Options{
 			ID: a.Gateway.TrafficManager, Blue: a.Colors.Blue.Endpoint, Green: a.Colors.Green.Endpoint, Longest: a.SwitchTimeout,
-			Manager: resource.NewManager(f.azure.Credential(""), f.azure.ClientOptions()), Resolver: f.resolver, Transport: f.probes,
+			Manager: resource.NewManager(from.lent, from.client), Resolver: from.names, Transport: public,
 		})
 	}
 	return appgateway.New(appgateway.Options{
 		ID: a.Gateway.ApplicationGateway, Rules: a.Gateway.Rules,
-		Blue: appgateway.Backend{Pool: a.Backend(release.Blue)}, Green: appgateway.Backend{Pool: a.Backend(release.Green)},
-		Manager: resource.NewManager(f.azure.Credential(""), f.azure.ClientOptions()),
+		Blue:    appgateway.Backend{Pool: a.Backend(release.Blue), Settings: a.Colors.Blue.Settings},
+		Green:   appgateway.Backend{Pool: a.Backend(release.Green), Settings: a.Colors.Green.Settings},
+		Manager: resource.NewManager(from.lent, from.client),
 	})
 }
 
@@ -147,7 +148,7 @@ func (f *front) failures() map[source]int {
 // live is where users are led now.
 func (f *front) live() source {
 	if f.profile == nil {
-		return source{f.gateways[0].ID(), f.gateways[0].RulePool(rule)}
+		return source{f.gateways[0].ID(), f.gateways[0].RulePool(f.rule)}
 	}
 	for i, c := range colors {
 		if slices.Contains(f.profile.Serving(), string(c)) {
@@ -155,4 +156,49 @@ func (f *front) live() source {
 		}
 	}
 	return source{}
+}
+
+// reroute points the gateway at the other color, as a person in the portal does, and returns it.
+func (f *front) reroute() (release.Color, error) {
+	to := release.Green
+	if f.leadsTo(to) {
+		to = release.Blue
+	}
+	if f.profile != nil {
+		return to, f.profile.Rival(func(doc map[string]any) {
+			for _, e := range list(doc, "endpoints") {
+				status := "Disabled"
+				if e["name"] == string(to) {
+					status = "Enabled"
+				}
+				e["properties"].(map[string]any)["endpointStatus"] = status
+			}
+		})
+	}
+	return to, f.gateways[0].Rival(func(doc map[string]any) {
+		for _, r := range list(doc, "requestRoutingRules") {
+			if r["name"] != f.rule {
+				continue
+			}
+			for key, name := range map[string]string{"backendAddressPool": "backendAddressPools/pool-", "backendHttpSettings": "backendHttpSettingsCollection/set-pool-"} {
+				r["properties"].(map[string]any)[key] = map[string]any{"id": f.gateways[0].ID() + "/" + name + string(to)}
+			}
+		}
+	})
+}
+
+// leadsTo reports whether users are led to a color.
+func (f *front) leadsTo(c release.Color) bool {
+	if f.profile != nil {
+		return slices.Contains(f.profile.Serving(), string(c))
+	}
+	return f.gateways[0].RulePool(f.rule) == "pool-"+string(c)
+}
+
+// list are the objects of a list in the properties of a document.
+func list(doc map[string]any, name string) (all []map[string]any) {
+	for _, o := range doc["properties"].(map[string]any)[name].([]any) {
+		all = append(all, o.(map[string]any))
+	}
+	return all
 }

@@ -1,82 +1,82 @@
-// Package lab is what `make run` shows: the Functions app behind the stand-in
-// host, an Application Gateway or Traffic Manager emulated at its wire with a data plane,
-// a registry, demo instances, users who keep asking, and a monitor that fires an alert when
-// they get errors. Clusters and storage are fakes.
+// Package lab is what `make run` shows: the Functions app as a process of its own behind the
+// stand-in host, an Application Gateway or Traffic Manager emulated at its wire with a data
+// plane, a registry, demo instances of two apps, users who keep asking, and a monitor that fires
+// an alert when they get errors. Clusters and storage are fakes, which outlive the process.
 package lab
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"time"
 
-	"bluegreen/internal/access"
+	"bluegreen"
 	"bluegreen/internal/api"
-	"bluegreen/internal/app"
-	"bluegreen/internal/azure/acr"
 	"bluegreen/internal/azure/queue"
-	"bluegreen/internal/config"
 	"bluegreen/internal/emulator/actiongroup"
 	"bluegreen/internal/emulator/arm"
 	"bluegreen/internal/emulator/host"
 	"bluegreen/internal/emulator/registry"
-	"bluegreen/internal/engine"
 	"bluegreen/internal/fake"
-	"bluegreen/internal/outbound"
+	"bluegreen/internal/lab/parts"
 	"bluegreen/internal/pages"
-	"bluegreen/internal/probe"
 	"bluegreen/internal/release"
-	"bluegreen/internal/signin"
 )
 
-// App is the one app of the lab.
-const App = "podinfo"
+// The apps of the lab. Shop releases what is pushed by itself; pay waits for an operator.
+const (
+	Shop = "shop"
+	Pay  = "pay"
+)
 
 const (
-	repository = "team/podinfo"
-	rule       = "podinfo-https"
-	listener   = "lst-podinfo"
-	first      = "1.0.0" // live on blue from the start
-	replicas   = 3
+	first    = "1.0.0" // live on blue from the start
+	replicas = 3
 )
 
-// Options say how fast the lab is. Root is required: the folder with host.json.
+// Options say how fast the lab is.
 type Options struct {
-	Root   string
 	Bake   time.Duration // default 20 s
 	Retire time.Duration // from the end of a release, default 20 s
-	Users  int           // requests a second, default 20
-	// Gateway is what moves the traffic, one of Gateways, default AppGateway.
+	Users  int           // requests a second to each app, default 20
+	// Gateway is what moves the traffic of shop, one of Gateways, default AppGateway.
 	Gateway string
-	Log     *slog.Logger // of the app and the host
+	// Port is where commands are taken, on loopback; the Functions app is at the next one. Free
+	// ports by default.
+	Port int
+	Log  *slog.Logger // of the app and the host
 }
 
 // Lab is a running lab.
 type Lab struct {
 	Options
-	cluster   *fake.Cluster
-	instances *instances
-	azure     *arm.Emulator
-	front     *front
-	registry  *registry.Registry
-	events    *registry.Sender
-	host      *host.Host
-	alerts    *actiongroup.Group
-	users     *crowd
-	control   string // address of the lab's own buttons
-	closers   []func()
+	dir      string // what is deployed: host.json, the functions, bluegreen.yaml
+	sites    []*site
+	azure    *arm.Emulator
+	registry *registry.Registry
+	events   *registry.Sender
+	host     *host.Host
+	alerts   *actiongroup.Group
+	up       atomic.Bool // commands can be carried out
+	notes    notes
+	closers  []func()
 }
 
 // Start brings the lab up. It runs until ctx ends; Close then waits for the rest.
 func Start(ctx context.Context, o Options) (*Lab, error) {
-	if _, err := os.Stat(o.Root + "/host.json"); err != nil {
-		return nil, fmt.Errorf("the lab runs the functions of the repository: start it there (make run): %w", err)
-	}
 	o.Bake, o.Retire = cmp.Or(o.Bake, 20*time.Second), cmp.Or(o.Retire, 20*time.Second)
 	o.Users = cmp.Or(o.Users, 20)
 	o.Gateway = cmp.Or(o.Gateway, AppGateway)
@@ -86,37 +86,31 @@ func Start(ctx context.Context, o Options) (*Lab, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Lab{Options: o}
+	l := &Lab{Options: o}
 	for _, step := range []func(context.Context) error{
-		s.startInstances, s.startAzure, s.startRegistry, s.startApp, s.startUsers, s.startControl,
+		l.startControl, l.startAzure, l.startRegistry, l.startSites, l.startApp, l.startUsers,
 	} {
 		if err := step(ctx); err != nil {
-			s.Close()
+			l.Close()
+			if errors.Is(err, syscall.EADDRINUSE) {
+				err = fmt.Errorf("%w (another lab may be running: --port gives this one other ports)", err)
+			}
 			return nil, fmt.Errorf("start the lab: %w", err)
 		}
 	}
-	return s, nil
+	l.up.Store(true)
+	return l, nil
 }
 
 // Close ends everything, the last started first.
-func (s *Lab) Close() {
-	for _, end := range slices.Backward(s.closers) {
+func (l *Lab) Close() {
+	for _, end := range slices.Backward(l.closers) {
 		end()
 	}
-	s.closers = nil
+	l.closers = nil
 }
 
-func (s *Lab) onClose(end func()) { s.closers = append(s.closers, end) }
-
-func (s *Lab) startInstances(context.Context) (err error) {
-	s.cluster = fake.NewCluster(time.Now, sleep, nil)
-	s.cluster.Behave("", fake.Behaviour{Ready: time.Second})
-	if s.instances, err = startInstances(s.cluster); err != nil {
-		return err
-	}
-	s.onClose(s.instances.close)
-	return nil
-}
+func (l *Lab) onClose(end func()) { l.closers = append(l.closers, end) }
 
 func sleep(ctx context.Context, d time.Duration) error {
 	select {
@@ -127,103 +121,174 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func (s *Lab) startAzure(ctx context.Context) (err error) {
-	if s.azure, err = arm.Start(ctx, arm.Options{}); err != nil {
+func (l *Lab) startAzure(ctx context.Context) (err error) {
+	if l.azure, err = arm.Start(ctx, arm.Options{}); err != nil {
 		return err
 	}
-	s.onClose(s.azure.Close)
-	s.front, err = s.openFront()
-	return err
+	l.onClose(l.azure.Close)
+	return nil
 }
 
-// startRegistry puts what is live from the start into the registry, before events are
-// delivered to anybody: it was pushed long ago.
-func (s *Lab) startRegistry(ctx context.Context) (err error) {
-	s.registry, err = registry.Start(registry.Options{Raise: func(event []byte) {
-		if s.events != nil {
-			s.events.Send(event)
+func (l *Lab) startRegistry(context.Context) (err error) {
+	l.registry, err = registry.Start(registry.Options{Raise: func(event []byte) {
+		if l.events != nil {
+			l.events.Send(event)
 		}
 	}})
 	if err != nil {
 		return err
 	}
-	s.onClose(func() { s.registry.Close() })
-	digest, err := s.registry.Push(ctx, repository, first)
-	if err != nil {
-		return err
-	}
-	s.cluster.Seed(release.Blue, release.Image{Tag: first, Digest: digest}, replicas)
+	l.onClose(func() { l.registry.Close() })
 	return nil
 }
 
-func (s *Lab) startApp(ctx context.Context) error {
-	gateway, of := s.front.settings()
-	a, err := readConfig(choices{
-		App: App, Repository: repository, Registry: s.registry.Host(), Gateway: gateway, Blue: of[0], Green: of[1],
-		Users: s.Address(), Preview: s.instances.preview, Bake: s.Bake, Retire: s.Retire,
-	})
-	if err != nil {
+// startSites brings the apps up. What is live from the start is in the registry before
+// events are delivered: it was pushed long ago.
+func (l *Lab) startSites(ctx context.Context) error {
+	for _, name := range []string{Shop, Pay} {
+		kind := AppGateway
+		if name == Shop {
+			kind = l.Gateway
+		}
+		s, err := l.startSite(kind, name)
+		if err != nil {
+			return err
+		}
+		l.sites = append(l.sites, s)
+		digest, err := l.registry.Push(ctx, s.repository(), first)
+		if err != nil {
+			return err
+		}
+		s.cluster.Seed(release.Blue, release.Image{Tag: first, Digest: digest}, replicas)
+	}
+	return nil
+}
+
+// startApp deploys the app into a folder and starts the host on it, which runs this program
+// as the handler; see Handle.
+func (l *Lab) startApp(ctx context.Context) error {
+	var err error
+	if l.dir, err = os.MkdirTemp("", "bluegreen-lab-"); err != nil {
 		return err
 	}
-	built := app.Assemble(a, s.adapters)
-	if len(built.Problems) > 0 {
-		return fmt.Errorf("use the lab's configuration: %s", strings.Join(built.Problems, "; "))
+	l.onClose(func() { os.RemoveAll(l.dir) })
+	if err := l.deploy(); err != nil {
+		return err
 	}
 	memory := host.NewMemory()
-	e := engine.New(engine.Options{
-		Store: fake.NewStore(nil), Apps: []engine.App{built}, Log: s.Log, Poll: 250 * time.Millisecond,
+	lent := parts.Parts{
+		Store: fake.NewStore(nil), Credential: l.azure.Credential(""), Workloads: map[string]parts.Workloads{},
 		Wakeups: memory.Wakeups("release-steps", func(app string, _ time.Time) string { return queue.Message(app) }),
-	})
-	s.host, err = host.Start(ctx, host.Options{
-		Root: s.Root, Queues: memory, Log: s.Log,
-		Keys:    host.Keys{Functions: map[string]string{"look": key, "act": key}},
-		Handler: app.Handler(app.Options{Engine: e, Apps: []config.App{a}, Keys: access.Admin, Log: s.Log, Verify: s.verify}),
+	}
+	for _, s := range l.sites {
+		lent.Workloads[s.name] = s.cluster
+	}
+	end, err := parts.Serve(filepath.Join(l.dir, socketFile), lent)
+	if err != nil {
+		return err
+	}
+	l.onClose(end)
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	l.host, err = host.Start(ctx, host.Options{
+		Root: l.dir, Queues: memory, Log: l.Log, Addr: l.address(1), Times: host.Times{Strikes: time.Nanosecond},
+		Keys: host.Keys{Functions: map[string]string{"look": Key, "act": Key}},
+		Env: []string{
+			"AzureFunctionsJobHost__customHandler__description__defaultExecutablePath=" + self,
+			handlerSetting + "=yes", "AZURE_RESOURCE_MANAGER_ENDPOINT=" + l.azure.URL(), "BLUEGREEN_DNS=" + l.azure.DNS(),
+		},
 	})
 	if err != nil {
 		return err
 	}
-	s.onClose(s.host.Close)
-	s.events = registry.NewSender(registry.SenderOptions{URL: s.host.EventGridURL("image-pushed"), Scale: 10})
-	s.onClose(s.events.Close)
-	s.alerts = actiongroup.New(actiongroup.Options{URL: s.host.URL() + "/api/alerts?code=" + s.host.KeyOf("alerts"), Scale: 10})
-	return s.host.Ready(ctx)
+	l.onClose(l.host.Close)
+	l.events = registry.NewSender(registry.SenderOptions{URL: l.host.EventGridURL("image-pushed"), Scale: 10})
+	l.onClose(l.events.Close)
+	l.alerts = actiongroup.New(actiongroup.Options{URL: l.host.URL() + "/api/alerts?code=" + l.host.KeyOf("alerts"), Scale: 10})
+	return l.host.Ready(ctx)
 }
 
-// verify asks the host whether it takes a key.
-func (s *Lab) verify(ctx context.Context, key string, commands bool) (bool, error) {
-	return signin.Host{URL: s.host.URL(), Client: outbound.Client(nil), Try: outbound.Host.Try}.Takes(ctx, key, commands)
+// The clock of the lab ticks faster, since people wait for it.
+const (
+	everyMinute       = `"0 * * * * *"`
+	everyThreeSeconds = `"*/3 * * * * *"`
+)
+
+// deploy writes what the host and the handler read.
+func (l *Lab) deploy() error {
+	configuration, err := l.configuration()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(l.dir, configFile), configuration, 0o600); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(l.dir, trustFile), l.azure.CAPEM(), 0o600); err != nil {
+		return err
+	}
+	return fs.WalkDir(bluegreen.Functions, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := fs.ReadFile(bluegreen.Functions, path)
+		if err != nil {
+			return err
+		}
+		data = bytes.Replace(data, []byte(everyMinute), []byte(everyThreeSeconds), 1)
+		to := filepath.Join(l.dir, filepath.FromSlash(path))
+		if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+			return err
+		}
+		return os.WriteFile(to, data, 0o600)
+	})
 }
 
-// adapters are those of the lab's app: real ones for gateway, registry and checks, a fake
-// for the clusters.
-func (s *Lab) adapters(a config.App) (app.Adapters, error) {
-	gateway, err := s.front.adapter(a)
-	return app.Adapters{
-		Gateway: gateway, Workloads: s.cluster, Prober: probe.New(s.front.probes, os.Getenv),
-		Registry: acr.NewRegistry(acr.Options{LoginServer: a.Image.Registry, Repository: a.Image.Repository, Admits: a.Admits, Newer: a.Policy().Newer}),
-	}, err
+// address is where the n-th server of the lab listens.
+func (l *Lab) address(n int) string {
+	port := 0
+	if l.Port != 0 {
+		port = l.Port + n
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 }
 
-// Address is where users ask.
-func (s *Lab) Address() string { return s.front.address }
+// site is the app of a name; nil when there is none.
+func (l *Lab) site(name string) *site {
+	for _, s := range l.sites {
+		if s.name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// Address is where users ask an app.
+func (l *Lab) Address(app string) string { return l.site(app).front.address }
+
+// URL is where the Functions app is.
+func (l *Lab) URL() string { return l.host.URL() }
 
 // Pages is where the pages of the app are.
-func (s *Lab) Pages() string { return s.host.URL() + pages.Base }
+func (l *Lab) Pages() string { return l.host.URL() + pages.Base }
 
-// key opens the API: it is set for both of its functions, as for a person.
-const key = "lab"
+// Key opens the API: it is set for both of its functions, as for a person.
+const Key = "lab"
 
 // Client calls the API of the app.
-func (s *Lab) Client() *api.Client {
-	return &api.Client{Base: s.host.URL(), Key: key, HTTP: &http.Client{}}
+func (l *Lab) Client() *api.Client {
+	return &api.Client{Base: l.host.URL(), Key: Key, HTTP: &http.Client{}}
 }
 
-func (s *Lab) startUsers(ctx context.Context) error {
-	s.users = newCrowd(s.Address(), s.front.users)
-	ctx, stop := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() { s.users.run(ctx, s.Options.Users); close(done) }()
-	go s.monitor(ctx)
-	s.onClose(func() { stop(); <-done })
+func (l *Lab) startUsers(ctx context.Context) error {
+	for _, s := range l.sites {
+		s.users = newCrowd(s.front.address, s.front.users)
+		ctx, stop := context.WithCancel(ctx)
+		done := make(chan struct{})
+		go func() { s.users.run(ctx, l.Options.Users); close(done) }()
+		go l.monitor(ctx, s)
+		l.onClose(func() { stop(); <-done })
+	}
 	return nil
 }

@@ -6,36 +6,80 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"bluegreen/internal/api"
 	"bluegreen/internal/release"
 )
 
-// Watch prints the facts and the state of the app, and the answers that users get, until ctx
-// ends.
-func (s *Lab) Watch(ctx context.Context, out io.Writer) {
+// notes are what the lab itself does, for Watch.
+type notes struct {
+	mu  sync.Mutex
+	all [][2]string
+}
+
+func (n *notes) add(source, text string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.all = append(n.all, [2]string{source, text})
+}
+
+// after are the notes that follow the first count.
+func (n *notes) after(count int) [][2]string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.all[count:])
+}
+
+// shown is what Watch has printed of an app.
+type shown struct {
+	*site
+	facts    int // the number of the last one
+	users    Served
+	count    map[Served]int
+	headline string
+}
+
+// Watch prints what the lab does, the facts and the state of each app, and the answers that
+// users get, until ctx ends.
+func (l *Lab) Watch(ctx context.Context, out io.Writer) {
 	began := time.Now()
 	say := func(source, text string) {
-		fmt.Fprintf(out, "%5.1fs  %-8s %s\n", time.Since(began).Seconds(), source, text)
+		fmt.Fprintf(out, "%5.1fs  %-5s %s\n", time.Since(began).Seconds(), source, text)
 	}
-	shown, last, headline := 0, Served{}, ""
-	count := map[Served]int{}
-	for sleep(ctx, 100*time.Millisecond) == nil {
-		for _, f := range s.news(ctx, shown) {
-			shown = f.Number
-			say("app", text(f))
+	var apps []*shown
+	for _, s := range l.sites {
+		apps = append(apps, &shown{site: s, count: map[Served]int{}})
+	}
+	noted := 0
+	for sleep(ctx, 150*time.Millisecond) == nil {
+		for _, n := range l.notes.after(noted) {
+			noted++
+			say(n[0], n[1])
 		}
-		now := s.users.count()
-		if got := s.users.last(); got != last && now[got]-count[got] > 0 {
-			last = got
-			say("users", "are answered by "+got.String()+rest(now, count))
-			count = now
+		for _, a := range apps {
+			l.look(ctx, a, say)
 		}
-		if a, err := s.Client().App(ctx, App); err == nil && a.Status.Headline != headline && !a.Busy {
-			headline = a.Status.Headline
-			say("now", headline)
-		}
+	}
+}
+
+// look prints what is new of an app.
+func (l *Lab) look(ctx context.Context, a *shown, say func(source, text string)) {
+	v, err := l.Client().App(ctx, a.name) // before the facts, which are then as new at least
+	for _, f := range l.news(ctx, a.name, a.facts) {
+		a.facts = f.Number
+		say(a.name, text(f))
+	}
+	now := a.site.users.count()
+	if got := a.site.users.last(); got != a.users && now[got]-a.count[got] > 0 {
+		a.users = got
+		say(a.name, "users are answered by "+got.String()+rest(now, a.count))
+		a.count = now
+	}
+	if err == nil && v.Status.Headline != a.headline {
+		a.headline = v.Status.Headline
+		say(a.name, "now: "+a.headline)
 	}
 }
 
@@ -61,9 +105,9 @@ func rest(now, before map[Served]int) string {
 	return fmt.Sprintf("  (since the last such line: %d good, %d failed)", good, bad)
 }
 
-// news are the facts above a number, oldest first.
-func (s *Lab) news(ctx context.Context, above int) []api.Fact {
-	h, err := s.Client().History(ctx, App, 50, 0)
+// news are the facts of an app above a number, oldest first.
+func (l *Lab) news(ctx context.Context, app string, above int) []api.Fact {
+	h, err := l.Client().History(ctx, app, 50, 0)
 	if err != nil {
 		return nil // the next look finds them
 	}

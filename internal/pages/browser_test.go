@@ -15,6 +15,8 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+
+	"bluegreen/internal/lab"
 )
 
 // shared is the one browser of all tests: each test has a profile of its own in it.
@@ -25,6 +27,7 @@ var shared struct {
 }
 
 func TestMain(m *testing.M) {
+	lab.Handle()
 	code := m.Run()
 	for n := len(shared.end) - 1; n >= 0; n-- {
 		shared.end[n]()

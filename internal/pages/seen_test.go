@@ -42,28 +42,28 @@ func TestReadingAndActingNeedNoJavaScript(t *testing.T) {
 // loaded anew, and gives commands that the lab follows in its data plane.
 func TestAReleaseIsFollowedAndRolledBack(t *testing.T) {
 	b := browser(t)
-	l, err := lab.Start(t.Context(), lab.Options{Root: "../..", Bake: 2 * time.Minute, Retire: time.Hour})
+	l, err := lab.Start(t.Context(), lab.Options{Bake: 2 * time.Minute, Retire: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(l.Close)
-	b.enter(l.Pages()+"/apps/"+lab.App, "lab")
+	b.enter(l.Pages()+"/apps/"+lab.Shop, lab.Key)
 	b.do(chromedp.Evaluate[chromedp.Void](`void (window.same = true)`))
-	if err := l.Push(t.Context(), "2.0.0", ""); err != nil {
+	if err := l.Push(t.Context(), lab.Shop, "2.0.0", ""); err != nil {
 		t.Fatal(err)
 	}
 	b.comes("Green is live with 2.0.0; baking until")
-	b.shows("podinfo: Green", "Deployed", "Checked", "the gateway sees green as healthy", "Traffic moved", "operation ", "Baking")
+	b.shows("shop: Green", "Deployed", "Checked", "the gateway sees green as healthy", "Traffic moved", "operation ", "Baking")
 	if !get(b, chromedp.Evaluate[bool](`window.same === true`)) {
 		t.Error("the page was loaded anew")
 	}
 
-	b.do(chromedp.Navigate(l.Pages() + "/apps/" + lab.App + "/resume"))
+	b.do(chromedp.Navigate(l.Pages() + "/apps/" + lab.Shop + "/resume"))
 	b.shows("This is not possible now.", "nothing is paused")
 	b.do(chromedp.NavigateBack(), chromedp.WaitVisible(".facts"))
 
 	b.follow("End the bake now", ".ask")
-	b.shows("End the bake now: podinfo?", "This will", "This will not", "move traffic now", "bluegreen promote podinfo")
+	b.shows("End the bake now: shop?", "This will", "This will not", "move traffic now", "bluegreen promote shop")
 	b.follow("End the bake now", ".facts")
 	b.shows("Green is live with 2.0.0", "Your command: promote is done", "Completed")
 
@@ -73,7 +73,7 @@ func TestAReleaseIsFollowedAndRolledBack(t *testing.T) {
 	b.comes("Blue is live with 1.0.0; baking until")
 
 	b.follow("Roll back to 2.0.0", ".ask")
-	b.shows("Roll back to 2.0.0: podinfo?", "This will", "1.0.0", "is quarantined", "This will not", "change what runs on blue", "bluegreen rollback podinfo")
+	b.shows("Roll back to 2.0.0: shop?", "This will", "1.0.0", "is quarantined", "This will not", "change what runs on blue", "bluegreen rollback shop")
 	b.do(chromedp.SendKeys("#why", "checkout is slow"))
 	b.follow("Roll back to 2.0.0 now", ".facts")
 	b.comes("Green is live with 2.0.0; on hold after a rollback")

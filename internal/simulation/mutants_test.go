@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -275,6 +276,9 @@ func TestEveryMutantIsCaught(t *testing.T) {
 	}
 }
 
+// idle ends a mutant that waits for ever and computes nothing.
+const idle = 15 * time.Minute
+
 var errUnnoticed = errors.New("no test failed")
 
 // catch runs the tests on a mutant, the quick ones first, and returns the failure.
@@ -284,20 +288,21 @@ func (m mutant) catch(ctx context.Context, dir string) (string, error) {
 		return "", err
 	}
 	for _, try := range []struct {
-		within time.Duration // many times what it takes without a mutant
-		args   []string
+		most int // seconds of CPU time, many times what it takes without a mutant, on however busy a machine
+		args []string
 	}{
-		{20 * time.Second, []string{"-test.run=Stream|Thousand|TestStories"}},
-		{10 * time.Minute, []string{"-test.run=NoRun", "-seeds=15000"}},
-		{10 * time.Minute, []string{"-test.run=Crash", "-test.short"}},
-		{10 * time.Minute, []string{"-test.run=Crash/rollback_target"}},
+		{30, []string{"-test.run=Stream|Thousand|TestStories"}},
+		{1200, []string{"-test.run=NoRun", "-seeds=15000"}},
+		{1200, []string{"-test.run=Crash", "-test.short"}},
+		{1200, []string{"-test.run=Crash/rollback_target"}},
 	} {
-		ctx, cancel := context.WithTimeout(ctx, try.within)
-		cmd := exec.CommandContext(ctx, binary, try.args...)
+		ctx, cancel := context.WithTimeout(ctx, idle)
+		cmd := exec.CommandContext(ctx, "sh", append([]string{"-c", `ulimit -t "$0" && exec "$@"`, strconv.Itoa(try.most), binary}, try.args...)...)
 		cmd.Env = append(os.Environ(), "MUTANT=1")
 		began := time.Now()
 		out, err := cmd.CombinedOutput()
-		stuck := ctx.Err() != nil
+		used := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+		stuck := ctx.Err() != nil || used >= time.Duration(try.most)*time.Second
 		cancel()
 		if stuck {
 			return fmt.Sprintf("%v does not end", try.args), nil
@@ -349,7 +354,7 @@ func (m mutant) build(ctx context.Context, dir string) (string, error) {
 		return "", err
 	}
 	binary := filepath.Join(dir, "mutant.test")
-	out, err := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", filepath.Join(dir, "overlay.json"), "-o", binary, ".").CombinedOutput()
+	out, err := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", filepath.Join(dir, "overlay.json"), "-o", binary, ".").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("compile: %w\n%s", err, out)
 	}

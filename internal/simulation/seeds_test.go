@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 0, "number of runs; 0 for 2,000 in short mode and 10,000 otherwise")
+	seeds = flag.Int("seeds", 0, "number of runs; 0 for 2,000 in short mode and 4,000 otherwise")
 	seed  = flag.Uint64("seed", 0, "first seed")
 	every = flag.Int("every", 0, "a fault at every n-th outside call; 0 for 25 in short mode and 8 otherwise")
 )
@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 func TestNoRunBreaksAPromise(t *testing.T) {
 	n := *seeds
 	if n == 0 {
-		n = 10_000
+		n = 4_000
 		if testing.Short() {
 			n = 2_000
 		}
