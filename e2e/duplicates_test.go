@@ -187,7 +187,7 @@ func TestAFailingAppDoesNotAffectOthers(t *testing.T) {
 	} {
 		m.until(name, 30*time.Second, "saying what is wrong: "+want, func(a api.App) bool { return strings.Contains(a.Status.String(), want) })
 	}
-	h, err := m.client(0).Health(t.Context())
+	h, err := m.client(0).Health(t.Context(), true)
 	if err != nil || h.Status != "problems" {
 		t.Errorf("health: %+v, %v", h, err)
 	}

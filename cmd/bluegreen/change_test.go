@@ -101,7 +101,7 @@ func TestWaitingGoesOnWhileTheHandlerIsDown(t *testing.T) {
 		"gone":       func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) },
 		"too long":   func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) },
 		"starting":   func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) },
-		"no storage": func(w http.ResponseWriter, _ *http.Request) { api.WriteError(w, context.DeadlineExceeded) },
+		"no storage": func(w http.ResponseWriter, r *http.Request) { api.WriteError(w, r, context.DeadlineExceeded) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			var asked atomic.Int32

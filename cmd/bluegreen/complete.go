@@ -23,7 +23,7 @@ func (r *remote) completeApp(cmd *cobra.Command, args []string, _ string) ([]str
 	}
 	ctx, stop := context.WithTimeout(cmd.Context(), completeTime)
 	defer stop()
-	found, err := r.client().Health(ctx) // which reads no app
+	found, err := r.client().Health(ctx, false) // which reads no app
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}

@@ -74,7 +74,10 @@ func (s *shell) report(cmd *cobra.Command, args []string, err error) int {
 	if s.output == "json" || askedForJSON(args) {
 		known := &api.Error{Code: code, Message: clean(err.Error())}
 		errors.As(err, &known)
-		_ = s.json(s.stderr, map[string]any{"error": known, "exit": status})
+		_ = s.json(s.stderr, struct {
+			*api.Error
+			Exit int `json:"exit"`
+		}{known, status})
 		return status
 	}
 	say(s.stderr, "bluegreen: %s", err)

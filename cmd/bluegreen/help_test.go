@@ -84,7 +84,7 @@ func TestErrorsAreAsWritten(t *testing.T) {
 		"status nope", "switch nope", "switch broken", "switch shop --to red", "switch shop --to blue", "deploy shop --image 9.9", "deploy shop --image not:a-tag",
 		"deploy shop --image 1.0", "extend shop soon", "extend shop 30m", "promote shop", "rollback shop", "cancel shop", "resume shop",
 		"release-quarantine shop 2.0", "forget shop 9.9", "status --key wrong", "status --url nowhere", "status --url http://bluegreen.example",
-		"pause shop -o json --url nowhere", "cancel shop -o json",
+		"pause shop -o json --url nowhere", "cancel shop -o json --idempotency-key k1",
 		"config check missing.yaml",
 	} {
 		r := s.run(words(line)...)

@@ -314,10 +314,10 @@ func TestErrorsAreJSONForScriptsToo(t *testing.T) {
 	} {
 		r := s.run(c.args...)
 		var got struct {
-			Error api.Error
-			Exit  int
+			api.Error
+			Exit int
 		}
-		if err := json.Unmarshal([]byte(r.err), &got); err != nil || got.Exit != c.code || got.Error.Message == "" || got.Error.Code+" "+string(got.Error.Reason) != c.want {
+		if err := json.Unmarshal([]byte(r.err), &got); err != nil || got.Exit != c.code || got.Message == "" || got.Code+" "+string(got.Reason) != c.want {
 			t.Errorf("%v: %v %+v\n%s", c.args, err, got, r.err)
 		}
 		s.expects(r, c.code)

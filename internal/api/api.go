@@ -263,9 +263,11 @@ type Release struct {
 	Detail     string        `json:"detail,omitempty"`
 }
 
-// Apps answers GET apps.
+// Apps answers GET apps: a page of them, by name.
 type Apps struct {
 	Apps []App `json:"apps"`
+	// Next is the address of the page that follows; none on the last one.
+	Next string `json:"next,omitempty"`
 	// LastTick is when the clock last ticked, which it does every minute. Silence says what is
 	// wrong where that is too long ago.
 	LastTick time.Time `json:"lastTick,omitzero"`
@@ -275,22 +277,32 @@ type Apps struct {
 	Problems []string `json:"problems,omitempty"`
 }
 
-// History answers GET apps/{app}/history, newest first. Before, where it is not 0, asks
-// for the facts that follow.
+// History answers GET apps/{app}/history: a page of it, the newest first. Before and Next, where
+// there are older facts, ask for those.
 type History struct {
 	App      string `json:"app"`
 	Headline string `json:"headline,omitempty"`
 	Facts    []Fact `json:"facts"`
 	Before   int    `json:"before,omitempty"`
+	Next     string `json:"next,omitempty"` // address of the page that follows
 }
 
-// Health answers GET health: the configuration as it was read, without any other request.
+// Health answers GET health.
 type Health struct {
-	Status string      `json:"status"` // "ok", or "problems" when an app is not served
+	// Needs is what only a person can decide or fix, in all apps; none unless it is asked for.
+	Needs []AppNeed `json:"needs,omitzero"`
+	// Status is "ok", or "problems" when an app is not served with its configuration.
+	Status string      `json:"status"`
 	Apps   []AppHealth `json:"apps"`
 	// Problems keep the whole configuration from being used; the apps, if any, are those of the
 	// last good one.
 	Problems []string `json:"problems,omitempty"`
+}
+
+// AppNeed is a need of an app.
+type AppNeed struct {
+	App string `json:"app"`
+	Need
 }
 
 // AppHealth says what keeps an app from being served; nothing when it is.

@@ -49,11 +49,27 @@ var direct = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) er
 // NewKey makes an idempotency key.
 func NewKey() string { return rand.Text() }
 
-// Apps returns all apps.
+// Apps returns all apps, whatever pages they come in.
 func (c *Client) Apps(ctx context.Context) (Apps, error) {
-	var a Apps
-	err := c.call(ctx, http.MethodGet, "apps", "", nil, &a)
-	return a, err
+	var all []App
+	after, path := "", "apps"
+	for {
+		var page Apps
+		if err := c.call(ctx, http.MethodGet, path, "", nil, &page); err != nil {
+			return Apps{}, err
+		}
+		all = append(all, page.Apps...)
+		if page.Next == "" {
+			page.Apps = all
+			return page, nil
+		}
+		// Of the link only its query is followed: the key goes to no other place.
+		link, err := url.Parse(page.Next)
+		if err != nil || link.Query().Get("after") <= after {
+			return Apps{}, fmt.Errorf("the answer of %s is not bluegreen's: its next page is %q", c.Base, page.Next)
+		}
+		after, path = link.Query().Get("after"), "apps?"+link.Query().Encode()
+	}
 }
 
 // App returns one app.
@@ -81,10 +97,11 @@ func (c *Client) History(ctx context.Context, name string, limit, before int) (H
 	return h, err
 }
 
-// Health returns which apps are served.
-func (c *Client) Health(ctx context.Context) (Health, error) {
+// Health returns which apps are served and, unless needs is false, what needs a person in them,
+// for which every app is read.
+func (c *Client) Health(ctx context.Context, needs bool) (Health, error) {
 	var h Health
-	err := c.call(ctx, http.MethodGet, "health", "", nil, &h)
+	err := c.call(ctx, http.MethodGet, "health?needs="+strconv.FormatBool(needs), "", nil, &h)
 	return h, err
 }
 
@@ -143,7 +160,7 @@ func (c *Client) once(ctx context.Context, method, at, key string, body []byte, 
 	if err != nil {
 		return false, fmt.Errorf("make the request: %w", err)
 	}
-	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Accept", "application/json, "+ProblemType)
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set(KeyHeader, key)

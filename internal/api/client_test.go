@@ -56,7 +56,7 @@ func TestARefusalIsNotRepeated(t *testing.T) {
 	c := serve(t, func(n int, w http.ResponseWriter, _ *http.Request) {
 		asked = n + 1
 		w.WriteHeader(http.StatusConflict)
-		_, _ = io.WriteString(w, `{"error": {"code": "refused", "message": "blue is already live", "headline": "Blue is live"}}`)
+		_, _ = io.WriteString(w, `{"type": "/api/problems#refused", "status": 409, "code": "refused", "detail": "blue is already live", "headline": "Blue is live"}`)
 	})
 	_, err := c.Command(t.Context(), "shop", release.Switch, api.Request{}, "k1")
 	var e *api.Error
@@ -116,7 +116,7 @@ func TestTheBaseMayNameAPIOrNot(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := c.Health(t.Context()); err != nil {
+	if _, err := c.Health(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range paths[:4] {

@@ -23,10 +23,10 @@ import (
 )
 
 var (
-	keyForm    = regexp.MustCompile(`^[A-Za-z0-9._:~-]{1,128}$`)
-	digestForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
-	prefixForm = regexp.MustCompile(`^sha256:[0-9a-f]{4,64}$`)
-	tagForm    = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
+	keyForm       = regexp.MustCompile(api.Patterns["key"])
+	tagForm       = regexp.MustCompile(api.Patterns["tag"])
+	referenceForm = regexp.MustCompile(api.Patterns["reference"])
+	digestForm    = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 )
 
 // mostWhy is how long a reason may be, in characters.
@@ -199,15 +199,15 @@ func checkKind(f release.Field, text string) error {
 	shown := cut(text, 160)
 	switch f.Kind {
 	case "image":
-		if !tagForm.MatchString(text) && !digestForm.MatchString(text) {
-			return invalid(f.Name, "%q is neither a tag nor a digest sha256:… with 64 hexadecimal digits; registry and repository come from the configuration", shown)
+		if !referenceForm.MatchString(text) {
+			return invalid(f.Name, "%q is no tag, no digest sha256:… with 64 hexadecimal digits, and no beginning of one with 4 or more; registry and repository come from the configuration", shown)
 		}
 	case "tag":
 		if !tagForm.MatchString(text) {
 			return invalid(f.Name, "%q is not a tag: letters, digits and . _ -, at most 128", shown)
 		}
 	case "reference":
-		if !tagForm.MatchString(text) && !prefixForm.MatchString(text) {
+		if !referenceForm.MatchString(text) {
 			return invalid(f.Name, "%q is no tag, no digest sha256:…, and no beginning of a digest with 4 hexadecimal digits or more", shown)
 		}
 	case "color":
@@ -283,7 +283,9 @@ func commanded(r *call, asked api.Request) release.Commanded {
 }
 
 func notServed(app string, problems []string) *api.Error {
-	return problem(http.StatusConflict, "not-served", "%s is not served because of its configuration; fix it and deploy again: %s", app, strings.Join(problems, "; "))
+	e := problem(http.StatusConflict, "not-served", "%s is not served because of its configuration; fix it and deploy again: %s", app, strings.Join(problems, "; "))
+	e.Errors = problems
+	return e
 }
 
 // same compares a request with the one that its key was used for. Another caller who

@@ -134,7 +134,7 @@ func (c *console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req.parts, req.signedIn = segments(r.URL)
 	a, err := c.serve(req)
 	if err != nil {
-		a.status = api.WriteError(w, explain(err)).Status
+		a.status = api.WriteError(w, r, explain(err)).Status
 		c.log(req, a.status, time.Since(began), err)
 		return
 	}
@@ -177,7 +177,7 @@ func (c *console) log(r *call, status int, took time.Duration, err error) {
 // function key, under a name in any case, or in a form that only the host can read.
 func redacted(u *url.URL) string {
 	given, shown := u.Query(), url.Values{}
-	for _, name := range []string{"wait", "limit", "before"} {
+	for _, name := range []string{"wait", "limit", "before", "after"} {
 		if given.Has(name) {
 			shown.Set(name, given.Get(name))
 		}
@@ -211,23 +211,45 @@ func (c *console) serve(r *call) (answer, error) {
 	return do(r)
 }
 
-func (c *console) route(r *call) (map[string]action, error) {
-	parts := r.parts
-	if len(parts) == 1 && len(c.visible(r)) == 0 {
-		if err := c.may(r, "", "read what is here", access.Viewer); err != nil {
-			return nil, err
+// actions are what is done for the operations that are no commands, by their ids.
+var actions = map[string]func(*console, *call) (answer, error){
+	"index": (*console).index, "openapi": (*console).openapi, "problems": (*console).problems, "health": (*console).health, "apps": (*console).apps,
+	"app": (*console).view, "history": (*console).history, "configuration": (*console).configuration, "plans": (*console).plans, "given": (*console).given,
+}
+
+// at are the actions at the path of a request, by method; none for what is answered elsewhere.
+func (c *console) at(r *call) map[string]action {
+	methods := map[string]action{}
+	for _, o := range api.Operations {
+		if !o.Fits(r.parts) {
+			continue
+		}
+		do := actions[o.ID]
+		switch {
+		case o.Command == "":
+		case o.Method == http.MethodGet:
+			do = (*console).plan
+		default:
+			do = (*console).change
+		}
+		if do != nil {
+			r.command = o.Command
+			methods[o.Method] = func(r *call) (answer, error) { return do(c, r) }
 		}
 	}
-	get := func(do action) map[string]action { return map[string]action{http.MethodGet: do} }
+	return methods
+}
+
+func (c *console) route(r *call) (map[string]action, error) {
+	parts, methods := r.parts, c.at(r)
+	below := parts[0] == "apps" && len(parts) > 1
 	switch {
-	case len(parts) == 1 && parts[0] == "":
-		return get(c.index), nil
-	case len(parts) == 1 && parts[0] == "health":
-		return get(c.health), nil
-	case parts[0] != "apps" || len(parts) > 3 && (len(parts) > 4 || parts[2] != "commands"):
+	case len(methods) == 0 && !(below && len(parts) == 3):
 		return nil, problem(http.StatusNotFound, "path", "nothing is at %s: GET /api/ lists what is", r.URL.Path)
-	case len(parts) == 1:
-		return get(c.apps), nil
+	case !below && len(c.visible(r)) == 0:
+		return methods, c.may(r, "", "read what is here", access.Viewer)
+	case !below:
+		return methods, nil
 	}
 	r.app = parts[1]
 	if !slices.Contains(c.Engine.Apps(), r.app) {
@@ -237,23 +259,23 @@ func (c *console) route(r *call) (map[string]action, error) {
 	if err := c.may(r, r.app, "read "+r.app, access.Viewer); err != nil {
 		return nil, err
 	}
-	switch {
-	case len(parts) == 2:
-		return get(c.view), nil
-	case parts[2] == "history":
-		return get(c.history), nil
-	case parts[2] == "configuration":
-		return get(c.configuration), nil
-	case parts[2] == "plans":
-		return get(c.plans), nil
-	case len(parts) == 4:
-		r.key = parts[3]
-		return get(c.given), nil
-	case isCommand(parts[2]):
-		r.command = release.Command(parts[2])
-		return map[string]action{http.MethodGet: c.plan, http.MethodPost: c.change}, nil
+	if len(methods) == 0 {
+		return nil, problem(http.StatusNotFound, "command", "%q is not known; known are %s", cut(parts[2], 60), strings.Join(belowApps(), ", "))
 	}
-	return nil, problem(http.StatusNotFound, "command", "%q is not known; known are history, configuration, plans, %s", cut(parts[2], 60), list(commands()))
+	if len(parts) == 4 {
+		r.key = parts[3]
+	}
+	return methods, nil
+}
+
+// belowApps are what there is below the path of an app.
+func belowApps() (names []string) {
+	for _, o := range api.Operations {
+		if parts := strings.Split(o.Path, "/"); len(parts) == 3 && !slices.Contains(names, parts[2]) {
+			names = append(names, parts[2])
+		}
+	}
+	return names
 }
 
 // segments are the parts of a path below /api, or below /api/signed-in. An encoded slash
@@ -267,19 +289,6 @@ func segments(u *url.URL) (parts []string, signedIn bool) {
 		}
 	}
 	return parts, signedIn
-}
-
-func isCommand(name string) bool {
-	_, ok := release.VerbOf(release.Command(name))
-	return ok
-}
-
-func commands() []release.Command {
-	var names []release.Command
-	for _, v := range release.Commands {
-		names = append(names, v.Command)
-	}
-	return names
 }
 
 func list[T ~string](names []T) string {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -71,7 +72,7 @@ func TestOneAppThatCannotBeReadHidesNoOther(t *testing.T) {
 func TestHealthNamesWhatKeepsAppsFromBeingServed(t *testing.T) {
 	s := newSite(t)
 	s.engine.down = errors.New("away")
-	h := read[api.Health](t, s.ask("GET", "/api/health", ""), 200)
+	h := read[api.Health](t, s.ask("GET", "/api/health?needs=false", ""), 200)
 	want := api.Health{Status: "problems", Apps: []api.AppHealth{{Name: "broken", Problems: []string{"line 3: apps[2].bake: is wrong"}}, {Name: "pay"}, {Name: "shop"}}}
 	if diff := cmp.Diff(want, h); diff != "" {
 		t.Error(diff)
@@ -148,8 +149,8 @@ func TestPlainTextSaysWhatBecameOfACommandAndWhoWasRefused(t *testing.T) {
 func TestTheIndexListsEveryEndpoint(t *testing.T) {
 	s := newSite(t)
 	for _, path := range []string{"/api", "/api/"} {
-		index := read[struct{ Endpoints []string }](t, s.ask("GET", path, ""), 200)
-		if len(index.Endpoints) != 9+len(release.Commands) {
+		index := read[api.Index](t, s.ask("GET", path, ""), 200)
+		if len(index.Endpoints) != 12+2*len(release.Commands) || !slices.Contains(index.Endpoints, "GET /api/apps/{app}/history?limit=&before=") {
 			t.Errorf("%v", index.Endpoints)
 		}
 	}

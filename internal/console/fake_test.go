@@ -258,7 +258,11 @@ func read[T any](t *testing.T, w *httptest.ResponseRecorder, status int) T {
 	if w.Code != status {
 		t.Fatalf("status %d, not %d: %s", w.Code, status, w.Body)
 	}
-	if got := w.Header().Get("Content-Type"); got != "application/json" {
+	media := "application/json"
+	if status >= 400 {
+		media = api.ProblemType
+	}
+	if got := w.Header().Get("Content-Type"); got != media {
 		t.Fatalf("Content-Type %q", got)
 	}
 	var v T

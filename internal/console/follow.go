@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"bluegreen/internal/api"
@@ -55,7 +57,7 @@ func (c *console) report(ctx context.Context, app string, entry engine.Entry) (a
 	}
 	d := entry.Decision
 	if d.Kind == release.Refused || d.Kind == release.Dropped {
-		return api.Answer{}, &api.Error{Status: http.StatusConflict, Code: "refused", Reason: d.Reason, Message: d.Text, Headline: v.Status.Headline}
+		return api.Answer{}, &api.Error{Status: http.StatusConflict, Code: "refused", Reason: d.Reason, Message: d.Text, Headline: v.Status.Headline, Instance: commandPath(app, entry.ID)}
 	}
 	command, ok := entry.Event.(release.Commanded)
 	if !ok {
@@ -69,13 +71,18 @@ func (c *console) report(ctx context.Context, app string, entry engine.Entry) (a
 	}
 	if outcome == release.OutcomeFailed {
 		return api.Answer{}, &api.Error{
-			Status: http.StatusConflict, Code: "failed", Reason: d.Reason, Headline: v.Status.Headline,
+			Status: http.StatusConflict, Code: "failed", Reason: d.Reason, Headline: v.Status.Headline, Instance: commandPath(app, entry.ID),
 			Message: fmt.Sprintf("%s failed, see the history of %s; it was decided as: %s", command.Command, app, d.Text),
 		}
 	}
 	now := api.Answer{ID: entry.ID, Outcome: outcome, Decision: decisionOf(d), App: appOf(v)}
 	now.Text = textOf(command.Command, now)
 	return now, nil
+}
+
+// commandPath is where a command is asked about.
+func commandPath(app, id string) string {
+	return "/api/apps/" + url.PathEscape(app) + "/commands/" + url.PathEscape(strings.TrimPrefix(id, "command|"))
 }
 
 // textOf says in a sentence how far a command is.

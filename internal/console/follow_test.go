@@ -95,9 +95,9 @@ func TestWaitingEndsWithTheOutcome(t *testing.T) {
 			w := s.meanwhile("/api/apps/shop/"+c.command, c.body, func() { c.then(s) })
 			var got struct {
 				Outcome string
-				Error   struct{ Code string }
+				Code    string
 			}
-			if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || got.Outcome+got.Error.Code != c.want || (w.Code == 200) != (got.Error.Code == "") {
+			if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || got.Outcome+got.Code != c.want || (w.Code == 200) != (got.Code == "") {
 				t.Errorf("%d %s", w.Code, w.Body)
 			}
 		})

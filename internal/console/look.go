@@ -1,50 +1,91 @@
 package console
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"bluegreen/docs"
 	"bluegreen/internal/api"
 	"bluegreen/internal/release"
 )
 
 func (c *console) index(r *call) (answer, error) {
-	endpoints := []string{
-		"GET /api/health", "GET /api/apps", "GET /api/apps/{app}", "GET /api/apps/{app}/history?limit=&before=", "GET /api/apps/{app}/configuration", "GET /api/apps/{app}/plans",
-		"GET /api/apps/{app}/{command}", "GET /api/apps/{app}/commands/{key}",
+	body := api.Index{
+		Name: "bluegreen", Apps: c.visible(r),
+		Post:     "a POST below an app needs Content-Type: application/json, an " + api.KeyHeader + " and a body, at least {}; ?wait=switched or ?wait=completed waits for the outcome; 200 says that what was waited for is reached, 202 that it is not yet",
+		SignedIn: "with a token in place of a function key, the same is below /api/" + routeSignedIn,
 	}
-	for _, verb := range release.Commands {
-		endpoints = append(endpoints, "POST /api/apps/{app}/"+string(verb.Command))
+	for _, o := range api.Operations {
+		body.Endpoints = append(body.Endpoints, o.String())
 	}
-	endpoints = append(endpoints, "POST /api/alerts")
-	body := map[string]any{
-		"name": "bluegreen", "endpoints": endpoints, "apps": c.visible(r),
-		"post":      "a POST below an app needs Content-Type: application/json, an " + api.KeyHeader + " and a body, at least {}; ?wait=switched or ?wait=completed waits for the outcome; 200 says that what was waited for is reached, 202 that it is not yet",
-		"signed in": "with a token in place of a function key, the same is below /api/" + routeSignedIn,
-	}
-	return answer{http.StatusOK, body, strings.Join(endpoints, "\n") + "\n"}, nil
+	return answer{http.StatusOK, body, strings.Join(body.Endpoints, "\n") + "\n"}, nil
 }
 
-// health reports the configuration only: it makes no other request, so it is cheap and always answers.
+// openapi answers with the document as it is in the repository.
+func (c *console) openapi(*call) (answer, error) {
+	return answer{status: http.StatusOK, body: json.RawMessage(docs.OpenAPI)}, nil
+}
+
+func (c *console) problems(*call) (answer, error) {
+	var text strings.Builder
+	for _, k := range api.Kinds {
+		text.WriteString(line(fmt.Sprintf("%d %s", k.Status, k.Code), k.Title+". "+k.Help))
+	}
+	return answer{http.StatusOK, api.Problems{Problems: api.Kinds}, text.String()}, nil
+}
+
+// health says first what needs a person, and reads every app for it. Its status is that of the
+// configuration alone.
 func (c *console) health(r *call) (answer, error) {
 	h := api.Health{Status: "ok", Apps: []api.AppHealth{}, Problems: c.Problems}
 	if len(c.Problems) > 0 {
 		h.Status = "problems"
 	}
-	for _, name := range c.visible(r) {
+	names := c.visible(r)
+	if r.URL.Query().Get("needs") != "false" {
+		h.Needs = c.needs(r.Context(), names)
+	}
+	var text strings.Builder
+	for _, n := range h.Needs {
+		text.WriteString(line(n.App, n.Why))
+		for _, help := range n.Helps {
+			text.WriteString("  " + help.Command + "   # " + help.Does + "\n")
+		}
+	}
+	for _, name := range names {
 		problems := slices.Concat(c.Engine.ConfigProblems(name), c.Engine.ConfigHeld(name))
 		if len(problems) > 0 {
 			h.Status = "problems"
 		}
 		h.Apps = append(h.Apps, api.AppHealth{Name: name, Problems: problems})
+		for _, p := range problems {
+			text.WriteString(line(name, p))
+		}
 	}
-	return answer{status: http.StatusOK, body: h}, nil
+	for _, p := range c.Problems {
+		text.WriteString(line("configuration", p))
+	}
+	return answer{http.StatusOK, h, cmp.Or(text.String(), "ok\n")}, nil
+}
+
+// needs is what apps need a person for. One that cannot be read is such a need.
+func (c *console) needs(ctx context.Context, names []string) []api.AppNeed {
+	all := []api.AppNeed{}
+	for _, a := range c.lookAt(ctx, names) {
+		for _, n := range a.Status.Needs {
+			all = append(all, api.AppNeed{App: a.Name, Need: n})
+		}
+	}
+	return all
 }
 
 func (c *console) view(r *call) (answer, error) {
@@ -58,15 +99,14 @@ func (c *console) view(r *call) (answer, error) {
 const (
 	// abreast is how many apps are read at once.
 	abreast = 8
-	// listTime bounds the reading of all of them.
+	// listTime bounds the reading of a list of them.
 	listTime = 10 * time.Second
 )
 
-// apps reads all apps. One that cannot be read says so and hides no other.
-func (c *console) apps(r *call) (answer, error) {
-	ctx, cancel := context.WithTimeout(r.Context(), listTime)
+// lookAt reads apps. One that cannot be read says so and hides no other.
+func (c *console) lookAt(ctx context.Context, names []string) []api.App {
+	ctx, cancel := context.WithTimeout(ctx, listTime)
 	defer cancel()
-	names := c.visible(r)
 	apps := make([]api.App, len(names))
 	var group sync.WaitGroup
 	free := make(chan struct{}, abreast)
@@ -78,18 +118,35 @@ func (c *console) apps(r *call) (answer, error) {
 		})
 	}
 	group.Wait()
+	return apps
+}
+
+// apps reads a page of the apps.
+func (c *console) apps(r *call) (answer, error) {
+	limit, err := number(r, "limit", api.UsualApps, 1, api.MostApps)
+	if err != nil {
+		return answer{}, err
+	}
+	after, names := r.URL.Query().Get("after"), c.visible(r)
+	names = slices.DeleteFunc(names, func(name string) bool { return name <= after })
+	all := api.Apps{Problems: c.Problems}
+	if len(names) > limit {
+		names = names[:limit]
+		all.Next = next(r, "after", names[limit-1], limit)
+	}
+	apps := c.lookAt(r.Context(), names)
 	var text strings.Builder
 	for _, a := range apps {
 		text.WriteString(line(a.Name, a.Status.Headline))
 	}
-	if len(apps) == 0 {
+	if len(apps) == 0 && after == "" {
 		text.WriteString("no app is configured\n")
 	}
 	for _, p := range c.Problems {
 		text.WriteString(line("configuration", p))
 	}
-	all := api.Apps{Apps: apps, Problems: c.Problems}
-	if all.LastTick, all.Silence = c.lastTick(ctx); all.Silence != "" {
+	all.Apps = apps
+	if all.LastTick, all.Silence = c.lastTick(r.Context()); all.Silence != "" {
 		text.WriteString(line("clock", all.Silence))
 	}
 	return answer{http.StatusOK, all, text.String()}, nil
@@ -116,20 +173,20 @@ func (c *console) look(ctx context.Context, name string) api.App {
 	v, err := c.Engine.View(ctx, name)
 	if err != nil {
 		text := "Cannot be read now: " + explain(err).Message
-		return api.App{Name: name, Status: api.Status{Standing: release.NeedsYou, Headline: text}, Problems: []string{text}}
+		return api.App{Name: name, Status: api.Status{Standing: release.NeedsYou, Headline: text, Needs: []api.Need{{Why: text}}}, Problems: []string{text}}
 	}
 	return appOf(v)
 }
 
 func line(name, text string) string { return name + ": " + text + "\n" }
 
-const (
-	usualFacts = 50
-	mostFacts  = 500
-)
+// next is the address of the page that follows, as the caller may ask for it.
+func next(r *call, cursor, at string, limit int) string {
+	return r.URL.EscapedPath() + "?" + url.Values{cursor: {at}, "limit": {strconv.Itoa(limit)}}.Encode()
+}
 
 func (c *console) history(r *call) (answer, error) {
-	limit, err := number(r, "limit", usualFacts, 1, mostFacts)
+	limit, err := number(r, "limit", api.UsualFacts, 1, api.MostFacts)
 	if err != nil {
 		return answer{}, err
 	}
@@ -144,6 +201,7 @@ func (c *console) history(r *call) (answer, error) {
 	h := api.History{App: r.app, Headline: c.look(r.Context(), r.app).Status.Headline, Facts: factsOf(facts)}
 	if n := len(facts); n == limit && facts[n-1].Number > 1 {
 		h.Before = facts[n-1].Number
+		h.Next = next(r, "before", strconv.Itoa(h.Before), limit)
 	}
 	var text strings.Builder
 	for _, f := range facts {

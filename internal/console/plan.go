@@ -48,7 +48,7 @@ func fieldsAsked(r *call) (api.Request, error) {
 	for _, f := range verb.Takes {
 		switch text := r.URL.Query().Get(f.Name); {
 		case text == "":
-		case f.Kind == "flag":
+		case f.Kind == "flag" && (text == "true" || text == "false"):
 			given[f.Name] = text == "true"
 		default:
 			given[f.Name] = text

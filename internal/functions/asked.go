@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 )
 
@@ -14,7 +15,12 @@ import (
 // X-Forwarded-Host (a caller cannot set it there), and an encoded slash is encoded once more.
 func asked(r *http.Request) *http.Request {
 	r = r.Clone(r.Context())
-	escaped := strings.TrimSuffix(lower(r.URL.EscapedPath()), "/")
+	written := r.URL.EscapedPath()
+	escaped := lower(written)
+	if route := beforeKey.FindString(escaped); route != "" {
+		escaped = route + written[len(route):]
+	}
+	escaped = strings.TrimSuffix(escaped, "/")
 	if host := r.Header.Get("X-Forwarded-Host"); host != "" && isLoopback(r.Host) {
 		r.Host = host
 		escaped = strings.ReplaceAll(escaped, "%252f", "%2f")
@@ -24,6 +30,10 @@ func asked(r *http.Request) *http.Request {
 	}
 	return r
 }
+
+// beforeKey is what comes before the idempotency key of a command, the one part of a path in
+// which case counts.
+var beforeKey = regexp.MustCompile(`^/api/(signed-in/)?apps/[^/]+/commands/`)
 
 // lower changes the case of ASCII letters alone, as the host does when it compares routes.
 func lower(s string) string {

@@ -57,7 +57,7 @@ func Handler(bindings []Binding, calls http.Handler, log *slog.Logger) http.Hand
 		}
 		r = asked(r)
 		if path := r.URL.Path; path != "/api" && !strings.HasPrefix(path, "/api/") {
-			api.WriteError(w, api.Errorf(http.StatusNotFound, "path", "nothing is at %s", path))
+			api.WriteError(w, r, api.Errorf(http.StatusNotFound, "path", "nothing is at %s", path))
 			return
 		}
 		calls.ServeHTTP(w, r)
@@ -80,9 +80,9 @@ func invoke(w http.ResponseWriter, r *http.Request, b Binding, log *slog.Logger)
 		log.Error("invocation failed, the host delivers it again", "error", err)
 		var known *api.Error
 		if !errors.As(err, &known) {
-			known = api.Errorf(http.StatusInternalServerError, "failed", "%v", err)
+			known = api.Errorf(http.StatusInternalServerError, "internal", "%v", err)
 		}
-		api.WriteError(w, known)
+		api.WriteError(w, r, known)
 		return
 	}
 	reply(w, lines)
@@ -134,7 +134,7 @@ func recovered(next http.Handler, log *slog.Logger) http.Handler {
 		defer func() {
 			if p := recover(); p != nil && !errors.Is(asError(p), http.ErrAbortHandler) {
 				log.Error("panic", "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-				api.WriteError(w, api.Errorf(http.StatusInternalServerError, "internal", "an internal error; the log of the app has its cause"))
+				api.WriteError(w, r, api.Errorf(http.StatusInternalServerError, "internal", "an internal error; the log of the app has its cause"))
 			}
 		}()
 		next.ServeHTTP(w, r)

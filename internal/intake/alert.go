@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,29 +38,15 @@ const (
 	stepTime = 30 * time.Second
 )
 
-// Answer is the answer to an action group, whose log shows it.
-type Answer struct {
-	// Result is "accepted", "known already", "ignored: " and why, or "not kept: " and why.
-	Result string      `json:"result"`
-	Alert  string      `json:"alert,omitempty"`
-	Rule   string      `json:"rule,omitempty"`
-	Apps   []AppAnswer `json:"apps,omitempty"`
-	// Others is set where more apps watch the rule than are named, and the alert is not about them.
-	Others bool `json:"others,omitempty"`
-
+// answer is the answer to an alert, and who sent it.
+type answer struct {
+	api.AlertAnswer
 	by release.Actor
 }
 
-// AppAnswer is the result of an alert for one app. Decision is the app's decision about it;
-// "" as long as there is none.
-type AppAnswer struct {
-	App      string        `json:"app"`
-	Result   string        `json:"result"`
-	Color    release.Color `json:"color,omitempty"`
-	About    string        `json:"about,omitempty"` // where there is no color
-	Decision *api.Decision `json:"decision,omitempty"`
-	Note     string        `json:"note,omitempty"`
-
+// kept is what became of an alert for one app.
+type kept struct {
+	api.AlertOfApp
 	entry  string
 	fresh  bool
 	failed error
@@ -74,26 +61,33 @@ func (i *Intake) answered(admit func(*http.Request) (release.Actor, error)) http
 		defer cancel()
 		a, err := i.alertSafely(ctx, w, r, admit)
 		status := http.StatusOK
-		var refused *api.Error
 		switch {
-		case errors.As(err, &refused):
-			status = refused.Status
 		case err != nil:
-			status = http.StatusServiceUnavailable
+			status = api.WriteError(w, r, a.problem(err)).Status
 		case a.Result == "accepted":
 			status = http.StatusAccepted
 		}
-		i.log(a, err, status, time.Since(began))
-		if refused != nil {
-			api.WriteError(w, refused)
-			return
+		if err == nil {
+			api.Write(w, status, a.AlertAnswer)
 		}
-		api.Write(w, status, a)
+		i.log(a, err, status, time.Since(began))
 	})
 }
 
+// problem is the answer to an alert that was refused, or could not be kept. Why the storage
+// failed is for the log alone.
+func (a answer) problem(err error) *api.Error {
+	var known *api.Error
+	if errors.As(err, &known) {
+		return known
+	}
+	e := api.Errorf(http.StatusServiceUnavailable, "not-kept", "%s", cmp.Or(a.Result, "the alert could not be kept; it is asked for again"))
+	e.Alert = &a.AlertAnswer
+	return e
+}
+
 // log records a request once.
-func (i *Intake) log(a Answer, err error, status int, took time.Duration) {
+func (i *Intake) log(a answer, err error, status int, took time.Duration) {
 	args := []any{"status", status, "took", took.Round(time.Millisecond).String(), "who", a.by.String(), "actor", api.Actor(a.by)}
 	if a.Alert != "" {
 		args = append(args, "result", a.Result, "rule", a.Rule, "alert", a.Alert)
@@ -116,53 +110,52 @@ func (i *Intake) log(a Answer, err error, status int, took time.Duration) {
 }
 
 // alertSafely makes an error of a panic.
-func (i *Intake) alertSafely(ctx context.Context, w http.ResponseWriter, r *http.Request, admit func(*http.Request) (release.Actor, error)) (a Answer, err error) {
+func (i *Intake) alertSafely(ctx context.Context, w http.ResponseWriter, r *http.Request, admit func(*http.Request) (release.Actor, error)) (a answer, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			a, err = Answer{}, fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			a, err = answer{}, fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
 	return i.alert(ctx, w, r, admit)
 }
 
-func (i *Intake) alert(ctx context.Context, w http.ResponseWriter, r *http.Request, admit func(*http.Request) (release.Actor, error)) (Answer, error) {
+func (i *Intake) alert(ctx context.Context, w http.ResponseWriter, r *http.Request, admit func(*http.Request) (release.Actor, error)) (answer, error) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		return Answer{}, api.Errorf(http.StatusMethodNotAllowed, "method", "%s is not answered here: action groups POST their alerts", r.Method)
+		return answer{}, api.Errorf(http.StatusMethodNotAllowed, "method", "%s is not answered here: action groups POST their alerts", r.Method)
 	}
 	by, err := admit(r)
 	if err != nil {
-		return Answer{by: by}, err
+		return answer{by: by}, err
 	}
 	body, err := read(w, r)
 	if err != nil {
-		return Answer{by: by}, err
+		return answer{by: by}, err
 	}
 	alert, err := monitor.Decode(body)
 	if err != nil {
-		return Answer{by: by}, api.Errorf(http.StatusBadRequest, "invalid", "%v", err)
+		return answer{by: by}, api.Errorf(http.StatusBadRequest, "invalid", "%v", err)
 	}
 	if err := i.unconfigured(); err != nil {
-		return Answer{by: by}, err
+		return answer{by: by}, err
 	}
-	answer := Answer{Alert: alert.ID, Rule: alert.Rule(), by: by}
+	a := answer{AlertAnswer: api.AlertAnswer{Alert: alert.ID, Rule: alert.Rule()}, by: by}
 	about := i.index.Alert(alert)
 	if about.Unwatched {
 		if err := i.unknown(); err != nil {
-			return Answer{Alert: alert.ID, Rule: alert.Rule(), by: by}, err
+			return a, err
 		}
 	}
-	answer.Others = about.Others
+	a.Others = about.Others
 	if about.Why != "" {
-		answer.Result = "ignored: " + about.Why
+		a.Result = "ignored: " + about.Why
 	} else {
-		answer.Apps = i.accept(ctx, about.Apps, alert, by)
-		err = conclude(&answer)
+		err = a.conclude(i.accept(ctx, about.Apps, alert, by))
 	}
 	for _, o := range about.Ignored {
-		answer.Apps = append(answer.Apps, AppAnswer{App: o.App, Result: "ignored: " + o.Why})
+		a.Apps = append(a.Apps, api.AlertOfApp{App: o.App, Result: "ignored: " + o.Why})
 	}
-	return answer, err
+	return a, err
 }
 
 // read returns the body of a request, if it is small enough and comes in time.
@@ -175,15 +168,15 @@ func read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	}
 	if len(body) > maxAlert {
 		_, _ = io.CopyN(io.Discard, r.Body, maxDrained)
-		return nil, api.Errorf(http.StatusRequestEntityTooLarge, "size", "the body has more than %d bytes, the most that an alert has", maxAlert)
+		return nil, api.Errorf(http.StatusRequestEntityTooLarge, "too-large", "the body has more than %d bytes, the most that an alert has", maxAlert)
 	}
 	return body, nil
 }
 
 // accept keeps the alert for every app, and then takes the first steps of those that did
 // not know it. All are tried at once: no app's storage keeps the alert of another waiting.
-func (i *Intake) accept(ctx context.Context, apps []matching.Concern, a monitor.Alert, by release.Actor) []AppAnswer {
-	answers := make([]AppAnswer, len(apps))
+func (i *Intake) accept(ctx context.Context, apps []matching.Concern, a monitor.Alert, by release.Actor) []kept {
+	answers := make([]kept, len(apps))
 	keep, cancel := context.WithTimeout(ctx, keepTime)
 	defer cancel()
 	var g errgroup.Group
@@ -207,8 +200,8 @@ func (i *Intake) accept(ctx context.Context, apps []matching.Concern, a monitor.
 	return answers
 }
 
-func (i *Intake) keep(ctx context.Context, c matching.Concern, a monitor.Alert, by release.Actor) AppAnswer {
-	out := AppAnswer{App: c.App.Name, Color: c.Color, About: c.Doubt, Note: i.unserved(c.App.Name)}
+func (i *Intake) keep(ctx context.Context, c matching.Concern, a monitor.Alert, by release.Actor) kept {
+	out := kept{AlertOfApp: api.AlertOfApp{App: c.App.Name, Color: c.Color, About: c.Doubt, Note: i.unserved(c.App.Name)}}
 	entry := entryOf(c, a, by, i.Now())
 	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTime+overtime)
 	defer cancel()
@@ -260,13 +253,14 @@ func (i *Intake) headStart(ctx context.Context, app, id string) *api.Decision {
 
 // conclude sets the result of the alert as a whole. An error means that an app could not
 // store it.
-func conclude(a *Answer) error {
+func (a *answer) conclude(apps []kept) error {
 	var failures []error
 	a.Result = "known already"
-	for _, app := range a.Apps {
+	for _, app := range apps {
 		if app.fresh {
 			a.Result = "accepted"
 		}
+		a.Apps = append(a.Apps, app.AlertOfApp)
 		failures = append(failures, app.failed)
 	}
 	if err := errors.Join(failures...); err != nil {

@@ -14,9 +14,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"bluegreen/internal/api"
 	"bluegreen/internal/emulator/actiongroup"
 	"bluegreen/internal/engine"
-	"bluegreen/internal/intake"
 	"bluegreen/internal/release"
 	"bluegreen/internal/release/reason"
 
@@ -25,20 +25,32 @@ import (
 )
 
 // post sends an alert without a network.
-func (w *env) post(body []byte) (*httptest.ResponseRecorder, intake.Answer) {
+func (w *env) post(body []byte) (*httptest.ResponseRecorder, api.AlertAnswer) {
 	w.t.Helper()
 	return w.request(http.MethodPost, body)
 }
 
-func (w *env) request(method string, body []byte) (*httptest.ResponseRecorder, intake.Answer) {
+func (w *env) request(method string, body []byte) (*httptest.ResponseRecorder, api.AlertAnswer) {
 	w.t.Helper()
 	rec := httptest.NewRecorder()
 	w.intake.Alerts().ServeHTTP(rec, httptest.NewRequest(method, "/api/alerts?code=s3cr3t", strings.NewReader(string(body))))
-	var a intake.Answer
-	if err := json.Unmarshal(rec.Body.Bytes(), &a); err != nil || rec.Header().Get("Content-Type") != "application/json" {
-		w.t.Fatalf("answered %q as %s: %v", rec.Body, rec.Header().Get("Content-Type"), err)
+	var a struct {
+		api.AlertAnswer
+		Problem *api.AlertAnswer `json:"alert"` // which is the id of the alert where it is no problem
 	}
-	return rec, a
+	media := "application/json"
+	if rec.Code >= 400 {
+		media = api.ProblemType
+		if err := json.Unmarshal(rec.Body.Bytes(), &a); err == nil && a.Problem != nil {
+			a.AlertAnswer = *a.Problem
+		}
+	} else if err := json.Unmarshal(rec.Body.Bytes(), &a.AlertAnswer); err != nil {
+		w.t.Fatalf("%v: %s", err, rec.Body)
+	}
+	if got := rec.Header().Get("Content-Type"); got != media {
+		w.t.Fatalf("answered %q as %s, expected %s", rec.Body, got, media)
+	}
+	return rec, a.AlertAnswer
 }
 
 func id(n string) string { return strings.ToLower("/subscriptions/s/providers/alerts/" + n) }
@@ -73,7 +85,7 @@ func TestARepeatedAlertIsKnown(t *testing.T) {
 	}
 	alert.ID = strings.ToUpper(alert.ID)
 	rec, a := w.post(alert.Metric("shop-green", 60, 20))
-	if want := []intake.AppAnswer{{App: "shop", Result: "known already", Color: release.Green}}; rec.Code != http.StatusOK || a.Result != "known already" || !cmp.Equal(want, a.Apps, cmpopts.IgnoreUnexported(intake.AppAnswer{})) {
+	if want := []api.AlertOfApp{{App: "shop", Result: "known already", Color: release.Green}}; rec.Code != http.StatusOK || a.Result != "known already" || !cmp.Equal(want, a.Apps) {
 		t.Errorf("%d %+v", rec.Code, a)
 	}
 }
@@ -212,14 +224,15 @@ func TestBadAlertsAreAnsweredClearly(t *testing.T) {
 		{"malformed", "POST", `{"schemaId"`, 400, "invalid", "the body is not JSON: unexpected end of JSON input"},
 		{"a push", "POST", string(push("team/shop", "1", w.now())), 400, "invalid", "the body has no schemaId: it is not an alert in the common alert schema of Azure Monitor; turn that schema on for this receiver of the action group"},
 		{"legacy", "POST", string(actiongroup.Legacy()), 400, "invalid", `the alert came in the schema "AzureMonitorMetricAlert": turn the common alert schema on for this receiver of the action group`},
-		{"a byte too many", "POST", strings.Repeat(" ", 256<<10+1), 413, "size", "the body has more than 262144 bytes, the most that an alert has"},
+		{"a byte too many", "POST", strings.Repeat(" ", 256<<10+1), 413, "too-large", "the body has more than 262144 bytes, the most that an alert has"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			rec, _ := w.request(test.method, []byte(test.body))
-			want := map[string]any{"error": map[string]any{"code": test.code, "message": test.message}}
+			want := map[string]any{"type": "/api/problems#" + test.code, "status": float64(test.status), "code": test.code, "detail": test.message, "instance": "/api/alerts"}
 			var got map[string]any
-			if err := json.Unmarshal(rec.Body.Bytes(), &got); err != nil || rec.Code != test.status || !cmp.Equal(want, got) {
+			err := json.Unmarshal(rec.Body.Bytes(), &got)
+			if delete(got, "title"); err != nil || rec.Code != test.status || !cmp.Equal(want, got) {
 				t.Errorf("%d %s", rec.Code, rec.Body)
 			}
 			if lines := strings.Count(w.log.String(), "\n"); lines != 1 {

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"bluegreen/internal/api"
 	"bluegreen/internal/emulator/actiongroup"
-	"bluegreen/internal/intake"
 	"bluegreen/internal/release"
 )
 
@@ -57,10 +57,10 @@ func TestTheAlertEndpointAcceptsOnlyTheSecureWebhook(t *testing.T) {
 			rec := httptest.NewRecorder()
 			w.intake.AlertFired().ServeHTTP(rec, r)
 			var answer struct {
-				intake.Answer
-				Error struct{ Message string }
+				api.AlertAnswer
+				Detail string
 			}
-			if err := json.Unmarshal(rec.Body.Bytes(), &answer); err != nil || rec.Code != c.status || !strings.Contains(answer.Error.Message, c.says) {
+			if err := json.Unmarshal(rec.Body.Bytes(), &answer); err != nil || rec.Code != c.status || !strings.Contains(answer.Detail, c.says) {
 				t.Fatalf("%d %s %v", rec.Code, rec.Body, err)
 			}
 			if by := w.alertOf("shop", id("1")).By; c.status == 202 && by != (release.Actor{Proven: "461e8683-5575-4561-ac7f-899cc907d62a", Route: "alert-fired"}) {

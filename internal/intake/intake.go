@@ -151,7 +151,9 @@ func (i *Intake) unconfigured() error {
 	if len(i.Apps) > 0 || len(i.Problems) == 0 {
 		return nil
 	}
-	return api.Errorf(http.StatusServiceUnavailable, "configuration", "the configuration cannot be used, and no earlier one is known; deliver this again when it is fixed: %s", strings.Join(i.Problems, "; "))
+	e := api.Errorf(http.StatusServiceUnavailable, "configuration", "the configuration cannot be used, and no earlier one is known; deliver this again when it is fixed: %s", strings.Join(i.Problems, "; "))
+	e.Errors = i.Problems
+	return e
 }
 
 // unknown is the answer to an event for no app that is known, while others may not be.

@@ -55,7 +55,7 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	api.WriteError(w, api.Errorf(http.StatusNotFound, "app", "no app is called %q", parts[1]))
+	api.WriteError(w, r, api.Errorf(http.StatusNotFound, "app", "no app is called %q", parts[1]))
 }
 
 func (f *fakeAPI) serveApp(w http.ResponseWriter, r *http.Request, a api.App, rest []string) {
@@ -75,7 +75,7 @@ func (f *fakeAPI) serveApp(w http.ResponseWriter, r *http.Request, a api.App, re
 		api.Write(w, http.StatusOK, all)
 	case rest[0] == "commands":
 		if _, ok := f.given[rest[1]]; !ok {
-			api.WriteError(w, api.Errorf(http.StatusNotFound, "key", "no such command"))
+			api.WriteError(w, r, api.Errorf(http.StatusNotFound, "key", "no such command"))
 			return
 		}
 		api.Write(w, http.StatusOK, api.Answer{ID: "command|" + rest[1], Outcome: api.Done, Text: "it is done", Decision: &api.Decision{Text: "done"}, App: a})
@@ -99,12 +99,12 @@ func (f *fakeAPI) plan(c release.Command) api.Plan {
 func (f *fakeAPI) take(w http.ResponseWriter, r *http.Request, c release.Command) {
 	key := r.Header.Get(api.KeyHeader)
 	if why := f.refused[c]; why != "" {
-		api.WriteError(w, &api.Error{Status: http.StatusConflict, Code: "refused", Message: why})
+		api.WriteError(w, r, &api.Error{Status: http.StatusConflict, Code: "refused", Message: why})
 		return
 	}
 	var asked api.Request
 	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil || key == "" {
-		api.WriteError(w, api.Errorf(http.StatusBadRequest, "invalid", "key %q: %v", key, err))
+		api.WriteError(w, r, api.Errorf(http.StatusBadRequest, "invalid", "key %q: %v", key, err))
 		return
 	}
 	f.given[key] = asked

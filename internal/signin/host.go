@@ -31,7 +31,7 @@ func (h Host) Takes(ctx context.Context, key string, commands bool) (bool, error
 	if commands {
 		return h.takes(ctx, key, http.MethodPost, "/api/apps/-/pause")
 	}
-	return h.takes(ctx, key, http.MethodGet, "/api/health")
+	return h.takes(ctx, key, http.MethodGet, "/api/health?needs=false")
 }
 
 // takes asks whether the host lets a key in. The host refuses a wrong key with 401. What the app
@@ -51,7 +51,8 @@ func (h Host) takes(ctx context.Context, key, method, path string) (bool, error)
 	}
 	defer resp.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20)) // so that the connection is used again
-	app := strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json")
+	media := resp.Header.Get("Content-Type")
+	app := strings.HasPrefix(media, "application/json") || strings.HasPrefix(media, "application/problem+json")
 	switch {
 	case resp.StatusCode == http.StatusUnauthorized:
 		return false, nil

@@ -20,15 +20,15 @@ func TestAKeyCountsOnlyWhenTheAppBehindTheHostWasReached(t *testing.T) {
 		notKnown bool
 	}{
 		"let in":                     {200, "application/json", true, false},
-		"no such app, for a command": {404, "application/json", true, false},
-		"no right, in the app":       {403, "application/json", true, false},
+		"no such app, for a command": {404, "application/problem+json", true, false},
+		"no right, in the app":       {403, "application/problem+json", true, false},
 		"refused by the host":        {401, "", false, false},
-		"nobody known, in the app":   {401, "application/json", false, false},
+		"nobody known, in the app":   {401, "application/problem+json", false, false},
 		"an access restriction":      {403, "text/html", false, true},
 		"a page in the way":          {200, "text/html", false, true},
 		"a redirect":                 {302, "", false, true},
 		"no such function":           {404, "", false, true},
-		"the app is broken":          {503, "application/json", false, true},
+		"the app is broken":          {503, "application/problem+json", false, true},
 	} {
 		var asked []string
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -38,7 +38,7 @@ func TestAKeyCountsOnlyWhenTheAppBehindTheHostWasReached(t *testing.T) {
 			w.WriteHeader(c.status)
 		}))
 		h := signin.Host{URL: server.URL, Client: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, Try: 10 * time.Second}
-		for commands, want := range map[bool]string{false: "GET /api/health k", true: "POST /api/apps/-/pause k"} {
+		for commands, want := range map[bool]string{false: "GET /api/health?needs=false k", true: "POST /api/apps/-/pause k"} {
 			asked = nil
 			taken, err := h.Takes(t.Context(), "k", commands)
 			if taken != c.taken || (err != nil) != c.notKnown || strings.Join(asked, ",") != want {
