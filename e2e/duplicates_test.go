@@ -197,7 +197,7 @@ func TestTheAPIReportsAnInvalidConfiguration(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	w.serve("apps: [\n", 1)
-	h, err := w.client(0).Health(t.Context())
+	h, err := w.client(0).Health(t.Context(), true)
 	if err != nil || h.Status != "problems" || len(h.Problems) != 1 || !strings.Contains(h.Problems[0], "line 1") {
 		t.Errorf("%+v, %v", h, err)
 	}
