@@ -64,7 +64,7 @@ var Commands = []Verb{
 	},
 	{
 		Command: DeployImage, Does: "Release an image", Moves: true,
-		Takes:    []Field{{Name: "image", Kind: "image", Required: true, Help: "tag, or digest sha256:…"}},
+		Takes:    []Field{{Name: "image", Kind: "image", Required: true, Help: "tag, digest sha256:…, or the beginning of the digest of an image that the app knows"}},
 		Refusals: []reason.Reason{reason.Quarantined, reason.Paused, reason.Drifted, reason.AlreadyReleasing, reason.AlreadyLive},
 		decide:   (*decision).deploy,
 	},
@@ -76,8 +76,11 @@ var Commands = []Verb{
 	},
 	{
 		Command: Rollback, Does: "Return traffic to the color that served before", Moves: true,
-		Takes:    []Field{{Name: "force", Kind: "flag", Help: "take the rollback target although it is not seen ready; it is recorded"}},
-		Refusals: []reason.Reason{reason.NotServed, reason.Drifted, reason.NoTarget, reason.ForceForbidden},
+		Takes: []Field{
+			{Name: "to", Kind: "reference", Help: "a good version: tag, digest, or its beginning; the rollback target by default, and any other is a release of it, with its checks"},
+			{Name: "force", Kind: "flag", Help: "take the rollback target although it is not seen ready; it is recorded"},
+		},
+		Refusals: []reason.Reason{reason.NotServed, reason.Drifted, reason.NoTarget, reason.ForceForbidden, reason.NotGood, reason.NotOneImage, reason.AlreadyLive, reason.TargetFirst, reason.AlreadyReleasing, reason.Quarantined, reason.Paused},
 		decide:   (*decision).rollback,
 	},
 	{
@@ -132,8 +135,11 @@ func VerbOf(c Command) (Verb, bool) {
 
 // Knows reports whether a digest was pushed, released or served before.
 func (s State) Knows(digest string) bool {
-	known := append([]Image{s.Serving.Image, s.Serving.Previous.Image, s.Release.Image, s.Waiting, s.Newest, s.LastPush.Image}, s.Good...)
-	return digest != "" && slices.ContainsFunc(known, func(i Image) bool { return i.Digest == digest })
+	return digest != "" && slices.ContainsFunc(s.known(), func(i Image) bool { return i.Digest == digest })
+}
+
+func (s State) known() []Image {
+	return append([]Image{s.Serving.Image, s.Serving.Previous.Image, s.Release.Image, s.Waiting, s.Newest, s.LastPush.Image}, s.Good...)
 }
 
 // longestExtension bounds by how much one command extends a bake.
@@ -258,40 +264,6 @@ func (d *decision) unapproved(by Actor) reason.Reason {
 		return reason.StarterUnproven
 	}
 	return ""
-}
-
-func (d *decision) rollback(c Commanded) {
-	s, r := d.s, d.s.Release
-	switch {
-	case r.Phase == Returning && c.Force:
-		d.forceReturn(c)
-	case r.Phase == Returning:
-		d.s.Release.Progress.DeniedAt = time.Time{} // it is tried again at once
-		d.report(Decided, reason.AlreadyReturning, about{Color: r.From})
-	case !s.Drift.IsZero() && !s.Drift.Watched:
-		d.report(Refused, reason.Drifted, about{})
-	case s.RollbackTarget().Color != "":
-		d.turnBack(RolledBack, reason.RolledBack, about{By: c.By, Why: c.Why})
-		if c.Force && d.s.Release.Phase == Returning {
-			d.forceReturn(c)
-		}
-	case r.untouched():
-		d.report(Refused, reason.NotServed, about{})
-	default:
-		d.report(Refused, reason.NoTarget, about{})
-	}
-}
-
-// forceReturn sends traffic to the rollback target whatever was seen of it, but for an image
-// that is not the one that served and is not signed.
-func (d *decision) forceReturn(c Commanded) {
-	r := &d.s.Release
-	if t := r.Progress.Target; !d.mayReturn(t) {
-		d.report(Decided, reason.NotForced, about{Color: t.Color, Image: d.s.Color(t.Color).Image(), Other: t.Image})
-		return
-	}
-	r.Progress.Forced, r.Progress.DeniedAt = true, time.Time{}
-	d.report(Decided, reason.ReturnForced, about{Color: r.From, By: c.By, Why: c.Why})
 }
 
 func (d *decision) extend(c Commanded) {

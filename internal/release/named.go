@@ -1,6 +1,9 @@
 package release
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // leastPrefix is how many hexadecimal digits of a digest name an image, at least.
 const leastPrefix = 4
@@ -22,6 +25,22 @@ func named(ref string, images ...Image) (found []Image) {
 	}
 	for _, i := range images {
 		if strings.HasPrefix(strings.TrimPrefix(i.Digest, "sha256:"), short) {
+			found = append(found, i)
+		}
+	}
+	return found
+}
+
+// WithDigest are the images of the state whose digest begins so, with or without "sha256:"; none
+// for fewer than four hexadecimal digits.
+func (s State) WithDigest(prefix string) (found []Image) {
+	short := strings.TrimPrefix(prefix, "sha256:")
+	images := s.known()
+	for _, q := range s.Quarantined {
+		images = append(images, q.Image)
+	}
+	for _, i := range images {
+		if begins := strings.HasPrefix(strings.TrimPrefix(i.Digest, "sha256:"), short); len(short) >= leastPrefix && begins && !slices.ContainsFunc(found, i.Same) {
 			found = append(found, i)
 		}
 	}

@@ -37,6 +37,9 @@ func (s State) OutcomeOf(c Commanded, accepted time.Time, d Decision, past func(
 	}
 	switch c.Command {
 	case Rollback, Failover:
+		if d.Kind == ReleaseStarted {
+			return s.ofRelease(d.Release, past)
+		}
 		return s.returned(d), nil
 	case DeployImage:
 		switch c.Image.Digest {
@@ -47,12 +50,17 @@ func (s State) OutcomeOf(c Commanded, accepted time.Time, d Decision, past func(
 		}
 		return ended(past, func(f Fact) bool { return f.Image.Digest == c.Image.Digest && !f.At.Before(accepted.Add(-time.Minute)) })
 	case Switch, Promote:
-		if s.Release.ID == d.Release {
-			return s.reached()
-		}
-		return ended(past, func(f Fact) bool { return f.Release == d.Release })
+		return s.ofRelease(d.Release, past)
 	}
 	return OutcomeDone, nil
+}
+
+// ofRelease says how far a release is, or how it ended.
+func (s State) ofRelease(id int, past func() ([]Fact, error)) (Outcome, error) {
+	if s.Release.ID == id {
+		return s.reached()
+	}
+	return ended(past, func(f Fact) bool { return f.Release == id })
 }
 
 // returned says how far a return of traffic is that was decided.

@@ -119,6 +119,9 @@ func (plan *Plan) spares(was, is State, c Commanded) {
 	r := is.Release
 	switch {
 	case r.Phase == Deploying && is.Serving.Color != "":
+		if c.Command == Rollback {
+			not("quarantine %s, or hold releases: it becomes the rollback target", is.Serving.Image)
+		}
 		not("move traffic before that: users stay on %s with %s", is.Serving.Color, is.Serving.Image)
 	case r.Phase == Returning && r.failsOver():
 		not("hold anything against %s, or deploy to %s", r.Image, r.To)

@@ -34,7 +34,7 @@ func TestPlansOfCommands(t *testing.T) {
 		fmt.Fprintf(&out, "# %s\n", situation.name)
 		for _, v := range release.Commands {
 			c := release.Commanded{Command: v.Command, By: release.Actor{Name: "ana"}, Image: image("3.0", noon), Tag: "2.0", Digest: image("2.0", noon).Digest, For: 600e9}
-			if v.Command == release.Promote {
+			if v.Command == release.Promote || v.Command == release.Rollback {
 				c.Digest = ""
 			}
 			plan := release.PlanOf(s.state, c, s.policy, s.now)

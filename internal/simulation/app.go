@@ -289,6 +289,10 @@ func (s *sim) command(a *app, i Item) {
 		c.Tag = image(i.Image, false, time.Time{}).Tag
 	case release.ExtendBake:
 		c.For = time.Minute
+	case release.Rollback:
+		if n := len(a.saved.good); i.Force && n > 0 { // to the oldest version that was good
+			c.Digest = a.saved.good[n-1].Digest
+		}
 	case release.ReleaseQuarantine:
 		c.Digest = image(i.Image, false, time.Time{}).Digest
 	}

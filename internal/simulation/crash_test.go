@@ -80,6 +80,8 @@ func scenarios() []scenario {
 		{"switch by an operator", "2.0", 1, release.Completed, with(items(simulation.Item{Kind: simulation.Order, Command: release.Switch, At: 70 * second}), "both", nil)},
 		{"forced switch", "2.0", 1, release.Completed, with(items(simulation.Item{Kind: simulation.Order, Command: release.Switch, Force: true, At: 70 * second}), "both", nil)},
 		{"deployed by an operator", "3.0", 1, release.Completed, items(simulation.Item{Kind: simulation.Order, Command: release.DeployImage, Image: 2, At: 70 * second})},
+		{"rolled back to a version", "2.0", 4, release.Completed, items(push, simulation.Item{Kind: simulation.Push, Image: 2, ID: 2, At: 6 * time.Minute}, simulation.Item{Kind: simulation.Push, Image: 3, ID: 3, At: 11 * time.Minute},
+			simulation.Item{Kind: simulation.Order, Command: release.Rollback, Force: true, ID: 4, At: 16 * time.Minute})},
 		{"promoted by an operator", "2.0", 1, release.Completed, manual(items(push, when(release.Awaiting, 20*second, command(release.Promote))), 0)},
 		{"promoted by the deadline", "2.0", 1, release.Completed, manual(items(push), time.Minute)},
 		{"canceled by an operator", "1.0", 1, release.Canceled, manual(items(push, when(release.Awaiting, 20*second, command(release.Cancel))), 0)},

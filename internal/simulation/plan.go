@@ -164,8 +164,22 @@ func Generate(seed uint64) Plan {
 	p.DNS = r.IntN(4) == 0
 	p.Items = append(p.Items, disturbed(&p)...)
 	p.Items = append(p.Items, alarms(&p)...)
+	p.Items = append(p.Items, goesBack(&p)...)
 	slices.SortStableFunc(p.Items, func(a, b Item) int { return int(a.At - b.At) })
 	return p
+}
+
+// goesBack draws releases one after another, and then a rollback to a version before that of
+// the rollback target. Its source is its own, so that a seed keeps its other items.
+func goesBack(p *Plan) (items []Item) {
+	r := rand.New(rand.NewPCG(p.Seed, 13))
+	if r.IntN(5) > 0 {
+		return nil
+	}
+	for n := range 3 {
+		items = append(items, Item{Kind: Push, Image: 1 + n, ID: 100 + n, At: time.Duration(20+110*n) * time.Second})
+	}
+	return append(items, Item{Kind: Order, Command: release.Rollback, Force: true, ID: 103, At: time.Duration(340+r.IntN(120)) * time.Second})
 }
 
 // alarms draws whether alerts have to be corroborated, and then more of them, of which some are

@@ -37,6 +37,7 @@ type saved struct {
 	watched bool          // what serves since the drift is recorded
 	trouble bool          // the last step failed
 	waiting release.Image // for its release
+	good    []release.Image
 
 	id       int // of the release
 	phase    release.Phase
@@ -77,7 +78,7 @@ func read(r engine.Record) *saved {
 		spoiled:      map[release.Color]bool{release.Blue: spoiled(s, s.Blue), release.Green: spoiled(s, s.Green)},
 		suspect:      map[release.Color]bool{release.Blue: !s.Blue.Suspect.IsZero(), release.Green: !s.Green.Suspect.IsZero()},
 		size:         map[release.Color]int32{release.Blue: needed(s.Blue), release.Green: needed(s.Green)},
-		known:        s.Known, live: s.Serving.Color, waiting: s.Waiting,
+		known:        s.Known, live: s.Serving.Color, waiting: s.Waiting, good: s.Good,
 		blue: runsOn(s, release.Blue), green: runsOn(s, release.Green), target: s.RollbackTarget(), previous: s.Serving.Previous,
 		paused: !s.Pause.IsZero(), held: !s.Hold.IsZero(), drift: !s.Drift.IsZero(), badLive: s.Release.Reason == reason.Fought || s.Release.Reason == reason.ReturnGivenUp, watched: s.Drift.Watched, trouble: !s.Trouble.IsZero(),
 		id: s.Release.ID, phase: s.Release.Phase, image: s.Release.Image, to: s.Release.To, from: s.Release.From,
