@@ -172,7 +172,7 @@ func TestAStaleWriteInTheBakeIsWatchedAndSwitchedBack(t *testing.T) {
 	if watched.RollbackTarget == nil || watched.RollbackTarget.Color != release.Green || watched.Drift == nil {
 		t.Errorf("the rollback target is %+v, drift %+v", watched.RollbackTarget, watched.Drift)
 	}
-	s.command(release.Switch, api.Request{To: release.Green})
+	s.command(release.Switch, api.Request{To: string(release.Green)})
 	s.answeredBy("green", second)
 	s.until("podinfo", 30*time.Second, "baking on green", func(a api.App) bool { return a.Release.ID == 3 && a.Release.Phase == release.Baking })
 	s.until("podinfo", 60*time.Second, "completed on green", func(a api.App) bool { return a.Release.ID == 3 && a.Release.Phase == release.Completed })

@@ -108,7 +108,7 @@ func TestTheOtherColorIsReleasedAndSwitchedToWhileTheLiveClusterIsAway(t *testin
 
 	s.blue.StopAPIServer()
 	asked := time.Now()
-	s.command(release.Switch, api.Request{To: release.Green})
+	s.command(release.Switch, api.Request{To: string(release.Green)})
 	s.answeredBy("green", second)
 	t.Logf("the API of blue, which was live, is away: a switch brings users to green after %s", time.Since(asked).Round(10*time.Millisecond))
 	s.until("podinfo", time.Minute, "completed", func(a api.App) bool {

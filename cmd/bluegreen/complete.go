@@ -70,6 +70,9 @@ func (r *remote) completeField(c release.Command, f release.Field) completion {
 
 // candidates are the images of an app that a field may mean, with their tags as descriptions.
 func candidates(c release.Command, f release.Field, a api.App) (list []string) {
+	if c == release.Rollback {
+		return goodVersions(a)
+	}
 	add := func(i api.Image) {
 		text := i.Digest + "\t" + i.Tag
 		if f.Kind == "tag" {
@@ -94,6 +97,27 @@ func candidates(c release.Command, f release.Field, a api.App) (list []string) {
 	if f.Kind == "image" {
 		for _, i := range a.Good {
 			add(i)
+		}
+	}
+	return list
+}
+
+// goodVersions are those that a rollback may be asked for: tags, with their digests as
+// descriptions, and digests where there is no tag, or two images have it.
+func goodVersions(a api.App) (list []string) {
+	versions := a.Good
+	if t := a.RollbackTarget; t != nil && !slices.ContainsFunc(versions, func(i api.Image) bool { return i.Digest == t.Image.Digest }) {
+		versions = append([]api.Image{t.Image}, versions...)
+	}
+	versions = slices.DeleteFunc(slices.Clone(versions), func(i api.Image) bool {
+		return i.Digest == "" || a.Live != "" && i.Digest == colorOf(a, a.Live).Image.Digest
+	})
+	for _, i := range versions {
+		alike := func(o api.Image) bool { return o.Tag == i.Tag && o.Digest != i.Digest }
+		if i.Tag == "" || slices.ContainsFunc(versions, alike) {
+			list = append(list, i.Digest+"\t"+i.Tag)
+		} else {
+			list = append(list, i.Tag+"\t"+i.String())
 		}
 	}
 	return list

@@ -9,8 +9,9 @@ func TestAppsImagesAndValuesAreCompleted(t *testing.T) {
 	s := newSite(t)
 	s.until("Blue is live", "status", "shop")
 	s.expects(s.run("deploy", "shop", "--image", "2.0", "--wait=switched"), 0)
-	s.expects(s.run("rollback", "shop", "--wait"), 0)
-	for line, want := range map[string]string{
+	s.completes(map[string]string{"rollback shop --to ": "1.0\t1.0 (111111111111)"})
+	s.expects(s.run("rollback", "shop", "--to", "11111", "--wait"), 0)
+	s.completes(map[string]string{
 		"status ":                  "broken shop",
 		"history ":                 "broken shop",
 		"switch ":                  "broken shop",
@@ -23,7 +24,16 @@ func TestAppsImagesAndValuesAreCompleted(t *testing.T) {
 		"extend shop ":             "",
 		"switch shop ":             "",
 		"history shop --kind ":     strings.Join(kinds(), " "),
-	} {
+	})
+	if r := offline(t).run("__complete", "status", ""); !strings.HasSuffix(strings.TrimSpace(r.out), ":1") {
+		t.Errorf("without the app: %+v", r)
+	}
+}
+
+// completes checks what a shell offers after each line.
+func (s *site) completes(lines map[string]string) {
+	s.Helper()
+	for line, want := range lines {
 		r := s.run(append([]string{"__complete"}, strings.Split(line, " ")...)...)
 		var got []string
 		for text := range strings.Lines(r.out) {
@@ -32,10 +42,7 @@ func TestAppsImagesAndValuesAreCompleted(t *testing.T) {
 			}
 		}
 		if strings.Join(got, " ") != want || r.code != exitDone {
-			t.Errorf("%q: %q, not %q\n%s", line, got, want, r.err)
+			s.Errorf("%q: %q, not %q\n%s", line, got, want, r.err)
 		}
-	}
-	if r := offline(t).run("__complete", "status", ""); !strings.HasSuffix(strings.TrimSpace(r.out), ":1") {
-		t.Errorf("without the app: %+v", r)
 	}
 }

@@ -11,7 +11,7 @@ var examples = map[release.Command][]string{
 	release.Switch:            {`switch shop --why "try green"`, `switch shop --to blue --wait`},
 	release.DeployImage:       {`deploy shop --image 2.4.1 --why "fixes the cart"`, `deploy shop --image 2.4.1 --wait`, `deploy shop --image 2.4.1 --wait=switched --timeout 20m`},
 	release.Promote:           {`promote shop --wait`, `promote shop --digest sha256:9f86d081884c`},
-	release.Rollback:          {`rollback shop --why "slow checkout" --wait`},
+	release.Rollback:          {`rollback shop --why "slow checkout" --wait`, `rollback shop --to 2.3.9 --why "the cart is broken since 2.4.0"`},
 	release.Failover:          {`failover shop --why "zone 2 is down" --wait`},
 	release.ExtendBake:        {`extend shop 30m --why "waits for the evening"`},
 	release.PauseReleases:     {`pause shop --why "audit until Friday"`},

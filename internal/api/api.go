@@ -315,15 +315,15 @@ type AppHealth struct {
 type Request struct {
 	Why string `json:"why,omitempty"`
 	By  string `json:"by,omitempty"` // the claimed name, for callers that are not signed in
-	// Image is for deploy: a tag, or a digest "sha256:…".
+	// Image is for deploy: a tag, a digest "sha256:…", or the beginning of a known one.
 	Image string `json:"image,omitempty"`
 	// Digest is for release-quarantine, and binds promote.
 	Digest string `json:"digest,omitempty"`
 	// Tag is for forget.
 	Tag string `json:"tag,omitempty"`
-	// To is for switch; Force for switch, rollback and failover.
-	To    release.Color `json:"to,omitempty"`
-	Force bool          `json:"force,omitempty"`
+	// To is a color for switch, and a version for rollback; Force is for these and failover.
+	To    string `json:"to,omitempty"`
+	Force bool   `json:"force,omitempty"`
 	// For is for extend: a duration such as 30m.
 	For string `json:"for,omitempty"`
 	// Wait keeps the answer back until that is reached, or for 200 s. Without it the answer comes

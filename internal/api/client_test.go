@@ -139,3 +139,16 @@ func TestKeysOfTheClientAreAccepted(t *testing.T) {
 		t.Error(a, b)
 	}
 }
+
+// TestPagesAreFollowedToNoOtherPlace and not for ever: of a link the client takes the query alone.
+func TestPagesAreFollowedToNoOtherPlace(t *testing.T) {
+	var paths []string
+	c := serve(t, func(n int, w http.ResponseWriter, r *http.Request) {
+		paths = append(paths, r.URL.RequestURI())
+		fmt.Fprintf(w, `{"apps": [{"name": "a%d"}], "next": "https://elsewhere.example/steal?after=%s"}`, n, []string{"a0", "a1", "a1"}[n])
+	})
+	_, err := c.Apps(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "is not bluegreen's") || strings.Join(paths, " ") != "/api/apps /api/apps?after=a0 /api/apps?after=a1" {
+		t.Errorf("%v, asked %q", err, paths)
+	}
+}

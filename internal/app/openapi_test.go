@@ -384,7 +384,9 @@ func TestEveryPathOfTheHostIsInTheDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, file := range files {
-		var f struct{ Bindings []struct{ Type, Route string } }
+		var f struct {
+			Bindings []struct{ Type, Route string }
+		}
 		data, err := os.ReadFile(file)
 		if err != nil || json.Unmarshal(data, &f) != nil {
 			t.Fatal(file, err)

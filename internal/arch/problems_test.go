@@ -42,7 +42,9 @@ func TestEveryProblemIsOfAKind(t *testing.T) {
 			ast.Inspect(file, func(n ast.Node) bool {
 				if status, code := problemOf(n); code != "" && code != "host" { // which the client makes of the host's answers
 					used[code] = true
-					if !slices.ContainsFunc(api.Kinds, func(k api.Kind) bool { return k.Code == code && "Status"+strings.ReplaceAll(http.StatusText(k.Status), " ", "") == status }) {
+					if !slices.ContainsFunc(api.Kinds, func(k api.Kind) bool {
+						return k.Code == code && "Status"+strings.ReplaceAll(http.StatusText(k.Status), " ", "") == status
+					}) {
 						t.Errorf("%s: %q with %s is no kind of problem", path, code, status)
 					}
 				}

@@ -279,7 +279,13 @@ func (c *console) pushed(r *call, i release.Image) (bool, error) {
 
 // commanded is the command that a request asks for; its image is not resolved yet.
 func commanded(r *call, asked api.Request) release.Commanded {
-	return release.Commanded{Command: r.command, By: r.who.Actor, Why: asked.Why, Digest: asked.Digest, Tag: asked.Tag, To: asked.To, Force: asked.Force, For: duration(asked.For)}
+	c := release.Commanded{Command: r.command, By: r.who.Actor, Why: asked.Why, Digest: asked.Digest, Tag: asked.Tag, Force: asked.Force, For: duration(asked.For)}
+	if r.command == release.Rollback {
+		c.Digest = asked.To
+	} else {
+		c.To = release.Color(asked.To)
+	}
+	return c
 }
 
 func notServed(app string, problems []string) *api.Error {
@@ -295,8 +301,9 @@ func same(e engine.Entry, asked api.Request, r *call) error {
 	if !ok {
 		return fmt.Errorf("the entry %s of this key is no command", e.ID)
 	}
-	image := asked.Image == "" || asked.Image == was.Image.Tag || asked.Image == was.Image.Digest
-	if was.Command == r.command && was.By == r.who.Actor && image && was.Digest == asked.Digest && was.Tag == asked.Tag && was.To == asked.To && was.Force == asked.Force && was.For == duration(asked.For) {
+	now := commanded(r, asked)
+	now.Why, now.Image = was.Why, was.Image
+	if was == now && (asked.Image == "" || meant(asked.Image, was.Image)) {
 		return nil
 	}
 	return &api.Error{
@@ -309,24 +316,4 @@ func same(e engine.Entry, asked api.Request, r *call) error {
 func duration(text string) time.Duration {
 	d, _ := time.ParseDuration(text)
 	return d
-}
-
-// resolve asks the registry which image a reference names. A digest names it by itself: it
-// is taken as it is when the registry cannot be reached, so that an operator can still act.
-func (c *console) resolve(r *call, ref string) (release.Image, error) {
-	i, err := c.Engine.Resolve(r.Context(), r.app, ref)
-	switch {
-	case errors.Is(err, engine.ErrNotFound):
-		return i, &api.Error{Status: http.StatusNotFound, Code: "image-not-found", Field: "image", Message: fmt.Sprintf("the app's repository has no %s: push it, or name another", ref)}
-	case errors.Is(err, engine.ErrNotAnImage):
-		return i, invalid("image", "%s is not a container image but another kind of artifact: %v", ref, err)
-	case err != nil && digestForm.MatchString(ref):
-		c.Log.Warn("the registry cannot be asked, the digest is taken as it is", "app", r.app, "image", ref, "error", err)
-		return release.Image{Digest: ref}, nil
-	case err != nil:
-		return i, err
-	case i.Tag == "" && !digestForm.MatchString(ref):
-		i.Tag = ref
-	}
-	return i, nil
 }

@@ -443,7 +443,7 @@ func FuzzDecode(f *testing.F) {
 			}
 			return
 		}
-		if r.To != "" && r.To.Other() == "" || strings.ContainsFunc(r.Why+r.By+r.Image+r.Digest, unicode.IsControl) {
+		if command == release.Switch && r.To != "" && release.Color(r.To).Other() == "" || strings.ContainsFunc(r.Why+r.By+r.Image+r.Digest, unicode.IsControl) {
 			t.Errorf("%+v", r)
 		}
 		if (command == release.DeployImage) != (r.Image != "") {

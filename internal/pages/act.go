@@ -77,6 +77,12 @@ func (p *pages) question(c *call, verb release.Verb, given url.Values) (question
 			q.Ask = append(q.Ask, inputOf(f, a))
 		}
 	}
+	to := ""
+	if verb.Command == release.Rollback {
+		if to = fields.Get("to"); to != "" {
+			q.Label = "Roll back to " + named(a, to)
+		}
+	}
 	q.Forced = fields.Get("force") == "true"
 	q.Safe = !q.Forced && verb.Command != release.ReleaseQuarantine
 	q.Line = lineFor(app, verb, fields)
@@ -103,11 +109,21 @@ func (p *pages) question(c *call, verb release.Verb, given url.Values) (question
 	if err := p.mayAct(c); err != nil {
 		q.NoRight = explain(err).Message
 	}
-	if !q.Forced && slices.ContainsFunc(verb.Takes, func(f release.Field) bool { return f.Name == "force" }) {
+	if !q.Forced && to == "" && slices.ContainsFunc(verb.Takes, func(f release.Field) bool { return f.Name == "force" }) {
 		fields.Set("force", "true")
 		q.Force = appPath(app, string(verb.Command)) + "?" + fields.Encode()
 	}
 	return q, nil
+}
+
+// named is a version in few characters.
+func named(a api.App, ref string) string {
+	for _, i := range a.Good {
+		if i.Digest == ref {
+			return version(i)
+		}
+	}
+	return cut(ref, 30)
 }
 
 // seen identifies what a person decides about: another release, phase or live color is
@@ -178,7 +194,7 @@ func (p *pages) give(c *call) error {
 	}
 	request := api.Request{
 		Why: form.Get("why"), Image: form.Get("image"), Digest: form.Get("digest"), Tag: form.Get("tag"),
-		To: release.Color(form.Get("to")), Force: form.Get("force") == "true", For: form.Get("for"),
+		To: form.Get("to"), Force: form.Get("force") == "true", For: form.Get("for"),
 	}
 	_, err = p.backend(c).Command(c.Context(), app, command, request, q.Key)
 	var refused *api.Error

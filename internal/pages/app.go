@@ -41,7 +41,7 @@ type details struct {
 	Acts        []act
 	Impossible  []act
 	Quarantined []quarantined
-	Good        []api.Image
+	Good        []good
 	Settings    []api.Setting
 	Places      []place
 	Now         moment
@@ -64,6 +64,12 @@ type labelled struct{ Label, Text, More string }
 type act struct {
 	help
 	Refused string
+}
+
+// good is a version whose bake ended well. Help rolls back to it, unless it is live.
+type good struct {
+	Image api.Image
+	Help  *help
 }
 
 type quarantined struct {
@@ -118,7 +124,7 @@ func detailsOf(a api.App, plans []api.Plan, h api.History, now time.Time) detail
 	st := a.Status
 	d := details{
 		App: a.Name, Headline: st.Headline, Urgent: st.Standing == release.NeedsYou, Rail: railOf(a, now), Problems: a.Problems,
-		Story: storyOf(a, h.Facts, now), Band: bandOf(a, h.Facts, now), Good: a.Good, Now: clock(now, now),
+		Story: storyOf(a, h.Facts, now), Band: bandOf(a, h.Facts, now), Now: clock(now, now),
 	}
 	for _, n := range st.Needs {
 		asks := need{Why: n.Why}
@@ -141,11 +147,26 @@ func detailsOf(a api.App, plans []api.Plan, h api.History, now time.Time) detail
 	for _, f := range h.Facts[:min(8, len(h.Facts))] {
 		d.History = append(d.History, lineOf(f, now))
 	}
+	for _, i := range a.Good {
+		g := good{Image: i}
+		if a.Live == "" || i.Digest != liveOf(a).Digest {
+			g.Help = &help{Label: labels[release.Rollback], Href: commandPath(a.Name, release.Rollback, map[string]string{"to": i.Digest})}
+		}
+		d.Good = append(d.Good, g)
+	}
 	for _, q := range slices.Backward(a.Quarantined) {
 		fields := map[string]string{"digest": q.Image.Digest}
 		d.Quarantined = append(d.Quarantined, quarantined{q.Image, q.Why, at(q.Since, now), help{Label: labels[release.ReleaseQuarantine], Href: commandPath(a.Name, release.ReleaseQuarantine, fields)}})
 	}
 	return d
+}
+
+// liveOf is the image that users are served by.
+func liveOf(a api.App) api.Image {
+	if a.Live == release.Green {
+		return a.Colors.Green.Image
+	}
+	return a.Colors.Blue.Image
 }
 
 // fact adds a fact, unless there is nothing to it.

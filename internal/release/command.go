@@ -75,7 +75,7 @@ var Commands = []Verb{
 		decide:   (*decision).promote,
 	},
 	{
-		Command: Rollback, Does: "Return traffic to the color that served before", Moves: true,
+		Command: Rollback, Does: "Return traffic to the color that served before, or to a version that was good", Moves: true,
 		Takes: []Field{
 			{Name: "to", Kind: "reference", Help: "a good version: tag, digest, or its beginning; the rollback target by default, and any other is a release of it, with its checks"},
 			{Name: "force", Kind: "flag", Help: "take the rollback target although it is not seen ready; it is recorded"},
