@@ -5,6 +5,9 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"bluegreen/docs"
 	"bluegreen/internal/api"
 )
 
@@ -61,5 +64,17 @@ func TestAKindOfProblemIsFoundWhereItsTypeLeads(t *testing.T) {
 	}
 	if len(list.Problems) < 20 {
 		t.Errorf("only %d kinds", len(list.Problems))
+	}
+}
+
+// TestTheDocumentIsServedAsItIs in the repository: nothing in it is taken for a secret.
+func TestTheDocumentIsServedAsItIs(t *testing.T) {
+	got := read[any](t, newSite(t).ask("GET", "/api/openapi", ""), 200)
+	var want any
+	if err := json.Unmarshal(docs.OpenAPI, &want); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }

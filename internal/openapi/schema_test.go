@@ -82,6 +82,17 @@ func text(groups ...*ast.CommentGroup) string {
 	return ""
 }
 
+// about is a comment, which calls what it is about by the name in the document.
+func (s source) about(of, name, key string) string {
+	text := s.comments[of]
+	for _, verb := range []string{" is ", " are "} {
+		if rest, ok := strings.CutPrefix(text, name+verb); ok {
+			return "`" + key + "`" + verb + rest
+		}
+	}
+	return text
+}
+
 // schemas describes types.
 type schemas struct {
 	source
@@ -132,7 +143,7 @@ func (s schemas) named(t reflect.Type, make func() object) object {
 	if _, done := s.all[name]; !done {
 		s.all[name] = object{} // a type may hold itself
 		o := make()
-		if about := s.comments[t.String()]; about != "" {
+		if about := s.about(t.String(), t.Name(), name); about != "" {
 			o["description"] = about
 		}
 		s.all[name] = o
@@ -151,7 +162,7 @@ func (s schemas) fields(t reflect.Type, o object) {
 		}
 		key, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		property := s.of(f.Type)
-		if about := s.comments[t.String()+"."+f.Name]; about != "" {
+		if about := s.about(t.String()+"."+f.Name, f.Name, key); about != "" {
 			property["description"] = about
 		}
 		o["properties"].(object)[key] = property
