@@ -144,7 +144,7 @@ const (
 // Color is what is known of one color. Image is what it is taken to run: what was seen at
 // SeenAt, or what was ordered since.
 type Color struct {
-	Role     Role      `json:"role"`
+	Role     Role      `json:"role,omitempty"` // none where the app cannot be read
 	Image    Image     `json:"image,omitzero"`
 	Ordered  Image     `json:"ordered,omitzero"`   // last asked for by bluegreen
 	Observed Image     `json:"observed,omitzero"`  // last seen

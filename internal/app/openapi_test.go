@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -125,7 +126,7 @@ func roles(token string) ([]host.Claim, error) {
 }
 
 // served is the deployed app behind the host, with one app that is served.
-func served(t *testing.T, proxying string) *host.Host {
+func served(t *testing.T, store *fake.Store, proxying string) *host.Host {
 	t.Helper()
 	loaded, err := config.Load([]byte(file + "    bake: 7m\n"))
 	if err != nil {
@@ -138,7 +139,7 @@ func served(t *testing.T, proxying string) *host.Host {
 		with.Registry = registry
 		return with, err
 	})
-	e := engine.New(engine.Options{Store: fake.NewStore(nil), Wakeups: fake.NewWakeups(nil), Apps: []engine.App{built}})
+	e := engine.New(engine.Options{Store: store, Wakeups: fake.NewWakeups(nil), Apps: []engine.App{built}})
 	if err := e.Step(t.Context(), "shop", 0); err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +236,7 @@ func (r request) sending(body string) request {
 // key and with a token, as it is meant and in every way that the document has a problem for.
 func TestTheAPIIsAsTheDocumentSays(t *testing.T) {
 	for _, proxying := range []string{"true", "false"} {
-		c, h := newContract(t), served(t, proxying)
+		c, h := newContract(t), served(t, fake.NewStore(nil), proxying)
 		before := request{base: h.URL() + "/api", method: http.MethodPost, headers: map[string]string{"x-functions-key": h.HostKey(), "Content-Type": "application/json"}}
 		for path, key := range map[string]string{"/apps/{app}/resume": "Refused-1", "/apps/{app}/pause": "Given-1"} {
 			before.path = path
@@ -262,6 +263,33 @@ func TestTheAPIIsAsTheDocumentSays(t *testing.T) {
 			}
 		})
 		c.complete()
+	}
+}
+
+// TestTroubleIsAnsweredAsTheDocumentSays calls every operation while the storage is away: what
+// needs it answers 503 with a problem, as does an alert that cannot be kept.
+func TestTroubleIsAnsweredAsTheDocumentSays(t *testing.T) {
+	var away atomic.Bool
+	c, h := newContract(t), served(t, fake.NewStore(func(string, bool) error {
+		if away.Load() {
+			return errors.New("the storage is away")
+		}
+		return nil
+	}), "true")
+	away.Store(true)
+	c.each(func(method, path string, operation object) {
+		r := c.described(h.URL()+"/api", method, path, operation).with("x-functions-key", h.HostKey())
+		if path == "/alert-fired" {
+			r = r.with("Authorization", "Bearer ActionGroupsSecureWebhook")
+		}
+		c.send(r)
+	})
+	for at, statuses := range c.seen {
+		method, path, _ := strings.Cut(at, " ")
+		stored := strings.HasPrefix(path, "/apps/") && !strings.HasSuffix(path, "/configuration") || method == http.MethodPost
+		if (statuses[0] == "503") != stored {
+			t.Errorf("%s is answered %v", at, statuses)
+		}
 	}
 }
 
