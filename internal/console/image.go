@@ -17,9 +17,9 @@ var hexadecimal = regexp.MustCompile(`^[0-9a-f]{4,64}$`)
 // resolve returns the image that a reference names: a tag or a digest in the registry, or the
 // beginning of a digest that the record knows. A tag comes first.
 func (c *console) resolve(r *call, ref string) (release.Image, error) {
+	none := imageNotFound("no image that the app knows has a digest that begins with %s: name a tag, or the whole digest", ref)
 	if !strings.HasPrefix(ref, "sha256:") || digestForm.MatchString(ref) {
 		i, err := c.asked(r, ref)
-		var none *api.Error
 		if !hexadecimal.MatchString(ref) || !errors.As(err, &none) || none.Status != http.StatusNotFound {
 			return i, err
 		}
@@ -30,7 +30,7 @@ func (c *console) resolve(r *call, ref string) (release.Image, error) {
 	}
 	switch found := v.State.WithDigest(ref); len(found) {
 	case 0:
-		return release.Image{}, imageNotFound("no image that the app knows has a digest that begins with %s: name a tag, or the whole digest", ref)
+		return release.Image{}, none
 	case 1:
 		return c.asked(r, found[0].Digest)
 	default:

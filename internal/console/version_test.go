@@ -66,8 +66,8 @@ func TestAnImageIsNamedByTheBeginningOfAKnownDigest(t *testing.T) {
 			t.Errorf("%s: %+v", ref, again)
 		}
 	}
-	for _, ref := range []string{"sha256:dddd", "dddd"} {
-		if e := s.fails(404, "image-not-found", "POST", "/api/apps/shop/deploy", `{"image": "`+ref+`"}`); !strings.Contains(e.Message, "no image that the app knows") {
+	for ref, want := range map[string]string{"sha256:dddd": "no image that the app knows has a digest that begins with sha256:dddd", "dddd": "the app's repository has no dddd"} {
+		if e := s.fails(404, "image-not-found", "POST", "/api/apps/shop/deploy", `{"image": "`+ref+`"}`); !strings.Contains(e.Message, want) {
 			t.Errorf("%+v", e)
 		}
 	}
