@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -406,6 +407,19 @@ func TestEveryPathOfTheHostIsInTheDocument(t *testing.T) {
 	slices.Sort(described)
 	if !slices.Equal(listed, described) {
 		t.Errorf("the router has %v\nthe document has %v", listed, described)
+	}
+	dispatcher, err := os.ReadFile("app.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dispatched := regexp.MustCompile(`"/api/([^"]*)"`).FindAllStringSubmatch(string(dispatcher), -1)
+	if len(dispatched) < 2 {
+		t.Errorf("app.go sends on %v", dispatched)
+	}
+	for _, path := range dispatched {
+		if !slices.ContainsFunc(api.Operations, func(o api.Operation) bool { return o.Path == path[1] }) {
+			t.Errorf("app.go sends %s on, which the document does not have", path[0])
+		}
 	}
 	files, err := filepath.Glob("../../*/function.json")
 	if err != nil || len(files) == 0 {
