@@ -25,7 +25,7 @@ CONFIGURATION := $(wildcard bluegreen.yaml bluegreen.d bluegreen.d/*.yaml bluegr
 COMMANDS := $(notdir $(wildcard cmd/*))
 FUNCTIONS := $(patsubst %/function.json,%,$(wildcard */function.json))
 FUZZ = $(shell grep -rhoE --include='*_test.go' '^func Fuzz[A-Za-z]+' internal -H | sed -E 's,/[^/]*\.go:func ,:,')
-GO_SOURCES := $(shell find handler internal cmd docs -name '*.go' -not -name '*_test.go' 2>/dev/null) docs/openapi.json go.mod go.sum
+GO_SOURCES := $(shell find handler internal cmd docs -name '*.go' -not -name '*_test.go' 2>/dev/null) $(wildcard docs/openapi.json) go.mod go.sum
 
 .PHONY: help
 help: ## list the targets
