@@ -122,6 +122,10 @@ soak: ## more runs than the tests make: make soak SEEDS=1000000
 	go test -count=1 -timeout 24h -run TestACrashAnywhereChangesNoOutcome -v ./internal/simulation -every 1
 	go test -count=1 -timeout 24h -run TestNoRunBreaksAPromise -v ./internal/simulation -seeds $(or $(SEEDS),1000000) -seed $(or $(SEED),100000)
 
+.PHONY: soak-apps
+soak-apps: testbed ## an hour of virtual time with 10,000 apps, 500 releases and 2,000 alerts
+	go test -count=1 -timeout 6h -run TestAnHourOfManyAppsLosesNothing -v ./e2e -soak-apps $(or $(APPS),10000)
+
 # A mutant may take all memory before its time is over.
 .PHONY: mutants
 mutants: ## change the core in one place at a time and list what no test notices: make mutants SAMPLE=600

@@ -35,8 +35,13 @@ func (w *worker) reload(ctx context.Context) error {
 	if why := unusable(snap.Record); why != "" {
 		return errors.New(why)
 	}
-	w.adopt(snap)
 	w.loaded = w.Now()
+	if len(snap.Inbox) > 0 {
+		if err := w.seenAgain(ctx, w.app, &snap); err != nil {
+			return err
+		}
+	}
+	w.adopt(snap)
 	if l := snap.Record.Lease; l.Owner != "" && l.Owner != w.owner && w.Now().Before(l.Until) {
 		if err := w.comeBack(ctx, w.app.Name, l.Until); err != nil {
 			return fmt.Errorf("come back later: %w", err)
@@ -89,7 +94,7 @@ func (w *worker) save(ctx context.Context, effect release.Effect) error {
 func (w *worker) commit(ctx context.Context) error {
 	var failed error
 	w.commits++
-	w.record.Commit = fmt.Sprintf("%s.%d", w.owner, w.commits)
+	w.record.Commit = w.lastCommit()
 	if now := w.Now(); now.After(w.record.SavedAt) {
 		w.record.SavedAt = now
 	}
@@ -117,9 +122,15 @@ func (w *worker) commit(ctx context.Context) error {
 	return fmt.Errorf("save: %w", failed)
 }
 
+// lastCommit is the mark of this worker's last commit in the record.
+func (w *worker) lastCommit() string { return fmt.Sprintf("%s.%d", w.owner, w.commits) }
+
 // saved goes on from a commit that was done.
 func (w *worker) saved(ctx context.Context, snap Snapshot) {
 	facts := w.facts
+	if len(w.decided) > 0 {
+		clear(w.glances) // they are of the state before
+	}
 	w.adopt(snap)
 	w.publish(ctx, facts)
 }
@@ -183,6 +194,9 @@ func (w *worker) schedule(ctx context.Context) error {
 	_, at := w.record.State.NextEffect(w.app.Policy, w.Now())
 	if at.IsZero() || at.Equal(w.record.WakeAt) || w.resting() > 0 {
 		return nil
+	}
+	if err := w.mark(ctx); err != nil {
+		return err
 	}
 	w.claim()
 	return w.free(ctx)

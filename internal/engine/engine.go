@@ -191,13 +191,20 @@ func (e *Engine) Accept(ctx context.Context, app string, entry Entry) (bool, err
 		return false, fmt.Errorf("app %q: %w", app, ErrNotFound)
 	}
 	fresh, err := e.Store.Accept(ctx, app, entry)
-	if err != nil || !fresh {
-		return false, wrap(err, "accept %s for %s", entry.ID, app)
+	if err != nil {
+		return false, fmt.Errorf("accept %s for %s: %w", entry.ID, app, err)
 	}
-	if err := e.Wakeups.Wake(ctx, app, e.Now()); err != nil {
-		e.Log.Warn("wake-up not sent: the clock tick will find the event", "app", app, "error", err)
+	if fresh {
+		if err := e.Wakeups.Wake(ctx, app, e.Now()); err != nil {
+			e.Log.Warn("wake-up not sent: the clock tick will find the event", "app", app, "error", err)
+		}
 	}
-	return true, nil
+	// After the entry: a tick that has not seen it cannot take this mark away. For a duplicate too:
+	// whoever has stored it may have died before this. After the wake-up: an alert waits for none.
+	if _, err := e.Store.Mark(ctx, app); err != nil {
+		return false, fmt.Errorf("accept %s for %s: %w", entry.ID, app, err)
+	}
+	return fresh, nil
 }
 
 func wrap(err error, format string, args ...any) error {
@@ -212,12 +219,12 @@ func wrap(err error, format string, args ...any) error {
 func (e *Engine) Step(ctx context.Context, app string, budget time.Duration) error {
 	var sent sync.WaitGroup
 	defer sent.Wait()
-	return e.work(ctx, app, orDefault(budget, e.Budget), nil, &sent)
+	return e.work(ctx, app, orDefault(budget, e.Budget), &sent)
 }
 
-// work makes a worker of this process work on an app. The periodic tasks run first. It does
-// not wait for the deliveries that it adds to sent.
-func (e *Engine) work(ctx context.Context, name string, budget time.Duration, tasks []task, sent *sync.WaitGroup) error {
+// work makes a worker of this process work on an app. It does not wait for the deliveries that
+// it adds to sent.
+func (e *Engine) work(ctx context.Context, name string, budget time.Duration, sent *sync.WaitGroup) error {
 	app, ok := e.apps[name]
 	if !ok {
 		e.Log.Warn("wake-up for an app that is not configured: dropped", "app", name)
@@ -226,11 +233,19 @@ func (e *Engine) work(ctx context.Context, name string, budget time.Duration, ta
 	if len(app.Problems) > 0 {
 		return nil
 	}
+	return e.worker(app, budget, sent).do(ctx)
+}
+
+func (e *Engine) worker(app *App, budget time.Duration, sent *sync.WaitGroup) *worker {
 	e.mu.Lock()
+	defer e.mu.Unlock()
 	e.workers++
-	owner := fmt.Sprintf("%s/%d", e.Name, e.workers)
-	e.mu.Unlock()
-	w := &worker{Engine: e, app: app, owner: owner, end: e.Now().Add(budget), tasks: tasks, sent: sent, round: round.Of(ctx)}
+	return &worker{Engine: e, app: app, owner: fmt.Sprintf("%s/%d", e.Name, e.workers), end: e.Now().Add(budget), sent: sent, glances: map[string]Glance{}}
+}
+
+// do runs the worker. That another one has the app is no error.
+func (w *worker) do(ctx context.Context) error {
+	w.round = round.Of(ctx)
 	err := w.run(round.Without(ctx))
 	if errors.Is(err, errTaken) || errors.Is(err, ErrFenced) {
 		return nil
@@ -238,7 +253,7 @@ func (e *Engine) work(ctx context.Context, name string, budget time.Duration, ta
 	if err != nil {
 		w.giveBack(ctx)
 	}
-	return wrap(err, "work on %s", name)
+	return wrap(err, "work on %s", w.app.Name)
 }
 
 // comeBack wakes the app when the lease that another worker holds could have ended; once

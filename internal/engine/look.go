@@ -55,6 +55,7 @@ func (w *worker) look(ctx context.Context) stepResult {
 	if !state.Known && reading.Live == "" {
 		return failed(fmt.Errorf("the gateway points at neither color alone (%s): point it at one, the app is then taken over", reading.Detail))
 	}
+	saw := []any{reading}
 	for _, color := range []release.Color{release.Blue, release.Green} { // in this order, so that a seed repeats a run
 		seen := &looked.Blue
 		if color == release.Green {
@@ -64,6 +65,7 @@ func (w *worker) look(ctx context.Context) stepResult {
 		switch {
 		case err == nil:
 			*seen = observed(o)
+			saw = append(saw, observed(o))
 			if !state.Known {
 				(*seen).Image = w.confirmed(ctx, o)
 			}
@@ -73,11 +75,32 @@ func (w *worker) look(ctx context.Context) stepResult {
 			w.Log.Warn("a color could not be looked at", "app", w.app.Name, "color", color, "error", err)
 		}
 	}
-	r := saw(looked)
+	w.seen, w.saw = &looked, ""
+	if delete(w.glances, lookTask.name); len(saw) == 3 {
+		w.saw = hashOf(saw...)
+	}
+	r := stepResult{Seen: []release.Event{looked}}
 	if !state.Known && !looked.Reached(state.Serving.Since, w.Now()) {
 		r.Failed = errors.New("the gateway still carries out a change")
 	}
 	return r
+}
+
+// glanceAtColors returns the hash of what a look sees of the gateway and of both colors.
+func glanceAtColors(ctx context.Context, _ *Engine, app *App) (string, error) {
+	reading, err := app.Gateway.Live(ctx)
+	if err != nil {
+		return "", fmt.Errorf("read the gateway: %w", err)
+	}
+	saw := []any{reading}
+	for _, color := range []release.Color{release.Blue, release.Green} {
+		o, err := app.Workloads.Observe(ctx, color, release.Image{}, 0)
+		if err != nil {
+			return "", fmt.Errorf("look at %s: %w", color, err)
+		}
+		saw = append(saw, observed(o))
+	}
+	return hashOf(saw...), nil
 }
 
 // confirmed is what a color runs, under the tag that is noted there if the registry has this image

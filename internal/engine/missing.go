@@ -14,9 +14,9 @@ const fresh = time.Hour
 
 // askForImages asks the registry whether it still has the images that the app needs. Only
 // its answer "not found" says that one is missing.
-func askForImages(ctx context.Context, e *Engine, app *App, s release.State) ([]release.Event, error) {
+func askForImages(ctx context.Context, e *Engine, app *App, s release.State) (found, error) {
 	if app.Registry == nil {
-		return nil, nil
+		return found{}, nil
 	}
 	var seen release.RegistryAsked
 	var failed error
@@ -35,7 +35,7 @@ func askForImages(ctx context.Context, e *Engine, app *App, s release.State) ([]
 		}
 	}
 	if len(seen.Has)+len(seen.Lacks) == 0 {
-		return nil, failed
+		return found{}, failed
 	}
-	return []release.Event{seen}, failed
+	return found{events: []release.Event{seen}}, failed
 }

@@ -2,6 +2,9 @@ package engine
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"hash/fnv"
 	"maps"
 	"slices"
@@ -26,37 +29,78 @@ type task struct {
 	when  func(release.State) bool // nil: always
 	soon  func(release.State) bool // at every tick; nil: never
 	// beside is work that needs no claim on the app: an alert does not wait for a registry
-	// or a table that is slow. The events that it returns are decided by a worker. Nil: a
-	// worker looks at the app.
-	beside func(context.Context, *Engine, *App, release.State) ([]release.Event, error)
-	seen   []release.Event // by this run of beside
-	tick   time.Time       // when this run was found to be due
+	// or a table that is slow. A worker decides what it found. Nil: a worker looks at the app.
+	beside func(context.Context, *Engine, *App, release.State) (found, error)
+	// glance returns the hash of what the task sees now, without the record. While it is that of
+	// the last run, nothing needs to be decided. Nil: the task needs the record.
+	glance func(context.Context, *Engine, *App) (saw string, err error)
+	// again is when the task runs with the record again although each glance saw the same; 0:
+	// never.
+	again time.Duration
+	found found     // by this run of beside
+	tick  time.Time // when this run was found to be due
 }
 
+// found is what a task beside the claim found: events to decide, and what a glance is to see
+// while nothing has changed; "" where that is not known.
+type found struct {
+	events []release.Event
+	saw    string
+}
+
+const (
+	// lookAgain is how old an observation in the record may become.
+	lookAgain = time.Hour
+)
+
+var lookTask = task{name: "look", every: 5 * time.Minute, when: atRest, soon: changing, glance: glanceAtColors, again: lookAgain}
+
 var periodicTasks = []task{
-	{name: "look", every: 5 * time.Minute, when: atRest, soon: changing},
-	{name: "list-registry", every: 10 * time.Minute, beside: listRegistry},
+	lookTask,
+	{name: "list-registry", every: 10 * time.Minute, beside: listRegistry, glance: glanceAtRegistry},
 	{name: "ask-for-images", every: 6 * time.Hour, beside: askForImages},
 	{name: "sweep", every: 24 * time.Hour, beside: sweep},
 }
 
-func listRegistry(ctx context.Context, e *Engine, app *App, s release.State) ([]release.Event, error) {
-	return nil, wrap(e.missed(ctx, app, s), "look for missed pushes")
+func listRegistry(ctx context.Context, e *Engine, app *App, s release.State) (found, error) {
+	saw, err := e.missed(ctx, app, s)
+	return found{saw: saw}, wrap(err, "look for missed pushes")
 }
 
-// newest lists the images of the registry that may start. A listing that the round shares may be from
-// before the state: what would be news is listed once more.
-func (e *Engine) newest(ctx context.Context, app *App, s release.State) ([]release.Image, error) {
+func glanceAtRegistry(ctx context.Context, e *Engine, app *App) (string, error) {
+	if app.Registry == nil {
+		return nothing, nil
+	}
 	images, err := app.Registry.Newest(ctx, listed)
-	images = slices.DeleteFunc(images, func(i release.Image) bool { return !s.MayStart(i) })
-	if round.Of(ctx) != nil && len(images) > 0 && images[0].Digest != s.Newest.Digest {
+	return hashOf(images), wrap(err, "list the newest images")
+}
+
+// newest lists the images of the registry that may start, and returns the hash of the whole list. A
+// listing that the round shares may be from before the state: what would be news is listed once more.
+func (e *Engine) newest(ctx context.Context, app *App, s release.State) (may []release.Image, saw string, err error) {
+	images, err := app.Registry.Newest(ctx, listed)
+	may = slices.DeleteFunc(slices.Clone(images), func(i release.Image) bool { return !s.MayStart(i) })
+	if round.Of(ctx) != nil && len(may) > 0 && may[0].Digest != s.Newest.Digest {
 		return e.newest(round.Without(ctx), app, s)
 	}
-	return images, err
+	return may, hashOf(images), err
 }
 
-func sweep(ctx context.Context, e *Engine, app *App, _ release.State) ([]release.Event, error) {
-	return nil, wrap(e.Store.Sweep(ctx, app.Name, e.Now().Add(-retention)), "delete old rows")
+func sweep(ctx context.Context, e *Engine, app *App, _ release.State) (found, error) {
+	return found{}, wrap(e.Store.Sweep(ctx, app.Name, e.Now().Add(-retention)), "delete old rows")
+}
+
+// nothing is seen where there is nothing to see. hashOf is none that is like it.
+const nothing = "-"
+
+// hashOf is a short hash of what was seen.
+func hashOf(seen ...any) string {
+	data, err := json.Marshal(seen)
+	if err != nil {
+		return "" // is like no other
+	}
+	h := sha256.Sum256(data)
+	return hex.EncodeToString(h[:12])
 }
 
 // atRest reports whether no worker looks at the gateway for a release.
@@ -67,12 +111,24 @@ func atRest(s release.State) bool {
 // changing reports whether what a look sees is to change soon.
 func changing(s release.State) bool { return !s.Drift.IsZero() || s.StandbyComing() }
 
-func (t task) due(r Record, now time.Time) bool {
-	if t.when != nil && !t.when(r.State) {
+// isDue reports whether a task is to run with the record.
+func (w *worker) isDue(t task) bool {
+	state := w.record.State
+	switch {
+	case t.when != nil && !t.when(state):
 		return false
+	case t.soon != nil && t.soon(state):
+		return true
 	}
-	// The tick of the minute in which it is due may come some milliseconds early.
-	return t.soon != nil && t.soon(r.State) || now.Sub(r.Ran[t.name]) > t.every-tickEvery/2
+	return w.Now().After(w.ranLast(t).Add(t.every - tickEvery/2))
+}
+
+// ranLast is when a task last ran, with the record or as a glance.
+func (w *worker) ranLast(t task) time.Time {
+	if g := w.glances[t.name].At; g.After(w.record.Ran[t.name]) {
+		return g
+	}
+	return w.record.Ran[t.name]
 }
 
 // periodic is the engine's own effect: to run a periodic task.
@@ -88,19 +144,28 @@ func (w *worker) runTask(ctx context.Context, t task) stepResult {
 	if t.when != nil && !t.when(w.record.State) {
 		return stepResult{} // another worker has changed it since the tick
 	}
-	last := t.tick
-	if w.record.Ran[t.name].IsZero() { // the apps of a new installation are not all due at once
-		last = last.Add(-spread(w.app.Name, t.every))
-	}
 	w.record.Ran = maps.Clone(w.record.Ran)
 	if w.record.Ran == nil {
 		w.record.Ran = map[string]time.Time{}
 	}
-	w.record.Ran[t.name], w.dirty = last, true
-	if t.beside != nil {
-		return stepResult{Seen: t.seen}
+	// The apps of a new installation, and those that no tick has reached for long, are not all due
+	// at once again.
+	ran, glanced := t.tick, t.tick
+	if t.tick.Sub(w.ranLast(t)) > 2*max(t.every, lookAgain) {
+		ran, glanced = ran.Add(-spread(w.app.Name, max(t.every, t.again))), ran.Add(-spread(w.app.Name, t.every))
 	}
-	return w.lookInRound(ctx)
+	w.record.Ran[t.name], w.dirty = ran, true
+	r, saw := stepResult{Seen: t.found.events}, t.found.saw
+	if t.beside == nil {
+		r = w.lookInRound(ctx)
+		if saw = w.saw; saw != "" && w.seen.At.Before(glanced) && !w.seen.At.IsZero() {
+			glanced = w.seen.At // by reads that the round shares
+		}
+	}
+	if delete(w.glances, t.name); saw != "" {
+		w.glances[t.name] = Glance{At: glanced, Saw: saw, Until: t.until(w.app, ran)}
+	}
+	return r
 }
 
 // skew is how much the clocks of two processes may differ.
@@ -115,7 +180,7 @@ func (w *worker) lookInRound(ctx context.Context) stepResult {
 	for n, e := range r.Seen {
 		if seen, ok := e.(release.Looked); ok && shared.Age() > 0 {
 			seen.At = w.Now().Add(-shared.Age())
-			r.Seen[n] = seen
+			r.Seen[n], w.seen = seen, &seen
 		}
 	}
 	return r
@@ -129,9 +194,18 @@ func lastWork(r Record) time.Time {
 	return r.SavedAt
 }
 
+// until is from when on a task runs with the record again; zero for never. It is not as long for all
+// apps, or those that are in step once would stay so.
+func (t task) until(app *App, ran time.Time) time.Time {
+	if t.again == 0 {
+		return time.Time{}
+	}
+	return ran.Add(t.again - spread(app.Name+"|"+t.name, t.again/3))
+}
+
 // spread is a part of a duration that differs from app to app.
-func spread(app string, d time.Duration) time.Duration {
+func spread(name string, d time.Duration) time.Duration {
 	h := fnv.New32a()
-	h.Write([]byte(app))
+	h.Write([]byte(name))
 	return d * time.Duration(h.Sum32()%1024) / 1024
 }

@@ -74,6 +74,19 @@ type Store interface {
 	// History returns at most limit facts, newest first, with numbers below before
 	// (before 0: from the newest).
 	History(ctx context.Context, app string, limit, before int) ([]release.Fact, error)
+	// ListDue lists the due rows of all apps that have one, in no order.
+	ListDue(ctx context.Context) ([]Due, error)
+	// Due returns the due row of an app; a zero one where it has none.
+	Due(ctx context.Context, app string) (Due, error)
+	// Mark makes an app due at once, whether it has a row or not, and returns the row's new
+	// version: no other mark and no row has it.
+	Mark(ctx context.Context, app string) (version string, err error)
+	// Settle saves each row, one for an app, that is still at its Version; it is not marked then.
+	// It leaves the others as they are: they were marked, or settled by another process. After
+	// an error some may be saved.
+	Settle(ctx context.Context, rows []Due) error
+	// Forget deletes each row, one for an app, that is still at its Version.
+	Forget(ctx context.Context, rows []Due) error
 	// Ticked keeps when the clock last ticked, and LastTick returns it; zero when it never did.
 	Ticked(ctx context.Context, at time.Time) error
 	LastTick(ctx context.Context) (time.Time, error)
@@ -96,6 +109,29 @@ type Snapshot struct {
 	// Outbox is the number of the first fact that an earlier version of bluegreen, which
 	// kept what the topic did not have yet in rows of its own, has left there; 0 for none.
 	Outbox int
+}
+
+// Due is when a tick is to look after an app. See docs/decisions/0038.
+type Due struct {
+	App     string
+	Version string // only Stores fill it
+	// Marked is set from a mark until the row is settled: the app is to be loaded at once.
+	Marked bool
+	// At is when the app is to be loaded.
+	At time.Time
+	// Config is the fingerprint of the configuration that the row was settled with, and Commit
+	// the mark of the commit that the record then was from.
+	Config, Commit string
+	// Glances are those of periodic tasks by their name.
+	Glances map[string]Glance
+}
+
+// Glance is the last run of a periodic task that saw what the record has decided on: when, and
+// the hash of what it saw. From Until on the task runs with the record; zero for never.
+type Glance struct {
+	At    time.Time
+	Saw   string
+	Until time.Time
 }
 
 // Progress is how far one channel of an app is in its history. Name is printable, at most 40

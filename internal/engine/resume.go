@@ -12,22 +12,28 @@ import (
 // workers stay hidden for minutes, and the clock tick may be as late. It looks for twice as long
 // as a claim lasts, since a process that is stopped goes on with its work for a while.
 func (e *Engine) Resume(ctx context.Context) {
+	rows, err := e.Store.ListDue(ctx)
+	if err != nil {
+		e.Log.Warn("what an ended worker may have left waits for the clock tick", "error", err)
+		return
+	}
 	var all sync.WaitGroup
 	free := make(chan struct{}, 8)
-	for _, name := range e.names {
-		free <- struct{}{} // before it begins: of many apps, few are in the middle of their work
+	load, _ := e.turns(rows) // an app that is claimed is due
+	for _, t := range load {
 		all.Go(func() {
-			if err := e.resume(ctx, name, free); err != nil && ctx.Err() == nil {
-				e.Log.Warn("what an ended worker may have left waits for the clock tick", "app", name, "error", err)
+			if err := e.resume(ctx, t.app.Name, free); err != nil && ctx.Err() == nil {
+				e.Log.Warn("what an ended worker may have left waits for the clock tick", "app", t.app.Name, "error", err)
 			}
 		})
 	}
 	all.Wait()
 }
 
-// resume sends one wake-up, and none where the claim is given back. It begins with a place in free.
+// resume sends one wake-up, and none where the claim is given back.
 func (e *Engine) resume(ctx context.Context, name string, free chan struct{}) error {
-	for end := e.Now().Add(2 * e.Lease); ; free <- struct{}{} {
+	for end := e.Now().Add(2 * e.Lease); e.Now().Before(end); {
+		free <- struct{}{}
 		snap, err := e.Store.Load(ctx, name)
 		<-free
 		if err != nil {
@@ -47,8 +53,6 @@ func (e *Engine) resume(ctx context.Context, name string, free chan struct{}) er
 		if err := e.Sleep(ctx, left); err != nil {
 			return err
 		}
-		if !e.Now().Before(end) {
-			return nil
-		}
 	}
+	return nil
 }

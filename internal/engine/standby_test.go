@@ -61,7 +61,8 @@ func TestAStandbyOfTheSameVersionIsDeployedAfterTheRollbackWindow(t *testing.T) 
 	w.run(2 * time.Hour)
 	w.runs(release.Blue, "2.0", 1)
 	w.run(time.Hour)
-	if c := w.state().Blue; w.clock.Sub(c.Observed.At) > 6*time.Minute || c.Observed.Ready != 1 {
+	v, err := w.engine.View(t.Context(), "shop")
+	if c := v.State.Blue; err != nil || w.clock.Sub(c.Observed.At) > 6*time.Minute || c.Observed.Ready != 1 {
 		t.Errorf("the standby was seen with %d ready at %s, and it is %s", c.Observed.Ready, c.Observed.At, w.clock)
 	}
 }

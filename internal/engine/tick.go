@@ -4,51 +4,49 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
-	"sync"
+	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"bluegreen/internal/release"
-	"bluegreen/internal/round"
 )
 
 // wakeupLostAfter is how long after its time a wake-up counts as lost.
 const wakeupLostAfter = 10 * time.Second
 
-// due is what one app needs at a tick.
-type due struct {
-	state  release.State
-	behind bool      // a channel has not got all
-	wake   bool      // a wake-up was lost, or never sent
-	held   time.Time // until when a worker holds the app; it may have died
-	tasks  []task    // periodic tasks
+// Tick looks after the apps that are due: it wakes those whose wake-up was lost, lets channels
+// that are behind go on, and runs periodic tasks. To be called every minute. After an error it is
+// not known what is due, or the time of this tick could not be kept: what waits for a tick may
+// wait for longer.
+func (e *Engine) Tick(ctx context.Context) error {
+	r := &tour{Engine: e}
+	defer r.sent.Wait()
+	rows, err := e.Store.ListDue(ctx)
+	if err != nil {
+		return err
+	}
+	load, glance := e.turns(rows)
+	r.take(ctx, load, glance)
+	r.save(ctx)
+	e.forget(ctx, rows)
+	return wrap(e.Store.Ticked(ctx, e.Now()), "keep the time of the tick")
 }
 
-// Tick wakes the apps whose wake-up was lost, lets channels that are behind go on, and runs
-// periodic tasks. To be called every minute. Its error means that not even the time of this tick
-// could be kept: what waits for a tick may wait for longer.
-func (e *Engine) Tick(parent context.Context) error {
-	var sent sync.WaitGroup
-	defer sent.Wait()
-	g, ctx := errgroup.WithContext(round.With(parent))
-	g.SetLimit(8)
-	for _, name := range e.names {
-		g.Go(func() error {
-			defer func() {
-				if p := recover(); p != nil { // here it would end the process
-					e.Log.Error("tick", "app", name, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-				}
-			}()
-			if err := e.tick(ctx, name, &sent); err != nil {
-				e.Log.Error("tick", "app", name, "error", err)
-			}
-			return nil // one app's trouble must not keep the others waiting
-		})
+// TickApp does for one app what Tick does for all.
+func (e *Engine) TickApp(ctx context.Context, name string) error {
+	r := &tour{Engine: e}
+	defer r.sent.Wait()
+	rows, err := e.Store.ListDue(ctx)
+	if err != nil {
+		return err
 	}
-	_ = g.Wait() // the error of an app is its own
-	return wrap(e.Store.Ticked(parent, e.Now()), "keep the time of the tick")
+	load, glance := e.turns(rows)
+	for _, t := range slices.Concat(load, glance) {
+		if t.app.Name == name {
+			err = r.turn(ctx, t)
+		}
+	}
+	r.save(ctx)
+	return err
 }
 
 // LastTick is when the clock last ticked; zero when it never did.
@@ -56,73 +54,6 @@ func (e *Engine) LastTick(ctx context.Context) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
 	return e.Store.LastTick(ctx)
-}
-
-// TickApp does for one app what Tick does for all.
-func (e *Engine) TickApp(ctx context.Context, name string) error {
-	var sent sync.WaitGroup
-	defer sent.Wait()
-	return e.tick(ctx, name, &sent)
-}
-
-func (e *Engine) tick(ctx context.Context, name string, sent *sync.WaitGroup) error {
-	d, err := e.due(ctx, name)
-	if err != nil {
-		return err
-	}
-	if d.behind {
-		e.deliver(ctx, e.apps[name], sent)
-	}
-	if !d.held.IsZero() {
-		return wrap(e.comeBack(ctx, name, d.held), "wake when the lease ends")
-	}
-	if d.wake {
-		err = wrap(e.Wakeups.Wake(ctx, name, e.Now()), "wake")
-	}
-	if len(d.tasks) == 0 {
-		return err
-	}
-	for n := range d.tasks {
-		t := &d.tasks[n]
-		if t.beside == nil {
-			continue
-		}
-		var err error
-		if t.seen, err = t.beside(ctx, e, e.apps[name], d.state); err != nil {
-			e.Log.Warn("a periodic task failed", "app", name, "task", t.name, "error", err)
-		}
-	}
-	return errors.Join(err, e.work(ctx, name, time.Minute, d.tasks, sent))
-}
-
-// due finds out what an app needs now. It is the only question that a tick asks, and loads
-// the app to answer it; an index of the apps that are due could answer as well.
-func (e *Engine) due(ctx context.Context, name string) (due, error) {
-	app, ok := e.apps[name]
-	if !ok || len(app.Problems) > 0 {
-		return due{}, nil
-	}
-	snap, err := e.Store.Load(ctx, name)
-	if err != nil {
-		return due{}, fmt.Errorf("load: %w", err)
-	}
-	now, r := e.Now(), snap.Record
-	if why := unusable(r); why != "" {
-		return due{}, errors.New(why)
-	}
-	d := due{state: r.State, behind: behind(app, snap)}
-	if r.Lease.Owner != "" && now.Before(r.Lease.Until) {
-		d.held = r.Lease.Until
-		return d, nil
-	}
-	d.wake = e.overdue(app, snap)
-	for _, t := range periodicTasks {
-		if t.due(r, now) {
-			t.tick = now
-			d.tasks = append(d.tasks, t)
-		}
-	}
-	return d, nil
 }
 
 func (e *Engine) overdue(app *App, snap Snapshot) bool {
@@ -134,24 +65,29 @@ func (e *Engine) overdue(app *App, snap Snapshot) bool {
 	return (effect != nil || !at.IsZero()) && (r.WakeAt.IsZero() || now.After(r.WakeAt.Add(wakeupLostAfter)))
 }
 
-// missed compares the registry with the newest image that was seen.
-func (e *Engine) missed(ctx context.Context, app *App, s release.State) error {
+// missed compares the registry with the newest image that was seen, and returns the hash of its
+// list where nothing was missed.
+func (e *Engine) missed(ctx context.Context, app *App, s release.State) (saw string, err error) {
 	if app.Registry == nil || s.LastPush.At.IsZero() && s.Newest.IsZero() {
-		return nil
+		return nothing, nil
 	}
-	images, err := e.newest(ctx, app, s)
-	if err != nil || len(images) == 0 || images[0].Digest == s.Newest.Digest {
-		return err
+	images, saw, err := e.newest(ctx, app, s)
+	if err != nil {
+		return "", err
+	}
+	if len(images) == 0 || images[0].Digest == s.Newest.Digest {
+		return saw, nil
 	}
 	if app.Policy.Newer != nil && !s.Newest.IsZero() && !app.Policy.Newer(images[0], s.Newest) {
-		return nil
+		return saw, nil
 	}
 	id := PushIdentity(app.Repository, images[0], images[0].PushedAt.UTC().Format(time.RFC3339))
 	fresh, err := e.Accept(ctx, app.Name, PushEntry(id, images[0], e.Now()))
 	if fresh {
 		e.Log.Info("found a push whose event was lost", "app", app.Name, "image", images[0].String())
+		return "", err
 	}
-	return err
+	return saw, err
 }
 
 // listed is how many images are listed to find the newest that is not quarantined.

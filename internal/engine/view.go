@@ -43,6 +43,9 @@ func (e *Engine) View(ctx context.Context, name string) (View, error) {
 	if err != nil {
 		return View{}, fmt.Errorf("load %s: %w", name, err)
 	}
+	if err := e.seenAgain(ctx, app, &snap); err != nil {
+		return View{}, err
+	}
 	r := snap.Record
 	v := View{
 		App: name, State: r.State, Policy: app.Policy, WakeAt: r.WakeAt, SavedAt: r.SavedAt, Pending: len(snap.Inbox),
@@ -116,7 +119,7 @@ func (e *Engine) Command(ctx context.Context, app string, c release.Commanded, k
 		return Entry{}, err
 	}
 	if fresh {
-		if err := e.work(context.WithoutCancel(ctx), app, headStart, nil, new(sync.WaitGroup)); err != nil {
+		if err := e.work(context.WithoutCancel(ctx), app, headStart, new(sync.WaitGroup)); err != nil {
 			e.Log.Warn("first steps not taken, the queue goes on", "app", app, "error", err)
 		}
 	}

@@ -42,6 +42,14 @@ type worker struct {
 	// may last have changed something before this one.
 	round *round.Round
 	since time.Time
+	due   string // version of the due row after this worker's mark; "" without one
+	ended bool   // it has seen that nothing is left to do now
+	// glances are the last ones that the record is decided on: those of its row, in the state
+	// before, or of this worker, which has seen what is in seen.
+	glances map[string]Glance
+	before  release.State
+	seen    *release.Looked
+	saw     string // its hash; "" where not all could be seen
 
 	snap    Snapshot // as loaded or last committed
 	loaded  time.Time
@@ -82,6 +90,9 @@ func (w *worker) run(ctx context.Context) error {
 		}
 		if w.worthClaiming() {
 			w.since = lastWork(w.record)
+			if err := w.mark(ctx); err != nil {
+				return err
+			}
 			w.claim()
 			if err := w.work(ctx); err != nil {
 				return err
@@ -98,6 +109,7 @@ func (w *worker) run(ctx context.Context) error {
 		}
 		wait := w.soon()
 		if wait == 0 {
+			w.ended = true
 			return nil
 		}
 		if err := w.Sleep(ctx, wait); err != nil {

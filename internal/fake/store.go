@@ -41,6 +41,9 @@ type Store struct {
 	hook Hook
 	apps map[string]*partition
 	tick time.Time
+	due  map[string]engine.Due
+	// dues counts all changes of due rows, for their versions.
+	dues int
 }
 
 type partition struct {
@@ -55,7 +58,9 @@ type partition struct {
 }
 
 // NewStore makes an empty store; hook may be nil.
-func NewStore(hook Hook) *Store { return &Store{hook: hook, apps: map[string]*partition{}} }
+func NewStore(hook Hook) *Store {
+	return &Store{hook: hook, apps: map[string]*partition{}, due: map[string]engine.Due{}}
+}
 
 func (s *Store) app(name string) *partition {
 	p, ok := s.apps[name]
@@ -227,6 +232,66 @@ func (s *Store) Advance(ctx context.Context, app string, c engine.Progress) (eng
 		return nil
 	})
 	return c, err
+}
+
+// ListDue implements engine.Store.
+func (s *Store) ListDue(context.Context) (rows []engine.Due, err error) {
+	err = s.locked("list due", func() error {
+		for _, app := range slices.Sorted(maps.Keys(s.due)) {
+			rows = append(rows, s.due[app])
+		}
+		return nil
+	})
+	return rows, err
+}
+
+// Due implements engine.Store.
+func (s *Store) Due(_ context.Context, app string) (d engine.Due, err error) {
+	err = s.locked("due", func() error { d = s.due[app]; return nil })
+	return d, err
+}
+
+// Mark implements engine.Store.
+func (s *Store) Mark(_ context.Context, app string) (version string, err error) {
+	err = s.locked("mark", func() error {
+		d := s.due[app]
+		d.App, d.Marked = app, true
+		version = s.save(d)
+		return nil
+	})
+	return version, err
+}
+
+// Settle implements engine.Store.
+func (s *Store) Settle(_ context.Context, rows []engine.Due) error {
+	return s.locked("settle", func() error {
+		for _, d := range rows {
+			if is, ok := s.due[d.App]; ok && d.Version == is.Version {
+				d.Marked = false
+				s.save(d)
+			}
+		}
+		return nil
+	})
+}
+
+// Forget implements engine.Store.
+func (s *Store) Forget(_ context.Context, rows []engine.Due) error {
+	return s.locked("forget", func() error {
+		for _, d := range rows {
+			if d.Version == s.due[d.App].Version {
+				delete(s.due, d.App)
+			}
+		}
+		return nil
+	})
+}
+
+func (s *Store) save(d engine.Due) (version string) {
+	s.dues++
+	d.Version = strconv.Itoa(s.dues)
+	s.due[d.App] = d
+	return d.Version
 }
 
 // Ticked implements engine.Store.

@@ -115,6 +115,21 @@ var mutants = []mutant{
 		{"engine", "worker.withoutTraffic", `reading.Underway`, `false`},
 		{"release", "decision.driftBack", `e.Underway`, `false`},
 		{"release", "Looked.Reached", `!e.Underway && now.Sub(since) >= follow`, `now.Sub(since) >= follow`}}},
+	{"do not mark an app that got an event", change("engine", "Engine.Accept",
+		`if _, err := e.Store.Mark(ctx, app); err != nil {
+			return false, fmt.Errorf("accept %s for %s: %w", entry.ID, app, err)
+		}`, ``)},
+	{"mark an app for an event that is new only", change("engine", "Engine.Accept", `
+		if _, err := e.Store.Mark(ctx, app); err != nil {
+			return false, fmt.Errorf("accept %s for %s: %w", entry.ID, app, err)
+		}`, `
+		if fresh {
+			if _, err := e.Store.Mark(ctx, app); err != nil {
+				return false, fmt.Errorf("accept %s for %s: %w", entry.ID, app, err)
+			}
+		}`)},
+	{"settle an app that was not seen at rest", change("engine", "worker.settled", `!w.rests(w.app, w.snap)`, `false`)},
+	{"settle an app after a glance that saw something else", change("engine", "round.glance", `err != nil || saw != last.Saw`, `err != nil && saw != last.Saw`)},
 	{"free the lease without commit", change("engine", "worker.free", `
 		if err := w.commit(ctx); err != nil {
 			return err
@@ -176,7 +191,7 @@ var mutants = []mutant{
 		var err error`)},
 	{"begin a channel after the facts of its first commit", change("engine", "worker.begin", `w.snap.Record.State.Facts`, `w.record.State.Facts`)},
 	{"look for no missed push", change("engine", "Engine.missed",
-		`err != nil || len(images) == 0 || images[0].Digest == s.Newest.Digest`, `err != nil || len(images) < 2`)},
+		`len(images) == 0 || images[0].Digest == s.Newest.Digest`, `err != nil || len(images) < 2`)},
 	{"wait for room in a commit without committing", change("engine", "worker.work", `
 		if err := w.commit(ctx); err != nil {
 			return err

@@ -164,6 +164,42 @@ func (p store) Advance(ctx context.Context, app string, c engine.Progress) (is e
 	return is, err
 }
 
+func (p store) ListDue(ctx context.Context) (rows []engine.Due, err error) {
+	err = p.stored("list due", func() error {
+		rows, err = p.app.store.ListDue(ctx)
+		return err
+	})
+	return rows, err
+}
+
+func (p store) Due(ctx context.Context, app string) (d engine.Due, err error) {
+	err = p.stored("due", func() error {
+		d, err = p.app.store.Due(ctx, app)
+		return err
+	})
+	return d, err
+}
+
+func (p store) Mark(ctx context.Context, app string) (version string, err error) {
+	err = p.stored("mark", func() error {
+		version, err = p.app.store.Mark(ctx, app)
+		return err
+	})
+	return version, err
+}
+
+func (p store) Settle(ctx context.Context, rows []engine.Due) error {
+	return p.stored("settle", func() error {
+		err := p.app.store.Settle(ctx, rows)
+		ask(p.app, func(h onSettle) error { return h.settled() })
+		return err
+	})
+}
+
+func (p store) Forget(ctx context.Context, rows []engine.Due) error {
+	return p.stored("forget", func() error { return p.app.store.Forget(ctx, rows) })
+}
+
 func (p store) Ticked(ctx context.Context, at time.Time) error { return p.app.store.Ticked(ctx, at) }
 
 func (p store) LastTick(ctx context.Context) (time.Time, error) { return p.app.store.LastTick(ctx) }

@@ -44,6 +44,8 @@ type (
 	onHealth interface{ health(release.Color, bool) }
 	// onNotify is called after a fact was delivered.
 	onNotify interface{ notified(release.Fact) error }
+	// onSettle is called after due rows were saved.
+	onSettle interface{ settled() error }
 	// onAdvance is called after it was saved how far a channel is.
 	onAdvance interface{ advanced(engine.Progress) error }
 	// onTime is called after each step of time.
@@ -83,6 +85,7 @@ func promises(a *app) []promise {
 		&helpOnce{app: a},
 		&targetTrue{app: a},
 		&decisionsRecorded{app: a},
+		&pendingIsDue{app: a},
 		&historyNumbered{},
 		&outcomesDelivered{},
 		&pushesFound{app: a},

@@ -348,6 +348,7 @@ func (s *sim) accept(a *app, id string, do func(ctx context.Context, e *engine.E
 			}
 			a.undelivered--
 			a.accepted[id] = true
+			ask(a, func(h onSettle) error { return h.settled() })
 		})
 	}
 	try()

@@ -49,6 +49,9 @@ type row struct {
 	etag  azcore.ETag
 	stamp string
 	data  string
+	// app and marked are those of a due row.
+	app    string
+	marked bool
 }
 
 // decoded is the value of a row.
@@ -107,7 +110,8 @@ func decodeRow(entity []byte) (row, error) {
 		s, _ := all[name].(string)
 		return s
 	}
-	r := row{key: text("RowKey"), etag: azcore.ETag(text("odata.etag")), stamp: text(propStamp)}
+	r := row{key: text("RowKey"), etag: azcore.ETag(text("odata.etag")), stamp: text(propStamp), app: text(propApp)}
+	_, r.marked = all[propMarked]
 	var data strings.Builder
 	for i := range mostProperties {
 		data.WriteString(text(property(i)))

@@ -121,6 +121,31 @@ func (c *Client) History(ctx context.Context, app string, limit, before int) ([]
 	return ask[[]release.Fact](ctx, c, "history", call{App: app, Limit: limit, Before: before})
 }
 
+// ListDue implements engine.Store.
+func (c *Client) ListDue(ctx context.Context) ([]engine.Due, error) {
+	return ask[[]engine.Due](ctx, c, "list-due", call{})
+}
+
+// Due implements engine.Store.
+func (c *Client) Due(ctx context.Context, app string) (engine.Due, error) {
+	return ask[engine.Due](ctx, c, "due", call{App: app})
+}
+
+// Mark implements engine.Store.
+func (c *Client) Mark(ctx context.Context, app string) (string, error) {
+	return ask[string](ctx, c, "mark", call{App: app})
+}
+
+// Settle implements engine.Store.
+func (c *Client) Settle(ctx context.Context, rows []engine.Due) error {
+	return c.done(ctx, "settle", call{Due: rows})
+}
+
+// Forget implements engine.Store.
+func (c *Client) Forget(ctx context.Context, rows []engine.Due) error {
+	return c.done(ctx, "forget", call{Due: rows})
+}
+
 // Ticked implements engine.Store.
 func (c *Client) Ticked(ctx context.Context, at time.Time) error {
 	return c.done(ctx, "ticked", call{At: at})

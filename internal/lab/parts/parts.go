@@ -66,6 +66,7 @@ type call struct {
 	Entry         engine.Entry
 	Limit, Before int
 	Progress      engine.Progress
+	Due           []engine.Due
 	From          snapshot
 	Change        change
 	Scopes        []string
@@ -107,6 +108,11 @@ func (p Parts) calls() http.Handler {
 	on(mux, "history", func(ctx context.Context, c call) ([]release.Fact, error) {
 		return p.Store.History(ctx, c.App, c.Limit, c.Before)
 	})
+	on(mux, "list-due", func(ctx context.Context, _ call) ([]engine.Due, error) { return p.Store.ListDue(ctx) })
+	on(mux, "due", func(ctx context.Context, c call) (engine.Due, error) { return p.Store.Due(ctx, c.App) })
+	on(mux, "mark", func(ctx context.Context, c call) (string, error) { return p.Store.Mark(ctx, c.App) })
+	on(mux, "settle", func(ctx context.Context, c call) (bool, error) { return true, p.Store.Settle(ctx, c.Due) })
+	on(mux, "forget", func(ctx context.Context, c call) (bool, error) { return true, p.Store.Forget(ctx, c.Due) })
 	on(mux, "ticked", func(ctx context.Context, c call) (bool, error) { return true, p.Store.Ticked(ctx, c.At) })
 	on(mux, "last-tick", func(ctx context.Context, _ call) (time.Time, error) { return p.Store.LastTick(ctx) })
 	on(mux, "advance", func(ctx context.Context, c call) (engine.Progress, error) {
