@@ -37,6 +37,9 @@ type Engine interface {
 	History(ctx context.Context, app string, limit, before int) ([]release.Fact, error)
 	// LastTick is when the clock last ticked; zero when it never did.
 	LastTick(ctx context.Context) (time.Time, error)
+	// Examine makes every check of an app now, or, for "", of what all apps share. Errors:
+	// engine.ErrNotFound.
+	Examine(ctx context.Context, app string) ([]engine.Examined, error)
 	// Command accepts a command once for each key, and returns its entry, whose ID is
 	// "command|" and the key; decided or pending. Errors: engine.ErrNotFound.
 	Command(ctx context.Context, app string, c release.Commanded, key string) (engine.Entry, error)
@@ -65,6 +68,9 @@ type Options struct {
 	Admits func(app, tag string) bool
 	// Configured returns the settings in effect of an app; nil knows none.
 	Configured func(app string) []api.Setting
+	// ObjectID returns that of the app's identity, for the commands that give it a right; ""
+	// where it is not known, and nil where it cannot be.
+	ObjectID func(context.Context) string
 	// Wait bounds how long a caller is kept waiting for an outcome; 200 s by default, since
 	// the front end of Azure Functions gives up after 230 s.
 	Wait time.Duration
@@ -224,6 +230,8 @@ func (c *console) route(r *call) (map[string]action, error) {
 		return get(c.index), nil
 	case len(parts) == 1 && parts[0] == "health":
 		return get(c.health), nil
+	case len(parts) == 1 && parts[0] == "doctor":
+		return get(c.doctor), nil
 	case parts[0] != "apps" || len(parts) > 3 && (len(parts) > 4 || parts[2] != "commands"):
 		return nil, problem(http.StatusNotFound, "path", "nothing is at %s: GET /api/ lists what is", r.URL.Path)
 	case len(parts) == 1:
@@ -246,6 +254,8 @@ func (c *console) route(r *call) (map[string]action, error) {
 		return get(c.configuration), nil
 	case parts[2] == "plans":
 		return get(c.plans), nil
+	case parts[2] == "doctor":
+		return get(c.doctor), nil
 	case len(parts) == 4:
 		r.key = parts[3]
 		return get(c.given), nil
@@ -253,7 +263,7 @@ func (c *console) route(r *call) (map[string]action, error) {
 		r.command = release.Command(parts[2])
 		return map[string]action{http.MethodGet: c.plan, http.MethodPost: c.change}, nil
 	}
-	return nil, problem(http.StatusNotFound, "command", "%q is not known; known are history, configuration, plans, %s", cut(parts[2], 60), list(commands()))
+	return nil, problem(http.StatusNotFound, "command", "%q is not known; known are history, configuration, plans, doctor, %s", cut(parts[2], 60), list(commands()))
 }
 
 // segments are the parts of a path below /api, or below /api/signed-in. An encoded slash

@@ -149,7 +149,7 @@ func TestTheIndexListsEveryEndpoint(t *testing.T) {
 	s := newSite(t)
 	for _, path := range []string{"/api", "/api/"} {
 		index := read[struct{ Endpoints []string }](t, s.ask("GET", path, ""), 200)
-		if len(index.Endpoints) != 9+len(release.Commands) {
+		if len(index.Endpoints) != 11+len(release.Commands) {
 			t.Errorf("%v", index.Endpoints)
 		}
 	}

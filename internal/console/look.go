@@ -16,7 +16,7 @@ import (
 
 func (c *console) index(r *call) (answer, error) {
 	endpoints := []string{
-		"GET /api/health", "GET /api/apps", "GET /api/apps/{app}", "GET /api/apps/{app}/history?limit=&before=", "GET /api/apps/{app}/configuration", "GET /api/apps/{app}/plans",
+		"GET /api/health", "GET /api/doctor", "GET /api/apps", "GET /api/apps/{app}", "GET /api/apps/{app}/history?limit=&before=", "GET /api/apps/{app}/configuration", "GET /api/apps/{app}/plans", "GET /api/apps/{app}/doctor",
 		"GET /api/apps/{app}/{command}", "GET /api/apps/{app}/commands/{key}",
 	}
 	for _, verb := range release.Commands {
