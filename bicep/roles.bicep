@@ -92,7 +92,7 @@ resource poll 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (!empty(
   name: guid(suffix, 'poll')
   properties: {
     roleName: 'bluegreen ${name} poll ${suffix}'
-    description: 'See whether a write of a network resource has ended.'
+    description: 'See whether a write of a network resource has ended, and which rights there are.'
     type: 'CustomRole'
     assignableScopes: [subscription().id]
     permissions: [
@@ -100,6 +100,7 @@ resource poll 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (!empty(
         actions: [
           'Microsoft.Network/locations/operations/read' // needed by internal/azure/appgateway/operation.go Poll
           'Microsoft.Network/locations/operationResults/read' // needed by internal/azure/appgateway/health.go await
+          'Microsoft.Authorization/permissions/read' // needed by internal/azure/appgateway/rights.go Lacking
         ]
       }
     ]
@@ -119,6 +120,7 @@ resource traffic 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (!emp
           'Microsoft.Network/trafficManagerProfiles/read' // needed by internal/azure/trafficmanager/profile.go read
           'Microsoft.Network/trafficManagerProfiles/write' // needed by internal/azure/trafficmanager/trafficmanager.go Switch
           'Microsoft.Network/publicIPAddresses/read' // needed by internal/azure/trafficmanager/trafficmanager.go Switch
+          'Microsoft.Authorization/permissions/read' // needed by internal/azure/trafficmanager/rights.go Lacking
         ]
       }
     ]

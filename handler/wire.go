@@ -90,8 +90,9 @@ func (w *wiring) handler(c *config.Config, problems []string, o engine.Options) 
 		}
 		o.Apps = append(o.Apps, built)
 	}
+	o.Examinations = w.examinations(o.Store, o.Wakeups)
 	e := engine.New(o)
-	return app.Handler(app.Options{Engine: e, Apps: c.Apps, Problems: problems, Unknown: unknown, SignIn: w.SignIn, Keys: w.Keys, Verify: w.verify(), Log: o.Log}), e
+	return app.Handler(app.Options{Engine: e, ObjectID: w.objectID, Apps: c.Apps, Problems: problems, Unknown: unknown, SignIn: w.SignIn, Keys: w.Keys, Verify: w.verify(), Log: o.Log}), e
 }
 
 // wiring is shared by adapters: the app's identity, and one client for each cluster.
@@ -201,7 +202,7 @@ func (w *wiring) adapters(a config.App) (app.Adapters, error) {
 }
 
 func target(cluster *access.Cluster, c config.Color) workload.Target {
-	return workload.Target{Cluster: cluster, Namespace: c.Namespace, Deployments: c.Names(), Container: c.Container}
+	return workload.Target{Cluster: cluster, Namespace: c.Namespace, Deployments: c.Names(), Container: c.Container, Labels: c.Selector}
 }
 
 // cluster returns the one client of a cluster. Azure compares resource ids without case.

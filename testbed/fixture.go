@@ -75,6 +75,9 @@ func (s DeploymentSpec) deployment() *appsv1.Deployment {
 				Spec: corev1.PodSpec{Containers: []corev1.Container{{
 					Name: "app", Image: s.Image,
 					Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: s.Port}},
+					ReadinessProbe: &corev1.Probe{ProbeHandler: corev1.ProbeHandler{
+						HTTPGet: &corev1.HTTPGetAction{Path: "/healthz", Port: intstr.FromString("http")},
+					}},
 				}}},
 			},
 		},

@@ -170,7 +170,7 @@ apps:
 		t.Fatal(err)
 	}
 	var given, needed []string
-	for _, m := range regexp.MustCompile(`(?m)^ +'(Microsoft\.(?:Network|ManagedIdentity)/[^']+)'`).FindAllStringSubmatch(string(bicep), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^ +'(Microsoft\.(?:Network|ManagedIdentity|Authorization)/[^']+)'`).FindAllStringSubmatch(string(bicep), -1) {
 		given = append(given, m[1])
 	}
 	for _, a := range p.Assignments {

@@ -86,7 +86,7 @@ Exit status:
 			root.AddCommand(c)
 		}
 	}
-	add("look", newStatus(s), newWatch(s), newHistory(s), newPlan(s))
+	add("look", newStatus(s), newWatch(s), newHistory(s), newPlan(s), newDoctor(s))
 	for _, v := range release.Commands {
 		add("act", newChange(s, v))
 	}

@@ -135,7 +135,11 @@ func newSite(t *testing.T, changes ...func(*release.Policy)) *site {
 		}
 	})
 	t.Cleanup(func() { stop(); worker.Wait() })
-	s.console = locked(console.New(console.Options{Engine: e, Keys: access.Admin, Poll: time.Millisecond, Decide: 20 * time.Millisecond}))
+	s.console = locked(console.New(console.Options{Engine: e, Keys: access.Admin, Configured: func(app string) []api.Setting {
+		return map[string][]api.Setting{"shop": {
+			{Key: "image.registry", Value: "shopacr.azurecr.io"}, {Key: "image.repository", Value: "team/shop"}, {Key: "alerts[0].rule", Value: "shop-*"},
+		}}[app]
+	}, Poll: time.Millisecond, Decide: 20 * time.Millisecond}))
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	s.url = server.URL

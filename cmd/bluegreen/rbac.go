@@ -91,7 +91,7 @@ func permissionsOf(c *config.Config) permissions {
 // gatewayNeeds are the actions on a gateway. At every write Azure also requires join and assign
 // on the resources that it refers to.
 func gatewayNeeds(g config.Gateway, need func(assignment)) {
-	const network = "Microsoft.Network/"
+	const network, readsRights = "Microsoft.Network/", "Microsoft.Authorization/permissions/read"
 	if id := g.ApplicationGateway; id != "" {
 		need(assignment{Scope: id, Why: "moves traffic", Actions: []string{
 			network + "applicationGateways/read", network + "applicationGateways/write",
@@ -102,9 +102,11 @@ func gatewayNeeds(g config.Gateway, need func(assignment)) {
 			"Microsoft.ManagedIdentity/userAssignedIdentities/assign/action", network + "ApplicationGatewayWebApplicationFirewallPolicies/join/action",
 		}})
 		need(assignment{Scope: subscriptionOf(id), Why: "follows a write to its end", Actions: []string{network + "locations/operations/read", network + "locations/operationResults/read"}})
+		need(assignment{Scope: subscriptionOf(id), Why: "lets bluegreen doctor see the rights of the identity", Actions: []string{readsRights}})
 	}
 	if id := g.TrafficManager; id != "" {
 		need(assignment{Scope: id, Why: "moves traffic", Actions: []string{network + "trafficManagerProfiles/read", network + "trafficManagerProfiles/write"}})
+		need(assignment{Scope: id, Why: "lets bluegreen doctor see the rights of the identity", Actions: []string{readsRights}})
 		need(assignment{Scope: "the public addresses that the endpoints of " + id + " point at", Why: "Azure reads them at every write", Actions: []string{network + "publicIPAddresses/read"}})
 	}
 }

@@ -95,6 +95,9 @@ func overview(w io.Writer, found api.Apps, all bool) {
 			}
 		}
 	}
+	if found.Silence == "" && !found.LastTick.IsZero() {
+		say(w, "last clock tick %s", when(found.LastTick))
+	}
 }
 
 // about says in one line what matters most in an app.

@@ -42,7 +42,7 @@ func found() api.Apps {
 	mail := shown("mail", release.Stopped, release.Blue, "1.0", "", 3, 3, 0, 0)
 	mail.Colors.Green = api.Color{}
 	mail.Status.Held = []string{"paused for 2 h (since 10:00 UTC), asked by ana: audit, until resume"}
-	list := api.Apps{Apps: []api.App{checkout, podinfo, pay, mail}}
+	list := api.Apps{LastTick: noon.Add(-40 * time.Second), Apps: []api.App{checkout, podinfo, pay, mail}}
 	for i := range mostAtRest {
 		a := shown(fmt.Sprintf("app-%d", i), release.Resting, release.Green, "1.0", "1.1", 0, 0, 2, 2)
 		a.Colors.Blue.Retired = true

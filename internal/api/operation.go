@@ -52,6 +52,7 @@ var looks = []Operation{
 	{ID: "health", Method: http.MethodGet, Function: "look", Path: "health", Does: "Say what needs a person, and what keeps apps from being served", Answers: ok(Health{}), Plain: true, Query: []Parameter{
 		{Name: "needs", Help: "with `false` what needs a person is left out, and no app is read", Values: []string{"true", "false"}},
 	}},
+	{ID: "doctor", Method: http.MethodGet, Function: "look", Path: "doctor", Does: "Make every check of what all apps share, by reading only", Answers: ok(Doctor{}), Plain: true},
 	{
 		ID: "apps", Method: http.MethodGet, Function: "look", Path: "apps", Does: "Read the state of all apps, in pages by name", Answers: ok(Apps{}), Plain: true, Problems: []string{"invalid"},
 		Query: []Parameter{
@@ -69,6 +70,7 @@ var looks = []Operation{
 	},
 	{ID: "configuration", Method: http.MethodGet, Function: "look", Path: "apps/{app}/configuration", Does: "Read the configuration in effect, without what may be secret", Answers: ok(Configuration{}), Plain: true},
 	{ID: "plans", Method: http.MethodGet, Function: "look", Path: "apps/{app}/plans", Does: "Say which commands are possible now", Answers: ok(Plans{}), Plain: true},
+	{ID: "app-doctor", Method: http.MethodGet, Function: "look", Path: "apps/{app}/doctor", Does: "Make every check of what an app needs, by reading only", Answers: ok(Doctor{}), Plain: true},
 	{ID: "given", Method: http.MethodGet, Function: "look", Path: "apps/{app}/commands/{key}", Does: "Say how far the command is that was given under an idempotency key", Answers: ok(Answer{}), Plain: true, Problems: []string{"key", "refused", "failed"}},
 }
 

@@ -33,6 +33,8 @@ type Options struct {
 	// where it cannot be asked.
 	Verify func(ctx context.Context, key string, commands bool) (bool, error)
 	Log    *slog.Logger
+	// ObjectID returns that of the app's identity; "" where it is not known. It may be nil.
+	ObjectID func(context.Context) string
 }
 
 // Handler answers the Functions host. The names of functions and bindings are those of
@@ -42,7 +44,7 @@ func Handler(o Options) http.Handler {
 	fired, alerts := in.AlertFired(), in.Alerts()
 	operators := console.New(console.Options{
 		Engine: o.Engine, Log: o.Log, SignIn: o.SignIn, Problems: o.Problems, Keys: o.Keys, Access: rules(o.Apps), Admits: admits(o.Apps),
-		Configured: configured(o.Apps),
+		Configured: configured(o.Apps), ObjectID: o.ObjectID,
 	})
 	people := pages.New(pages.Options{API: operators, SignIn: o.SignIn, Verify: o.Verify, Log: o.Log})
 	calls := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -86,7 +86,7 @@ func TestEveryCommandTimesEveryRight(t *testing.T) {
 				}
 			}
 		}
-		for path, need := range map[string]access.Right{"/apps/shop": access.Viewer, "/apps/shop/history": access.Viewer} {
+		for path, need := range map[string]access.Right{"/apps/shop": access.Viewer, "/apps/shop/history": access.Viewer, "/apps/shop/doctor": access.Viewer} {
 			w := guarded(t, c.keys).ask("GET", c.path+path, "", c.headers...)
 			if refused := w.Code == http.StatusForbidden; refused != (c.has < need) {
 				t.Errorf("%s: %s: %d %s", name, path, w.Code, w.Body)

@@ -37,6 +37,9 @@ type Engine interface {
 	History(ctx context.Context, app string, limit, before int) ([]release.Fact, error)
 	// LastTick is when the clock last ticked; zero when it never did.
 	LastTick(ctx context.Context) (time.Time, error)
+	// Examine makes every check of an app now, or, for "", of what all apps share. Errors:
+	// engine.ErrNotFound.
+	Examine(ctx context.Context, app string) ([]engine.Examined, error)
 	// Command accepts a command once for each key, and returns its entry, whose ID is
 	// "command|" and the key; decided or pending. Errors: engine.ErrNotFound.
 	Command(ctx context.Context, app string, c release.Commanded, key string) (engine.Entry, error)
@@ -65,6 +68,9 @@ type Options struct {
 	Admits func(app, tag string) bool
 	// Configured returns the settings in effect of an app; nil knows none.
 	Configured func(app string) []api.Setting
+	// ObjectID returns that of the app's identity, for the commands that give it a right; ""
+	// where it is not known, and nil where it cannot be.
+	ObjectID func(context.Context) string
 	// Wait bounds how long a caller is kept waiting for an outcome; 200 s by default, since
 	// the front end of Azure Functions gives up after 230 s.
 	Wait time.Duration
@@ -215,6 +221,7 @@ func (c *console) serve(r *call) (answer, error) {
 var actions = map[string]func(*console, *call) (answer, error){
 	"index": (*console).index, "openapi": (*console).openapi, "problems": (*console).problems, "health": (*console).health, "apps": (*console).apps,
 	"app": (*console).view, "history": (*console).history, "configuration": (*console).configuration, "plans": (*console).plans, "given": (*console).given,
+	"doctor": (*console).doctor, "app-doctor": (*console).doctor,
 }
 
 // at are the actions at the path of a request, by method; none for what is answered elsewhere.

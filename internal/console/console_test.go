@@ -150,7 +150,7 @@ func TestTheIndexListsEveryEndpoint(t *testing.T) {
 	s := newSite(t)
 	for _, path := range []string{"/api", "/api/"} {
 		index := read[api.Index](t, s.ask("GET", path, ""), 200)
-		if len(index.Endpoints) != 12+2*len(release.Commands) || !slices.Contains(index.Endpoints, "GET /api/apps/{app}/history?limit=&before=") {
+		if len(index.Endpoints) != 14+2*len(release.Commands) || !slices.Contains(index.Endpoints, "GET /api/apps/{app}/history?limit=&before=") {
 			t.Errorf("%v", index.Endpoints)
 		}
 	}

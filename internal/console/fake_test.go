@@ -42,6 +42,7 @@ type fakeEngine struct {
 	held     bool  // commands stay pending
 	down     error // the store cannot be reached
 	silent   time.Duration
+	examined map[string][]engine.Examined
 }
 
 func newFakeEngine() *fakeEngine {
@@ -110,6 +111,10 @@ func (e *fakeEngine) LastTick(context.Context) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	return time.Now().Add(-e.silent), nil
+}
+
+func (e *fakeEngine) Examine(_ context.Context, app string) ([]engine.Examined, error) {
+	return e.examined[app], nil
 }
 
 func (e *fakeEngine) View(_ context.Context, app string) (engine.View, error) {

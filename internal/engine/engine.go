@@ -18,6 +18,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"bluegreen/internal/release"
 	"bluegreen/internal/round"
 )
@@ -78,6 +80,8 @@ type Options struct {
 	Address string
 	// Beside starts work that no other waits for; in a goroutine by default.
 	Beside func(work func())
+	// Examinations are those of what all apps share.
+	Examinations []Examination
 }
 
 // Engine serves a set of apps. It keeps no state of theirs in memory.
@@ -90,6 +94,8 @@ type Engine struct {
 	later   map[string]time.Time // wake-ups sent for apps that another worker holds
 	sending map[string]bool      // deliveries under way, by app and channel; true when facts came meanwhile
 	workers int
+
+	examining singleflight.Group // by app
 }
 
 // New makes an engine. App names must be unique.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"bluegreen/internal/release"
@@ -447,9 +448,63 @@ type Preflight interface {
 	Preflight(ctx context.Context) ([]Finding, error)
 }
 
+// Certified is the extra ability of a Check to say until when the certificate is valid that its
+// server shows.
+type Certified interface {
+	// Certificate returns the zero time where the server shows none.
+	Certificate(ctx context.Context, s Subject) (until time.Time, err error)
+}
+
+// ByColor is the extra ability of Workloads to be checked one color at a time, so that trouble
+// with one cluster hides nothing of the other.
+type ByColor interface {
+	// Place says where a color runs.
+	Place(c release.Color) string
+	// Reach finds what would keep the cluster of a color from being reached again.
+	Reach(ctx context.Context, c release.Color) ([]Finding, error)
+	// PreflightOf is what Preflight finds of a color.
+	PreflightOf(ctx context.Context, c release.Color) ([]Finding, error)
+}
+
+// Entitled is the extra ability of an adapter to find out which rights it lacks that are needed
+// at a write only.
+type Entitled interface {
+	// Lacking returns one finding for each right. An error means that it is unknown whether
+	// there are any.
+	Lacking(ctx context.Context) ([]Finding, error)
+}
+
 // Finding is one problem that a Preflight found. A release cannot start unless it is only a
 // Warning.
 type Finding struct {
-	Text    string // one sentence, with the permission or setting that fixes it
+	// Text is one sentence: the cause, a colon, and the command, permission or setting that
+	// fixes it. Where Fix is set, it is the cause alone.
+	Text    string
+	Fix     string
 	Warning bool
+}
+
+// ObjectID stands in a fix for the object id of the app's identity.
+const ObjectID = "OBJECT-ID"
+
+// Parts are the cause and the fix.
+func (f Finding) Parts() (cause, fix string) {
+	if f.Fix != "" {
+		return f.Text, f.Fix
+	}
+	cause, fix, _ = strings.Cut(f.Text, ": ")
+	return cause, fix
+}
+
+// Denied makes a finding of an ErrDenied. What says where it came up is left out before the cause.
+func Denied(err error) Finding {
+	var plain interface{ Cause() string }
+	if errors.As(err, &plain) {
+		return Finding{Text: plain.Cause()}
+	}
+	_, cause, found := strings.Cut(err.Error(), ErrDenied.Error()+": ")
+	if !found {
+		cause = err.Error()
+	}
+	return Finding{Text: cause}
 }

@@ -178,6 +178,7 @@ func readCluster(t *testing.T, permitted []string) error {
 type gateway interface {
 	engine.Gateway
 	engine.Preflight
+	engine.Entitled
 }
 
 // use does everything that a release does with a gateway.
@@ -204,6 +205,9 @@ func switched(ctx context.Context, g gateway) error {
 	}
 	if err != nil {
 		return err
+	}
+	if lacking, err := g.Lacking(ctx); err != nil || len(lacking) > 0 {
+		return fmt.Errorf("the rights are seen as %v, %w", lacking, err)
 	}
 	op, err := g.Switch(ctx, release.Green, 1)
 	for end := time.Now().Add(20 * time.Second); err == nil && !op.Done; time.Sleep(5 * time.Millisecond) {

@@ -57,6 +57,7 @@ func (s schemas) examples(t *testing.T) object {
 		},
 		"Problems":      api.Problems{Problems: api.Kinds[:1]},
 		"Health":        api.Health{Needs: []api.AppNeed{{App: "mail", Need: stuck}}, Status: "ok", Apps: []api.AppHealth{{Name: "mail"}, {Name: "shop"}}},
+		"Doctor":        api.Doctor{App: "shop", At: noon, Checks: []api.Check{{Name: "registry", Target: "shopacr.azurecr.io/team/shop", State: api.CheckOK}}},
 		"Apps":          api.Apps{Apps: []api.App{shop()}, Next: "/api/apps?after=shop&limit=100", LastTick: noon},
 		"App":           shop(),
 		"History":       api.History{App: "shop", Headline: shop().Status.Headline, Facts: []api.Fact{{Number: 57, At: noon.Add(-9 * time.Minute), Kind: goes.Kind, Reason: goes.Reason, Release: 12, Phase: release.Deploying, Image: is, Live: release.Blue, By: by, Actor: ana, Began: ana, Text: goes.Text, Line: goes.Text}}, Before: 57, Next: "/api/apps/shop/history?before=57&limit=1"},

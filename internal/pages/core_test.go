@@ -211,4 +211,6 @@ func (c *core) Resolve(_ context.Context, _, ref string) (release.Image, error) 
 	return version(ref), nil
 }
 
+func (c *core) Examine(context.Context, string) ([]engine.Examined, error) { return nil, nil }
+
 func (c *core) LastTick(context.Context) (time.Time, error) { return time.Now(), nil }

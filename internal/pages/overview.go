@@ -27,6 +27,7 @@ type overview struct {
 	All      int
 	None     string // why no app is shown
 	Now      moment
+	Tick     moment // the last one of the clock
 }
 
 // filter is a link that shows one group, or all.
@@ -76,7 +77,7 @@ func (p *pages) overview(c *call) error {
 }
 
 func overviewOf(all api.Apps, query url.Values, now time.Time) overview {
-	o := overview{Find: query.Get("q"), Show: query.Get("show"), Sort: query.Get("sort"), Problems: all.Problems, Silence: all.Silence, All: len(all.Apps), Now: clock(now, now)}
+	o := overview{Find: query.Get("q"), Show: query.Get("show"), Sort: query.Get("sort"), Problems: all.Problems, Silence: all.Silence, All: len(all.Apps), Now: clock(now, now), Tick: clock(all.LastTick, now)}
 	counts := map[release.Standing]int{}
 	shown := map[release.Standing][]row{}
 	for _, a := range all.Apps {

@@ -75,6 +75,28 @@ type Check struct {
 // Check makes a check of a request.
 func (p *Prober) Check(r Request) *Check { return &Check{p, r} }
 
+// String is the address that the check asks.
+func (c *Check) String() string { return release.WithoutSecrets(c.request.URL) }
+
+// Certificate implements engine.Certified.
+func (c *Check) Certificate(ctx context.Context, s engine.Subject) (until time.Time, err error) {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.request.Timeout, defaultTimeout))
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, c.request.filled(s, c.settings).URL, nil)
+	if err != nil {
+		return until, cause(err)
+	}
+	resp, err := c.client.Do(req)
+	if err != nil {
+		return until, cause(err)
+	}
+	resp.Body.Close()
+	if resp.TLS == nil || len(resp.TLS.PeerCertificates) == 0 {
+		return until, nil
+	}
+	return resp.TLS.PeerCertificates[0].NotAfter, nil
+}
+
 // Preflight implements engine.Preflight: the settings that the check uses have to be there.
 func (c *Check) Preflight(context.Context) ([]engine.Finding, error) {
 	var found []engine.Finding
@@ -88,7 +110,7 @@ func (c *Check) Preflight(context.Context) ([]engine.Finding, error) {
 func (c *Check) Problems() (list []string) {
 	for _, name := range c.request.settings() {
 		if problem := c.settings.problem(name); problem != "" {
-			list = append(list, fmt.Sprintf("check %s: %s", release.WithoutSecrets(c.request.URL), problem))
+			list = append(list, fmt.Sprintf("%s (of the check %s)", problem, release.WithoutSecrets(c.request.URL)))
 		}
 	}
 	return list

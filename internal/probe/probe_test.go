@@ -135,3 +135,25 @@ func TestNoSecretOfACheckIsInItsResult(t *testing.T) {
 		}
 	}
 }
+
+func TestTheEndOfACertificateIsRead(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) }))
+	defer server.Close()
+	plain := httptest.NewServer(http.NotFoundHandler())
+	defer plain.Close()
+	p := probe.New(server.Client().Transport.(*http.Transport), nil)
+	check := p.Check(probe.Request{URL: server.URL + "/{color}?code=s3cr3t"})
+	until, err := check.Certificate(t.Context(), engine.Subject{Color: release.Blue})
+	if want := server.Certificate().NotAfter; err != nil || !until.Equal(want) {
+		t.Errorf("%s, expected %s: %v", until, want, err)
+	}
+	if strings.Contains(check.String(), "s3cr3t") || !strings.HasPrefix(check.String(), server.URL) {
+		t.Error(check.String())
+	}
+	if until, err := p.Check(probe.Request{URL: plain.URL}).Certificate(t.Context(), engine.Subject{}); err != nil || !until.IsZero() {
+		t.Errorf("without TLS: %s, %v", until, err)
+	}
+	if _, err := p.Check(probe.Request{URL: "https://127.0.0.1:1/?code=s3cr3t"}).Certificate(t.Context(), engine.Subject{}); err == nil || strings.Contains(err.Error(), "s3cr3t") {
+		t.Errorf("nobody is there: %v", err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 
 	"bluegreen/internal/engine"
 )
@@ -30,7 +31,8 @@ func (r *Registry) Preflight(ctx context.Context) ([]engine.Finding, error) {
 	case errors.As(err, &denied) && denied.firewall():
 		return []engine.Finding{{Text: "the firewall of " + r.o.LoginServer + " refuses this address: allow the Function app's network in the registry, or join the app to it"}}, nil
 	case errors.As(err, &denied):
-		return []engine.Finding{{Text: "the identity may not read " + where + ": give it the role AcrPull on the registry (Container Registry Repository Reader where the registry uses ABAC repository permissions)"}}, nil
+		return []engine.Finding{{Text: "the identity may not read " + where + ": give it the role AcrPull on the registry (Container Registry Repository Reader where the registry uses ABAC repository permissions): az role assignment create --assignee-object-id " + engine.ObjectID +
+			" --assignee-principal-type ServicePrincipal --role AcrPull --scope $(az acr show --name " + strings.Split(r.o.LoginServer, ".")[0] + " --query id --output tsv)"}}, nil
 	}
 	return nil, err
 }

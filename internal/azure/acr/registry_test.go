@@ -218,7 +218,8 @@ func TestProblemsOfTheRegistryAreReportedInASentence(t *testing.T) {
 	check(c, engine.Finding{Text: "the repository team/shop in " + s.Host() + " does not exist yet: its first push makes it", Warning: true})
 	s.pushed(s.Push, "1.0.0")
 	check(c)
-	denied := engine.Finding{Text: "the identity may not read team/shop in " + s.Host() + ": give it the role AcrPull on the registry (Container Registry Repository Reader where the registry uses ABAC repository permissions)"}
+	denied := engine.Finding{Text: "the identity may not read team/shop in " + s.Host() + ": give it the role AcrPull on the registry (Container Registry Repository Reader where the registry uses ABAC repository permissions): " +
+		"az role assignment create --assignee-object-id OBJECT-ID --assignee-principal-type ServicePrincipal --role AcrPull --scope $(az acr show --name 127 --query id --output tsv)"}
 	check(s.client(acr.Options{Credential: credential{"wrong"}}), denied)
 	check(s.client(acr.Options{}), denied)
 	s.Deny(true)

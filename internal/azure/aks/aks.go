@@ -107,8 +107,8 @@ func (c *Cluster) explain(err error) error {
 	case f.Final() && len(f.Missing()) == 0:
 		return fmt.Errorf("%w: ask Azure for access to AKS cluster %s: %s", engine.ErrDenied, c.id.Name, f.Explain(c.id))
 	case response.StatusCode == http.StatusForbidden:
-		return fmt.Errorf("%w: the identity may not get access to AKS cluster %s: give it the role \"Azure Kubernetes Service Cluster User Role\" on %s (%s)",
-			engine.ErrDenied, c.id.Name, c.id, response.ErrorCode)
+		return fmt.Errorf("%w: the identity may not get access to AKS cluster %s: give it the role \"Azure Kubernetes Service Cluster User Role\" on %s (%s), with az role assignment create --assignee-object-id %s --assignee-principal-type ServicePrincipal --role 'Azure Kubernetes Service Cluster User Role' --scope %[3]s",
+			engine.ErrDenied, c.id.Name, c.id, response.ErrorCode, engine.ObjectID)
 	case response.StatusCode == http.StatusNotFound:
 		return fmt.Errorf("%w: there is no AKS cluster %s (%s): correct its id in the configuration", engine.ErrDenied, c.id, response.ErrorCode)
 	}

@@ -14,12 +14,12 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
 )
 
-// Preflight implements engine.Preflight. It cannot check the rights to write the gateway and to
-// join its linked resources: a lack of them shows only at the first write.
+// Preflight implements engine.Preflight. The rights to write the gateway and to
+// join its linked resources are not asked for: see Lacking.
 func (g *Gateway) Preflight(ctx context.Context) ([]engine.Finding, error) {
 	d, err := g.get(ctx)
 	if errors.Is(err, engine.ErrDenied) {
-		return resource.Findings(err.Error()), nil
+		return []engine.Finding{engine.Denied(err)}, nil
 	}
 	if err != nil {
 		return nil, err

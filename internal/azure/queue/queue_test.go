@@ -166,3 +166,23 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestTheQueueIsCheckedByPeeking(t *testing.T) {
+	for code, want := range map[string][3]string{
+		"QueueNotFound":                   {"404", "the storage account account has no queue steps", "az storage queue create --name steps --account-name account"},
+		"AuthorizationPermissionMismatch": {"403", "may not read the queues of the storage account account", "--role 'Storage Queue Data Contributor'"},
+	} {
+		status := map[string]int{"404": http.StatusNotFound, "403": http.StatusForbidden}[want[0]]
+		a := &answers{status: status, header: http.Header{"X-Ms-Error-Code": {code}}}
+		found, err := answering(t, a).Preflight(t.Context())
+		if err != nil || len(found) != 1 || a.asked.Method != http.MethodGet || a.asked.URL.Query().Get("peekonly") != "true" {
+			t.Fatalf("%s: %+v, %v, asked %v", code, found, err, a.asked.URL)
+		}
+		if cause, fix := found[0].Parts(); !strings.Contains(cause, want[1]) || !strings.Contains(fix, want[2]) {
+			t.Errorf("%s: %q, %q", code, cause, fix)
+		}
+	}
+	if found, err := answering(t, &answers{status: http.StatusInternalServerError, header: http.Header{}}).Preflight(t.Context()); err == nil || found != nil {
+		t.Errorf("a service in trouble: %+v, %v", found, err)
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 
+	"bluegreen/internal/engine"
+
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
 )
 
@@ -77,7 +79,7 @@ func (f Failure) lacking(missing []right) string {
 			scope = subscriptionOf(scope) // operations are not in a resource group
 		}
 		commands = append(commands, fmt.Sprintf("az role assignment create --assignee-object-id %s --assignee-principal-type ServicePrincipal --role '%s' --scope %s",
-			f.find(objectID, "OBJECT-ID"), role(m.action), plainText(scope, "SCOPE")))
+			f.find(objectID, engine.ObjectID), role(m.action), plainText(scope, "SCOPE")))
 	}
 	return fmt.Sprintf("the identity %s: give it a role with that action: %s; a new role takes some minutes to count",
 		strings.Join(lacks, " and "), strings.Join(commands, "; "))

@@ -83,17 +83,26 @@ func cut(s string, most int) string {
 
 // refusal is an error with a text for users and a kind for the engine.
 type refusal struct {
-	text string
-	kind error
+	doing string // what it came up at, "" where the text says so
+	text  string
+	kind  error
 }
 
-func (r refusal) Error() string { return r.text }
+func (r refusal) Error() string {
+	if r.doing == "" {
+		return r.text
+	}
+	return r.doing + ": " + r.text
+}
+
+// Cause is the error without what it came up at.
+func (r refusal) Cause() string { return r.text }
 
 func (r refusal) Unwrap() error { return r.kind }
 
 // Refuse makes an error that is engine.ErrDenied, with the correction as its text.
 func Refuse(format string, args ...any) error {
-	return refusal{fmt.Sprintf(format, args...), engine.ErrDenied}
+	return refusal{"", fmt.Sprintf(format, args...), engine.ErrDenied}
 }
 
 // refused turns an answer that is not the one hoped for into an error of the port.
@@ -101,11 +110,11 @@ func (r *Resource) refused(doing string, resp *http.Response) error {
 	f := Read(resp)
 	switch class := f.Class(); {
 	case f.Status == http.StatusNotFound && !f.Final():
-		return Refuse("%s: there is no %s %s: name one that exists in %s", doing, r.kind.What, r.ID, r.kind.Key)
+		return refusal{doing, fmt.Sprintf("there is no %s %s: name one that exists in %s", r.kind.What, r.ID, r.kind.Key), engine.ErrDenied}
 	case class == Operator:
-		return Refuse("%s: %s", doing, f.Explain(r.ID))
+		return refusal{doing, f.Explain(r.ID), engine.ErrDenied}
 	case class == Retry, class == Occupied:
-		return refusal{fmt.Sprintf("%s: not now: %s%s", doing, f.Words(), f.again()), engine.ErrBusy}
+		return refusal{doing, "not now: " + f.Words() + f.again(), engine.ErrBusy}
 	}
 	return fmt.Errorf("%s: the service answered %d: %s", doing, f.Status, f.Words())
 }

@@ -85,6 +85,9 @@ func New(kind Kind, id string, m *Manager) (*Resource, error) {
 	return &Resource{Manager: m, ID: parsed, kind: kind}, m.err
 }
 
+// String is the resource as it is spoken of.
+func (r *Resource) String() string { return r.kind.What + " " + r.ID.Name }
+
 // clientOptions bounds how long reads take; the caller waits for a gateway.
 func clientOptions(given *arm.ClientOptions) *arm.ClientOptions {
 	var o arm.ClientOptions

@@ -14,6 +14,9 @@ import (
 	"bluegreen/internal/azure/tables"
 	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 )
 
 // line is the transport to the service. It counts requests, and applies the failures in next to the
@@ -310,4 +313,48 @@ func TestACanceledCallReturnsTheCancellation(t *testing.T) {
 	if _, err := s.Accept(ctx, "shop", entry("a")); !errors.Is(err, context.Canceled) {
 		t.Errorf("accept answers %v", err)
 	}
+}
+
+func TestTheTableIsCheckedByReading(t *testing.T) {
+	says := func(status int, code string) trouble {
+		return func(req *http.Request, _ func() (*http.Response, error)) (*http.Response, error) {
+			if req.Method != http.MethodGet {
+				t.Errorf("the check makes a %s", req.Method)
+			}
+			return answer(req, status, `{"odata.error":{"code":"`+code+`","message":{"lang":"en-US","value":"x"}}}`), nil
+		}
+	}
+	for name, c := range map[string]struct {
+		next       trouble
+		cause, fix string
+	}{
+		"no table": {says(http.StatusNotFound, "TableNotFound"), "has no table with the state of apps", "az storage table create --name bluegreen --account-name devstoreaccount1"},
+		"no role":  {says(http.StatusForbidden, "AuthorizationPermissionMismatch"), "may not read the tables of the storage account devstoreaccount1", "--role 'Storage Table Data Contributor'"},
+		"no entry": {says(http.StatusForbidden, "AuthorizationFailure"), "(AuthorizationFailure)", "the account's firewall"},
+	} {
+		l := &line{next: []trouble{c.next}}
+		found, err := tables.New(offline(t, l)).Preflight(t.Context())
+		if err != nil || len(found) != 1 {
+			t.Fatalf("%s: %+v, %v", name, found, err)
+		}
+		if cause, fix := found[0].Parts(); !strings.Contains(cause, c.cause) || !strings.Contains(fix, c.fix) {
+			t.Errorf("%s: %q, %q", name, cause, fix)
+		}
+	}
+	l := &line{next: []trouble{func(*http.Request, func() (*http.Response, error)) (*http.Response, error) { return nil, errLine }}}
+	if found, err := tables.New(offline(t, l)).Preflight(t.Context()); !errors.Is(err, errLine) || found != nil {
+		t.Errorf("a dead line: %+v, %v", found, err)
+	}
+}
+
+// offline is a client of a service that the line answers for.
+func offline(t *testing.T, l *line) *aztables.Client {
+	t.Helper()
+	c, err := aztables.NewClientWithNoCredential("http://127.0.0.1:1/devstoreaccount1/bluegreen", &aztables.ClientOptions{
+		ClientOptions: policy.ClientOptions{Transport: l, Retry: policy.RetryOptions{MaxRetries: once}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }

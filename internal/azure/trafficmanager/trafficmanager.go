@@ -116,11 +116,11 @@ func (g *Gateway) Switch(ctx context.Context, to release.Color, _ int64) (engine
 	return operation{To: to, Wrote: g.now()}.running("the profile is changed, its name servers follow"), nil
 }
 
-// Preflight implements engine.Preflight. The right to write shows only at the first write.
+// Preflight implements engine.Preflight. The right to write is not asked for: see Lacking.
 func (g *Gateway) Preflight(ctx context.Context) ([]engine.Finding, error) {
 	p, err := g.read(ctx)
 	if errors.Is(err, engine.ErrDenied) {
-		return resource.Findings(err.Error()), nil
+		return []engine.Finding{engine.Denied(err)}, nil
 	}
 	if err != nil {
 		return nil, err

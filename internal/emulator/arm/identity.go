@@ -36,6 +36,7 @@ type identity struct {
 type claim struct {
 	Resource, Principal string
 	Roles               []string `json:",omitempty"`
+	ObjectID            string   `json:"oid"`
 }
 
 const tokenPrefix = "lab."
@@ -91,7 +92,8 @@ func (i *identity) issue(resource, principal string) string {
 	if token, ok := i.fixed[audience(resource)]; ok {
 		return token
 	}
-	return claim{audience(resource), principal, i.roles[assignment{audience(resource), principal}]}.token()
+	_, object := client(principal)
+	return claim{audience(resource), principal, i.roles[assignment{audience(resource), principal}], object}.token()
 }
 
 // check returns the principal of the request's token, if it was issued for one of the resources.

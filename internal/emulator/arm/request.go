@@ -149,6 +149,9 @@ func (e *Emulator) dispatch(r *http.Request, principal string, body []byte) answ
 	if parts := strings.Split(strings.Trim(c.raw, "/"), "/"); c.method == http.MethodGet && len(parts) <= 2 && strings.EqualFold(parts[0], "subscriptions") {
 		return e.serveSubscriptions(strings.Join(parts[1:], ""))
 	}
+	if scope, ok := permissionsOf(c); ok {
+		return e.rights.servePermissions(c, scope)
+	}
 	if !c.parse() {
 		return failure(http.StatusNotFound, "InvalidResourceType", fmt.Sprintf("No resource type answers at '%s'.", c.raw))
 	}

@@ -35,6 +35,7 @@ func Kubeconfig(path, name string) Config {
 // Cluster is a cluster as its clients know it.
 type Cluster struct {
 	name   string
+	config Config
 	client kubernetes.Interface
 }
 
@@ -53,11 +54,17 @@ func New(name string, config Config) *Cluster {
 	if err != nil {
 		panic(fmt.Sprintf("make a Kubernetes client: %v", err)) // all its input is above
 	}
-	return &Cluster{name: name, client: client}
+	return &Cluster{name: name, config: config, client: client}
 }
 
 // Name is the name of the cluster in messages.
 func (c *Cluster) Name() string { return c.name }
+
+// Reach asks how the cluster is reached, as it will be asked when the present route fails.
+func (c *Cluster) Reach(ctx context.Context) error {
+	_, err := c.config(ctx)
+	return c.Explain(err)
+}
 
 // Client acts in the cluster. No request of it, other than a watch, takes longer than 10 s.
 func (c *Cluster) Client() kubernetes.Interface { return c.client }

@@ -20,11 +20,16 @@ func (g *Gateway) Rights() []rbacv1.PolicyRule {
 	}
 }
 
+// String names the Service.
+func (g *Gateway) String() string {
+	return fmt.Sprintf("Service %s in namespace %s of cluster %s", g.Service, g.Namespace, g.Cluster.Name())
+}
+
 // Preflight implements engine.Preflight.
 func (g *Gateway) Preflight(ctx context.Context) ([]engine.Finding, error) {
 	found, err := g.check(ctx)
 	if errors.Is(err, engine.ErrDenied) {
-		return append(found, engine.Finding{Text: err.Error()}), nil
+		return append(found, engine.Denied(err)), nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("check the gateway: %w", err)
@@ -46,7 +51,7 @@ func (g *Gateway) check(ctx context.Context) ([]engine.Finding, error) {
 			text(g.Blue), text(g.Green))})
 	}
 	if problem := g.problem(s); problem != "" {
-		found = append(found, engine.Finding{Text: fmt.Sprintf("Service %s: %s", g.Service, problem), Warning: true})
+		found = append(found, engine.Finding{Text: fmt.Sprintf("Service %s is not fenced, because %s", g.Service, problem), Warning: true})
 	}
 	switch {
 	case s.Spec.Type == corev1.ServiceTypeExternalName:

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,10 +67,7 @@ func (w *Workloads) Extras(scalers []string) []Extra {
 func (w *Workloads) Preflight(ctx context.Context) ([]engine.Finding, error) {
 	var found []engine.Finding
 	for _, c := range []release.Color{release.Blue, release.Green} {
-		problems, err := w.check(ctx, c)
-		if errors.Is(err, engine.ErrDenied) {
-			problems, err = append(problems, engine.Finding{Text: err.Error()}), nil
-		}
+		problems, err := w.PreflightOf(ctx, c)
 		if err != nil {
 			return nil, fmt.Errorf("check the workloads of %s: %w", c, err)
 		}
@@ -78,6 +77,36 @@ func (w *Workloads) Preflight(ctx context.Context) ([]engine.Finding, error) {
 		}
 	}
 	return found, nil
+}
+
+// Place implements engine.ByColor.
+func (w *Workloads) Place(c release.Color) string {
+	t, err := w.target(c)
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("%s in namespace %s of cluster %s", strings.Join(t.Deployments, ", "), t.Namespace, t.Cluster.Name())
+}
+
+// Reach implements engine.ByColor.
+func (w *Workloads) Reach(ctx context.Context, c release.Color) ([]engine.Finding, error) {
+	t, err := w.target(c)
+	if err == nil {
+		err = t.Cluster.Reach(ctx)
+	}
+	if errors.Is(err, engine.ErrDenied) {
+		return []engine.Finding{engine.Denied(err)}, nil
+	}
+	return nil, err
+}
+
+// PreflightOf implements engine.ByColor.
+func (w *Workloads) PreflightOf(ctx context.Context, c release.Color) ([]engine.Finding, error) {
+	found, err := w.check(ctx, c)
+	if errors.Is(err, engine.ErrDenied) {
+		return append(found, engine.Denied(err)), nil
+	}
+	return found, err
 }
 
 func (w *Workloads) check(ctx context.Context, c release.Color) ([]engine.Finding, error) {
@@ -112,7 +141,7 @@ func (w *Workloads) check(ctx context.Context, c release.Color) ([]engine.Findin
 	}
 	_, err = t.Cluster.Client().BatchV1().CronJobs(t.Namespace).Get(ctx, w.CronJob, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return append(found, engine.Finding{Text: t.noCronJob(w.CronJob).Error()}), nil
+		return append(found, engine.Denied(t.noCronJob(w.CronJob))), nil
 	}
 	return found, t.Cluster.Explain(err)
 }
@@ -138,7 +167,7 @@ func warning(format string, args ...any) engine.Finding {
 func (w *Workloads) checkDeployment(ctx context.Context, t Target, name string, a *autoscaler) (found []engine.Finding, err error) {
 	s, err := t.deployment(ctx, name)
 	if errors.Is(err, engine.ErrDenied) {
-		return []engine.Finding{{Text: err.Error()}}, nil
+		return []engine.Finding{engine.Denied(err)}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -147,15 +176,38 @@ func (w *Workloads) checkDeployment(ctx context.Context, t Target, name string, 
 		found = append(found, engine.Finding{Text: fmt.Sprintf("Deployment %s in namespace %s is paused, so no rollout of it ends: run kubectl rollout resume", name, t.Namespace)})
 	}
 	if problem := fence.Problem(s.deployment.Annotations, w.App, "deployment "+name+" -n "+t.Namespace, time.Now()); problem != "" {
-		found = append(found, warning("Deployment %s: %s", name, problem))
+		found = append(found, warning("Deployment %s is not fenced, because %s", name, problem))
 	}
 	if a != nil && keda(a) != "" {
 		found = append(found, warning("Deployment %s in namespace %s is scaled by KEDA (ScaledObject %s), also to and from 0 replicas: set its minReplicaCount to what a release needs",
 			name, t.Namespace, keda(a)))
 	}
+	found = append(found, s.unready()...)
+	found = append(found, t.unselected(s)...)
 	found = append(found, s.others()...)
 	images, err := w.checkImage(ctx, t, s)
 	return append(found, images...), err
+}
+
+// unready warns of a released container whose pods are ready before they can answer.
+func (s *snapshot) unready() []engine.Finding {
+	if s.container.ReadinessProbe != nil {
+		return nil
+	}
+	return []engine.Finding{warning("container %s of Deployment %s has no readiness probe, so that its pods count as ready before they can answer, and users meet them: add readinessProbe: {httpGet: {path: /healthz, port: PORT}} to it, as deploy/kubernetes/base/deployment.yaml has one",
+		s.container.Name, s.deployment.Name)}
+}
+
+// unselected reports pods that do not have the labels by which users reach the color.
+func (t Target) unselected(s *snapshot) []engine.Finding {
+	have := s.deployment.Spec.Template.Labels
+	for _, key := range slices.Sorted(maps.Keys(t.Labels)) {
+		if value := t.Labels[key]; have[key] != value {
+			return []engine.Finding{{Text: fmt.Sprintf("the pods of Deployment %s in namespace %s have the label %s=%s, not %s=%s, which the Service selects for this color: correct spec.template.metadata.labels, or the selector in bluegreen.yaml",
+				s.deployment.Name, t.Namespace, key, have[key], key, value)}}
+		}
+	}
+	return nil
 }
 
 // others names the containers that change together with the released one.

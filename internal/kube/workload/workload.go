@@ -29,6 +29,7 @@ type Target struct {
 	Namespace   string
 	Deployments []string
 	Container   string
+	Labels      map[string]string // by which users reach the pods; nil where another gateway leads to them
 }
 
 // Options of an app's workloads. Repository is "registry/repository" of its image; CronJob
@@ -41,7 +42,7 @@ type Options struct {
 }
 
 // Workloads are the colors of one app. It implements engine.Workloads,
-// engine.Autoscaled and engine.Preflight, and makes a check of a CronJob.
+// engine.Autoscaled, engine.Preflight and engine.ByColor, and makes a check of a CronJob.
 type Workloads struct {
 	Options
 	views views
