@@ -102,6 +102,16 @@ func (i impatient) Load(ctx context.Context, app string) (engine.Snapshot, error
 	return s, err
 }
 
+// ListDue implements engine.Store.
+func (i impatient) ListDue(ctx context.Context) ([]engine.Due, error) {
+	rows, err := i.Store.ListDue(ctx)
+	for n := range rows {
+		rows[n].Marked = true
+		delete(rows[n].Glances, "look")
+	}
+	return rows, err
+}
+
 // azure is how the emulated Azure Resource Manager is reached, which has a certificate of its own.
 func azure(root, url string) (*arm.ClientOptions, error) {
 	trusted := x509.NewCertPool()

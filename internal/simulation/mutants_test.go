@@ -129,7 +129,7 @@ var mutants = []mutant{
 			}
 		}`)},
 	{"settle an app that was not seen at rest", change("engine", "worker.settled", `!w.rests(w.app, w.snap)`, `false`)},
-	{"settle an app after a glance that saw something else", change("engine", "round.glance", `err != nil || saw != last.Saw`, `err != nil && saw != last.Saw`)},
+	{"settle an app after a glance that saw something else", change("engine", "tour.glance", `err != nil || saw != last.Saw`, `err != nil && saw != last.Saw`)},
 	{"free the lease without commit", change("engine", "worker.free", `
 		if err := w.commit(ctx); err != nil {
 			return err
