@@ -249,7 +249,7 @@ func grant(t testing.TB, c *testbed.Cluster, namespace string, deployments []str
 	names := map[string][]string{"deployments": deployments, "services": {service}}
 	rules := role(t)
 	for i, rule := range rules {
-		if own, named := names[rule.Resources[0]]; named {
+		if own, named := names[rule.Resources[0]]; named && len(rule.ResourceNames) > 0 {
 			rules[i].ResourceNames = own
 		}
 	}
