@@ -158,20 +158,26 @@ func (w *worker) sameAgain() bool {
 // seenAgain brings a snapshot of an app at rest up to what glances have seen since it was saved:
 // the same, and when.
 func (e *Engine) seenAgain(ctx context.Context, app *App, snap *Snapshot) error {
-	s := &snap.Record.State
-	colors := []*release.Observed{&s.Blue.Observed, &s.Green.Observed}
-	fresh := func(o *release.Observed) bool { return e.Now().Sub(o.At) < tickEvery }
-	if !atRest(*s) || slices.ContainsFunc(colors, fresh) {
-		return nil
+	row, err := Due{}, error(nil)
+	if atRest(snap.Record.State) && !slices.ContainsFunc(colorsSeen(snap), func(o *release.Observed) bool { return e.Now().Sub(o.At) < tickEvery }) {
+		row, err = e.Store.Due(ctx, app.Name)
 	}
-	row, err := e.Store.Due(ctx, app.Name)
-	if err != nil || row.Commit != snap.Record.Commit {
-		return err
+	row.seenAgain(snap)
+	return err
+}
+
+// seenAgain is that of the engine, by this row.
+func (d Due) seenAgain(snap *Snapshot) {
+	if d.Commit == "" || d.Commit != snap.Record.Commit || !atRest(snap.Record.State) {
+		return
 	}
-	for _, o := range colors {
-		if at := row.Glances[lookTask.name].At; !o.At.IsZero() && at.After(o.At) {
+	for _, o := range colorsSeen(snap) {
+		if at := d.Glances[lookTask.name].At; !o.At.IsZero() && at.After(o.At) {
 			o.At = at
 		}
 	}
-	return nil
+}
+
+func colorsSeen(snap *Snapshot) []*release.Observed {
+	return []*release.Observed{&snap.Record.State.Blue.Observed, &snap.Record.State.Green.Observed}
 }

@@ -134,9 +134,10 @@ func (r *tour) load(ctx context.Context, t turn) error {
 // tasks runs the periodic tasks that are due, and of an app at rest those of which it is not known
 // what a glance is to see.
 func (r *tour) tasks(ctx context.Context, t turn, snap Snapshot) error {
+	t.row.seenAgain(&snap)
 	now, rests := r.Now(), r.rests(t.app, snap)
 	w := r.worker(t.app, time.Minute, &r.sent)
-	w.record, w.before = snap.Record, snap.Record.State
+	w.record, w.before, w.row = snap.Record, snap.Record.State, t.row
 	if t.row.Commit == snap.Record.Commit {
 		maps.Copy(w.glances, t.row.Glances)
 	}
