@@ -136,7 +136,7 @@ func (r *tour) load(ctx context.Context, t turn) error {
 func (r *tour) tasks(ctx context.Context, t turn, snap Snapshot) error {
 	t.row.seenAgain(&snap)
 	now, rests := r.Now(), r.rests(t.app, snap)
-	w := r.worker(t.app, time.Minute, &r.sent)
+	w := r.worker(t.app, budget(ctx), &r.sent)
 	w.record, w.before, w.row = snap.Record, snap.Record.State, t.row
 	if t.row.Commit == snap.Record.Commit {
 		maps.Copy(w.glances, t.row.Glances)
@@ -169,6 +169,16 @@ func (r *tour) tasks(ctx context.Context, t turn, snap Snapshot) error {
 		r.keep(d)
 	}
 	return err
+}
+
+// budget is how long the worker of a turn works: it gives the app back by itself before the round ends
+// and breaks off what it does. In steps, so that a seed repeats a run.
+func budget(ctx context.Context) time.Duration {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return roundFor
+	}
+	return max(leaseMargin, (time.Until(end) - leaseMargin).Truncate(leaseMargin))
 }
 
 func (r *tour) keep(d Due) {
