@@ -138,7 +138,7 @@ func (r *tour) tasks(ctx context.Context, t turn, snap Snapshot) error {
 	now, rests := r.Now(), r.rests(t.app, snap)
 	w := r.worker(t.app, budget(ctx), &r.sent)
 	w.record, w.before, w.row = snap.Record, snap.Record.State, t.row
-	if t.row.Commit == snap.Record.Commit {
+	if t.row.Commit == snap.Record.Commit && t.row.Config == t.app.Fingerprint { // else what was seen may mean another thing
 		maps.Copy(w.glances, t.row.Glances)
 	}
 	var tasks []task
