@@ -136,7 +136,7 @@ func (r *tour) load(ctx context.Context, t turn) error {
 func (r *tour) tasks(ctx context.Context, t turn, snap Snapshot) error {
 	t.row.seenAgain(&snap)
 	now, rests := r.Now(), r.rests(t.app, snap)
-	w := r.worker(t.app, budget(ctx), &r.sent)
+	w := r.worker(t.app, 0, &r.sent)
 	w.record, w.before, w.row = snap.Record, snap.Record.State, t.row
 	if t.row.Commit == snap.Record.Commit && t.row.Config == t.app.Fingerprint { // else what was seen may mean another thing
 		maps.Copy(w.glances, t.row.Glances)
@@ -164,6 +164,7 @@ func (r *tour) tasks(ctx context.Context, t turn, snap Snapshot) error {
 		}
 		w.tasks = append(w.tasks, task)
 	}
+	w.end = r.Now().Add(budget(ctx))
 	err := w.do(ctx)
 	if d, ok := w.settled(); ok {
 		r.keep(d)
