@@ -34,7 +34,7 @@ func (e *Engine) turns(rows []Due) (load, glance []turn) {
 		t := turn{app: e.apps[name], row: settled[name]}
 		switch {
 		case len(t.app.Problems) > 0:
-		case t.row.Marked || t.row.Config != t.app.Fingerprint || !now.Before(t.row.At):
+		case t.row.Marked || t.row.Config != t.app.Fingerprint || !now.Before(t.row.At) || t.row.ahead(now):
 			load = append(load, t)
 		default:
 			if t.glances = glancesDue(t.row, now); len(t.glances) > 0 {
@@ -71,6 +71,16 @@ func glancesDue(row Due, now time.Time) (tasks []task) {
 		}
 	}
 	return tasks
+}
+
+// ahead reports whether a glance is from a clock that was ahead: its age says nothing.
+func (d Due) ahead(now time.Time) bool {
+	for _, g := range d.Glances {
+		if g.At.After(now.Add(skew)) {
+			return true
+		}
+	}
+	return false
 }
 
 func (d Due) oldest(tasks []task) time.Time {
