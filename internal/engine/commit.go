@@ -36,6 +36,7 @@ func (w *worker) reload(ctx context.Context) error {
 		return errors.New(why)
 	}
 	w.loaded = w.Now()
+	w.row.seenAgain(&snap)
 	if len(snap.Inbox) > 0 {
 		if err := w.seenAgain(ctx, w.app, &snap); err != nil {
 			return err

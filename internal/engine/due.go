@@ -34,7 +34,7 @@ func (e *Engine) turns(rows []Due) (load, glance []turn) {
 		t := turn{app: e.apps[name], row: settled[name]}
 		switch {
 		case len(t.app.Problems) > 0:
-		case t.row.Marked || t.row.Config != t.app.Fingerprint || !now.Before(t.row.At):
+		case t.row.Marked || t.row.Config != t.app.Fingerprint || !now.Before(t.row.At) || t.row.ahead(now):
 			load = append(load, t)
 		default:
 			if t.glances = glancesDue(t.row, now); len(t.glances) > 0 {
@@ -71,6 +71,16 @@ func glancesDue(row Due, now time.Time) (tasks []task) {
 		}
 	}
 	return tasks
+}
+
+// ahead reports whether a glance is from a clock that was ahead: its age says nothing.
+func (d Due) ahead(now time.Time) bool {
+	for _, g := range d.Glances {
+		if g.At.After(now.Add(skew)) {
+			return true
+		}
+	}
+	return false
 }
 
 func (d Due) oldest(tasks []task) time.Time {
@@ -158,20 +168,26 @@ func (w *worker) sameAgain() bool {
 // seenAgain brings a snapshot of an app at rest up to what glances have seen since it was saved:
 // the same, and when.
 func (e *Engine) seenAgain(ctx context.Context, app *App, snap *Snapshot) error {
-	s := &snap.Record.State
-	colors := []*release.Observed{&s.Blue.Observed, &s.Green.Observed}
-	fresh := func(o *release.Observed) bool { return e.Now().Sub(o.At) < tickEvery }
-	if !atRest(*s) || slices.ContainsFunc(colors, fresh) {
-		return nil
+	row, err := Due{}, error(nil)
+	if atRest(snap.Record.State) && !slices.ContainsFunc(colorsSeen(snap), func(o *release.Observed) bool { return e.Now().Sub(o.At) < tickEvery }) {
+		row, err = e.Store.Due(ctx, app.Name)
 	}
-	row, err := e.Store.Due(ctx, app.Name)
-	if err != nil || row.Commit != snap.Record.Commit {
-		return err
+	row.seenAgain(snap)
+	return err
+}
+
+// seenAgain is that of the engine, by this row.
+func (d Due) seenAgain(snap *Snapshot) {
+	if d.Commit == "" || d.Commit != snap.Record.Commit || !atRest(snap.Record.State) {
+		return
 	}
-	for _, o := range colors {
-		if at := row.Glances[lookTask.name].At; !o.At.IsZero() && at.After(o.At) {
+	for _, o := range colorsSeen(snap) {
+		if at := d.Glances[lookTask.name].At; !o.At.IsZero() && at.After(o.At) {
 			o.At = at
 		}
 	}
-	return nil
+}
+
+func colorsSeen(snap *Snapshot) []*release.Observed {
+	return []*release.Observed{&snap.Record.State.Blue.Observed, &snap.Record.State.Green.Observed}
 }

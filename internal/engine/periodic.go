@@ -120,7 +120,8 @@ func (w *worker) isDue(t task) bool {
 	case t.soon != nil && t.soon(state):
 		return true
 	}
-	return w.Now().After(w.ranLast(t).Add(t.every - tickEvery/2))
+	last := w.ranLast(t)
+	return w.Now().After(last.Add(t.every-tickEvery/2)) || last.After(w.Now().Add(skew)) // by a clock that was ahead
 }
 
 // ranLast is when a task last ran, with the record or as a glance.

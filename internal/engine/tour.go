@@ -134,10 +134,11 @@ func (r *tour) load(ctx context.Context, t turn) error {
 // tasks runs the periodic tasks that are due, and of an app at rest those of which it is not known
 // what a glance is to see.
 func (r *tour) tasks(ctx context.Context, t turn, snap Snapshot) error {
+	t.row.seenAgain(&snap)
 	now, rests := r.Now(), r.rests(t.app, snap)
-	w := r.worker(t.app, time.Minute, &r.sent)
-	w.record, w.before = snap.Record, snap.Record.State
-	if t.row.Commit == snap.Record.Commit {
+	w := r.worker(t.app, 0, &r.sent)
+	w.record, w.before, w.row = snap.Record, snap.Record.State, t.row
+	if t.row.Commit == snap.Record.Commit && t.row.Config == t.app.Fingerprint { // else what was seen may mean another thing
 		maps.Copy(w.glances, t.row.Glances)
 	}
 	var tasks []task
@@ -163,11 +164,22 @@ func (r *tour) tasks(ctx context.Context, t turn, snap Snapshot) error {
 		}
 		w.tasks = append(w.tasks, task)
 	}
+	w.end = r.Now().Add(budget(ctx))
 	err := w.do(ctx)
 	if d, ok := w.settled(); ok {
 		r.keep(d)
 	}
 	return err
+}
+
+// budget is how long the worker of a turn works: it gives the app back by itself before the round ends
+// and breaks off what it does. In steps, so that a seed repeats a run.
+func budget(ctx context.Context) time.Duration {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return roundFor
+	}
+	return max(leaseMargin, (time.Until(end) - leaseMargin).Truncate(leaseMargin))
 }
 
 func (r *tour) keep(d Due) {

@@ -43,6 +43,7 @@ type worker struct {
 	round *round.Round
 	since time.Time
 	due   string // version of the due row after this worker's mark; "" without one
+	row   Due    // as the tick has read it: a look that does not see a color forgets no glance at it
 	ended bool   // it has seen that nothing is left to do now
 	// glances are the last ones that the record is decided on: those of its row, in the state
 	// before, or of this worker, which has seen what is in seen.

@@ -94,6 +94,9 @@ func (w *Workloads) wait(ctx context.Context, t Target, c release.Color, i relea
 			first = o
 		}
 		if settled(first, o) || time.Until(end) <= 0 {
+			if v.ordered {
+				v.follow(ctx, t) // what was written says nothing of what becomes of it
+			}
 			w.views.keep(c, v)
 			return o, nil
 		}
