@@ -20,6 +20,7 @@ type turn struct {
 	app     *App
 	row     Due
 	glances []task // none: load it
+	rank    int64  // its place among those to load
 }
 
 // turns are the apps that a tick is to look after: those to load and those to glance at, each
@@ -42,15 +43,18 @@ func (e *Engine) turns(rows []Due) (load, glance []turn) {
 			}
 		}
 	}
-	slices.SortStableFunc(load, func(a, b turn) int { return cmp.Compare(a.rank(now), b.rank(now)) })
+	for i := range load {
+		load[i].rank = load[i].ranked(now)
+	}
+	slices.SortStableFunc(load, func(a, b turn) int { return cmp.Compare(a.rank, b.rank) })
 	slices.SortStableFunc(glance, func(a, b turn) int { return a.row.oldest(a.glances).Compare(b.row.oldest(b.glances)) })
 	return load, glance
 }
 
-// rank puts the apps that are to be loaded in order: those that are marked, then those without a
+// ranked puts the apps that are to be loaded in order: those that are marked, then those without a
 // time, then the longest waiting. The first two may stay so for long, and come each time in another
 // order.
-func (t turn) rank(now time.Time) int64 {
+func (t turn) ranked(now time.Time) int64 {
 	if !t.row.Marked && !t.row.At.IsZero() {
 		return t.row.At.Unix()
 	}
