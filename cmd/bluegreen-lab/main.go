@@ -45,13 +45,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.IntVar(&o.Port, "port", port, "where the lab takes commands, on loopback; the Functions app is at the next port")
 	flags.BoolVar(&verbose, "verbose", false, "print the logs of the app and the host as well")
 	flags.BoolVar(&showVersion, "version", false, "print the version and end")
-	flags.Usage = func() {
-		fmt.Fprint(stderr, "bluegreen-lab [FLAGS] starts a lab. bluegreen-lab COMMAND gives a command to the one that runs:\n", lab.Usage(), "Flags:\n")
+	usage := func(to io.Writer) {
+		fmt.Fprint(to, "bluegreen-lab [FLAGS] starts a lab. bluegreen-lab COMMAND gives a command to the one that runs:\n", lab.Usage(), "Flags:\n")
+		flags.SetOutput(to)
 		flags.PrintDefaults()
 	}
+	flags.Usage = func() {}
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		usage(stdout)
 		return 0
 	} else if err != nil {
+		usage(stderr)
 		return 2
 	}
 	if showVersion {
@@ -59,7 +63,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	if flags.Arg(0) == "help" {
-		flags.Usage()
+		usage(stdout)
 		return 0
 	}
 	if flags.NArg() > 0 {

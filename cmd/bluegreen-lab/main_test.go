@@ -60,6 +60,16 @@ func TestTheCommandLineIsAnsweredWithAnExitStatus(t *testing.T) {
 	}
 }
 
+func TestHelpThatWasAskedForGoesToStdout(t *testing.T) {
+	for _, args := range [][]string{{"help"}, {"--help"}} {
+		var out, wrong bytes.Buffer
+		run(t.Context(), args, &out, &wrong)
+		if wrong.Len() > 0 || !strings.Contains(out.String(), "-gateway") {
+			t.Errorf("%v: stdout has %q, stderr %q", args, out.String(), wrong.String())
+		}
+	}
+}
+
 // TestTheLabNeedsNoFileAndTakesCommandsUntilItIsInterrupted runs it in an empty folder.
 func TestTheLabNeedsNoFileAndTakesCommandsUntilItIsInterrupted(t *testing.T) {
 	t.Chdir(t.TempDir())

@@ -159,6 +159,7 @@ func (l *Lab) startSites(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		s.cluster.Tag(first, digest)
 		s.cluster.Seed(release.Blue, release.Image{Tag: first, Digest: digest}, replicas)
 	}
 	return nil

@@ -150,6 +150,10 @@ func TestChangesOutsideBluegreenAreSeenAtOnce(t *testing.T) {
 	e.until(lab.Shop, "seen with its pods", func(a api.App) bool { return a.Colors.Blue.Ready == 3 })
 	e.do("edit shop green 7.7.7")
 	e.until(lab.Shop, "seen with another image on green", func(a api.App) bool { return a.Colors.Green.Observed.Tag == "7.7.7" })
+	e.do("push pay 2.0.0")
+	e.until(lab.Pay, "waiting", func(a api.App) bool { return a.Release != nil && a.Release.Phase == release.Awaiting })
+	e.do("edit pay blue 2.0.0")
+	e.finds(lab.Pay, "blue is live and runs 2.0.0", "changed outside bluegreen")
 }
 
 // finds waits for a fact, or a part of the status, with both texts.

@@ -52,7 +52,10 @@ func (l *Lab) Push(ctx context.Context, app, tag, flaw string) error {
 	}
 	s.cluster.Behave(tag, behaviour)
 	s.instances.set(tag, flaw)
-	_, err = l.registry.Push(ctx, s.repository(), tag)
+	digest, err := l.registry.Push(ctx, s.repository(), tag)
+	if err == nil {
+		s.cluster.Tag(tag, digest)
+	}
 	return err
 }
 

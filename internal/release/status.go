@@ -287,7 +287,11 @@ func (v viewer) until() string {
 	switch r.Phase {
 	case Deploying:
 		d := decision{s: s, p: v.p, now: v.now}
-		return in(v.now, latest(r.Since, r.Progress.ReadySince).Add(d.rolloutTime())) + ": it fails, unless more pods become ready before"
+		fails := latest(r.Since, r.Progress.ReadySince).Add(d.rolloutTime())
+		if p := r.Progress.PullFailing; !p.IsZero() && p.Add(v.p.PullGrace).Before(fails) {
+			return in(v.now, p.Add(v.p.PullGrace)) + ": it fails, unless its image can be pulled before"
+		}
+		return in(v.now, fails) + ": it fails, unless more pods become ready before"
 	case Verifying:
 		return in(v.now, r.Since.Add(v.p.VerifyTimeout)) + ": it fails, unless its checks pass before"
 	case Awaiting:
