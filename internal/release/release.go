@@ -454,6 +454,12 @@ func (s State) quarantined(digest string) (Quarantine, bool) {
 	return s.Quarantined[i], true
 }
 
+// isBad reports whether an image is quarantined.
+func (s State) isBad(i Image) bool {
+	_, bad := s.quarantined(i.Digest)
+	return bad
+}
+
 // Policy is the part of an app's configuration that decisions depend on.
 type Policy struct {
 	// Newer reports whether a is to be released after b. Nil compares the time of the push.

@@ -130,7 +130,7 @@ func (s State) standby(p Policy, now time.Time) (Effect, time.Time) {
 	e := KeepStandby{Color: idle, Size: s.standbySize(idle, p), Spoiled: s.spoiled(idle)}
 	same, next := latest(at, s.Serving.until(p)), time.Time{}
 	switch {
-	case c.standbyOrdered():
+	case c.standbyOrdered() && !s.isBad(c.Ordered.Image):
 		e.Image, e.Cleared, e.Spoiled = c.Ordered.Image, true, !s.mayServe(idle, c.Observed.Image)
 	case e.Spoiled:
 		e.Image = s.standbyImage()
@@ -243,7 +243,7 @@ func (d *decision) standbyMade(e StandbyMade) {
 		return
 	}
 	d.report(Advanced, reason.StandbyRestored, about{Color: e.Color, Image: e.Image})
-	if !e.Image.Same(s.Serving.Image) {
+	if !e.Image.Same(s.Serving.Image) && !s.isBad(e.Image) {
 		s.Serving.Previous = Target{Color: e.Color, Image: e.Image, Replicas: s.Color(s.Serving.Color).Observed.size(), Trusted: true}
 	}
 }

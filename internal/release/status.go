@@ -460,7 +460,27 @@ func (v viewer) needs() (needs []Need) {
 	if r.Phase == Awaiting && s.Pause.IsZero() {
 		needs = append(needs, v.approval())
 	}
+	if need, ok := v.liveIsDown(); ok && len(needs) == 0 {
+		needs = append(needs, need)
+	}
 	return needs
+}
+
+// liveIsDown is the need of an app at rest whose live color was last seen without a ready pod.
+func (v viewer) liveIsDown() (Need, bool) {
+	s := v.s
+	seen := s.Color(s.Serving.Color).Observed
+	if s.Serving.Color == "" || s.Release.Phase.Active() || !s.Drift.IsZero() || total(seen.size()) == 0 || seen.Ready > 0 || seen.At.IsZero() {
+		return Need{}, false
+	}
+	need := Need{
+		Why:  fmt.Sprintf("%s is live, and none of its %d pods is ready", s.Serving.Color, total(seen.size())),
+		Cure: "find out why its pods are not ready (kubectl describe pods)",
+	}
+	if v.standbyReady() {
+		need.Helps = []Remedy{{Command: Failover, Does: fmt.Sprintf("moves traffic to the standby %s", s.Idle(v.p.First))}}
+	}
+	return need, true
 }
 
 // approval is what a release needs that passed its checks and waits for an operator.

@@ -2,6 +2,7 @@ package release
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -126,9 +127,13 @@ func (d *decision) returned() {
 	}
 	d.end(RolledBack, ReleaseReturned, reason.Returned, about{Color: t.Color, Detail: cause})
 	r.Reason = why
-	d.quarantine(bad, cause)
+	held := fmt.Sprintf("%s serves on %s as well", bad, t.Color)
+	if !bad.Same(t.Image) {
+		held = fmt.Sprintf("%s is quarantined", bad)
+		d.quarantine(bad, cause)
+	}
 	s.Hold = Note{By: bluegreen, Why: cause, Since: d.now}
-	d.report(HoldSet, reason.HoldAfterRollback, about{Image: bad}).Image = bad
+	d.report(HoldSet, reason.HoldAfterRollback, about{Detail: held}).Image = bad
 }
 
 // quarantine keeps an image from going live by itself, as the rollback target too.

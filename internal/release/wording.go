@@ -206,7 +206,7 @@ var wordings = map[reason.Reason]wording{
 		"keep pipelines and GitOps controllers off the image (docs/adopt.md)"},
 	reason.TargetReplaced: {"{color} does not come up with {other}; it is brought to {image}, the last good image before",
 		"The rollback target does not come up, and an older good image takes its place.", ""},
-	reason.HoldAfterRollback: {"automation is on hold: {image} is quarantined; {cure}",
+	reason.HoldAfterRollback: {"automation is on hold: {detail}; {cure}",
 		"After a rollback no release starts by itself.",
 		"a newer image or an operator's resume ends the hold"},
 
