@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -151,4 +152,43 @@ func TestALiveVersionThatFailsDoesNotHoldUpItsFix(t *testing.T) {
 	if s := w.state(); s.Serving.Since.Sub(s.Release.Began) > time.Minute {
 		t.Errorf("it was live after %s", s.Serving.Since.Sub(s.Release.Began))
 	}
+}
+
+// What an earlier worker saw of the rollback target may be long ago.
+func TestAnotherWorkerLooksAtTheRollbackTargetItself(t *testing.T) {
+	ctx, end := context.WithCancel(t.Context())
+	broken := false
+	w := newEnv(t, func(call string, after bool) error {
+		if call == "switch" && broken {
+			end()
+			return ctx.Err()
+		}
+		return nil
+	})
+	w.push("2.0")
+	w.reach(release.Baking)
+	broken = true
+	w.alert("a1")
+	if err := w.engine.Step(ctx, "shop", 0); err == nil || !w.state().Release.Progress.TargetReady {
+		t.Fatalf("the worker is not broken off before its write: %v: %s", err, w.sentence())
+	}
+	broken = false
+	w.cluster.Behave("1.0", fake.Behaviour{Never: "its node is gone"})
+	w.restart()
+	w.run(2 * time.Minute)
+	w.users("2.0")
+}
+
+func TestTheRollbackTargetIsLookedAtAgainAfterAnOperationThatWasLost(t *testing.T) {
+	w := returns(t)
+	w.gateway.SetResult(func(n int) fake.OperationResult {
+		if n == 2 { // the first one of the return
+			w.cluster.Behave("1.0", fake.Behaviour{Never: "its node is gone"})
+			return fake.Busy
+		}
+		return fake.Succeeds
+	})
+	w.alert("a1")
+	w.run(time.Minute)
+	w.users("2.0")
 }
