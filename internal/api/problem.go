@@ -35,7 +35,7 @@ var Kinds = kinds(
 	Kind{Code: "method", Status: http.StatusMethodNotAllowed, Title: "The method is not answered here", Help: "The header `Allow` lists those that are."},
 	Kind{Code: "body", Status: http.StatusRequestTimeout, Title: "The body did not arrive in time", Help: "Send it again, with its `Content-Length`."},
 	Kind{Code: "refused", Status: http.StatusConflict, Title: "The command was refused", Help: "`reason` is one of those that docs/commands.md lists, `detail` says what to do first, `headline` what the app is doing. The refusal is in the history, and `instance` reads it again."},
-	Kind{Code: "failed", Status: http.StatusConflict, Title: "The command failed", Help: "It was accepted and tried, and what it asked for is not so: a release that is not live, or was rolled back. The history says why."},
+	Kind{Code: "failed", Status: http.StatusConflict, Title: "The command failed", Help: "The command was accepted and carried out, but its release did not go live, or was rolled back. The history says why."},
 	Kind{Code: "key-reused", Status: http.StatusConflict, Title: "The idempotency key belongs to another request", Help: "Nothing was done. Use a new key for each command."},
 	Kind{Code: "not-served", Status: http.StatusConflict, Title: "The app is not served", Help: "`errors` are the mistakes of its configuration. Fix them and deploy again."},
 	Kind{Code: "too-large", Status: http.StatusRequestEntityTooLarge, Title: "The body is too large", Help: "`detail` has the limit in bytes."},

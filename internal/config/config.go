@@ -74,7 +74,7 @@ type Image struct {
 	Registry   string `key:"registry" is:"registry" need:"yes" doc:"Login server of the registry, without a scheme."`
 	Repository string `key:"repository" is:"repository" need:"yes" doc:"Repository in the registry, without tag or digest."`
 	Tags       string `key:"tags" is:"tags" need:"yes" doc:"Which tags are released. 'semver:CONSTRAINT' admits full versions (1.2.3 or v1.2.3, not 1 or 1.2) and never an older one than was seen; a pre-release such as 2.0.0-rc.1 is admitted only by a constraint that names one itself, such as '>=2-0'. 'glob:PATTERN' knows * and ?, 'regex:EXPRESSION' must match the whole tag, anything else is the tag itself."`
-	Verify     Trust  `key:"verify" doc:"Who must have signed an image before it gets traffic, by whatever command. Nobody has to by default."`
+	Verify     Trust  `key:"verify" doc:"Who must have signed an image before it gets traffic, by whatever command. Not required by default."`
 }
 
 // Colors are the two production environments of an app.
@@ -155,7 +155,7 @@ type Promotion struct {
 	Mode     string        `key:"mode" default:"auto" one:"auto,manual" doc:"auto, or manual: each release waits for a person's promote."`
 	Deadline time.Duration `key:"deadline" least:"1s" most:"90d" doc:"How long a release waits for a person; without it, for ever."`
 	Default  string        `key:"default" default:"cancel" one:"cancel,promote" doc:"Action at the deadline."`
-	Approver string        `key:"approver" default:"any" one:"any,other" doc:"any, or other: who has begun a release may not promote it. Both then have to be signed in, since a function key proves nobody. A release of a pushed image was begun by nobody."`
+	Approver string        `key:"approver" default:"any" one:"any,other" doc:"any, or other: who has begun a release may not promote it. Both then have to be signed in, since a function key does not identify its user. A release of a pushed image has no starter."`
 }
 
 // Access says who of those who sign in may do what. A list that is not given is that of the

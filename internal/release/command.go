@@ -250,7 +250,7 @@ func (d *decision) promote(c Commanded) {
 }
 
 // unapproved says why an approval does not count where another than who began the release has
-// to give it; "" where it does. A push was begun by nobody.
+// to give it; "" where it does. A release of a push has no starter.
 func (d *decision) unapproved(by Actor) reason.Reason {
 	began := d.s.Release.By
 	switch {

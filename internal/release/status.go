@@ -493,7 +493,7 @@ func (v viewer) approval() Need {
 	if v.p.OtherApproves && !r.By.IsZero() {
 		of = "another person's approval"
 		if r.By.Proven == "" {
-			of, helps = of+", but a function key began it, which proves nobody", helps[1:]
+			of, helps = of+", but it was begun with a function key, which does not identify its user", helps[1:]
 		}
 	}
 	return Need{Why: fmt.Sprintf("%s passed its checks on %s and waits for %s", r.Image, r.To, of), Helps: helps}
