@@ -90,6 +90,20 @@ func TestATickLoadsWhatIsDueAndNotWhatExists(t *testing.T) {
 	}
 }
 
+// TestAStartLoadsWhatMayBeClaimedAndNotWhatExists begins with apps of which nothing is stored yet.
+func TestAStartLoadsWhatMayBeClaimedAndNotWhatExists(t *testing.T) {
+	f, c := countedFleet(t, 200)
+	for _, then := range []string{"new", "at rest"} {
+		c.take()
+		f.engine.Resume(t.Context())
+		start := use{made: c.take(), times: 1}
+		if n := start.calls([]string{"load"}); n > 20 {
+			t.Errorf("%s: a start loads %.0f of 200 apps", then, n)
+		}
+		f.run(3 * time.Hour)
+	}
+}
+
 func TestAnAppAtRestCostsFewCallsOfTheStore(t *testing.T) {
 	const apps = 100
 	f, c := countedFleet(t, apps)

@@ -18,22 +18,25 @@ func (e *Engine) Resume(ctx context.Context) {
 		return
 	}
 	var all sync.WaitGroup
+	defer all.Wait()
 	free := make(chan struct{}, 8)
-	load, _ := e.turns(rows) // an app that is claimed is due
-	for _, t := range load {
+	for _, d := range rows {
+		if app := e.apps[d.App]; app == nil || len(app.Problems) > 0 || !d.Marked && e.Now().Before(d.At) {
+			continue // an app that is claimed is marked, or due
+		}
+		free <- struct{}{}
 		all.Go(func() {
-			if err := e.resume(ctx, t.app.Name, free); err != nil && ctx.Err() == nil {
-				e.Log.Warn("what an ended worker may have left waits for the clock tick", "app", t.app.Name, "error", err)
+			if err := e.resume(ctx, d.App, free); err != nil && ctx.Err() == nil {
+				e.Log.Warn("what an ended worker may have left waits for the clock tick", "app", d.App, "error", err)
 			}
 		})
 	}
-	all.Wait()
 }
 
-// resume sends one wake-up, and none where the claim is given back.
+// resume sends one wake-up, and none where the claim is given back. It begins with a place in free,
+// and has none while it waits.
 func (e *Engine) resume(ctx context.Context, name string, free chan struct{}) error {
-	for end := e.Now().Add(2 * e.Lease); e.Now().Before(end); {
-		free <- struct{}{}
+	for end := e.Now().Add(2 * e.Lease); ; free <- struct{}{} {
 		snap, err := e.Store.Load(ctx, name)
 		<-free
 		if err != nil {
@@ -50,9 +53,8 @@ func (e *Engine) resume(ctx context.Context, name string, free chan struct{}) er
 		if left <= 0 {
 			return wrap(e.Wakeups.Wake(ctx, name, e.Now()), "wake")
 		}
-		if err := e.Sleep(ctx, left); err != nil {
+		if err := e.Sleep(ctx, left); err != nil || !e.Now().Before(end) {
 			return err
 		}
 	}
-	return nil
 }
