@@ -112,7 +112,7 @@ func TestPlainTextIsTheHeadlineOrAllParts(t *testing.T) {
 	for path, want := range map[string]string{
 		"/api/apps/shop": "shop: Blue is live with 1.0\n" +
 			"  LIVE      blue with 1.0 (111111111111); 3 of 3 pods ready, seen 0 s ago (12:00 UTC)\n" +
-			"  DOING     no release so far\n  ROLLBACK  none: push a fixed image\n  NEXT      the next image goes to green\n",
+			"  DOING     no release so far\n  ROLLBACK  none: no version before this one is known\n  NEXT      the next image goes to green\n",
 		"/api/apps/shop/history": "2026-11-24 12:00:00 UTC  decided           taken over: blue is live with 1.0 (111111111111)\n",
 		"/api/apps": "broken: Not taken over yet: the gateway and both colors are read with the first event or tick\n" +
 			"pay: Blue is live with 1.0\n" +

@@ -326,6 +326,8 @@ func (v viewer) rollback() string {
 		return ""
 	case t.Color == "" && r.Phase.Active():
 		return "none"
+	case t.Color == "" && r.ID == 0:
+		return "none: no version before this one is known"
 	case t.Color == "":
 		return "none: " + s.hint(v.p)
 	case r.Phase == Returning:
