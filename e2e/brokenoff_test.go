@@ -57,7 +57,7 @@ type worked struct {
 // measures until another one has claimed the app.
 func TestWorkThatIsBrokenOffIsTakenUpSoon(t *testing.T) {
 	realParts(t)
-	clusters(t) // started once
+	t.Parallel()
 	var mu sync.Mutex
 	took := map[string]time.Duration{}
 	t.Run("all", func(t *testing.T) {

@@ -76,6 +76,7 @@ func TestARetiredTargetReturnsWithTheSizeThatItHadWhenItLostTheTraffic(t *testin
 }
 
 func TestTheOtherColorIsReleasedAndSwitchedToWhileTheLiveClusterIsAway(t *testing.T) {
+	t.Parallel()
 	w := newEnv(t)
 	o := testbed.Options{Users: map[string]string{testbed.DefaultUser: token}, Drain: time.Second}
 	own, err := testbed.StartClusters(t.Context(), o, o) // their API servers go away

@@ -222,6 +222,7 @@ func (w *ward) greenCluster() arm.Cluster {
 
 // TestTheDoctorNamesWhatIsTakenAway takes parts away one after the other, asks, and puts them back.
 func TestTheDoctorNamesWhatIsTakenAway(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, "")
 	w := &ward{s, t}
 	s.users.Stop()
@@ -456,6 +457,7 @@ func (w *ward) store() *tables.Store { return tables.New(w.tables().NewClient("b
 
 // TestTheDoctorNamesWhatIsTakenFromATrafficManager does the same behind a profile.
 func TestTheDoctorNamesWhatIsTakenFromATrafficManager(t *testing.T) {
+	t.Parallel()
 	p := openPassage(t, "")
 	w := &ward{p.shop, t}
 	w.takenOver()

@@ -29,7 +29,7 @@ var token = rand.Text()
 
 // sideBySide is how many of the tests that say so run at once: they wait most of the time. A test
 // that counts lost requests to the last one, or kills what others use, has the machine for itself.
-const sideBySide = "3"
+const sideBySide = "4"
 
 func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", sideBySide); err != nil { // -parallel overrides it
