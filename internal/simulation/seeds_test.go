@@ -24,7 +24,7 @@ var (
 
 // enough is how many broken runs are found before the search for more ends; of a mutant one.
 func enough() int {
-	if os.Getenv("MUTANT") != "" {
+	if os.Getenv(chosenBy) != "" {
 		return 1
 	}
 	return 10
@@ -88,7 +88,7 @@ func TestNoRunBreaksAPromise(t *testing.T) {
 // explain shrinks a plan that breaks a promise, and logs its run; of a mutant the seed is enough.
 func explain(t *testing.T, plan simulation.Plan) {
 	t.Helper()
-	if os.Getenv("MUTANT") != "" {
+	if os.Getenv(chosenBy) != "" {
 		_, err := simulation.Run(plan, nil)
 		t.Errorf(brokenBy+"%d: %v", plan.Seed, err)
 		return
