@@ -19,7 +19,8 @@ import (
 )
 
 // Rights are the permissions that the code needs in the namespace of a color, each rule with
-// one resource. That to list the color's Deployments is in Extras as that to list all.
+// one resource. That to list the color's Deployments is in Extras as that to list all; who has that to
+// watch all, which is there for a color of several, may watch each of them.
 func (w *Workloads) Rights(c release.Color) []rbacv1.PolicyRule {
 	t, err := w.target(c)
 	if err != nil {
