@@ -142,8 +142,8 @@ apps:
   - name: blog
     image: {registry: shopacr.azurecr.io, repository: blog, tags: "semver:>=1"}
     colors:
-      blue: {cluster: "context:a", namespace: blog, deployment: blue, endpoint: blue}
-      green: {cluster: "context:a", namespace: blog, deployment: green, endpoint: green}
+      blue: {cluster: "context:a", namespace: blog, deployments: [web, blue], endpoint: blue}
+      green: {cluster: "context:a", namespace: blog, deployments: [web-green, green], endpoint: green}
     gateway: {trafficManager: `+id+`Network/trafficManagerProfiles/tm}
 `), 0o600)
 	if err != nil {
@@ -164,6 +164,11 @@ apps:
 	}
 	if diff := cmp.Diff(want.Rules, p.Roles[0].Rules); diff != "" {
 		t.Errorf("the Role of deploy/kubernetes/access is another one:\n%s", diff)
+	}
+	apps, all := []string{"apps"}, []string{"deployments"}
+	several := []rule{{apps, all, []string{"blue", "green", "web", "web-green"}, []string{"patch"}}, {apps, all, nil, []string{"list", "watch"}}}
+	if diff := cmp.Diff(several, p.Roles[3].Rules[:2]); diff != "" {
+		t.Errorf("the Role for colors of several Deployments is another one:\n%s", diff)
 	}
 	bicep, err := os.ReadFile(filepath.Join(top, "bicep", "roles.bicep"))
 	if err != nil {

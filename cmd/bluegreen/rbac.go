@@ -140,9 +140,13 @@ func deploymentsOf(r role) []string {
 func rulesOf(a config.App, deployments []string) []rule {
 	slices.Sort(deployments)
 	deployments = slices.Compact(deployments)
+	named, all := []string{"watch", "patch"}, []string{"list"}
+	if len(a.Colors.Blue.Names()) > 1 { // one watch serves them all, and cannot name them
+		named, all = []string{"patch"}, []string{"list", "watch"}
+	}
 	rules := []rule{
-		{[]string{"apps"}, []string{"deployments"}, deployments, []string{"watch", "patch"}},
-		{[]string{"apps"}, []string{"deployments"}, nil, []string{"list"}},
+		{[]string{"apps"}, []string{"deployments"}, deployments, named},
+		{[]string{"apps"}, []string{"deployments"}, nil, all},
 		{[]string{""}, []string{"pods"}, nil, []string{"list", "watch"}},
 		{[]string{"apps"}, []string{"replicasets"}, nil, []string{"list"}},
 		{[]string{"autoscaling"}, []string{"horizontalpodautoscalers"}, nil, []string{"list"}},

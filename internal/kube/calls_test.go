@@ -290,6 +290,19 @@ func TestAReleaseThatTakesLongAsksNoMore(t *testing.T) {
 	}
 }
 
+// TestOneWatchServesAllDeploymentsOfAColor has a release by which several Deployments change.
+func TestOneWatchServesAllDeploymentsOfAColor(t *testing.T) {
+	for _, deployments := range []int{1, 3} {
+		w := newCounted(t, deployments)
+		w.push("2.0")
+		made := w.until(release.Baking)
+		t.Log(deployments, summed(made))
+		if watches := without(made, func(call string) bool { return call != "watch deployments" }); len(watches) != 1 {
+			t.Errorf("a release of a color with %d Deployments opened %d watches of Deployments, expected 1: %s", deployments, len(watches), summed(made))
+		}
+	}
+}
+
 func never() bool { return false }
 
 func (w *counted) command(c release.Command) {

@@ -88,7 +88,7 @@ func TestTheOverlaysGrantTheRightsOfTheCodeAndNothingElse(t *testing.T) {
 		for _, r := range work.Rights(color) {
 			want = append(want, rights(r)...)
 		}
-		for _, extra := range work.Extras([]string{"podinfo"}) {
+		for _, extra := range work.Extras(color, []string{"podinfo"}) {
 			want = append(want, rights(extra.Rule)...)
 		}
 		slices.Sort(have)

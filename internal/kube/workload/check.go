@@ -19,7 +19,8 @@ import (
 )
 
 // Rights are the permissions that the code needs in the namespace of a color, each rule with
-// one resource. That to list the color's Deployments is in Extras as that to list all.
+// one resource. That to list the color's Deployments is in Extras as that to list all; who has that to
+// watch all, which is there for a color of several, may watch each of them.
 func (w *Workloads) Rights(c release.Color) []rbacv1.PolicyRule {
 	t, err := w.target(c)
 	if err != nil {
@@ -44,9 +45,9 @@ type Extra struct {
 	Loss string
 }
 
-// Extras are the permissions that the code uses if it has them. scalers are the names of
-// the color's autoscalers.
-func (w *Workloads) Extras(scalers []string) []Extra {
+// Extras are the permissions that the code uses if it has them in the namespace of a color. scalers
+// are the names of its autoscalers.
+func (w *Workloads) Extras(c release.Color, scalers []string) []Extra {
 	extras := []Extra{{
 		rbacv1.PolicyRule{APIGroups: []string{"apps"}, Resources: []string{"deployments"}, Verbs: []string{"list"}},
 		"each look at a Deployment is a request of its own",
@@ -54,6 +55,12 @@ func (w *Workloads) Extras(scalers []string) []Extra {
 		rbacv1.PolicyRule{APIGroups: []string{"apps"}, Resources: []string{"replicasets"}, Verbs: []string{"list"}},
 		"pods of an earlier template that has the same image, or whose image a policy rewrites, are misjudged",
 	}}
+	if t, err := w.target(c); err == nil && len(t.Deployments) > 1 {
+		extras = append(extras, Extra{
+			rbacv1.PolicyRule{APIGroups: []string{"apps"}, Resources: []string{"deployments"}, Verbs: []string{"watch"}},
+			"each Deployment of the color has a watch of its own while it rolls out",
+		})
+	}
 	if len(scalers) > 0 {
 		extras = append(extras, Extra{
 			rbacv1.PolicyRule{APIGroups: []string{"autoscaling"}, Resources: []string{"horizontalpodautoscalers"}, ResourceNames: scalers, Verbs: []string{"patch"}},
@@ -135,7 +142,7 @@ func (w *Workloads) check(ctx context.Context, c release.Color) ([]engine.Findin
 			names = append(names, a.Name)
 		}
 	}
-	lacking, err := w.lacking(ctx, t, names)
+	lacking, err := w.lacking(ctx, t, w.Extras(c, names))
 	if found = append(found, lacking...); err != nil || w.CronJob == "" {
 		return found, err
 	}
@@ -147,8 +154,8 @@ func (w *Workloads) check(ctx context.Context, c release.Color) ([]engine.Findin
 }
 
 // lacking warns of the extra rights that the identity does not have.
-func (w *Workloads) lacking(ctx context.Context, t Target, scalers []string) (found []engine.Finding, err error) {
-	for _, extra := range w.Extras(scalers) {
+func (w *Workloads) lacking(ctx context.Context, t Target, extras []Extra) (found []engine.Finding, err error) {
+	for _, extra := range extras {
 		missing, err := t.Cluster.Missing(ctx, t.Namespace, []rbacv1.PolicyRule{extra.Rule})
 		if err != nil {
 			return nil, err

@@ -26,12 +26,29 @@ import (
 // real ones do now and then, and has an empty list for what is not named.
 func played(t *testing.T, answer func(r *http.Request) (status int, body any)) *workload.Workloads {
 	t.Helper()
+	return streamed(t, []string{"web"}, answer, func(*http.Request) []metav1.WatchEvent { return nil })
+}
+
+// streamed is a played API server for several Deployments that keeps a watch open after its events;
+// one for which they are nil is closed.
+func streamed(t *testing.T, deployments []string, answer func(r *http.Request) (status int, body any), events func(r *http.Request) []metav1.WatchEvent) *workload.Workloads {
+	t.Helper()
 	var mu sync.Mutex
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
 		w.Header().Set("Content-Type", "application/json")
 		if r.URL.Query().Get("watch") != "" {
+			all := events(r)
+			for _, e := range all {
+				_ = json.NewEncoder(w).Encode(e)
+			}
+			if all != nil {
+				w.(http.Flusher).Flush()
+				mu.Unlock()
+				<-r.Context().Done()
+				mu.Lock()
+			}
 			return
 		}
 		status, body := answer(r)
@@ -41,10 +58,13 @@ func played(t *testing.T, answer func(r *http.Request) (status int, body any)) *
 		w.WriteHeader(status)
 		_ = json.NewEncoder(w).Encode(body)
 	}))
-	t.Cleanup(server.Close)
+	t.Cleanup(func() {
+		server.CloseClientConnections() // a watch stays open for the next look
+		server.Close()
+	})
 	cluster := access.New("weu", func(context.Context) (*rest.Config, error) { return &rest.Config{Host: server.URL}, nil })
 	return workload.New(workload.Options{
-		App: "shop", Repository: "shop.example/web", Blue: workload.Target{Cluster: cluster, Namespace: "shop", Deployments: []string{"web"}},
+		App: "shop", Repository: "shop.example/web", Blue: workload.Target{Cluster: cluster, Namespace: "shop", Deployments: deployments},
 	})
 }
 

@@ -57,7 +57,7 @@ func podinfo(c *access.Cluster, namespace string) (*workload.Workloads, *service
 func TestTheDocumentedRoleIsTheOneOfTheCode(t *testing.T) {
 	w, g := podinfo(nil, "podinfo")
 	rules := slices.Concat(w.Rights(release.Blue), w.Rights(release.Green), g.Rights())
-	for _, extra := range w.Extras([]string{"podinfo-blue", "podinfo-green"}) {
+	for _, extra := range w.Extras(release.Blue, []string{"podinfo-blue", "podinfo-green"}) {
 		rules = append(rules, extra.Rule)
 	}
 	got := merged(rules)

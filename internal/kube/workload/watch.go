@@ -8,9 +8,12 @@ import (
 	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
 
+	"golang.org/x/sync/errgroup"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 )
 
@@ -65,19 +68,33 @@ func (w *Workloads) watch(ctx context.Context, t Target, v *view, i release.Imag
 	}
 }
 
-// follow watches each Deployment and its pods until ctx ends.
+// follow watches the Deployments, by one watch, and the pods of each, until ctx ends.
 func (t Target) follow(ctx context.Context, seen []*snapshot) <-chan change {
 	changes := make(chan change)
+	own, selector, version := map[string]*snapshot{}, "", seen[0].version
 	for _, s := range seen {
-		name, version := s.deployment.Name, s.version
-		go func() { send(ctx, changes, change{err: t.followDeployment(ctx, s, name, version, changes)}) }()
-		selector, podVersion := s.selector(), ""
+		own[s.deployment.Name] = s
+		if newer(version, s.version) {
+			version = s.version
+		}
+		labels, podVersion := s.selector(), ""
 		if s.pods != nil {
 			podVersion = s.pods.version
 		}
-		go func() { send(ctx, changes, change{err: t.followPods(ctx, s, selector, podVersion, changes)}) }()
+		go func() { send(ctx, changes, change{err: t.followPods(ctx, s, labels, podVersion, changes)}) }()
 	}
+	if len(seen) == 1 {
+		selector = only(seen[0].deployment.Name).FieldSelector
+	}
+	go func() { send(ctx, changes, change{err: t.followDeployments(ctx, own, selector, version, changes)}) }()
 	return changes
+}
+
+// newer reports whether version a is later than b; not where they cannot be compared
+// (https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions).
+func newer(a, b string) bool {
+	order, err := resourceversion.CompareResourceVersion(a, b)
+	return err == nil && order > 0
 }
 
 func send(ctx context.Context, to chan<- change, c change) bool {
@@ -89,20 +106,41 @@ func send(ctx context.Context, to chan<- change, c change) bool {
 	}
 }
 
-func (t Target) followDeployment(ctx context.Context, s *snapshot, name, version string, changes chan<- change) error {
-	options := only(name)
-	options.ResourceVersion = version
+// followDeployments follows the color's own among the Deployments that a field selector takes; ""
+// takes all of the namespace. Where the Role allows only what it names, each has a watch.
+func (t Target) followDeployments(ctx context.Context, own map[string]*snapshot, selector, version string, changes chan<- change) error {
+	options := metav1.ListOptions{FieldSelector: selector, ResourceVersion: version}
 	events, err := t.Cluster.Client().AppsV1().Deployments(t.Namespace).Watch(ctx, options)
+	if selector == "" && apierrors.IsForbidden(err) {
+		g, ctx := errgroup.WithContext(ctx)
+		for name := range own {
+			g.Go(func() error { return t.followDeployments(ctx, own, only(name).FieldSelector, version, changes) })
+		}
+		return g.Wait()
+	}
 	if err != nil {
 		return t.Cluster.Explain(err)
 	}
 	return pass(ctx, events, func(e apiwatch.Event) bool {
 		d, ok := e.Object.(*appsv1.Deployment)
-		if !ok || e.Type == apiwatch.Deleted {
+		if !ok {
 			return false
 		}
-		return send(ctx, changes, change{apply: func(ctx context.Context) error { return errors.Join(t.see(s, d), t.findOwner(ctx, s)) }})
+		s := own[d.Name]
+		return s == nil || send(ctx, changes, change{apply: func(ctx context.Context) error { return t.seeChange(ctx, s, d, e.Type) }})
 	})
+}
+
+// seeChange takes note of a change, unless it is older than the snapshot: a watch begins at the
+// earliest of all snapshots, and the color must not be seen as it was before its order.
+func (t Target) seeChange(ctx context.Context, s *snapshot, d *appsv1.Deployment, kind apiwatch.EventType) error {
+	switch {
+	case newer(s.deployment.ResourceVersion, d.ResourceVersion):
+		return nil
+	case kind == apiwatch.Deleted:
+		return errEnded
+	}
+	return errors.Join(t.see(s, d), t.findOwner(ctx, s))
 }
 
 // followPods begins at version, or with a list when there is none yet.
