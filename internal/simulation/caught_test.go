@@ -11,15 +11,18 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the seeds that caught mutants to "+caughtFile)
+var update = flag.Bool("update", false, "write what caught mutants to "+caughtFile)
 
-// caughtFile has a line for each mutant that a drawn run catches: the seed, and the mutant's name.
-// A seed that catches nothing any more, after a change of the core or of what is drawn, costs a
-// search and is no failure.
+// caughtFile has a line for each mutant that the stories do not catch: its name, and the arguments of
+// the test that does. One that catches nothing any more, after a change of the core or of what is
+// drawn, costs a search and is no failure.
 const caughtFile = "testdata/caught.txt"
 
 // brokenBy precedes the seed of a mutant's run that breaks a promise.
 const brokenBy = "broken by seed "
+
+// drawnRun are the arguments for one drawn run, without its seed.
+const drawnRun = "-test.run=NoRun -seeds=1 -seed="
 
 func brokenSeed(by string) (seed uint64, ok bool) {
 	_, rest, ok := strings.Cut(by, brokenBy)
@@ -28,57 +31,54 @@ func brokenSeed(by string) (seed uint64, ok bool) {
 	return seed, ok && err == nil
 }
 
-// caught are the seeds by mutant: those of the file, and with those of this run.
+// caught are the arguments by mutant: those of the file, and with those of this run.
 type caught struct {
-	mu         sync.Mutex
-	seeds, now map[string]uint64
+	mu       sync.Mutex
+	was, now map[string]string
 }
 
 func readCaught(t *testing.T) *caught {
 	t.Helper()
-	c := &caught{seeds: map[string]uint64{}}
+	c := &caught{was: map[string]string{}}
 	text, err := os.ReadFile(caughtFile)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(string(text)) {
-		digits, name, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if c.seeds[name], err = strconv.ParseUint(digits, 10, 64); err != nil {
-			t.Fatalf("%s: %v", caughtFile, err)
-		}
+		name, args, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		c.was[name] = args
 	}
-	c.now = maps.Clone(c.seeds)
+	c.now = maps.Clone(c.was)
 	t.Cleanup(func() { c.save(t) })
 	return c
 }
 
-// of is the seed that caught a mutant before; where none did, any.
-func (c *caught) of(name string) uint64 { return c.seeds[name] }
+// of are the arguments that caught a mutant before; "" where none are known.
+func (c *caught) of(name string) string { return c.was[name] }
 
-// by takes what caught a mutant.
-func (c *caught) by(name, what string) (seed uint64, drawn bool) {
+// by takes the arguments that caught a mutant; "" those that come first anyway.
+func (c *caught) by(name, args string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if seed, drawn = brokenSeed(what); drawn {
-		c.now[name] = seed
-	} else {
+	if args == "" {
 		delete(c.now, name)
+	} else {
+		c.now[name] = args
 	}
-	return seed, drawn
 }
 
 func (c *caught) save(t *testing.T) {
-	if maps.Equal(c.seeds, c.now) {
+	if maps.Equal(c.was, c.now) {
 		return
 	}
 	if !*update {
-		t.Logf("other seeds than those of %s catch mutants now; -update writes them", caughtFile)
+		t.Logf("others than those of %s catch mutants now; -update writes them", caughtFile)
 		return
 	}
 	var b strings.Builder
 	for _, m := range mutants {
-		if seed, ok := c.now[m.name]; ok {
-			fmt.Fprintf(&b, "%d %s\n", seed, m.name)
+		if args, ok := c.now[m.name]; ok {
+			fmt.Fprintf(&b, "%s\t%s\n", m.name, args)
 		}
 	}
 	if err := os.WriteFile(caughtFile, []byte(b.String()), 0o644); err != nil {
