@@ -225,6 +225,27 @@ func TestImagePushesAreSubscribedToOnceTheFunctionExists(t *testing.T) {
 	w.stops(w.run("events.sh"), "read the configuration")
 }
 
+// TestPushesOfManyRepositoriesAreSubscribedTo: a filter holds 24 repositories, and an argument or a
+// variable of a program 128 KiB.
+func TestPushesOfManyRepositoriesAreSubscribedTo(t *testing.T) {
+	for name, c := range map[string]struct{ repositories, prefixes, want string }{
+		"24":     {"seq -f team/app-%g 24", "echo unasked", "24 repositories, prefixes false: team/app-1"},
+		"25":     {"seq -f team/app-%g 25", "echo team/app-", "1 repositories, prefixes true: team/app-"},
+		"10,000": {"seq -f team/a-rather-long-name-of-an-app-%g 10000", "seq -f team-%g 1 3", "3 repositories, prefixes true: team-1"},
+		"all":    {"seq -f team/app-%g 25", ":", "0 repositories, prefixes true:"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newEnv(t)
+			w.program("go",
+				answer{when: "run ./cmd/bluegreen config repositories bluegreen.yaml --prefixes 24", run: c.prefixes},
+				answer{when: "run ./cmd/bluegreen config repositories bluegreen.yaml", run: c.repositories})
+			w.azure(record, answer{when: "functionapp function show"}, answer{when: "deployment group create", run: `IFS=, read -ra all <<< "$BLUEGREEN_REPOSITORIES"
+				echo "${#all[@]} repositories, prefixes $BLUEGREEN_PREFIXES: ${all[0]:-}"`})
+			w.prints(w.run("events.sh"), c.want)
+		})
+	}
+}
+
 func TestHealthIsPolledUntilTheAppAnswers(t *testing.T) {
 	w := newEnv(t)
 	w.azure(record, answer{when: "functionapp function keys list --resource-group rg-bluegreen --name func-shop --function-name look", print: "the-key"})

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -87,6 +88,42 @@ func TestConfigCheckReadsTheFilesBesideAFile(t *testing.T) {
 	write("bluegreen.d/pay.yaml", strings.Replace(string(smallest), "    gateway:", "    bake: long\n    gateway:", 1))
 	other := write("bluegreen.d/shop.yaml", "defaults: {bake: 7m}\n")
 	s.expects(s.run("config", "check", main), 1, pay+":", ": apps[0].bake: \"long\"", other+":1:1: defaults: is for all apps, and is read from bluegreen.yaml alone", "1 of 1 apps cannot be used")
+}
+
+// A subscription of Event Grid has room for 24 repositories beside the other values of its filter.
+func TestManyRepositoriesAreNamedByWhatTheyBeginWith(t *testing.T) {
+	s := &site{T: t}
+	smallest, err := os.ReadFile(filepath.Join(top, "internal", "config", "testdata", "good", "smallest.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, app, _ := strings.Cut(strings.NewReplacer("team/podinfo", "NAME", "podinfo", "NAME").Replace(string(smallest)), "apps:\n")
+	write := func(names ...string) string {
+		file := filepath.Join(t.TempDir(), "bluegreen.yaml")
+		text := "apps:\n"
+		for _, name := range names {
+			text += strings.ReplaceAll(app, "NAME", name)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	few := write("inner", "shop")
+	s.expects(s.run("config", "repositories", few, "--prefixes", "24"), 0, "inner\nshop\n")
+	var names, letters []string
+	for n := range 300 {
+		names = append(names, fmt.Sprintf("app-%03d", n))
+	}
+	for n := range 26 {
+		letters = append(letters, string(rune('a'+n)))
+	}
+	if r := s.run("config", "repositories", write(names...), "--prefixes", "24"); r.code != 0 || r.out != "app-0\napp-1\napp-2\n" {
+		t.Errorf("%+v", r)
+	}
+	if r := s.run("config", "repositories", write(letters...), "--prefixes", "24"); r.code != 0 || r.out != "" {
+		t.Errorf("%+v", r)
+	}
 }
 
 // What is shown is the same configuration, written out.
