@@ -2,14 +2,18 @@ package intake_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"bluegreen/internal/api"
 	"bluegreen/internal/emulator/actiongroup"
 	"bluegreen/internal/engine"
 )
@@ -75,6 +79,79 @@ func TestNoAppsStorageKeepsTheAlertOfAnotherWaiting(t *testing.T) {
 			})
 		})
 	}
+}
+
+// counting is a store that takes a while, and counts how many of its calls go on at the same time.
+type counting struct {
+	engine.Store
+	accepts, loads *atMost
+}
+
+type atMost struct{ now, most atomic.Int32 }
+
+func (c *atMost) during() (leave func()) {
+	n := c.now.Add(1)
+	for most := c.most.Load(); n > most && !c.most.CompareAndSwap(most, n); most = c.most.Load() {
+	}
+	time.Sleep(10 * time.Millisecond)
+	return func() { c.now.Add(-1) }
+}
+
+func (c counting) Accept(ctx context.Context, app string, e engine.Entry) (bool, error) {
+	defer c.accepts.during()()
+	return c.Store.Accept(ctx, app, e)
+}
+
+func (c counting) Load(ctx context.Context, app string) (engine.Snapshot, error) {
+	defer c.loads.during()()
+	return c.Store.Load(ctx, app)
+}
+
+// TestAnAlertOfManyAppsHasABound: of requests and workers at the same time, and of what is logged.
+func TestAnAlertOfManyAppsHasABound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		accepts, loads := &atMost{}, &atMost{}
+		w := newEnv(t, changes{file: many(1000), store: func(s engine.Store) engine.Store { return counting{s, accepts, loads} }})
+		rec, a := w.post(actiongroup.Alert{ID: id("1"), Rule: "agw-5xx"}.Activity())
+		if rec.Code != http.StatusAccepted || len(a.Apps) != 1000 || slices.ContainsFunc(a.Apps, func(a api.AlertOfApp) bool { return a.Result != "accepted" }) {
+			t.Errorf("%d, %d apps", rec.Code, len(a.Apps))
+		}
+		if accepts.most.Load() > 64 || loads.most.Load() > 16 {
+			t.Errorf("%d entries are written and %d records read at the same time", accepts.most.Load(), loads.most.Load())
+		}
+		line := w.log.String()
+		if len(line) > 10_000 || !strings.Contains(line, "apps=1000") || !strings.Contains(line, "app.app-00=") {
+			t.Errorf("%d bytes are logged: %.300s", len(line), line)
+		}
+		synctest.Wait()
+	})
+}
+
+// TestTheFailuresOfManyAppsAreLoggedShortly names apps that could not keep the alert first.
+func TestTheFailuresOfManyAppsAreLoggedShortly(t *testing.T) {
+	w := newEnv(t, changes{file: many(1000), store: func(s engine.Store) engine.Store { return refusing{s, "app-999"} }})
+	rec, _ := w.post(actiongroup.Alert{ID: id("1"), Rule: "agw-5xx"}.Activity())
+	if line := w.log.String(); rec.Code != http.StatusServiceUnavailable || !strings.Contains(line, `app.app-999="not kept`) || strings.Contains(line, "app.app-500=") {
+		t.Errorf("%d %.300s", rec.Code, line)
+	}
+	w = newEnv(t, changes{file: many(1000), store: func(s engine.Store) engine.Store { return refusing{s, "app-"} }})
+	rec, _ = w.post(actiongroup.Alert{ID: id("1"), Rule: "agw-5xx"}.Activity())
+	if line := w.log.String(); rec.Code != http.StatusServiceUnavailable || len(line) > 20_000 || !strings.Contains(line, "and 980 more") {
+		t.Errorf("%d, %d bytes are logged: %.300s", rec.Code, len(line), line)
+	}
+}
+
+// refusing is a store that accepts nothing for the apps whose names begin so.
+type refusing struct {
+	engine.Store
+	apps string
+}
+
+func (s refusing) Accept(ctx context.Context, app string, e engine.Entry) (bool, error) {
+	if strings.HasPrefix(app, s.apps) {
+		return false, errors.New("the server is busy")
+	}
+	return s.Store.Accept(ctx, app, e)
 }
 
 // TestAPanicIsUnavailable: an action group repeats 503 and no other failure, and a panic on
