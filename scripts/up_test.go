@@ -249,13 +249,16 @@ func TestPushesOfManyRepositoriesAreSubscribedTo(t *testing.T) {
 func TestHealthIsPolledUntilTheAppAnswers(t *testing.T) {
 	w := newEnv(t)
 	w.azure(record, answer{when: "functionapp function keys list --resource-group rg-bluegreen --name func-shop --function-name look", print: "the-key"})
-	answers := answer{when: "--silent", run: `[ -f "$LOG/once" ] || { touch "$LOG/once"; exit 22; }; grep -q 'x-functions-key: the-key' && echo '{"status":"ok"}'`}
+	answers := answer{when: "--silent", run: `[ -f "$LOG/once" ] || { touch "$LOG/once"; exit 22; }; grep -q 'x-functions-key: the-key' && echo '{"status":"ok","apps":[{"name":"shop-1"},{"name":"shop-2"},{"name":"pay","problems":["line 3: bake"]}]}'`}
 	w.program("curl", answers)
+	if r := w.run("health.sh"); strings.Contains(r.out, "shop-1") || !strings.Contains(r.out, `"served": 2`) || !strings.Contains(r.out, "line 3: bake") {
+		t.Error(r)
+	}
 	if r := w.run("health.sh"); r.code != 0 || !strings.Contains(r.err, "BLUEGREEN_URL=https://func.example.net") {
 		t.Error(r)
 	}
 	for _, call := range w.asked("curl") {
-		if strings.Contains(call, "the-key") || !strings.HasSuffix(call, "https://func.example.net/api/health") {
+		if strings.Contains(call, "the-key") || !strings.HasSuffix(call, "https://func.example.net/api/health?needs=false") {
 			t.Error("asked with", call)
 		}
 	}

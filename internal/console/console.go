@@ -298,13 +298,19 @@ func segments(u *url.URL) (parts []string, signedIn bool) {
 	return parts, signedIn
 }
 
+// mostNamed is how many names a sentence has.
+const mostNamed = 20
+
 func list[T ~string](names []T) string {
 	if len(names) == 0 {
 		return "none"
 	}
 	var out []string
-	for _, n := range names {
+	for _, n := range names[:min(len(names), mostNamed)] {
 		out = append(out, string(n))
+	}
+	if more := len(names) - mostNamed; more > 0 {
+		out = append(out, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(out, ", ")
 }

@@ -42,6 +42,7 @@ type fakeEngine struct {
 	held     bool  // commands stay pending
 	down     error // the store cannot be reached
 	silent   time.Duration
+	slow     time.Duration // of a read
 	examined map[string][]engine.Examined
 }
 
@@ -117,7 +118,14 @@ func (e *fakeEngine) Examine(_ context.Context, app string) ([]engine.Examined, 
 	return e.examined[app], nil
 }
 
-func (e *fakeEngine) View(_ context.Context, app string) (engine.View, error) {
+func (e *fakeEngine) View(ctx context.Context, app string) (engine.View, error) {
+	if e.slow > 0 {
+		select {
+		case <-time.After(e.slow):
+		case <-ctx.Done():
+			return engine.View{}, ctx.Err()
+		}
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s, ok := e.states[app]

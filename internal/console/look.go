@@ -51,10 +51,13 @@ func (c *console) health(r *call) (answer, error) {
 		h.Status = "problems"
 	}
 	names := c.visible(r)
-	if r.URL.Query().Get("needs") != "false" {
-		h.Needs = c.needs(r.Context(), names)
-	}
 	var text strings.Builder
+	if r.URL.Query().Get("needs") != "false" {
+		h.Needs, h.Unread = c.needs(r.Context(), names)
+	}
+	if h.Unread > 0 {
+		fmt.Fprintf(&text, "%d of %d apps were not read within %s: what they need is not known; GET /api/apps reads them page by page\n", h.Unread, len(names), listTime)
+	}
 	for _, n := range h.Needs {
 		text.WriteString(line(n.App, n.Why))
 		for _, help := range n.Helps {
@@ -77,15 +80,20 @@ func (c *console) health(r *call) (answer, error) {
 	return answer{http.StatusOK, h, cmp.Or(text.String(), "ok\n")}, nil
 }
 
-// needs is what apps need a person for. One that cannot be read is such a need.
-func (c *console) needs(ctx context.Context, names []string) []api.AppNeed {
-	all := []api.AppNeed{}
+// needs is what apps need a person for, and how many were not read in time. One that cannot be read
+// for another reason is such a need.
+func (c *console) needs(ctx context.Context, names []string) (all []api.AppNeed, unread int) {
+	all = []api.AppNeed{}
 	for _, a := range c.lookAt(ctx, names) {
+		if a.late {
+			unread++
+			continue
+		}
 		for _, n := range a.Status.Needs {
 			all = append(all, api.AppNeed{App: a.Name, Need: n})
 		}
 	}
-	return all
+	return all, unread
 }
 
 func (c *console) view(r *call) (answer, error) {
@@ -103,17 +111,23 @@ const (
 	listTime = 10 * time.Second
 )
 
+// looked is an app of a list; late where the time of the list was over before it was read.
+type looked struct {
+	api.App
+	late bool
+}
+
 // lookAt reads apps. One that cannot be read says so and hides no other.
-func (c *console) lookAt(ctx context.Context, names []string) []api.App {
+func (c *console) lookAt(ctx context.Context, names []string) []looked {
 	ctx, cancel := context.WithTimeout(ctx, listTime)
 	defer cancel()
-	apps := make([]api.App, len(names))
+	apps := make([]looked, len(names))
 	var group sync.WaitGroup
 	free := make(chan struct{}, abreast)
 	for i, name := range names {
 		free <- struct{}{}
 		group.Go(func() {
-			apps[i] = c.look(ctx, name)
+			apps[i].App, apps[i].late = c.look(ctx, name)
 			<-free
 		})
 	}
@@ -134,18 +148,18 @@ func (c *console) apps(r *call) (answer, error) {
 		names = names[:limit]
 		all.Next = next(r, "after", names[limit-1], limit)
 	}
-	apps := c.lookAt(r.Context(), names)
+	all.Apps = make([]api.App, 0, len(names))
 	var text strings.Builder
-	for _, a := range apps {
+	for _, a := range c.lookAt(r.Context(), names) {
+		all.Apps = append(all.Apps, a.App)
 		text.WriteString(line(a.Name, a.Status.Headline))
 	}
-	if len(apps) == 0 && after == "" {
+	if len(names) == 0 && after == "" {
 		text.WriteString("no app is configured\n")
 	}
 	for _, p := range c.Problems {
 		text.WriteString(line("configuration", p))
 	}
-	all.Apps = apps
 	if all.LastTick, all.Silence = c.lastTick(r.Context()); all.Silence != "" {
 		text.WriteString(line("clock", all.Silence))
 	}
@@ -169,13 +183,14 @@ func (c *console) lastTick(ctx context.Context) (time.Time, string) {
 	return at, fmt.Sprintf("the clock has not ticked since %s: lost events, deadlines and bakes wait for it; look at the function clock-tick and at its log", at.UTC().Format("15:04 UTC on 2 Jan"))
 }
 
-func (c *console) look(ctx context.Context, name string) api.App {
+// look reads an app; late where ctx ended before.
+func (c *console) look(ctx context.Context, name string) (a api.App, late bool) {
 	v, err := c.Engine.View(ctx, name)
 	if err != nil {
 		text := "Cannot be read now: " + explain(err).Message
-		return api.App{Name: name, Status: api.Status{Standing: release.NeedsYou, Headline: text, Needs: []api.Need{{Why: text}}}, Problems: []string{text}}
+		return api.App{Name: name, Status: api.Status{Standing: release.NeedsYou, Headline: text, Needs: []api.Need{{Why: text}}}, Problems: []string{text}}, ctx.Err() != nil
 	}
-	return appOf(v)
+	return appOf(v), false
 }
 
 func line(name, text string) string { return name + ": " + text + "\n" }
@@ -198,7 +213,8 @@ func (c *console) history(r *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	h := api.History{App: r.app, Headline: c.look(r.Context(), r.app).Status.Headline, Facts: factsOf(facts)}
+	a, _ := c.look(r.Context(), r.app)
+	h := api.History{App: r.app, Headline: a.Status.Headline, Facts: factsOf(facts)}
 	if n := len(facts); n == limit && facts[n-1].Number > 1 {
 		h.Before = facts[n-1].Number
 		h.Next = next(r, "before", strconv.Itoa(h.Before), limit)

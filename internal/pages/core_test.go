@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"bluegreen/internal/access"
@@ -24,6 +25,7 @@ type core struct {
 	now     time.Time
 	apps    map[string]*story
 	entries map[string]engine.Entry // by app and id
+	views   atomic.Int64            // how many were read
 }
 
 // story is an app whose past is given by events.
@@ -162,6 +164,7 @@ func (c *core) ConfigProblems(string) []string { return nil }
 func (c *core) ConfigHeld(string) []string { return nil }
 
 func (c *core) View(_ context.Context, name string) (engine.View, error) {
+	c.views.Add(1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a, ok := c.apps[name]

@@ -19,6 +19,9 @@ const (
 	// lookEvery is the time between two looks for a stream about an app, and about all.
 	lookEvery    = 2 * time.Second
 	lookAllEvery = 10 * time.Second
+	// lookPace is how long a stream waits for each app that a look has read: 10,000 are read every
+	// 200 s.
+	lookPace = 20 * time.Millisecond
 )
 
 // live sends an event whenever what a page shows has changed. A host that forwards holds an
@@ -28,7 +31,7 @@ func (p *pages) live(c *call) error {
 	ctx, cancel := context.WithTimeout(c.Context(), streamTime)
 	defer cancel()
 	name := c.URL.Query().Get("app")
-	before, err := p.mark(ctx, c, name)
+	before, apps, err := p.mark(ctx, c, name)
 	if err != nil {
 		return err
 	}
@@ -41,7 +44,7 @@ func (p *pages) live(c *call) error {
 	}
 	fmt.Fprint(c.w, "retry: 1000\nevent: hello\ndata: \n\n")
 	_ = out.Flush() // a reader that went away ends the context
-	every := lookAllEvery
+	every := max(lookAllEvery, time.Duration(apps)*lookPace)
 	if name != "" {
 		every = lookEvery
 	}
@@ -51,7 +54,7 @@ func (p *pages) live(c *call) error {
 			return nil
 		case <-time.After(every):
 		}
-		now, err := p.mark(ctx, c, name)
+		now, _, err := p.mark(ctx, c, name)
 		if err == nil && now == before {
 			fmt.Fprint(c.w, ": \n\n") // so that the front end sees that the answer lives
 		} else if err == nil {
@@ -62,19 +65,19 @@ func (p *pages) live(c *call) error {
 	}
 }
 
-// mark changes with what a page shows, the age of things aside.
-func (p *pages) mark(ctx context.Context, c *call, name string) (string, error) {
+// mark changes with what a page shows, the age of things aside. It reads so many apps.
+func (p *pages) mark(ctx context.Context, c *call, name string) (sum string, read int, err error) {
 	var apps []api.App
 	if name == "" {
 		all, err := p.backend(c).Apps(ctx)
 		if err != nil {
-			return "", err
+			return "", 0, err
 		}
 		apps = all.Apps
 	} else {
 		a, err := p.backend(c).App(ctx, name)
 		if err != nil {
-			return "", err
+			return "", 0, err
 		}
 		apps = []api.App{a}
 	}
@@ -83,8 +86,8 @@ func (p *pages) mark(ctx context.Context, c *call, name string) (string, error) 
 	}
 	data, err := json.Marshal(apps)
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:]), nil
+	hash := sha256.Sum256(data)
+	return hex.EncodeToString(hash[:]), len(apps), nil
 }

@@ -42,8 +42,15 @@ type group struct {
 	Label string
 	Urgent,
 	Quiet bool
-	Rows []row
+	Rows  []row
+	Count int // of all its apps
 }
+
+// mostRows is how many apps of a group are shown.
+const mostRows = 500
+
+// More is how many apps of the group are not shown.
+func (g group) More() int { return g.Count - len(g.Rows) }
 
 // row is one app.
 type row struct {
@@ -98,7 +105,7 @@ func overviewOf(all api.Apps, query url.Values, now time.Time) overview {
 		if o.Sort == "changed" {
 			sortedBy(rows, func(r row) int64 { return -r.changed.UnixNano() })
 		}
-		o.Groups = append(o.Groups, group{Label: g.label, Urgent: g.standing == release.NeedsYou, Quiet: g.standing == release.Resting, Rows: rows})
+		o.Groups = append(o.Groups, group{Label: g.label, Urgent: g.standing == release.NeedsYou, Quiet: g.standing == release.Resting, Rows: rows[:min(len(rows), mostRows)], Count: len(rows)})
 	}
 	switch {
 	case len(all.Apps) == 0:
