@@ -211,10 +211,11 @@ func (s *shell) findings(file string) (found []finding, apps int, wrong string) 
 	add("mistake", c.Problems)
 	bad := 0
 	for _, a := range c.Apps {
-		if len(a.Problems) > 0 {
-			bad++
-		}
 		add("mistake", a.Problems)
+		if len(a.Problems) > 0 { // of which it is not known what it has
+			bad++
+			continue
+		}
 		add("warning", a.Warnings)
 		add("advice", a.Advice())
 	}
@@ -232,31 +233,57 @@ func (s *shell) show(file string, only []string) error {
 	if err != nil {
 		return err
 	}
-	list := &yaml.Node{Kind: yaml.SequenceNode}
 	var names []string
+	shown := []any{}
 	for _, a := range c.Apps {
 		names = append(names, a.Name)
-		if len(only) == 0 || only[0] == a.Name {
-			list.Content = append(list.Content, a.Document())
+		if len(only) > 0 && only[0] != a.Name {
+			continue
 		}
-	}
-	if len(list.Content) == 0 {
-		return fmt.Errorf("no app is called %q; the configuration names %s", only[0], strings.Join(names, ", "))
-	}
-	doc := &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{{Kind: yaml.ScalarNode, Value: "apps"}, list}}
-	if s.output == "json" {
-		var v any
-		if err := doc.Decode(&v); err != nil {
+		if s.output == "json" {
+			var v any
+			if err := a.Document().Decode(&v); err != nil {
+				return err
+			}
+			shown = append(shown, v)
+			continue
+		}
+		if err := s.showApp(a, len(shown) == 0); err != nil {
 			return err
 		}
-		return s.json(s.stdout, v)
+		shown = append(shown, nil)
 	}
+	switch {
+	case len(shown) == 0 && len(only) > 0:
+		return fmt.Errorf("no app is called %q; the configuration names %s", only[0], some(names))
+	case s.output == "json":
+		return s.json(s.stdout, map[string]any{"apps": shown})
+	}
+	return nil
+}
+
+// showApp prints an app of a list. Apps are printed one by one: ten thousand at once take 2 GB.
+func (s *shell) showApp(a config.App, first bool) error {
+	list := &yaml.Node{Kind: yaml.SequenceNode, Content: []*yaml.Node{a.Document()}}
+	doc := &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{{Kind: yaml.ScalarNode, Value: "apps"}, list}}
 	var out bytes.Buffer
 	e := yaml.NewEncoder(&out)
 	e.SetIndent(2)
 	if err := e.Encode(doc); err != nil {
 		return err
 	}
-	_, err = s.stdout.Write(out.Bytes())
+	text := out.Bytes()
+	if !first {
+		_, text, _ = bytes.Cut(text, []byte("\n"))
+	}
+	_, err := s.stdout.Write(text)
 	return err
+}
+
+// some are the first few of many names.
+func some(names []string) string {
+	if more := len(names) - mostNamed; more > 0 {
+		names = append(slices.Clone(names[:mostNamed]), fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(names, ", ")
 }

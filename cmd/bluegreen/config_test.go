@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -153,6 +154,58 @@ func TestConfigShowIsTheSameConfiguration(t *testing.T) {
 	}
 	s := &site{T: t}
 	s.expects(s.run("config", "show", filepath.Join(top, "internal", "config", "testdata", "bad", "one-app.yaml")), 1, "cannot be used, see bluegreen config check")
+}
+
+// largest keeps what is written, and the size of the largest part.
+type largest struct {
+	bytes.Buffer
+	most int
+}
+
+func (l *largest) Write(p []byte) (int, error) {
+	l.most = max(l.most, len(p))
+	return l.Buffer.Write(p)
+}
+
+// Ten thousand apps that are made before one is printed take 2 GB.
+func TestConfigShowPrintsOneAppAfterTheOther(t *testing.T) {
+	smallest, err := os.ReadFile(filepath.Join(top, "internal", "config", "testdata", "good", "smallest.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, app, _ := strings.Cut(string(smallest), "apps:\n")
+	var text strings.Builder
+	text.WriteString("apps:\n")
+	for n := range 100 {
+		text.WriteString(strings.ReplaceAll(app, "podinfo", fmt.Sprint("app-", n)))
+	}
+	file := filepath.Join(t.TempDir(), "bluegreen.yaml")
+	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := &largest{}
+	if err := (&shell{stdout: out, output: "text"}).show(file, nil); err != nil {
+		t.Fatal(err)
+	}
+	got, err := config.Load(out.Bytes())
+	if err != nil || len(got.Apps) != 100 || len(got.Apps[99].Problems) > 0 {
+		t.Fatalf("%v\n%.500s", err, out)
+	}
+	if each := out.Len() / 100; out.most > 2*each {
+		t.Errorf("%d bytes are written at once, and an app has %d", out.most, each)
+	}
+}
+
+// A mistake in a template is one of all its apps. What else they lack is not known.
+func TestAnAppWithAMistakeIsGivenNoAdvice(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "bluegreen.yaml")
+	if err := os.WriteFile(file, []byte("templates:\n  web: {bake: soon}\napps:\n  - {name: shop, template: web}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := (&site{T: t}).run("config", "check", file)
+	if r.code != 1 || !strings.Contains(r.out, "the template web cannot be used") || strings.Contains(r.out, "advice") || strings.Contains(r.out, "warning") {
+		t.Errorf("%+v", r)
+	}
 }
 
 // The permissions are those that deploy/kubernetes and Bicep give, of which each is tested to be
