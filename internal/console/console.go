@@ -32,6 +32,8 @@ type Engine interface {
 	ConfigHeld(app string) []string
 	// View reads an app. Errors: engine.ErrNotFound.
 	View(ctx context.Context, app string) (engine.View, error)
+	// Views reads apps until ctx ends: each has its view or its error.
+	Views(ctx context.Context, apps []string) ([]engine.View, []error)
 	// History returns at most limit facts with numbers below before (0: from the newest),
 	// newest first. Errors: engine.ErrNotFound.
 	History(ctx context.Context, app string, limit, before int) ([]release.Fact, error)

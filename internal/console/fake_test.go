@@ -138,6 +138,14 @@ func (e *fakeEngine) View(ctx context.Context, app string) (engine.View, error) 
 	return engine.View{App: app, State: s, Policy: e.policy, Status: release.StatusOf(s, e.policy, e.now), Problems: e.problems[app]}, nil
 }
 
+func (e *fakeEngine) Views(ctx context.Context, apps []string) (views []engine.View, errs []error) {
+	for _, app := range apps {
+		view, err := e.View(ctx, app)
+		views, errs = append(views, view), append(errs, err)
+	}
+	return views, errs
+}
+
 func (e *fakeEngine) History(_ context.Context, app string, limit, before int) ([]release.Fact, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

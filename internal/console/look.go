@@ -4,17 +4,18 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"bluegreen/docs"
 	"bluegreen/internal/api"
+	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
 )
 
@@ -104,12 +105,8 @@ func (c *console) view(r *call) (answer, error) {
 	return answer{http.StatusOK, appOf(v), line(v.App, statusOf(v).String())}, nil
 }
 
-const (
-	// abreast is how many apps are read at once.
-	abreast = 8
-	// listTime bounds the reading of a list of them.
-	listTime = 10 * time.Second
-)
+// listTime bounds the reading of a list of apps.
+const listTime = 10 * time.Second
 
 // looked is an app of a list; late where the time of the list was over before it was read.
 type looked struct {
@@ -122,16 +119,11 @@ func (c *console) lookAt(ctx context.Context, names []string) []looked {
 	ctx, cancel := context.WithTimeout(ctx, listTime)
 	defer cancel()
 	apps := make([]looked, len(names))
-	var group sync.WaitGroup
-	free := make(chan struct{}, abreast)
+	views, errs := c.Engine.Views(ctx, names)
 	for i, name := range names {
-		free <- struct{}{}
-		group.Go(func() {
-			apps[i].App, apps[i].late = c.look(ctx, name)
-			<-free
-		})
+		apps[i].App = shown(name, views[i], errs[i])
+		apps[i].late = ctx.Err() != nil && errors.Is(errs[i], context.DeadlineExceeded)
 	}
-	group.Wait()
 	return apps
 }
 
@@ -183,14 +175,13 @@ func (c *console) lastTick(ctx context.Context) (time.Time, string) {
 	return at, fmt.Sprintf("the clock has not ticked since %s: lost events, deadlines and bakes wait for it; look at the function clock-tick and at its log", at.UTC().Format("15:04 UTC on 2 Jan"))
 }
 
-// look reads an app; late where ctx ended before.
-func (c *console) look(ctx context.Context, name string) (a api.App, late bool) {
-	v, err := c.Engine.View(ctx, name)
+// shown is an app as it was read, or that it cannot be.
+func shown(name string, v engine.View, err error) api.App {
 	if err != nil {
 		text := "Cannot be read now: " + explain(err).Message
-		return api.App{Name: name, Status: api.Status{Standing: release.NeedsYou, Headline: text, Needs: []api.Need{{Why: text}}}, Problems: []string{text}}, ctx.Err() != nil
+		return api.App{Name: name, Status: api.Status{Standing: release.NeedsYou, Headline: text, Needs: []api.Need{{Why: text}}}, Problems: []string{text}}
 	}
-	return appOf(v), false
+	return appOf(v)
 }
 
 func line(name, text string) string { return name + ": " + text + "\n" }
@@ -213,8 +204,8 @@ func (c *console) history(r *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	a, _ := c.look(r.Context(), r.app)
-	h := api.History{App: r.app, Headline: a.Status.Headline, Facts: factsOf(facts)}
+	v, err := c.Engine.View(r.Context(), r.app)
+	h := api.History{App: r.app, Headline: shown(r.app, v, err).Status.Headline, Facts: factsOf(facts)}
 	if n := len(facts); n == limit && facts[n-1].Number > 1 {
 		h.Before = facts[n-1].Number
 		h.Next = next(r, "before", strconv.Itoa(h.Before), limit)

@@ -174,6 +174,14 @@ func (c *core) View(_ context.Context, name string) (engine.View, error) {
 	return engine.View{App: name, State: a.state, Policy: a.policy, Status: release.StatusOf(a.state, a.policy, c.now)}, nil
 }
 
+func (c *core) Views(ctx context.Context, apps []string) (views []engine.View, errs []error) {
+	for _, app := range apps {
+		view, err := c.View(ctx, app)
+		views, errs = append(views, view), append(errs, err)
+	}
+	return views, errs
+}
+
 func (c *core) History(_ context.Context, name string, limit, before int) (list []release.Fact, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
