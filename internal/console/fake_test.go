@@ -43,6 +43,7 @@ type fakeEngine struct {
 	down     error // the store cannot be reached
 	silent   time.Duration
 	slow     time.Duration // of a read
+	together int           // the most that were read together
 	examined map[string][]engine.Examined
 }
 
@@ -139,6 +140,7 @@ func (e *fakeEngine) View(ctx context.Context, app string) (engine.View, error) 
 }
 
 func (e *fakeEngine) Views(ctx context.Context, apps []string) (views []engine.View, errs []error) {
+	e.together = max(e.together, len(apps))
 	for _, app := range apps {
 		view, err := e.View(ctx, app)
 		views, errs = append(views, view), append(errs, err)

@@ -84,14 +84,22 @@ func (c *console) health(r *call) (answer, error) {
 // needs is what apps need a person for, and how many were not read in time. One that cannot be read
 // for another reason is such a need.
 func (c *console) needs(ctx context.Context, names []string) (all []api.AppNeed, unread int) {
+	ctx, cancel := context.WithTimeout(ctx, listTime)
+	defer cancel()
 	all = []api.AppNeed{}
-	for _, a := range c.lookAt(ctx, names) {
-		if a.late {
-			unread++
+	for some := range slices.Chunk(names, api.MostApps) { // all of ten thousand at once are 80 MB
+		if ctx.Err() != nil {
+			unread += len(some)
 			continue
 		}
-		for _, n := range a.Status.Needs {
-			all = append(all, api.AppNeed{App: a.Name, Need: n})
+		for _, a := range c.lookAt(ctx, some) {
+			if a.late {
+				unread++
+				continue
+			}
+			for _, n := range a.Status.Needs {
+				all = append(all, api.AppNeed{App: a.Name, Need: n})
+			}
 		}
 	}
 	return all, unread

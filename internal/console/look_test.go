@@ -96,6 +96,9 @@ func TestWhatIsNotReadInTimeIsNoNeed(t *testing.T) {
 		if len(h.Needs) > 0 || h.Unread == 0 || h.Unread >= 1000 || h.Status != "ok" {
 			t.Errorf("%d needs, %d apps not read, status %s", len(h.Needs), h.Unread, h.Status)
 		}
+		if s.engine.together > api.MostApps {
+			t.Errorf("%d apps are held at the same time", s.engine.together)
+		}
 		if took := time.Since(began); took > 15*time.Second {
 			t.Errorf("answered after %s", took)
 		}

@@ -194,8 +194,12 @@ func (i *Intake) accept(ctx context.Context, apps []matching.Concern, a monitor.
 	answers := make([]kept, len(apps))
 	keep, cancel := context.WithTimeout(ctx, keepTime)
 	defer cancel()
-	begun := each(keep, len(apps), keptAtOnce, func(n int) { answers[n] = i.keep(keep, apps[n], a, by) })
-	for n := begun; n < len(apps); n++ {
+	// Where the time is not enough for all, each delivery begins with other apps.
+	first := i.Now().UnixMilli() % int64(max(1, len(apps)))
+	turn := func(n int) int { return (n + int(first)) % len(apps) }
+	begun := each(keep, len(apps), keptAtOnce, func(n int) { answers[turn(n)] = i.keep(keep, apps[turn(n)], a, by) })
+	for n := range answers[begun:] {
+		n = turn(begun + n)
 		answers[n] = kept{AlertOfApp: i.alertOf(apps[n]), failed: context.Cause(keep)}
 		answers[n].Result = notKept
 	}

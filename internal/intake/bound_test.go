@@ -127,6 +127,37 @@ func TestAnAlertOfManyAppsHasABound(t *testing.T) {
 	})
 }
 
+// TestALaterDeliveryReachesOtherApps: the storage takes an alert for a part of the apps in time.
+func TestALaterDeliveryReachesOtherApps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newEnv(t, changes{file: many(1000), store: func(s engine.Store) engine.Store { return unhurried{s} }})
+		accepted := map[string]bool{}
+		for range 4 {
+			_, a := w.post(actiongroup.Alert{ID: id("1"), Rule: "agw-5xx"}.Activity())
+			for _, a := range a.Apps {
+				if a.Result == "accepted" {
+					accepted[a.App] = true
+				}
+			}
+			w.mu.Lock()
+			w.clock = w.clock.Add(500 * time.Millisecond)
+			w.mu.Unlock()
+			synctest.Wait()
+		}
+		if len(accepted) != 1000 {
+			t.Errorf("%d of 1000 apps have the alert after 4 deliveries", len(accepted))
+		}
+	})
+}
+
+// unhurried is a store that takes a while for each entry, known or not.
+type unhurried struct{ engine.Store }
+
+func (s unhurried) Accept(ctx context.Context, app string, e engine.Entry) (bool, error) {
+	time.Sleep(350 * time.Millisecond)
+	return s.Store.Accept(ctx, app, e)
+}
+
 // TestTheFailuresOfManyAppsAreLoggedShortly names apps that could not keep the alert first.
 func TestTheFailuresOfManyAppsAreLoggedShortly(t *testing.T) {
 	w := newEnv(t, changes{file: many(1000), store: func(s engine.Store) engine.Store { return refusing{s, "app-999"} }})
