@@ -1,10 +1,12 @@
 package pages
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -67,27 +69,23 @@ func (p *pages) live(c *call) error {
 
 // mark changes with what a page shows, the age of things aside. It reads so many apps.
 func (p *pages) mark(ctx context.Context, c *call, name string) (sum string, read int, err error) {
-	var apps []api.App
+	hash := sha256.New()
+	to := json.NewEncoder(hash)
+	add := func(apps []api.App) {
+		for _, a := range apps {
+			a.Status = api.Status{Standing: a.Status.Standing} // its texts have ages
+			err = errors.Join(err, to.Encode(a))
+		}
+		read += len(apps)
+	}
+	var unread error
 	if name == "" {
-		all, err := p.backend(c).Apps(ctx)
-		if err != nil {
-			return "", 0, err
-		}
-		apps = all.Apps
+		_, unread = p.backend(c).Pages(ctx, add)
 	} else {
-		a, err := p.backend(c).App(ctx, name)
-		if err != nil {
-			return "", 0, err
+		var a api.App
+		if a, unread = p.backend(c).App(ctx, name); unread == nil {
+			add([]api.App{a})
 		}
-		apps = []api.App{a}
 	}
-	for i := range apps {
-		apps[i].Status = api.Status{Standing: apps[i].Status.Standing} // its texts have ages
-	}
-	data, err := json.Marshal(apps)
-	if err != nil {
-		return "", 0, err
-	}
-	hash := sha256.Sum256(data)
-	return hex.EncodeToString(hash[:]), len(apps), nil
+	return hex.EncodeToString(hash.Sum(nil)), read, cmp.Or(unread, err)
 }
