@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -16,6 +17,8 @@ import (
 	"bluegreen/internal/api"
 	"bluegreen/internal/emulator/actiongroup"
 	"bluegreen/internal/engine"
+	"bluegreen/internal/fake"
+	"bluegreen/internal/release"
 )
 
 // many is a file with n apps that watch the rule agw-5xx, app-00 and so on.
@@ -228,3 +231,34 @@ func (w *env) intakeTick() error {
 type panics struct{ engine.Gateway }
 
 func (panics) Live(context.Context) (engine.Reading, error) { panic("nil map") }
+
+// asked counts the questions to a registry.
+type asked struct {
+	engine.Registry
+	times *atomic.Int32
+}
+
+func (a asked) Resolve(ctx context.Context, ref string) (release.Image, error) {
+	a.times.Add(1)
+	return a.Registry.Resolve(ctx, ref)
+}
+
+// TestAPushForManyAppsAsksTheRegistryOnce: registries limit the requests of a minute.
+func TestAPushForManyAppsAsksTheRegistryOnce(t *testing.T) {
+	var times atomic.Int32
+	images := fake.NewRegistry(time.Now)
+	w := newEnv(t, changes{file: regexp.MustCompile("team/app-[0-9]+").ReplaceAllString(many(300), "team/app"), registry: asked{images, &times}})
+	images.Push(release.Image{Tag: "1.2.3", Digest: digest, PushedAt: w.now()})
+	lines, err := w.intake.ImagePushed(t.Context(), push("team/app", "1.2.3", w.now()))
+	if err != nil || times.Load() != 1 {
+		t.Errorf("the registry is asked %d times: %v %v", times.Load(), lines, err)
+	}
+	if len(lines) > 21 || len(w.log.String()) > 10_000 || !strings.Contains(lines[len(lines)-1], "and 280 more apps") {
+		t.Errorf("%d lines, %d bytes are logged", len(lines), len(w.log.String()))
+	}
+	for _, app := range []string{"app-00", "app-299"} {
+		if len(w.inbox(app)) != 1 {
+			t.Errorf("%s does not have the push", app)
+		}
+	}
+}
