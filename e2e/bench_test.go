@@ -194,7 +194,7 @@ func (x *race) bare(i, round int) time.Duration {
 func (x *race) ours(i, round int) time.Duration {
 	ctx := x.b.Context()
 	image := release.Image{Tag: fmt.Sprint(round + 2), Digest: fmt.Sprintf("sha256:%064x", round+2), PushedAt: time.Now()}
-	if _, err := x.engine.Pushed(ctx, x.names[i], image.Tag, image); err != nil {
+	if _, err := x.engine.Push(image.Tag, image).Accept(ctx, x.names[i]); err != nil {
 		x.b.Error(err)
 		return 0
 	}
@@ -279,7 +279,7 @@ func (w *env) alertToWrite(b *testing.B, round int) (total, store time.Duration)
 	e := engine.New(engine.Options{Store: timed, Wakeups: fake.NewWakeups(nil), Poll: 20 * time.Millisecond, Apps: []engine.App{{
 		Name: name, Policy: benchPolicy, Gateway: healthy{adapter}, Workloads: cluster,
 	}}})
-	if _, err := e.Pushed(ctx, name, "event-2", release.Image{Tag: "2", Digest: "sha256:2", PushedAt: time.Now()}); err != nil {
+	if _, err := e.Push("event-2", release.Image{Tag: "2", Digest: "sha256:2", PushedAt: time.Now()}).Accept(ctx, name); err != nil {
 		b.Fatal(err)
 	}
 	if err := e.Step(ctx, name, 0); err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -93,6 +94,7 @@ func (c *configuration) settle(ctx context.Context) {
 		err := c.trySettle(ctx)
 		if err == nil || ctx.Err() != nil {
 			c.files, c.now = nil, nil // they are large
+			debug.FreeOSMemory()
 			return
 		}
 		c.log.Warn("the last good configuration is neither known nor kept yet", "error", err)

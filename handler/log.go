@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
+	"time"
 
 	"bluegreen/internal/release"
 )
@@ -15,7 +17,68 @@ type levels struct{ out, err slog.Handler }
 
 func newLog(stdout, stderr io.Writer) *slog.Logger {
 	o := &slog.HandlerOptions{ReplaceAttr: withoutSecrets}
-	return slog.New(levels{out: slog.NewJSONHandler(stdout, o), err: slog.NewJSONHandler(stderr, o)})
+	return slog.New(levels{out: slog.NewJSONHandler(stdout, o), err: sparse{slog.NewJSONHandler(stderr, o), &tally{of: map[string]minute{}}}})
+}
+
+// mostAlike is how many warnings and errors with one message are written in a minute: what all of
+// many apps have in common would be thousands of lines at each start and each tick.
+const mostAlike = 100
+
+// sparse leaves out what is more, and says so in the last line that it writes; the first one of a
+// later minute has the number.
+type sparse struct {
+	slog.Handler
+	*tally
+}
+
+// tally counts records by their message; those of this program are constants.
+type tally struct {
+	mu sync.Mutex
+	of map[string]minute
+}
+
+type minute struct {
+	begin time.Time
+	count int
+}
+
+// add returns the number of a record in its minute, and how many were left out before it.
+func (t *tally) add(r slog.Record) (n, omitted int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	m := t.of[r.Message]
+	if r.Time.Sub(m.begin) >= time.Minute {
+		omitted, m = max(0, m.count-mostAlike), minute{begin: r.Time}
+	}
+	m.count++
+	t.of[r.Message] = m
+	return m.count, omitted
+}
+
+// Handle implements slog.Handler.
+func (s sparse) Handle(ctx context.Context, r slog.Record) error {
+	n, omitted := s.add(r)
+	if n > mostAlike {
+		return nil
+	}
+	r = r.Clone()
+	if omitted > 0 {
+		r.AddAttrs(slog.Int("omitted", omitted))
+	}
+	if n == mostAlike {
+		r.AddAttrs(slog.Bool("omitting", true))
+	}
+	return s.Handler.Handle(ctx, r)
+}
+
+// WithAttrs implements slog.Handler.
+func (s sparse) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return sparse{s.Handler.WithAttrs(attrs), s.tally}
+}
+
+// WithGroup implements slog.Handler.
+func (s sparse) WithGroup(name string) slog.Handler {
+	return sparse{s.Handler.WithGroup(name), s.tally}
 }
 
 // withoutSecrets cleans the message and each text, error and list of texts of a line.

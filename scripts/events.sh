@@ -1,13 +1,22 @@
 #!/usr/bin/env bash
 # Subscribes the function image-pushed to the registry, for the repositories in
-# bluegreen.yaml. Azure refuses the subscription until the deployed function exists, so this
+# bluegreen.yaml, or where they are more than the 24 that a filter has room for, for what they
+# begin with: the function drops the pushes to others. Azure refuses the subscription until the deployed function exists, so this
 # runs after publish.sh and waits for the function.
 source "$(dirname "$0")/common.sh"
 needs go
 deployed
 recent_az
 [ -n "${EVENT_SUBSCRIPTION:-}" ] || stop "the last deployment of $record has no output EVENT_SUBSCRIPTION: run make azure-up again"
-BLUEGREEN_REPOSITORIES=$(go run ./cmd/bluegreen config repositories bluegreen.yaml | paste -s -d , -)
+repositories() { go run ./cmd/bluegreen config repositories bluegreen.yaml "$@"; }
+most=24
+filter=$(repositories)
+export BLUEGREEN_PREFIXES=false
+if [ "$(wc -l <<< "$filter")" -gt "$most" ]; then
+  filter=$(repositories --prefixes "$most")
+  BLUEGREEN_PREFIXES=true
+fi
+BLUEGREEN_REPOSITORIES=$(paste -s -d , - <<< "$filter")
 export BLUEGREEN_REPOSITORIES
 
 function_exists() {

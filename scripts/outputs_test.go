@@ -50,7 +50,7 @@ func TestTheKeyIsSentToTheAppOnly(t *testing.T) {
 	w.program("curl", answer{when: "--silent", run: `cat > /dev/null; echo '{"status":"ok"}'`})
 	w.run("health.sh")
 	for _, call := range w.asked("curl") {
-		if !strings.HasSuffix(call, " https://func.example.net/api/health") {
+		if !strings.HasSuffix(call, " https://func.example.net/api/health?needs=false") {
 			t.Error("the key was sent with", call)
 		}
 	}

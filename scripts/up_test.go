@@ -225,16 +225,40 @@ func TestImagePushesAreSubscribedToOnceTheFunctionExists(t *testing.T) {
 	w.stops(w.run("events.sh"), "read the configuration")
 }
 
+// TestPushesOfManyRepositoriesAreSubscribedTo: a filter holds 24 repositories, and an argument or a
+// variable of a program 128 KiB.
+func TestPushesOfManyRepositoriesAreSubscribedTo(t *testing.T) {
+	for name, c := range map[string]struct{ repositories, prefixes, want string }{
+		"24":     {"seq -f team/app-%g 24", "echo unasked", "24 repositories, prefixes false: team/app-1"},
+		"25":     {"seq -f team/app-%g 25", "echo team/app-", "1 repositories, prefixes true: team/app-"},
+		"10,000": {"seq -f team/a-rather-long-name-of-an-app-%g 10000", "seq -f team-%g 1 3", "3 repositories, prefixes true: team-1"},
+		"all":    {"seq -f team/app-%g 25", ":", "0 repositories, prefixes true:"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newEnv(t)
+			w.program("go",
+				answer{when: "run ./cmd/bluegreen config repositories bluegreen.yaml --prefixes 24", run: c.prefixes},
+				answer{when: "run ./cmd/bluegreen config repositories bluegreen.yaml", run: c.repositories})
+			w.azure(record, answer{when: "functionapp function show"}, answer{when: "deployment group create", run: `IFS=, read -ra all <<< "$BLUEGREEN_REPOSITORIES"
+				echo "${#all[@]} repositories, prefixes $BLUEGREEN_PREFIXES: ${all[0]:-}"`})
+			w.prints(w.run("events.sh"), c.want)
+		})
+	}
+}
+
 func TestHealthIsPolledUntilTheAppAnswers(t *testing.T) {
 	w := newEnv(t)
 	w.azure(record, answer{when: "functionapp function keys list --resource-group rg-bluegreen --name func-shop --function-name look", print: "the-key"})
-	answers := answer{when: "--silent", run: `[ -f "$LOG/once" ] || { touch "$LOG/once"; exit 22; }; grep -q 'x-functions-key: the-key' && echo '{"status":"ok"}'`}
+	answers := answer{when: "--silent", run: `[ -f "$LOG/once" ] || { touch "$LOG/once"; exit 22; }; grep -q 'x-functions-key: the-key' && echo '{"status":"ok","apps":[{"name":"shop-1"},{"name":"shop-2"},{"name":"pay","problems":["line 3: bake"]}]}'`}
 	w.program("curl", answers)
+	if r := w.run("health.sh"); strings.Contains(r.out, "shop-1") || !strings.Contains(r.out, `"served": 2`) || !strings.Contains(r.out, "line 3: bake") {
+		t.Error(r)
+	}
 	if r := w.run("health.sh"); r.code != 0 || !strings.Contains(r.err, "BLUEGREEN_URL=https://func.example.net") {
 		t.Error(r)
 	}
 	for _, call := range w.asked("curl") {
-		if strings.Contains(call, "the-key") || !strings.HasSuffix(call, "https://func.example.net/api/health") {
+		if strings.Contains(call, "the-key") || !strings.HasSuffix(call, "https://func.example.net/api/health?needs=false") {
 			t.Error("asked with", call)
 		}
 	}

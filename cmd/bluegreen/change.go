@@ -178,7 +178,7 @@ func (c *change) send(ctx context.Context) error {
 		default:
 			c.note("cannot ask, trying again: " + err.Error())
 		}
-		if !c.rest(ctx) {
+		if !c.rest(ctx, c.every) {
 			return c.open(ctx)
 		}
 	}

@@ -39,12 +39,7 @@ func newConfig(s *shell) *cobra.Command {
 			RunE:    does(func(_ *cobra.Command, args []string) error { return s.show(args[0], args[1:]) }),
 		},
 		newRBAC(s),
-		&cobra.Command{
-			Use: "repositories FILE", Short: "Print the repositories that the apps are released from, one a line",
-			Example: "  bluegreen config repositories bluegreen.yaml",
-			Args:    exactly("FILE", 1),
-			RunE:    does(func(_ *cobra.Command, args []string) error { return s.repositories(args[0]) }),
-		},
+		newRepositories(s),
 		&cobra.Command{
 			Use: "schema", Short: "Print the JSON Schema of bluegreen.yaml", Args: cobra.NoArgs,
 			Example: "  bluegreen config schema > bluegreen.schema.json",
@@ -91,8 +86,24 @@ func (s *shell) usable(file string) (*config.Config, error) {
 	return c, nil
 }
 
-// repositories is for the subscription to pushes, which must name each.
-func (s *shell) repositories(file string) error {
+func newRepositories(s *shell) *cobra.Command {
+	most := 0
+	cmd := &cobra.Command{
+		Use: "repositories FILE", Short: "Print the repositories that the apps are released from, one a line",
+		Long: "Print the repositories that the apps are released from, one a line. With --prefixes, print the longest texts\n" +
+			"of one length with which they all begin, at most so many: a filter of Event Grid has no room for more values.\n" +
+			"Nothing is printed where so few do not exist.",
+		Example: "  bluegreen config repositories bluegreen.yaml\n  bluegreen config repositories bluegreen.yaml --prefixes 24",
+		Args:    exactly("FILE", 1),
+		RunE:    does(func(_ *cobra.Command, args []string) error { return s.repositories(args[0], most) }),
+	}
+	cmd.Flags().IntVar(&most, "prefixes", 0, "print at most this many texts with which the repositories begin; 0 prints all repositories")
+	return cmd
+}
+
+// repositories is for the subscription to pushes, which filters by them, or by at most so many prefixes
+// of them.
+func (s *shell) repositories(file string, most int) error {
 	c, err := s.load(file)
 	if err != nil {
 		return err
@@ -103,11 +114,33 @@ func (s *shell) repositories(file string) error {
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)
+	if most > 0 {
+		names = prefixes(names, most)
+	}
 	if s.output == "json" {
-		return s.json(s.stdout, names)
+		return s.json(s.stdout, append([]string{}, names...))
 	}
 	for _, name := range names {
 		say(s.stdout, "%s", name)
+	}
+	return nil
+}
+
+// prefixes are the beginnings of sorted names, all of one length and as long as there are at most so
+// many of them; none where there are always more.
+func prefixes(names []string, most int) (cut []string) {
+	longest := 0
+	for _, name := range names {
+		longest = max(longest, len(name))
+	}
+	for length := longest; length > 0; length-- {
+		cut = cut[:0]
+		for _, name := range names {
+			cut = append(cut, name[:min(length, len(name))])
+		}
+		if cut = slices.Compact(cut); len(cut) <= most {
+			return cut
+		}
 	}
 	return nil
 }
@@ -178,10 +211,11 @@ func (s *shell) findings(file string) (found []finding, apps int, wrong string) 
 	add("mistake", c.Problems)
 	bad := 0
 	for _, a := range c.Apps {
-		if len(a.Problems) > 0 {
-			bad++
-		}
 		add("mistake", a.Problems)
+		if len(a.Problems) > 0 { // of which it is not known what it has
+			bad++
+			continue
+		}
 		add("warning", a.Warnings)
 		add("advice", a.Advice())
 	}
@@ -199,31 +233,57 @@ func (s *shell) show(file string, only []string) error {
 	if err != nil {
 		return err
 	}
-	list := &yaml.Node{Kind: yaml.SequenceNode}
 	var names []string
+	shown := []any{}
 	for _, a := range c.Apps {
 		names = append(names, a.Name)
-		if len(only) == 0 || only[0] == a.Name {
-			list.Content = append(list.Content, a.Document())
+		if len(only) > 0 && only[0] != a.Name {
+			continue
 		}
-	}
-	if len(list.Content) == 0 {
-		return fmt.Errorf("no app is called %q; the configuration names %s", only[0], strings.Join(names, ", "))
-	}
-	doc := &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{{Kind: yaml.ScalarNode, Value: "apps"}, list}}
-	if s.output == "json" {
-		var v any
-		if err := doc.Decode(&v); err != nil {
+		if s.output == "json" {
+			var v any
+			if err := a.Document().Decode(&v); err != nil {
+				return err
+			}
+			shown = append(shown, v)
+			continue
+		}
+		if err := s.showApp(a, len(shown) == 0); err != nil {
 			return err
 		}
-		return s.json(s.stdout, v)
+		shown = append(shown, nil)
 	}
+	switch {
+	case len(shown) == 0 && len(only) > 0:
+		return fmt.Errorf("no app is called %q; the configuration names %s", only[0], some(names))
+	case s.output == "json":
+		return s.json(s.stdout, map[string]any{"apps": shown})
+	}
+	return nil
+}
+
+// showApp prints an app of a list. Apps are printed one by one: ten thousand at once take 2 GB.
+func (s *shell) showApp(a config.App, first bool) error {
+	list := &yaml.Node{Kind: yaml.SequenceNode, Content: []*yaml.Node{a.Document()}}
+	doc := &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{{Kind: yaml.ScalarNode, Value: "apps"}, list}}
 	var out bytes.Buffer
 	e := yaml.NewEncoder(&out)
 	e.SetIndent(2)
 	if err := e.Encode(doc); err != nil {
 		return err
 	}
-	_, err = s.stdout.Write(out.Bytes())
+	text := out.Bytes()
+	if !first {
+		_, text, _ = bytes.Cut(text, []byte("\n"))
+	}
+	_, err := s.stdout.Write(text)
 	return err
+}
+
+// some are the first few of many names.
+func some(names []string) string {
+	if more := len(names) - mostNamed; more > 0 {
+		names = append(slices.Clone(names[:mostNamed]), fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(names, ", ")
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -89,6 +91,42 @@ func TestConfigCheckReadsTheFilesBesideAFile(t *testing.T) {
 	s.expects(s.run("config", "check", main), 1, pay+":", ": apps[0].bake: \"long\"", other+":1:1: defaults: is for all apps, and is read from bluegreen.yaml alone", "1 of 1 apps cannot be used")
 }
 
+// A subscription of Event Grid has room for 24 repositories beside the other values of its filter.
+func TestManyRepositoriesAreNamedByWhatTheyBeginWith(t *testing.T) {
+	s := &site{T: t}
+	smallest, err := os.ReadFile(filepath.Join(top, "internal", "config", "testdata", "good", "smallest.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, app, _ := strings.Cut(strings.NewReplacer("team/podinfo", "NAME", "podinfo", "NAME").Replace(string(smallest)), "apps:\n")
+	write := func(names ...string) string {
+		file := filepath.Join(t.TempDir(), "bluegreen.yaml")
+		text := "apps:\n"
+		for _, name := range names {
+			text += strings.ReplaceAll(app, "NAME", name)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	few := write("inner", "shop")
+	s.expects(s.run("config", "repositories", few, "--prefixes", "24"), 0, "inner\nshop\n")
+	var names, letters []string
+	for n := range 300 {
+		names = append(names, fmt.Sprintf("app-%03d", n))
+	}
+	for n := range 26 {
+		letters = append(letters, string(rune('a'+n)))
+	}
+	if r := s.run("config", "repositories", write(names...), "--prefixes", "24"); r.code != 0 || r.out != "app-0\napp-1\napp-2\n" {
+		t.Errorf("%+v", r)
+	}
+	if r := s.run("config", "repositories", write(letters...), "--prefixes", "24"); r.code != 0 || r.out != "" {
+		t.Errorf("%+v", r)
+	}
+}
+
 // What is shown is the same configuration, written out.
 func TestConfigShowIsTheSameConfiguration(t *testing.T) {
 	for _, name := range []string{"everything.yaml", "smallest.yaml"} {
@@ -116,6 +154,58 @@ func TestConfigShowIsTheSameConfiguration(t *testing.T) {
 	}
 	s := &site{T: t}
 	s.expects(s.run("config", "show", filepath.Join(top, "internal", "config", "testdata", "bad", "one-app.yaml")), 1, "cannot be used, see bluegreen config check")
+}
+
+// largest keeps what is written, and the size of the largest part.
+type largest struct {
+	bytes.Buffer
+	most int
+}
+
+func (l *largest) Write(p []byte) (int, error) {
+	l.most = max(l.most, len(p))
+	return l.Buffer.Write(p)
+}
+
+// Ten thousand apps that are made before one is printed take 2 GB.
+func TestConfigShowPrintsOneAppAfterTheOther(t *testing.T) {
+	smallest, err := os.ReadFile(filepath.Join(top, "internal", "config", "testdata", "good", "smallest.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, app, _ := strings.Cut(string(smallest), "apps:\n")
+	var text strings.Builder
+	text.WriteString("apps:\n")
+	for n := range 100 {
+		text.WriteString(strings.ReplaceAll(app, "podinfo", fmt.Sprint("app-", n)))
+	}
+	file := filepath.Join(t.TempDir(), "bluegreen.yaml")
+	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := &largest{}
+	if err := (&shell{stdout: out, output: "text"}).show(file, nil); err != nil {
+		t.Fatal(err)
+	}
+	got, err := config.Load(out.Bytes())
+	if err != nil || len(got.Apps) != 100 || len(got.Apps[99].Problems) > 0 {
+		t.Fatalf("%v\n%.500s", err, out)
+	}
+	if each := out.Len() / 100; out.most > 2*each {
+		t.Errorf("%d bytes are written at once, and an app has %d", out.most, each)
+	}
+}
+
+// A mistake in a template is one of all its apps. What else they lack is not known.
+func TestAnAppWithAMistakeIsGivenNoAdvice(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "bluegreen.yaml")
+	if err := os.WriteFile(file, []byte("templates:\n  web: {bake: soon}\napps:\n  - {name: shop, template: web}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := (&site{T: t}).run("config", "check", file)
+	if r.code != 1 || !strings.Contains(r.out, "the template web cannot be used") || strings.Contains(r.out, "advice") || strings.Contains(r.out, "warning") {
+		t.Errorf("%+v", r)
+	}
 }
 
 // The permissions are those that deploy/kubernetes and Bicep give, of which each is tested to be

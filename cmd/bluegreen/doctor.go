@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"bluegreen/internal/api"
 )
@@ -77,18 +78,36 @@ func (r *remote) examine(ctx context.Context, args []string) (diagnosis, error) 
 			args = append(args, a.Name)
 		}
 	}
-	for _, name := range args {
-		own, err := client.Doctor(ctx, name)
-		if err != nil {
-			return d, err
+	owns, errs := make([]api.Doctor, len(args)), make([]error, len(args))
+	abreast(args, func(n int, name string) { owns[n], errs[n] = client.Doctor(ctx, name) })
+	for n, name := range args {
+		switch {
+		case errs[n] == nil:
+			d.add(name, owns[n].Checks...)
+		case len(args) == 1 || ctx.Err() != nil:
+			return d, errs[n]
+		default: // it hides no other app
+			d.add(name, api.Check{Name: "doctor", Target: name, State: api.CheckUnknown, Reason: errs[n].Error()})
 		}
-		d.add(name, own.Checks...)
 	}
 	d.add("", r.certificate(ctx)...)
 	checks, try := r.examineAzure(ctx, args)
 	d.add("", checks...)
 	d.Try = try
 	return d, nil
+}
+
+// abreast calls do for each name, for eight at the same time.
+func abreast(names []string, do func(n int, name string)) {
+	var all errgroup.Group
+	all.SetLimit(8)
+	for n, name := range names {
+		all.Go(func() error {
+			do(n, name)
+			return nil
+		})
+	}
+	_ = all.Wait() // do has no error
 }
 
 func (d *diagnosis) add(app string, checks ...api.Check) {
@@ -113,16 +132,33 @@ var states = []struct {
 	word  string
 }{{api.CheckProblem, "PROBLEM"}, {api.CheckUnknown, "NOT KNOWN"}, {api.CheckWarning, "WARNING"}}
 
+// mostAlike is how many checks are printed that found the same.
+const mostAlike = 5
+
 // print writes the problems first, each with its fix on a line of its own.
 func (d *diagnosis) print(s *shell) {
 	for _, group := range states {
+		alike := map[api.Check]int{} // by all but the target
 		for _, c := range d.Checks {
 			if c.State != group.state {
+				continue
+			}
+			same := c.Check
+			same.Target = ""
+			if alike[same]++; alike[same] > mostAlike {
 				continue
 			}
 			say(s.stdout, "%-9s  %s, %s (%s): %s", group.word, cmp.Or(c.App, "all apps"), c.Name, c.Target, c.Reason)
 			if c.Fix != "" {
 				say(s.stdout, "%9s  fix: %s", "", c.Fix)
+			}
+		}
+		for _, c := range d.Checks {
+			same := c.Check
+			same.Target = ""
+			if more := alike[same] - mostAlike; c.State == group.state && more > 0 {
+				say(s.stdout, "%-9s  %s: %d more checks found the same (-o json has all): %s", group.word, c.Name, more, c.Reason)
+				delete(alike, same)
 			}
 		}
 	}

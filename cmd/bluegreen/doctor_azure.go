@@ -102,12 +102,13 @@ func (r *remote) findAzure(ctx context.Context, apps []string) (*azure, *api.Che
 		return nil, unmade("az is not signed in: "+err.Error(), "az login, then az account set --subscription SUBSCRIPTION, and run bluegreen doctor again")
 	}
 	a := &azure{subscription: account.ID}
-	for _, name := range apps {
-		c, err := r.client().Configuration(ctx, name)
-		if err != nil {
-			return nil, unmade("the configuration of "+name+" cannot be read: "+err.Error(), "bluegreen status "+name)
+	settings, errs := make([]api.Configuration, len(apps)), make([]error, len(apps))
+	abreast(apps, func(n int, name string) { settings[n], errs[n] = r.client().Configuration(ctx, name) })
+	for n, name := range apps {
+		if errs[n] != nil {
+			return nil, unmade("the configuration of "+name+" cannot be read: "+errs[n].Error(), "bluegreen status "+name)
 		}
-		a.apps = append(a.apps, configuredOf(name, c))
+		a.apps = append(a.apps, configuredOf(name, settings[n]))
 	}
 	sites, err := list[webSite](ctx, a, "Microsoft.Web/sites", "2025-03-01")
 	if err != nil {
@@ -202,6 +203,17 @@ func listAt[T any](ctx context.Context, path, version string) (all []T, err erro
 		err = run(ctx, &p, "rest", "--method", "get", "--uri", next)
 	}
 	return nil, fmt.Errorf("%s cannot be read: %w", path, err)
+}
+
+// once reads each list one time, however many apps ask for it.
+func once[T any](read func(path string) ([]T, error)) func(path string) ([]T, error) {
+	known := map[string]func() ([]T, error){}
+	return func(path string) ([]T, error) {
+		if known[path] == nil {
+			known[path] = sync.OnceValues(func() ([]T, error) { return read(path) })
+		}
+		return known[path]()
+	}
 }
 
 // list reads all resources of a type in the subscription.

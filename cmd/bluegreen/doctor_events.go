@@ -53,6 +53,9 @@ func (a *azure) events(ctx context.Context) (checks []api.Check) {
 		v.unread(a, "system topic", err)
 		return v.checks
 	}
+	subscriptions := once(func(path string) ([]eventSubscription, error) {
+		return listAt[eventSubscription](ctx, path, eventsVersion)
+	})
 	for _, app := range a.apps {
 		target := app.repository + " in " + app.registry
 		at := slices.IndexFunc(registries, func(r named[struct{ LoginServer string }]) bool {
@@ -63,7 +66,7 @@ func (a *azure) events(ctx context.Context) (checks []api.Check) {
 			continue
 		}
 		registry := registries[at]
-		found, err := listAt[eventSubscription](ctx, registry.ID+"/providers/Microsoft.EventGrid/eventSubscriptions", eventsVersion)
+		found, err := subscriptions(registry.ID + "/providers/Microsoft.EventGrid/eventSubscriptions")
 		if err != nil {
 			v.unread(a, target, err)
 			continue
@@ -76,12 +79,12 @@ func (a *azure) events(ctx context.Context) (checks []api.Check) {
 			if state := topic.Properties.ProvisioningState; state != "Succeeded" {
 				v.add(api.CheckProblem, target, "deploy it again with make azure-up", "the system topic %s of the registry is %s", topic.Name, state)
 			}
-			more, err := listAt[eventSubscription](ctx, topic.ID+"/eventSubscriptions", eventsVersion)
+			more, err := subscriptions(topic.ID + "/eventSubscriptions")
 			if err != nil {
 				v.unread(a, target, err)
 				continue
 			}
-			found = append(found, more...)
+			found = slices.Concat(found, more)
 		} else if len(found) == 0 {
 			v.add(api.CheckProblem, target, fmt.Sprintf("make azure-up, or az eventgrid system-topic create --name registry-%s --resource-group %s --location %s --topic-type Microsoft.ContainerRegistry.Registries --source %s --identity systemassigned; then scripts/events.sh",
 				registry.Name, groupOf(registry.ID), registry.Location, registry.ID), "the registry has no system topic, so that no push is reported")

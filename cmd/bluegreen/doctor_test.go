@@ -110,6 +110,7 @@ func (c cloud) installed(t *testing.T) {
 		}
 	}
 	script := `#!/bin/sh
+echo "$*" >> "` + dir + `/calls"
 case "$1" in
 account) name=account ;;
 functionapp) case "$*" in *"[].name"*) name=names ;; *) name=runtime ;; esac ;;
@@ -124,6 +125,63 @@ exit 1
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+}
+
+// TestTheDoctorAsksAzureOnceForAllApps: az takes some seconds to start.
+func TestTheDoctorAsksAzureOnceForAllApps(t *testing.T) {
+	azureIsWell().installed(t)
+	log := filepath.Join(strings.Split(os.Getenv("PATH"), string(os.PathListSeparator))[0], "calls")
+	asked := func(apps int) int {
+		a := &azure{subscription: strings.TrimPrefix(subscription, "/subscriptions/"), site: webSite{ID: controller, Name: "func-bluegreen"}}
+		for n := range apps {
+			a.apps = append(a.apps, configured{name: fmt.Sprint("app-", n), registry: "shopacr.azurecr.io", repository: "team/shop", rules: []string{"shop-*"}})
+		}
+		for _, c := range a.events(t.Context()) {
+			if c.State != api.CheckOK {
+				t.Errorf("%+v", c)
+			}
+		}
+		a.alerts(t.Context())
+		data, err := os.ReadFile(log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Remove(log); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Count(string(data), "\n")
+	}
+	if one, many := asked(1), asked(20); one != many {
+		t.Errorf("az is called %d times for one app, and %d times for 20", one, many)
+	}
+}
+
+// TestTheDoctorOfManyApps prints what they have in common a few times, and goes on where the checks
+// of one app are not answered.
+func TestTheDoctorOfManyApps(t *testing.T) {
+	s := newSite(t)
+	t.Setenv("PATH", t.TempDir())
+	s.front.Store(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch name, app := strings.CutPrefix(r.URL.Path, "/api/apps/"); {
+		case name == "app-7/doctor":
+			api.WriteError(w, r, api.Errorf(http.StatusConflict, "refused", "not now"))
+		case app:
+			api.Write(w, http.StatusOK, api.Doctor{Checks: []api.Check{{Name: "gateway rights", Target: name, State: api.CheckProblem, Reason: "the identity lacks a right", Fix: "az role assignment create"}}})
+		case r.URL.Path == "/api/health":
+			h := api.Health{}
+			for n := range 200 {
+				h.Apps = append(h.Apps, api.AppHealth{Name: fmt.Sprint("app-", n)})
+			}
+			api.Write(w, http.StatusOK, h)
+		default:
+			api.Write(w, http.StatusOK, api.Doctor{})
+		}
+	}))
+	r := s.run("doctor")
+	s.expects(r, exitFailed, "PROBLEM    app-0, gateway rights (app-0/doctor): the identity lacks a right", "gateway rights: 194 more checks found the same (-o json has all): the identity lacks a right", "NOT KNOWN  app-7, doctor (app-7): ", "199 of 201 checks found a problem: gateway rights")
+	if n := strings.Count(r.out, "\n"); n > 20 {
+		t.Errorf("%d lines: %s", n, r.out)
+	}
 }
 
 func (s *site) diagnosed(args ...string) (diagnosis, ran) {

@@ -15,8 +15,9 @@ import (
 	"bluegreen/internal/release"
 )
 
-// mostAtRest is how many apps at rest are shown with their colors; more are only named.
-const mostAtRest = 8
+// mostAtRest is how many apps at rest are shown with their colors; more are only named, up to
+// mostNamed.
+const mostAtRest, mostNamed = 8, 20
 
 func newStatus(s *shell) *cobra.Command {
 	r, all := &remote{shell: s}, false
@@ -84,8 +85,11 @@ func overview(w io.Writer, found api.Apps, all bool) {
 		case len(apps) == 0:
 		case group.standing == release.Resting && len(apps) > mostAtRest && !all:
 			var names []string
-			for _, a := range apps {
+			for _, a := range apps[:min(len(apps), mostNamed)] {
 				names = append(names, a.Name)
+			}
+			if more := len(apps) - mostNamed; more > 0 {
+				names = append(names, fmt.Sprintf("and %d more", more))
 			}
 			say(w, "%s %d  %s  (bluegreen status --all)", group.title, len(apps), strings.Join(names, " "))
 		default:

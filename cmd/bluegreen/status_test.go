@@ -63,6 +63,14 @@ func TestTheOverviewIsAsWritten(t *testing.T) {
 	if strings.Contains(many.String(), "one-more      BLUE") || !strings.Contains(many.String(), "AT REST 9  app-0 ") || !strings.Contains(all.String(), "one-more      BLUE 1 1/1") {
 		t.Errorf("%s\n%s", many.String(), all.String())
 	}
+	for n := range 10_000 {
+		list.Apps = append(list.Apps, shown(fmt.Sprintf("z-%d", n), release.Resting, release.Blue, "1", "2", 1, 1, 0, 0))
+	}
+	var crowd strings.Builder
+	overview(&crowd, list, false)
+	if text := crowd.String(); len(text) > 2000 || !strings.Contains(text, "AT REST 10009  app-0 ") || !strings.Contains(text, " z-10 and 9989 more  (bluegreen status --all)") {
+		t.Errorf("%d bytes: %.2000s", len(text), text)
+	}
 	readme, err := os.ReadFile(filepath.Join(top, "README.md"))
 	if err != nil {
 		t.Fatal(err)
@@ -75,6 +83,15 @@ func TestTheOverviewIsAsWritten(t *testing.T) {
 	overview(&none, api.Apps{Problems: []string{"line 1: not YAML"}, Silence: "the clock is silent"}, false)
 	if none.String() != "the configuration cannot be used: line 1: not YAML\nthe clock is silent\nno app is configured\n" {
 		t.Error(none.String())
+	}
+}
+
+func TestManyAppsAreWatchedSlowly(t *testing.T) {
+	s := &shell{every: 2 * time.Second}
+	for apps, want := range map[int]time.Duration{0: 2 * time.Second, 100: 2 * time.Second, 10_000: 200 * time.Second} {
+		if got := s.pace(apps); got != want {
+			t.Errorf("%d apps are read every %s, want %s", apps, got, want)
+		}
 	}
 }
 

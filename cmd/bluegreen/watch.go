@@ -45,7 +45,7 @@ func (r *remote) watch(ctx context.Context, args []string, show func(api.Apps, e
 		if errors.As(err, &e) && e.Status < 500 {
 			return err
 		}
-		if err := show(found, err); err != nil || !r.rest(ctx) {
+		if err := show(found, err); err != nil || !r.rest(ctx, r.pace(len(found.Apps))) {
 			return err
 		}
 	}
@@ -110,12 +110,17 @@ func (r *remote) screen() func(api.Apps, error) error {
 	}
 }
 
+// pace is the time between two looks that read so many apps: 10,000 are read every 200 s.
+func (s *shell) pace(apps int) time.Duration {
+	return max(s.every, time.Duration(apps)*20*time.Millisecond)
+}
+
 // rest waits for the next look, and reports whether there is to be one.
-func (r *remote) rest(ctx context.Context) bool {
+func (r *remote) rest(ctx context.Context, every time.Duration) bool {
 	select {
 	case <-ctx.Done():
 		return false
-	case <-time.After(r.every):
+	case <-time.After(every):
 		return true
 	}
 }

@@ -291,6 +291,8 @@ type History struct {
 type Health struct {
 	// Needs is what only a person can decide or fix, in all apps; none unless it is asked for.
 	Needs []AppNeed `json:"needs,omitzero"`
+	// Unread is how many apps were not read in time: what they need is not known.
+	Unread int `json:"unread,omitempty"`
 	// Status is "ok", or "problems" when an app is not served with its configuration.
 	Status string      `json:"status"`
 	Apps   []AppHealth `json:"apps"`

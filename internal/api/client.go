@@ -52,15 +52,24 @@ func NewKey() string { return rand.Text() }
 // Apps returns all apps, whatever pages they come in.
 func (c *Client) Apps(ctx context.Context) (Apps, error) {
 	var all []App
+	last, err := c.Pages(ctx, func(apps []App) { all = append(all, apps...) })
+	if err != nil {
+		return Apps{}, err
+	}
+	last.Apps = all
+	return last, nil
+}
+
+// Pages hands over all apps by name, a page at a time, and returns the last page.
+func (c *Client) Pages(ctx context.Context, each func([]App)) (Apps, error) {
 	after, path := "", "apps"
 	for {
 		var page Apps
 		if err := c.call(ctx, http.MethodGet, path, "", nil, &page); err != nil {
 			return Apps{}, err
 		}
-		all = append(all, page.Apps...)
+		each(page.Apps)
 		if page.Next == "" {
-			page.Apps = all
 			return page, nil
 		}
 		// Of the link only its query is followed: the key goes to no other place.

@@ -32,6 +32,8 @@ type Engine interface {
 	ConfigHeld(app string) []string
 	// View reads an app. Errors: engine.ErrNotFound.
 	View(ctx context.Context, app string) (engine.View, error)
+	// Views reads apps until ctx ends: each has its view or its error.
+	Views(ctx context.Context, apps []string) ([]engine.View, []error)
 	// History returns at most limit facts with numbers below before (0: from the newest),
 	// newest first. Errors: engine.ErrNotFound.
 	History(ctx context.Context, app string, limit, before int) ([]release.Fact, error)
@@ -298,13 +300,19 @@ func segments(u *url.URL) (parts []string, signedIn bool) {
 	return parts, signedIn
 }
 
+// mostNamed is how many names a sentence has.
+const mostNamed = 20
+
 func list[T ~string](names []T) string {
 	if len(names) == 0 {
 		return "none"
 	}
 	var out []string
-	for _, n := range names {
+	for _, n := range names[:min(len(names), mostNamed)] {
 		out = append(out, string(n))
+	}
+	if more := len(names) - mostNamed; more > 0 {
+		out = append(out, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(out, ", ")
 }

@@ -42,6 +42,8 @@ type fakeEngine struct {
 	held     bool  // commands stay pending
 	down     error // the store cannot be reached
 	silent   time.Duration
+	slow     time.Duration // of a read
+	together int           // the most that were read together
 	examined map[string][]engine.Examined
 }
 
@@ -117,7 +119,14 @@ func (e *fakeEngine) Examine(_ context.Context, app string) ([]engine.Examined, 
 	return e.examined[app], nil
 }
 
-func (e *fakeEngine) View(_ context.Context, app string) (engine.View, error) {
+func (e *fakeEngine) View(ctx context.Context, app string) (engine.View, error) {
+	if e.slow > 0 {
+		select {
+		case <-time.After(e.slow):
+		case <-ctx.Done():
+			return engine.View{}, ctx.Err()
+		}
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s, ok := e.states[app]
@@ -128,6 +137,15 @@ func (e *fakeEngine) View(_ context.Context, app string) (engine.View, error) {
 		return engine.View{}, e.down
 	}
 	return engine.View{App: app, State: s, Policy: e.policy, Status: release.StatusOf(s, e.policy, e.now), Problems: e.problems[app]}, nil
+}
+
+func (e *fakeEngine) Views(ctx context.Context, apps []string) (views []engine.View, errs []error) {
+	e.together = max(e.together, len(apps))
+	for _, app := range apps {
+		view, err := e.View(ctx, app)
+		views, errs = append(views, view), append(errs, err)
+	}
+	return views, errs
 }
 
 func (e *fakeEngine) History(_ context.Context, app string, limit, before int) ([]release.Fact, error) {

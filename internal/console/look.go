@@ -4,17 +4,18 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"bluegreen/docs"
 	"bluegreen/internal/api"
+	"bluegreen/internal/engine"
 	"bluegreen/internal/release"
 )
 
@@ -51,10 +52,13 @@ func (c *console) health(r *call) (answer, error) {
 		h.Status = "problems"
 	}
 	names := c.visible(r)
-	if r.URL.Query().Get("needs") != "false" {
-		h.Needs = c.needs(r.Context(), names)
-	}
 	var text strings.Builder
+	if r.URL.Query().Get("needs") != "false" {
+		h.Needs, h.Unread = c.needs(r.Context(), names)
+	}
+	if h.Unread > 0 {
+		fmt.Fprintf(&text, "%d of %d apps were not read within %s: what they need is not known; GET /api/apps reads them page by page\n", h.Unread, len(names), listTime)
+	}
 	for _, n := range h.Needs {
 		text.WriteString(line(n.App, n.Why))
 		for _, help := range n.Helps {
@@ -77,15 +81,28 @@ func (c *console) health(r *call) (answer, error) {
 	return answer{http.StatusOK, h, cmp.Or(text.String(), "ok\n")}, nil
 }
 
-// needs is what apps need a person for. One that cannot be read is such a need.
-func (c *console) needs(ctx context.Context, names []string) []api.AppNeed {
-	all := []api.AppNeed{}
-	for _, a := range c.lookAt(ctx, names) {
-		for _, n := range a.Status.Needs {
-			all = append(all, api.AppNeed{App: a.Name, Need: n})
+// needs is what apps need a person for, and how many were not read in time. One that cannot be read
+// for another reason is such a need.
+func (c *console) needs(ctx context.Context, names []string) (all []api.AppNeed, unread int) {
+	ctx, cancel := context.WithTimeout(ctx, listTime)
+	defer cancel()
+	all = []api.AppNeed{}
+	for some := range slices.Chunk(names, api.MostApps) { // all of ten thousand at once are 80 MB
+		if ctx.Err() != nil {
+			unread += len(some)
+			continue
+		}
+		for _, a := range c.lookAt(ctx, some) {
+			if a.late {
+				unread++
+				continue
+			}
+			for _, n := range a.Status.Needs {
+				all = append(all, api.AppNeed{App: a.Name, Need: n})
+			}
 		}
 	}
-	return all
+	return all, unread
 }
 
 func (c *console) view(r *call) (answer, error) {
@@ -96,28 +113,25 @@ func (c *console) view(r *call) (answer, error) {
 	return answer{http.StatusOK, appOf(v), line(v.App, statusOf(v).String())}, nil
 }
 
-const (
-	// abreast is how many apps are read at once.
-	abreast = 8
-	// listTime bounds the reading of a list of them.
-	listTime = 10 * time.Second
-)
+// listTime bounds the reading of a list of apps.
+const listTime = 10 * time.Second
+
+// looked is an app of a list; late where the time of the list was over before it was read.
+type looked struct {
+	api.App
+	late bool
+}
 
 // lookAt reads apps. One that cannot be read says so and hides no other.
-func (c *console) lookAt(ctx context.Context, names []string) []api.App {
+func (c *console) lookAt(ctx context.Context, names []string) []looked {
 	ctx, cancel := context.WithTimeout(ctx, listTime)
 	defer cancel()
-	apps := make([]api.App, len(names))
-	var group sync.WaitGroup
-	free := make(chan struct{}, abreast)
+	apps := make([]looked, len(names))
+	views, errs := c.Engine.Views(ctx, names)
 	for i, name := range names {
-		free <- struct{}{}
-		group.Go(func() {
-			apps[i] = c.look(ctx, name)
-			<-free
-		})
+		apps[i].App = shown(name, views[i], errs[i])
+		apps[i].late = ctx.Err() != nil && errors.Is(errs[i], context.DeadlineExceeded)
 	}
-	group.Wait()
 	return apps
 }
 
@@ -134,18 +148,18 @@ func (c *console) apps(r *call) (answer, error) {
 		names = names[:limit]
 		all.Next = next(r, "after", names[limit-1], limit)
 	}
-	apps := c.lookAt(r.Context(), names)
+	all.Apps = make([]api.App, 0, len(names))
 	var text strings.Builder
-	for _, a := range apps {
+	for _, a := range c.lookAt(r.Context(), names) {
+		all.Apps = append(all.Apps, a.App)
 		text.WriteString(line(a.Name, a.Status.Headline))
 	}
-	if len(apps) == 0 && after == "" {
+	if len(names) == 0 && after == "" {
 		text.WriteString("no app is configured\n")
 	}
 	for _, p := range c.Problems {
 		text.WriteString(line("configuration", p))
 	}
-	all.Apps = apps
 	if all.LastTick, all.Silence = c.lastTick(r.Context()); all.Silence != "" {
 		text.WriteString(line("clock", all.Silence))
 	}
@@ -169,8 +183,8 @@ func (c *console) lastTick(ctx context.Context) (time.Time, string) {
 	return at, fmt.Sprintf("the clock has not ticked since %s: lost events, deadlines and bakes wait for it; look at the function clock-tick and at its log", at.UTC().Format("15:04 UTC on 2 Jan"))
 }
 
-func (c *console) look(ctx context.Context, name string) api.App {
-	v, err := c.Engine.View(ctx, name)
+// shown is an app as it was read, or that it cannot be.
+func shown(name string, v engine.View, err error) api.App {
 	if err != nil {
 		text := "Cannot be read now: " + explain(err).Message
 		return api.App{Name: name, Status: api.Status{Standing: release.NeedsYou, Headline: text, Needs: []api.Need{{Why: text}}}, Problems: []string{text}}
@@ -198,7 +212,8 @@ func (c *console) history(r *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	h := api.History{App: r.app, Headline: c.look(r.Context(), r.app).Status.Headline, Facts: factsOf(facts)}
+	v, err := c.Engine.View(r.Context(), r.app)
+	h := api.History{App: r.app, Headline: shown(r.app, v, err).Status.Headline, Facts: factsOf(facts)}
 	if n := len(facts); n == limit && facts[n-1].Number > 1 {
 		h.Before = facts[n-1].Number
 		h.Next = next(r, "before", strconv.Itoa(h.Before), limit)

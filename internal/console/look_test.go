@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"bluegreen/internal/api"
 	"bluegreen/internal/release"
@@ -81,5 +83,36 @@ func TestHealthBeginsWithWhatNeedsAPerson(t *testing.T) {
 	}
 	if h := read[api.Health](t, s.ask("GET", "/api/health?needs=false", ""), 200); h.Needs != nil || len(h.Apps) != 3 {
 		t.Errorf("%+v", h)
+	}
+}
+
+// TestWhatIsNotReadInTimeIsNoNeed: of a thousand apps, a slow storage lets some be read in time.
+func TestWhatIsNotReadInTimeIsNoNeed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := many(t, 1000)
+		s.engine.slow = 200 * time.Millisecond
+		began := time.Now()
+		h := read[api.Health](t, s.ask("GET", "/api/health", ""), 200)
+		if len(h.Needs) > 0 || h.Unread == 0 || h.Unread >= 1000 || h.Status != "ok" {
+			t.Errorf("%d needs, %d apps not read, status %s", len(h.Needs), h.Unread, h.Status)
+		}
+		if s.engine.together > api.MostApps {
+			t.Errorf("%d apps are held at the same time", s.engine.together)
+		}
+		if took := time.Since(began); took > 15*time.Second {
+			t.Errorf("answered after %s", took)
+		}
+		if text := s.ask("GET", "/api/health", "", "Accept", "text/plain").Body.String(); !strings.Contains(text, " of 1000 apps were not read within 10s: what they need is not known") {
+			t.Error(text)
+		}
+	})
+}
+
+// TestASentenceNamesFewApps: ten thousand names are no help to who has mistyped one.
+func TestASentenceNamesFewApps(t *testing.T) {
+	s, names := many(t, 1000)
+	w := s.ask("GET", "/api/apps/ap-001", "")
+	if text := w.Body.String(); w.Code != 404 || len(text) > 1000 || !strings.Contains(text, names[0]+", ") || !strings.Contains(text, "and 980 more") {
+		t.Errorf("%d, %d bytes: %.300s", w.Code, len(text), text)
 	}
 }

@@ -86,7 +86,7 @@ func TestAnAppAtRestIsNotWoken(t *testing.T) {
 func TestAnAcceptedEventWakesItsAppOnce(t *testing.T) {
 	w := newEnv(t, nil)
 	for _, want := range []bool{true, false} {
-		fresh, err := w.engine.Pushed(t.Context(), "shop", "event-1", img("2.0", w.clock))
+		fresh, err := w.engine.Push("event-1", img("2.0", w.clock)).Accept(t.Context(), "shop")
 		_, woken := w.wakeups.Due(w.clock)
 		if err != nil || fresh != want || woken != want {
 			t.Errorf("new is %v, woken %v, error %v", fresh, woken, err)

@@ -271,7 +271,7 @@ func TestDuplicatesAreDecidedOnce(t *testing.T) {
 	w := newEnv(t, nil)
 	at := w.clock
 	for range 50 {
-		if _, err := w.engine.Pushed(t.Context(), "shop", "event-1", img("2.0", at)); err != nil {
+		if _, err := w.engine.Push("event-1", img("2.0", at)).Accept(t.Context(), "shop"); err != nil {
 			t.Fatal(err)
 		}
 	}

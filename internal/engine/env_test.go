@@ -109,7 +109,7 @@ func img(tag string, at time.Time) release.Image {
 
 func (w *env) push(tag string) {
 	w.t.Helper()
-	if _, err := w.engine.Pushed(w.t.Context(), "shop", "event-"+tag, img(tag, w.clock)); err != nil {
+	if _, err := w.engine.Push("event-"+tag, img(tag, w.clock)).Accept(w.t.Context(), "shop"); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -42,7 +42,7 @@ func TestAFirstPushFromTheFutureIsFoundInTheRegistry(t *testing.T) {
 	w.restart()
 	w.run(time.Minute)
 	registry.Push(img("2.0", w.clock))
-	if _, err := w.engine.Pushed(t.Context(), "shop", "e", img("2.0", w.clock.Add(time.Hour))); err != nil {
+	if _, err := w.engine.Push("e", img("2.0", w.clock.Add(time.Hour))).Accept(t.Context(), "shop"); err != nil {
 		t.Fatal(err)
 	}
 	w.run(2 * time.Hour)
@@ -59,7 +59,7 @@ func TestAPushIsWhatTheRegistryHas(t *testing.T) {
 	registry.Push(img("2.0", w.clock))
 	planted := release.Image{Tag: "2.0", Digest: "sha256:planted", PushedAt: w.clock}
 	push := func(event string, i release.Image) (bool, error) {
-		return w.engine.Pushed(t.Context(), "shop", event, i)
+		return w.engine.Push(event, i).Accept(t.Context(), "shop")
 	}
 	if fresh, err := push("1", planted); fresh || err == nil || errors.Is(err, engine.ErrNotPushed) {
 		t.Errorf("a digest that a replica may not have yet: accepted %v, %v", fresh, err)

@@ -105,7 +105,7 @@ func TestOnePushIsOneWhateverSaysIt(t *testing.T) {
 	w := newEnv(t, nil)
 	image := img("2.0", w.clock)
 	for _, event := range []string{"delivery", "delivery", "replica", "another replica"} {
-		if _, err := w.engine.Pushed(t.Context(), "shop", event, image); err != nil {
+		if _, err := w.engine.Push(event, image).Accept(t.Context(), "shop"); err != nil {
 			t.Fatal(err)
 		}
 		w.run(time.Minute)
@@ -124,7 +124,7 @@ func TestOnePushIsOneWhateverSaysIt(t *testing.T) {
 	w.push("3.0")
 	w.run(time.Hour)
 	image.PushedAt = w.clock
-	if _, err := w.engine.Pushed(t.Context(), "shop", "set back", image); err != nil {
+	if _, err := w.engine.Push("set back", image).Accept(t.Context(), "shop"); err != nil {
 		t.Fatal(err)
 	}
 	w.run(time.Hour)

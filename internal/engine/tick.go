@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"bluegreen/internal/release"
@@ -106,26 +107,50 @@ const (
 	replication = 10 * time.Minute
 )
 
-// Pushed accepts a pushed image for an app. The event is a hint: the registry is asked what its
-// tag names. The event's id is the same for each of its deliveries. Errors: ErrNotAnImage, or
-// ErrNotPushed, where the registry knows no such push; any other means that it is to be
-// delivered again.
-func (e *Engine) Pushed(ctx context.Context, name, event string, i release.Image) (bool, error) {
+// Push is one push to a repository, whose apps share the question to the registry.
+type Push struct {
+	engine *Engine
+	event  string
+	image  release.Image
+	mu     sync.Mutex
+	ask    func() error
+}
+
+// Push begins a push. The event's id is the same for each of its deliveries.
+func (e *Engine) Push(event string, i release.Image) *Push {
+	return &Push{engine: e, event: event, image: i}
+}
+
+// Accept accepts the pushed image for an app of the repository. The event is a hint: the registry is
+// asked once what its tag names. Errors: ErrNotAnImage, or ErrNotPushed, where the registry knows no
+// such push; any other means that it is to be delivered again.
+func (p *Push) Accept(ctx context.Context, name string) (bool, error) {
+	e := p.engine
 	app, ok := e.apps[name]
 	if !ok {
 		return false, fmt.Errorf("app %q: %w", name, ErrNotFound)
 	}
-	if err := e.known(ctx, app, i); err != nil {
+	if err := p.known(ctx, app); err != nil {
 		return false, err
 	}
-	return e.Accept(ctx, name, PushEntry(PushIdentity(app.Repository, i, event), i, e.Now()))
+	return e.Accept(ctx, name, PushEntry(PushIdentity(app.Repository, p.image, p.event), p.image, e.Now()))
+}
+
+func (p *Push) known(ctx context.Context, app *App) error {
+	if app.Registry == nil { // an app that is not served
+		return nil
+	}
+	p.mu.Lock()
+	if p.ask == nil {
+		p.ask = sync.OnceValue(func() error { return p.engine.known(ctx, app, p.image) })
+	}
+	ask := p.ask
+	p.mu.Unlock()
+	return ask()
 }
 
 // known is nil when the registry has the image under its tag.
 func (e *Engine) known(ctx context.Context, app *App, i release.Image) error {
-	if app.Registry == nil {
-		return nil
-	}
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	is, err := app.Registry.Resolve(ctx, i.Tag)

@@ -2,6 +2,10 @@ package engine_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,5 +71,46 @@ func TestWhenARecordWasSavedNeverGoesBack(t *testing.T) {
 			w.push("3.0")
 			w.restart()
 		}
+	}
+}
+
+// TestManyAppsAreReadWithARequestEach: what glances have seen meanwhile is listed, and says the same
+// of each app as its own row.
+func TestManyAppsAreReadWithARequestEach(t *testing.T) {
+	var mu sync.Mutex
+	calls := map[string]int{}
+	f := newFleet(t, 40, func(call string, after bool) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if !after {
+			calls[call]++
+		}
+		return nil
+	})
+	f.run(time.Hour)
+	f.clock = f.clock.Add(2 * time.Minute) // what was seen is not of the last minute
+	names := f.engine.Apps()
+	var each []engine.View
+	for _, name := range names {
+		v, err := f.engine.View(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		each = append(each, v)
+	}
+	clear(calls)
+	views, errs := f.engine.Views(t.Context(), append(slices.Clone(names), "unknown"))
+	for n, err := range errs {
+		if unknown := n == len(names); unknown != errors.Is(err, engine.ErrNotFound) || !unknown && err != nil {
+			t.Errorf("%d: %v", n, err)
+		}
+	}
+	for n := range each {
+		if got, want := fmt.Sprintf("%+v %+v", views[n].Status, views[n].State), fmt.Sprintf("%+v %+v", each[n].Status, each[n].State); got != want {
+			t.Errorf("%s is\n%s, by itself\n%s", names[n], got, want)
+		}
+	}
+	if calls["load"] != len(names) || calls["list due"] != 1 || len(calls) != 2 {
+		t.Errorf("%d apps are read with %v", len(names), calls)
 	}
 }

@@ -1,6 +1,7 @@
 package infra_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -89,6 +90,35 @@ func TestTheSubscriptionIsMadeFromTheOutputsOfItsEnvironment(t *testing.T) {
 	at := made[0].body["properties"].(map[string]any)["destination"].(map[string]any)["properties"].(map[string]any)["resourceId"]
 	if at != "FUNCTION_APP_ID/functions/image-pushed" {
 		t.Errorf("events go to %v", at)
+	}
+}
+
+// TestASubscriptionFiltersByTheRepositories: Event Grid takes 25 values in all filters of a
+// subscription, and no empty one.
+func TestASubscriptionFiltersByTheRepositories(t *testing.T) {
+	for _, c := range []struct {
+		repositories []any
+		prefixes     bool
+		want         string
+	}{
+		{[]any{"team/shop", "team/pay"}, false, "StringIn [team/shop team/pay]"},
+		{[]any{"team-1", "team-2"}, true, "StringBeginsWith [team-1 team-2]"},
+		{[]any{}, true, ""},
+	} {
+		made := setup(t, "events", map[string]any{"repositories": c.repositories, "prefixes": c.prefixes}).of(topics + "/eventSubscriptions")
+		filters := made[0].body["properties"].(map[string]any)["filter"].(map[string]any)["advancedFilters"].([]any)
+		got := ""
+		for _, f := range filters {
+			if f := f.(map[string]any); f["key"] == "data.target.repository" {
+				got += fmt.Sprint(f["operatorType"], " ", f["values"])
+			}
+		}
+		if got != c.want {
+			t.Errorf("repositories are filtered by %q, want %q", got, c.want)
+		}
+		if others := len(filters) - min(len(c.want), 1); others != 2 {
+			t.Errorf("%d filters for other things", others)
+		}
 	}
 }
 

@@ -8,9 +8,9 @@ import (
 	"io"
 	"net/http"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"bluegreen/internal/api"
 	"bluegreen/internal/azure/monitor"
@@ -36,7 +36,15 @@ const (
 	firstSteps = 4 * time.Second
 	// stepTime bounds the first steps, which go on after the answer when one of them hangs.
 	stepTime = 30 * time.Second
+	// keptAtOnce is for how many apps an alert is stored at the same time, and stepsAtOnce how many
+	// take their first steps; the queue goes on with those that are not reached.
+	keptAtOnce, stepsAtOnce = 64, 16
+	// mostLogged is how many apps of an alert are logged.
+	mostLogged = 20
 )
+
+// notKept is the result for an app that could not store an alert.
+const notKept = "not kept: the storage does not answer as it should"
 
 // answer is the answer to an alert, and who sent it.
 type answer struct {
@@ -92,7 +100,14 @@ func (i *Intake) log(a answer, err error, status int, took time.Duration) {
 	if a.Alert != "" {
 		args = append(args, "result", a.Result, "rule", a.Rule, "alert", a.Alert)
 	}
-	for _, app := range a.Apps {
+	shown := a.Apps
+	if len(shown) > mostLogged { // those that did not keep it first
+		args = append(args, "apps", len(shown))
+		shown = slices.SortedStableFunc(slices.Values(shown), func(a, b api.AlertOfApp) int {
+			return cmp.Compare(strings.Index(b.Result, notKept), strings.Index(a.Result, notKept))
+		})[:mostLogged]
+	}
+	for _, app := range shown {
 		text := app.Result
 		if app.Decision != nil {
 			text += ": " + string(app.Decision.Kind) + ": " + app.Decision.Text
@@ -174,34 +189,36 @@ func read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 }
 
 // accept keeps the alert for every app, and then takes the first steps of those that did
-// not know it. All are tried at once: no app's storage keeps the alert of another waiting.
+// not know it. Many are tried at once: no app's storage keeps the alert of another waiting.
 func (i *Intake) accept(ctx context.Context, apps []matching.Concern, a monitor.Alert, by release.Actor) []kept {
 	answers := make([]kept, len(apps))
 	keep, cancel := context.WithTimeout(ctx, keepTime)
 	defer cancel()
-	var g errgroup.Group
-	for n, c := range apps {
-		g.Go(func() error {
-			answers[n] = i.keep(keep, c, a, by)
-			return nil
-		})
+	// Where the time is not enough for all, each delivery begins with other apps.
+	first := i.Now().UnixMilli() % int64(max(1, len(apps)))
+	turn := func(n int) int { return (n + int(first)) % len(apps) }
+	begun := each(keep, len(apps), keptAtOnce, func(n int) { answers[turn(n)] = i.keep(keep, apps[turn(n)], a, by) })
+	for n := range answers[begun:] {
+		n = turn(begun + n)
+		answers[n] = kept{AlertOfApp: i.alertOf(apps[n]), failed: context.Cause(keep)}
+		answers[n].Result = notKept
 	}
-	_ = g.Wait() // failures are in the answers
-	g = errgroup.Group{}
+	var fresh []*kept
 	for n := range answers {
 		if answers[n].fresh && answers[n].Note == "" {
-			g.Go(func() error {
-				answers[n].Decision = i.headStart(ctx, answers[n].App, answers[n].entry)
-				return nil
-			})
+			fresh = append(fresh, &answers[n])
 		}
 	}
-	_ = g.Wait()
+	each(ctx, len(fresh), stepsAtOnce, func(n int) { fresh[n].Decision = i.headStart(ctx, fresh[n].App, fresh[n].entry) })
 	return answers
 }
 
+func (i *Intake) alertOf(c matching.Concern) api.AlertOfApp {
+	return api.AlertOfApp{App: c.App.Name, Color: c.Color, About: c.Doubt, Note: i.unserved(c.App.Name)}
+}
+
 func (i *Intake) keep(ctx context.Context, c matching.Concern, a monitor.Alert, by release.Actor) kept {
-	out := kept{AlertOfApp: api.AlertOfApp{App: c.App.Name, Color: c.Color, About: c.Doubt, Note: i.unserved(c.App.Name)}}
+	out := kept{AlertOfApp: i.alertOf(c)}
 	entry := entryOf(c, a, by, i.Now())
 	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTime+overtime)
 	defer cancel()
@@ -210,7 +227,7 @@ func (i *Intake) keep(ctx context.Context, c matching.Concern, a monitor.Alert, 
 	out.fresh, err = bounded(wait, func() (bool, error) { return i.Engine.Accept(ctx, c.App.Name, entry) })
 	switch out.failed = err; {
 	case err != nil:
-		out.Result = "not kept: the storage does not answer as it should"
+		out.Result = notKept
 	case out.fresh:
 		out.Result = "accepted"
 	default:
@@ -261,7 +278,12 @@ func (a *answer) conclude(apps []kept) error {
 			a.Result = "accepted"
 		}
 		a.Apps = append(a.Apps, app.AlertOfApp)
-		failures = append(failures, app.failed)
+		if app.failed != nil {
+			failures = append(failures, app.failed)
+		}
+	}
+	if more := len(failures) - mostLogged; more > 0 {
+		failures = append(failures[:mostLogged], fmt.Errorf("and %d more", more))
 	}
 	if err := errors.Join(failures...); err != nil {
 		a.Result = "not kept: the storage does not answer as it should; it is asked for again"

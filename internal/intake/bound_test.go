@@ -2,16 +2,23 @@ package intake_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"bluegreen/internal/api"
 	"bluegreen/internal/emulator/actiongroup"
 	"bluegreen/internal/engine"
+	"bluegreen/internal/fake"
+	"bluegreen/internal/release"
 )
 
 // many is a file with n apps that watch the rule agw-5xx, app-00 and so on.
@@ -77,6 +84,110 @@ func TestNoAppsStorageKeepsTheAlertOfAnotherWaiting(t *testing.T) {
 	}
 }
 
+// counting is a store that takes a while, and counts how many of its calls go on at the same time.
+type counting struct {
+	engine.Store
+	accepts, loads *atMost
+}
+
+type atMost struct{ now, most atomic.Int32 }
+
+func (c *atMost) during() (leave func()) {
+	n := c.now.Add(1)
+	for most := c.most.Load(); n > most && !c.most.CompareAndSwap(most, n); most = c.most.Load() {
+	}
+	time.Sleep(10 * time.Millisecond)
+	return func() { c.now.Add(-1) }
+}
+
+func (c counting) Accept(ctx context.Context, app string, e engine.Entry) (bool, error) {
+	defer c.accepts.during()()
+	return c.Store.Accept(ctx, app, e)
+}
+
+func (c counting) Load(ctx context.Context, app string) (engine.Snapshot, error) {
+	defer c.loads.during()()
+	return c.Store.Load(ctx, app)
+}
+
+// TestAnAlertOfManyAppsHasABound: of requests and workers at the same time, and of what is logged.
+func TestAnAlertOfManyAppsHasABound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		accepts, loads := &atMost{}, &atMost{}
+		w := newEnv(t, changes{file: many(1000), store: func(s engine.Store) engine.Store { return counting{s, accepts, loads} }})
+		rec, a := w.post(actiongroup.Alert{ID: id("1"), Rule: "agw-5xx"}.Activity())
+		if rec.Code != http.StatusAccepted || len(a.Apps) != 1000 || slices.ContainsFunc(a.Apps, func(a api.AlertOfApp) bool { return a.Result != "accepted" }) {
+			t.Errorf("%d, %d apps", rec.Code, len(a.Apps))
+		}
+		if accepts.most.Load() > 64 || loads.most.Load() > 16 {
+			t.Errorf("%d entries are written and %d records read at the same time", accepts.most.Load(), loads.most.Load())
+		}
+		line := w.log.String()
+		if len(line) > 10_000 || !strings.Contains(line, "apps=1000") || !strings.Contains(line, "app.app-00=") {
+			t.Errorf("%d bytes are logged: %.300s", len(line), line)
+		}
+		synctest.Wait()
+	})
+}
+
+// TestALaterDeliveryReachesOtherApps: the storage takes an alert for a part of the apps in time.
+func TestALaterDeliveryReachesOtherApps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newEnv(t, changes{file: many(1000), store: func(s engine.Store) engine.Store { return unhurried{s} }})
+		accepted := map[string]bool{}
+		for range 4 {
+			_, a := w.post(actiongroup.Alert{ID: id("1"), Rule: "agw-5xx"}.Activity())
+			for _, a := range a.Apps {
+				if a.Result == "accepted" {
+					accepted[a.App] = true
+				}
+			}
+			w.mu.Lock()
+			w.clock = w.clock.Add(500 * time.Millisecond)
+			w.mu.Unlock()
+			synctest.Wait()
+		}
+		if len(accepted) != 1000 {
+			t.Errorf("%d of 1000 apps have the alert after 4 deliveries", len(accepted))
+		}
+	})
+}
+
+// unhurried is a store that takes a while for each entry, known or not.
+type unhurried struct{ engine.Store }
+
+func (s unhurried) Accept(ctx context.Context, app string, e engine.Entry) (bool, error) {
+	time.Sleep(350 * time.Millisecond)
+	return s.Store.Accept(ctx, app, e)
+}
+
+// TestTheFailuresOfManyAppsAreLoggedShortly names apps that could not keep the alert first.
+func TestTheFailuresOfManyAppsAreLoggedShortly(t *testing.T) {
+	w := newEnv(t, changes{file: many(1000), store: func(s engine.Store) engine.Store { return refusing{s, "app-999"} }})
+	rec, _ := w.post(actiongroup.Alert{ID: id("1"), Rule: "agw-5xx"}.Activity())
+	if line := w.log.String(); rec.Code != http.StatusServiceUnavailable || !strings.Contains(line, `app.app-999="not kept`) || strings.Contains(line, "app.app-500=") {
+		t.Errorf("%d %.300s", rec.Code, line)
+	}
+	w = newEnv(t, changes{file: many(1000), store: func(s engine.Store) engine.Store { return refusing{s, "app-"} }})
+	rec, _ = w.post(actiongroup.Alert{ID: id("1"), Rule: "agw-5xx"}.Activity())
+	if line := w.log.String(); rec.Code != http.StatusServiceUnavailable || len(line) > 20_000 || !strings.Contains(line, "and 980 more") {
+		t.Errorf("%d, %d bytes are logged: %.300s", rec.Code, len(line), line)
+	}
+}
+
+// refusing is a store that accepts nothing for the apps whose names begin so.
+type refusing struct {
+	engine.Store
+	apps string
+}
+
+func (s refusing) Accept(ctx context.Context, app string, e engine.Entry) (bool, error) {
+	if strings.HasPrefix(app, s.apps) {
+		return false, errors.New("the server is busy")
+	}
+	return s.Store.Accept(ctx, app, e)
+}
+
 // TestAPanicIsUnavailable: an action group repeats 503 and no other failure, and a panic on
 // a goroutine would end the process.
 func TestAPanicIsUnavailable(t *testing.T) {
@@ -120,3 +231,34 @@ func (w *env) intakeTick() error {
 type panics struct{ engine.Gateway }
 
 func (panics) Live(context.Context) (engine.Reading, error) { panic("nil map") }
+
+// asked counts the questions to a registry.
+type asked struct {
+	engine.Registry
+	times *atomic.Int32
+}
+
+func (a asked) Resolve(ctx context.Context, ref string) (release.Image, error) {
+	a.times.Add(1)
+	return a.Registry.Resolve(ctx, ref)
+}
+
+// TestAPushForManyAppsAsksTheRegistryOnce: registries limit the requests of a minute.
+func TestAPushForManyAppsAsksTheRegistryOnce(t *testing.T) {
+	var times atomic.Int32
+	images := fake.NewRegistry(time.Now)
+	w := newEnv(t, changes{file: regexp.MustCompile("team/app-[0-9]+").ReplaceAllString(many(300), "team/app"), registry: asked{images, &times}})
+	images.Push(release.Image{Tag: "1.2.3", Digest: digest, PushedAt: w.now()})
+	lines, err := w.intake.ImagePushed(t.Context(), push("team/app", "1.2.3", w.now()))
+	if err != nil || times.Load() != 1 {
+		t.Errorf("the registry is asked %d times: %v %v", times.Load(), lines, err)
+	}
+	if len(lines) > 21 || len(w.log.String()) > 10_000 || !strings.Contains(lines[len(lines)-1], "and 280 more apps") {
+		t.Errorf("%d lines, %d bytes are logged", len(lines), len(w.log.String()))
+	}
+	for _, app := range []string{"app-00", "app-299"} {
+		if len(w.inbox(app)) != 1 {
+			t.Errorf("%s does not have the push", app)
+		}
+	}
+}

@@ -4,7 +4,37 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"sync"
+	"time"
 )
+
+// placeFor is how long a call keeps another from its place: one that hangs keeps none waiting.
+const placeFor = 500 * time.Millisecond
+
+// each calls do with the numbers below n, in so many places at the same time, and returns when all
+// have ended, and how many have begun: those after the end of ctx do not.
+func each(ctx context.Context, n, places int, do func(int)) (begun int) {
+	free := make(chan struct{}, places)
+	var all sync.WaitGroup
+	defer all.Wait()
+	for i := range n {
+		select {
+		case free <- struct{}{}:
+		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
+			return i
+		}
+		all.Go(func() {
+			var once sync.Once
+			leave := func() { once.Do(func() { <-free }) }
+			defer leave()
+			defer time.AfterFunc(placeFor, leave).Stop()
+			do(i)
+		})
+	}
+	return n
+}
 
 // bounded calls f on a goroutine of its own, and gives up when ctx ends: f may hear of no
 // deadline, as those do that wait for another's token. A panic of f is its error; on a

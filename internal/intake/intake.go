@@ -100,6 +100,9 @@ func (i *Intake) ImagePushed(ctx context.Context, payload json.RawMessage) ([]st
 	}
 	found, err := i.pushed(ctx, about.Apps, p)
 	lines = append(lines, found...)
+	if more := len(lines) - mostLogged; more > 0 {
+		lines = append(lines[:mostLogged:mostLogged], fmt.Sprintf("and %d more apps", more))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("keep the push of %s to %s (%s): %w", p.Image, p.Registry+"/"+p.Repository, strings.Join(lines, "; "), err)
 	}
@@ -107,16 +110,17 @@ func (i *Intake) ImagePushed(ctx context.Context, payload json.RawMessage) ([]st
 	return lines, nil
 }
 
-// pushed gives the image to the apps at once, since each may ask the registry about it.
+// pushed gives the image to some apps at once.
 func (i *Intake) pushed(ctx context.Context, apps []config.App, p push.Push) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, pushTime)
 	defer cancel()
 	lines, failures := make([]string, len(apps)), make([]error, len(apps))
+	one := i.Engine.Push(p.Event, p.Image)
 	var g errgroup.Group
 	g.SetLimit(together)
 	for n, app := range apps {
 		g.Go(func() error {
-			lines[n], failures[n] = bounded(ctx, func() (string, error) { return i.pushedTo(ctx, app, p) })
+			lines[n], failures[n] = bounded(ctx, func() (string, error) { return i.pushedTo(ctx, app, p, one) })
 			return nil
 		})
 	}
@@ -124,8 +128,8 @@ func (i *Intake) pushed(ctx context.Context, apps []config.App, p push.Push) ([]
 	return lines, errors.Join(failures...)
 }
 
-func (i *Intake) pushedTo(ctx context.Context, app config.App, p push.Push) (string, error) {
-	fresh, err := i.Engine.Pushed(ctx, app.Name, p.Event, p.Image)
+func (i *Intake) pushedTo(ctx context.Context, app config.App, p push.Push, one *engine.Push) (string, error) {
+	fresh, err := one.Accept(ctx, app.Name)
 	outcome := "accepted"
 	switch {
 	case errors.Is(err, engine.ErrNotAnImage):

@@ -236,7 +236,7 @@ func (w *counted) until(p release.Phase) []string {
 func (w *counted) push(tag string) {
 	w.t.Helper()
 	i := release.Image{Tag: tag, Digest: digest(tag), PushedAt: w.now()}
-	if _, err := w.engine.Pushed(w.t.Context(), "shop", tag, i); err != nil {
+	if _, err := w.engine.Push(tag, i).Accept(w.t.Context(), "shop"); err != nil {
 		w.t.Fatal(err)
 	}
 }

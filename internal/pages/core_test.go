@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"bluegreen/internal/access"
@@ -24,6 +25,7 @@ type core struct {
 	now     time.Time
 	apps    map[string]*story
 	entries map[string]engine.Entry // by app and id
+	views   atomic.Int64            // how many were read
 }
 
 // story is an app whose past is given by events.
@@ -162,6 +164,7 @@ func (c *core) ConfigProblems(string) []string { return nil }
 func (c *core) ConfigHeld(string) []string { return nil }
 
 func (c *core) View(_ context.Context, name string) (engine.View, error) {
+	c.views.Add(1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a, ok := c.apps[name]
@@ -169,6 +172,14 @@ func (c *core) View(_ context.Context, name string) (engine.View, error) {
 		return engine.View{}, engine.ErrNotFound
 	}
 	return engine.View{App: name, State: a.state, Policy: a.policy, Status: release.StatusOf(a.state, a.policy, c.now)}, nil
+}
+
+func (c *core) Views(ctx context.Context, apps []string) (views []engine.View, errs []error) {
+	for _, app := range apps {
+		view, err := c.View(ctx, app)
+		views, errs = append(views, view), append(errs, err)
+	}
+	return views, errs
 }
 
 func (c *core) History(_ context.Context, name string, limit, before int) (list []release.Fact, err error) {

@@ -1,10 +1,12 @@
 package pages
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -19,6 +21,9 @@ const (
 	// lookEvery is the time between two looks for a stream about an app, and about all.
 	lookEvery    = 2 * time.Second
 	lookAllEvery = 10 * time.Second
+	// lookPace is how long a stream waits for each app that a look has read: 10,000 are read every
+	// 200 s.
+	lookPace = 20 * time.Millisecond
 )
 
 // live sends an event whenever what a page shows has changed. A host that forwards holds an
@@ -28,7 +33,7 @@ func (p *pages) live(c *call) error {
 	ctx, cancel := context.WithTimeout(c.Context(), streamTime)
 	defer cancel()
 	name := c.URL.Query().Get("app")
-	before, err := p.mark(ctx, c, name)
+	before, apps, err := p.mark(ctx, c, name)
 	if err != nil {
 		return err
 	}
@@ -41,7 +46,7 @@ func (p *pages) live(c *call) error {
 	}
 	fmt.Fprint(c.w, "retry: 1000\nevent: hello\ndata: \n\n")
 	_ = out.Flush() // a reader that went away ends the context
-	every := lookAllEvery
+	every := max(lookAllEvery, time.Duration(apps)*lookPace)
 	if name != "" {
 		every = lookEvery
 	}
@@ -51,7 +56,7 @@ func (p *pages) live(c *call) error {
 			return nil
 		case <-time.After(every):
 		}
-		now, err := p.mark(ctx, c, name)
+		now, _, err := p.mark(ctx, c, name)
 		if err == nil && now == before {
 			fmt.Fprint(c.w, ": \n\n") // so that the front end sees that the answer lives
 		} else if err == nil {
@@ -62,29 +67,25 @@ func (p *pages) live(c *call) error {
 	}
 }
 
-// mark changes with what a page shows, the age of things aside.
-func (p *pages) mark(ctx context.Context, c *call, name string) (string, error) {
-	var apps []api.App
+// mark changes with what a page shows, the age of things aside. It reads so many apps.
+func (p *pages) mark(ctx context.Context, c *call, name string) (sum string, read int, err error) {
+	hash := sha256.New()
+	to := json.NewEncoder(hash)
+	add := func(apps []api.App) {
+		for _, a := range apps {
+			a.Status = api.Status{Standing: a.Status.Standing} // its texts have ages
+			err = errors.Join(err, to.Encode(a))
+		}
+		read += len(apps)
+	}
+	var unread error
 	if name == "" {
-		all, err := p.backend(c).Apps(ctx)
-		if err != nil {
-			return "", err
-		}
-		apps = all.Apps
+		_, unread = p.backend(c).Pages(ctx, add)
 	} else {
-		a, err := p.backend(c).App(ctx, name)
-		if err != nil {
-			return "", err
+		var a api.App
+		if a, unread = p.backend(c).App(ctx, name); unread == nil {
+			add([]api.App{a})
 		}
-		apps = []api.App{a}
 	}
-	for i := range apps {
-		apps[i].Status = api.Status{Standing: apps[i].Status.Standing} // its texts have ages
-	}
-	data, err := json.Marshal(apps)
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:]), nil
+	return hex.EncodeToString(hash.Sum(nil)), read, cmp.Or(unread, err)
 }

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"bluegreen/internal/release"
@@ -55,6 +57,42 @@ func TestThePageOfManyAppsStaysSmall(t *testing.T) {
 	if size > most {
 		t.Errorf("the page of 500 apps has %d bytes, at most %d are good", size, most)
 	}
+}
+
+// TestThePageOfTenThousandAppsStaysSmall: it shows some of those at rest, and says so.
+func TestThePageOfTenThousandAppsStaysSmall(t *testing.T) {
+	c := newCore(time.Date(2026, 11, 23, 14, 5, 0, 0, time.UTC))
+	for n := range 10_000 {
+		c.app(fmt.Sprintf("app-%05d", n), "1.0", 6, day)
+	}
+	text := overview(t, c.handler()).Body.String()
+	if len(text) > most || !strings.Contains(text, "<h2>At rest <span>10000</span></h2>") || !strings.Contains(text, "9500 more are not shown: find an app by its name.") {
+		t.Errorf("%d bytes, at most %d are good", len(text), most)
+	}
+}
+
+// TestAStreamAboutManyAppsReadsFewASecond: each open page has one, for as long as it is open.
+func TestAStreamAboutManyAppsReadsFewASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const apps = 2000
+		c := newCore(time.Now())
+		for n := range apps {
+			c.app(fmt.Sprintf("app-%05d", n), "1.0", 6, day)
+		}
+		h := c.handler()
+		r := httptest.NewRequest("GET", "/api/ui/live", nil)
+		r.Header.Set("Cookie", "bluegreen-key="+rightKey)
+		r.Header.Set("X-Forwarded-Host", "func.example.net")
+		w, began := httptest.NewRecorder(), time.Now()
+		h.ServeHTTP(w, r)
+		took, read := time.Since(began), c.views.Load()
+		if w.Code != http.StatusOK || took < time.Minute || read < 2*apps {
+			t.Fatalf("%d after %s, %d apps were read: %s", w.Code, took, read, w.Body)
+		}
+		if most := int64(apps + took.Seconds()*50); read > most {
+			t.Errorf("%d apps are read within %s, at most %d are good", read, took, most)
+		}
+	})
 }
 
 // BenchmarkOverview measures the page of 500 apps without the storage.

@@ -42,8 +42,15 @@ type group struct {
 	Label string
 	Urgent,
 	Quiet bool
-	Rows []row
+	Rows  []row
+	Count int // of all its apps
 }
+
+// mostRows is how many apps of a group are shown.
+const mostRows = 500
+
+// More is how many apps of the group are not shown.
+func (g group) More() int { return g.Count - len(g.Rows) }
 
 // row is one app.
 type row struct {
@@ -67,46 +74,70 @@ var standings = []struct {
 }{{release.NeedsYou, "Needs you"}, {release.Moving, "Releasing"}, {release.Stopped, "Held"}, {release.Resting, "At rest"}}
 
 func (p *pages) overview(c *call) error {
-	all, err := p.backend(c).Apps(c.Context())
+	query := c.URL.Query()
+	o := overview{Find: query.Get("q"), Show: query.Get("show"), Sort: query.Get("sort"), Now: clock(c.now, c.now)}
+	found := collected{counts: map[release.Standing]int{}, shown: map[release.Standing]int{}, rows: map[release.Standing][]row{}}
+	last, err := p.backend(c).Pages(c.Context(), func(apps []api.App) {
+		for _, a := range apps {
+			found.add(a, o, c.now)
+		}
+	})
 	if err != nil {
 		return err
 	}
-	o := overviewOf(all, c.URL.Query(), c.now)
-	title := o.Headline
-	return p.show(c, http.StatusOK, "overview", page{Title: title, Live: Base + "/live", Find: o.Find, Body: o})
+	o.Problems, o.Silence, o.Tick = last.Problems, last.Silence, clock(last.LastTick, c.now)
+	o.fill(found)
+	return p.show(c, http.StatusOK, "overview", page{Title: o.Headline, Live: Base + "/live", Find: o.Find, Body: o})
 }
 
-func overviewOf(all api.Apps, query url.Values, now time.Time) overview {
-	o := overview{Find: query.Get("q"), Show: query.Get("show"), Sort: query.Get("sort"), Problems: all.Problems, Silence: all.Silence, All: len(all.Apps), Now: clock(now, now), Tick: clock(all.LastTick, now)}
-	counts := map[release.Standing]int{}
-	shown := map[release.Standing][]row{}
-	for _, a := range all.Apps {
-		s := a.Status.Standing
-		counts[s]++
-		if (o.Show == "" || o.Show == string(s)) && containsFold(a.Name, o.Find) {
-			shown[s] = append(shown[s], rowOf(a, now))
-		}
+// collected is what the overview keeps of apps while it reads them.
+type collected struct {
+	all    int
+	counts map[release.Standing]int
+	shown  map[release.Standing]int
+	rows   map[release.Standing][]row // of those that are shown
+	needs  string                     // the first app that needs a person
+}
+
+// add keeps the row of an app where it can be among the first of its group.
+func (f *collected) add(a api.App, o overview, now time.Time) {
+	s := a.Status.Standing
+	f.all++
+	if f.counts[s]++; s == release.NeedsYou && f.needs == "" {
+		f.needs = a.Name
 	}
-	o.Headline = headline(all.Apps, counts)
-	o.Filters = append(o.Filters, o.filter("All", "", len(all.Apps)))
+	if o.Show != "" && o.Show != string(s) || !containsFold(a.Name, o.Find) {
+		return
+	}
+	if f.shown[s]++; f.shown[s] <= mostRows || o.Sort == "changed" {
+		f.rows[s] = append(f.rows[s], rowOf(a, now))
+	}
+}
+
+// fill makes the groups and the headline.
+func (o *overview) fill(found collected) {
+	o.All, o.Headline = found.all, found.headline()
+	o.Filters = append(o.Filters, o.filter("All", "", found.all))
 	for _, g := range standings {
-		o.Filters = append(o.Filters, o.filter(g.label, string(g.standing), counts[g.standing]))
-		rows := shown[g.standing]
+		o.Filters = append(o.Filters, o.filter(g.label, string(g.standing), found.counts[g.standing]))
+		rows := found.rows[g.standing]
 		if len(rows) == 0 {
 			continue
 		}
 		if o.Sort == "changed" {
 			sortedBy(rows, func(r row) int64 { return -r.changed.UnixNano() })
 		}
-		o.Groups = append(o.Groups, group{Label: g.label, Urgent: g.standing == release.NeedsYou, Quiet: g.standing == release.Resting, Rows: rows})
+		o.Groups = append(o.Groups, group{
+			Label: g.label, Urgent: g.standing == release.NeedsYou, Quiet: g.standing == release.Resting,
+			Rows: rows[:min(len(rows), mostRows)], Count: found.shown[g.standing],
+		})
 	}
 	switch {
-	case len(all.Apps) == 0:
+	case found.all == 0:
 		o.None = "No app is configured, or none that you may see."
 	case len(o.Groups) == 0:
 		o.None = "No app is shown with this filter."
 	}
-	return o
 }
 
 func (o overview) filter(label, show string, count int) filter {
@@ -126,16 +157,12 @@ func (o overview) SortHref(by string) string {
 }
 
 // headline answers the question that brought the reader here.
-func headline(apps []api.App, counts map[release.Standing]int) string {
-	need, move := counts[release.NeedsYou], counts[release.Moving]
+func (f collected) headline() string {
+	need, move := f.counts[release.NeedsYou], f.counts[release.Moving]
 	var parts []string
 	switch {
 	case need == 1:
-		for _, a := range apps {
-			if a.Status.Standing == release.NeedsYou {
-				parts = append(parts, a.Name+" needs you.")
-			}
-		}
+		parts = append(parts, f.needs+" needs you.")
 	case need > 1:
 		parts = append(parts, fmt.Sprintf("%d apps need you.", need))
 	}

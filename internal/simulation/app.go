@@ -214,7 +214,7 @@ func (s *sim) happen(i Item) {
 		a.registry.Push(pushed)
 		event := fmt.Sprint(i.ID)
 		s.accept(a, "push|"+engine.PushIdentity("registry/"+a.name, pushed, event), func(ctx context.Context, e *engine.Engine) error {
-			_, err := e.Pushed(ctx, a.name, event, pushed)
+			_, err := e.Push(event, pushed).Accept(ctx, a.name)
 			return err
 		})
 	case Alert:

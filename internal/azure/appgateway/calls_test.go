@@ -161,7 +161,7 @@ func TestOutsideCallsOfAnAppOnAGateway(t *testing.T) {
 	}
 	w.run(time.Hour, func(s release.State) bool { return s.Known })
 	w.count("")
-	if _, err := w.engine.Pushed(t.Context(), "shop", "2.0", release.Image{Tag: "2.0", Digest: w.pushed("2.0"), PushedAt: w.clock}); err != nil {
+	if _, err := w.engine.Push("2.0", release.Image{Tag: "2.0", Digest: w.pushed("2.0"), PushedAt: w.clock}).Accept(t.Context(), "shop"); err != nil {
 		t.Fatal(err)
 	}
 	w.run(time.Hour, is(release.Baking))
