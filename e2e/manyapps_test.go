@@ -173,8 +173,10 @@ func (f *fleet) accept(n int, e engine.Entry) string {
 func (f *fleet) atRest(most int, dice *mathrand.Rand) {
 	f.t.Helper()
 	for range most {
-		f.minute(dice)
-		if f.pending() == 0 {
+		took, sent := f.minute(dice)
+		pending := f.pending()
+		f.t.Logf("until all are at rest: a tick takes %.2f s and %d requests to the tables, %d apps are left", took.Seconds(), sent, pending)
+		if pending == 0 {
 			return
 		}
 	}
