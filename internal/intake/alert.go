@@ -194,10 +194,12 @@ func (i *Intake) accept(ctx context.Context, apps []matching.Concern, a monitor.
 	answers := make([]kept, len(apps))
 	keep, cancel := context.WithTimeout(ctx, keepTime)
 	defer cancel()
+	late, cancel := context.WithTimeout(ctx, keepTime+overtime) // of all, whenever theirs begins
+	defer cancel()
 	// Where the time is not enough for all, each delivery begins with other apps.
 	first := i.Now().UnixMilli() % int64(max(1, len(apps)))
 	turn := func(n int) int { return (n + int(first)) % len(apps) }
-	begun := each(keep, len(apps), keptAtOnce, func(n int) { answers[turn(n)] = i.keep(keep, apps[turn(n)], a, by) })
+	begun := each(keep, len(apps), keptAtOnce, func(n int) { answers[turn(n)] = i.keep(keep, late, apps[turn(n)], a, by) })
 	for n := range answers[begun:] {
 		n = turn(begun + n)
 		answers[n] = kept{AlertOfApp: i.alertOf(apps[n]), failed: context.Cause(keep)}
@@ -217,14 +219,13 @@ func (i *Intake) alertOf(c matching.Concern) api.AlertOfApp {
 	return api.AlertOfApp{App: c.App.Name, Color: c.Color, About: c.Doubt, Note: i.unserved(c.App.Name)}
 }
 
-func (i *Intake) keep(ctx context.Context, c matching.Concern, a monitor.Alert, by release.Actor) kept {
+// keep stores the alert for an app until ctx ends, and does not wait for that after late.
+func (i *Intake) keep(ctx, late context.Context, c matching.Concern, a monitor.Alert, by release.Actor) kept {
 	out := kept{AlertOfApp: i.alertOf(c)}
 	entry := entryOf(c, a, by, i.Now())
-	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTime+overtime)
-	defer cancel()
 	var err error
 	out.entry = entry.ID
-	out.fresh, err = bounded(wait, func() (bool, error) { return i.Engine.Accept(ctx, c.App.Name, entry) })
+	out.fresh, err = bounded(late, func() (bool, error) { return i.Engine.Accept(ctx, c.App.Name, entry) })
 	switch out.failed = err; {
 	case err != nil:
 		out.Result = notKept
@@ -278,16 +279,20 @@ func (a *answer) conclude(apps []kept) error {
 			a.Result = "accepted"
 		}
 		a.Apps = append(a.Apps, app.AlertOfApp)
-		if app.failed != nil {
-			failures = append(failures, app.failed)
-		}
+		failures = append(failures, app.failed)
 	}
-	if more := len(failures) - mostLogged; more > 0 {
-		failures = append(failures[:mostLogged], fmt.Errorf("and %d more", more))
-	}
-	if err := errors.Join(failures...); err != nil {
+	if err := joined(failures); err != nil {
 		a.Result = "not kept: the storage does not answer as it should; it is asked for again"
 		return err
 	}
 	return nil
+}
+
+// joined has the first failures of many.
+func joined(failures []error) error {
+	failures = slices.DeleteFunc(failures, func(err error) bool { return err == nil })
+	if more := len(failures) - mostLogged; more > 0 {
+		failures = append(failures[:mostLogged], fmt.Errorf("and %d more", more))
+	}
+	return errors.Join(failures...)
 }

@@ -61,20 +61,30 @@ func (s stopped) Accept(ctx context.Context, app string, e engine.Entry) (bool, 
 	}
 }
 
-// TestNoAppsStorageKeepsTheAlertOfAnotherWaiting: forty apps watch a rule, and the storage
-// answers for the last one only.
+// TestNoAppsStorageKeepsTheAlertOfAnotherWaiting: forty apps watch a rule, or more than are stored at
+// the same time, and the storage answers for the last one only.
 func TestNoAppsStorageKeepsTheAlertOfAnotherWaiting(t *testing.T) {
-	for name, deaf := range map[string]bool{"hangs": false, "hangs and hears no deadline": true} {
+	for name, c := range map[string]struct {
+		apps int
+		deaf bool
+	}{
+		"hangs":                                    {40, false},
+		"hangs and hears no deadline":              {40, true},
+		"hangs for many":                           {200, false},
+		"hangs for many and hears no deadline":     {200, true},
+		"hangs for too many and hears no deadline": {1000, true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				release := make(chan struct{})
-				w := newEnv(t, changes{file: many(40), store: func(s engine.Store) engine.Store { return stopped{s, "app-39", deaf, release} }})
+				release, app := make(chan struct{}), fmt.Sprintf("app-%02d", c.apps-1)
+				w := newEnv(t, changes{file: many(c.apps), store: func(s engine.Store) engine.Store { return stopped{s, app, c.deaf, release} }})
 				began := time.Now()
 				rec, a := w.post(actiongroup.Alert{ID: id("1"), Rule: "agw-5xx"}.Activity())
 				if took := time.Since(began); took >= 5*time.Second || rec.Code != http.StatusServiceUnavailable {
 					t.Errorf("%d after %s", rec.Code, took)
 				}
-				if last := a.Apps[len(a.Apps)-1]; last.Result != "accepted" || len(w.inbox("app-39"))+w.state("app-39").Facts == 0 {
+				last := a.Apps[len(a.Apps)-1]
+				if reached := c.apps <= 200; reached && (last.Result != "accepted" || len(w.inbox(app))+w.state(app).Facts == 0) {
 					t.Errorf("%+v", last)
 				}
 				close(release)
@@ -247,7 +257,7 @@ func (a asked) Resolve(ctx context.Context, ref string) (release.Image, error) {
 func TestAPushForManyAppsAsksTheRegistryOnce(t *testing.T) {
 	var times atomic.Int32
 	images := fake.NewRegistry(time.Now)
-	w := newEnv(t, changes{file: regexp.MustCompile("team/app-[0-9]+").ReplaceAllString(many(300), "team/app"), registry: asked{images, &times}})
+	w := newEnv(t, changes{file: sharing(many(300)), registry: asked{images, &times}})
 	images.Push(release.Image{Tag: "1.2.3", Digest: digest, PushedAt: w.now()})
 	lines, err := w.intake.ImagePushed(t.Context(), push("team/app", "1.2.3", w.now()))
 	if err != nil || times.Load() != 1 {
@@ -259,6 +269,40 @@ func TestAPushForManyAppsAsksTheRegistryOnce(t *testing.T) {
 	for _, app := range []string{"app-00", "app-299"} {
 		if len(w.inbox(app)) != 1 {
 			t.Errorf("%s does not have the push", app)
+		}
+	}
+}
+
+// sharing is a file whose apps are all released from one repository.
+func sharing(file string) string {
+	return regexp.MustCompile("team/app-[0-9]+").ReplaceAllString(file, "team/app")
+}
+
+// TestWhatBecameOfAPushIsLoggedBeforeWhoDropsIt: of many apps of a repository each has tags of its own.
+func TestWhatBecameOfAPushIsLoggedBeforeWhoDropsIt(t *testing.T) {
+	images := fake.NewRegistry(time.Now)
+	tags := 0
+	file := regexp.MustCompile("glob:").ReplaceAllStringFunc(sharing(many(40)), func(string) string {
+		tags++
+		return fmt.Sprintf("glob:%d-", tags)
+	})
+	w := newEnv(t, changes{file: file, registry: images})
+	images.Push(release.Image{Tag: "40-1", Digest: digest, PushedAt: w.now()})
+	lines, err := w.intake.ImagePushed(t.Context(), push("team/app", "40-1", w.now()))
+	if err != nil || len(lines) > 21 || !strings.Contains(lines[0], "app-39: accepted") {
+		t.Errorf("%v, %d lines: %.200s", err, len(lines), lines)
+	}
+}
+
+// TestTheFailuresOfAPushForManyAppsAreShort names apps that could not keep it first.
+func TestTheFailuresOfAPushForManyAppsAreShort(t *testing.T) {
+	for apps, want := range map[string]string{"app-": "and 980 more", "app-999": "app-999: not kept"} {
+		images := fake.NewRegistry(time.Now)
+		w := newEnv(t, changes{file: sharing(many(1000)), registry: images, store: func(s engine.Store) engine.Store { return refusing{s, apps} }})
+		images.Push(release.Image{Tag: "1.2.3", Digest: digest, PushedAt: w.now()})
+		_, err := w.intake.ImagePushed(t.Context(), push("team/app", "1.2.3", w.now()))
+		if text := fmt.Sprint(err); err == nil || len(text) > 20_000 || !strings.Contains(text, want) {
+			t.Errorf("%s: %d bytes: %.300s", apps, len(text), text)
 		}
 	}
 }

@@ -99,7 +99,7 @@ func (i *Intake) ImagePushed(ctx context.Context, payload json.RawMessage) ([]st
 		lines = append(lines, "dropped: "+about.Why)
 	}
 	found, err := i.pushed(ctx, about.Apps, p)
-	lines = append(lines, found...)
+	lines = append(found, lines...) // what became of it first
 	if more := len(lines) - mostLogged; more > 0 {
 		lines = append(lines[:mostLogged:mostLogged], fmt.Sprintf("and %d more apps", more))
 	}
@@ -110,7 +110,7 @@ func (i *Intake) ImagePushed(ctx context.Context, payload json.RawMessage) ([]st
 	return lines, nil
 }
 
-// pushed gives the image to some apps at once.
+// pushed gives the image to some apps at once. The lines of those that could not keep it come first.
 func (i *Intake) pushed(ctx context.Context, apps []config.App, p push.Push) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, pushTime)
 	defer cancel()
@@ -125,7 +125,15 @@ func (i *Intake) pushed(ctx context.Context, apps []config.App, p push.Push) ([]
 		})
 	}
 	_ = g.Wait() // every app is tried: their errors are in failures
-	return lines, errors.Join(failures...)
+	var lost, taken []string
+	for n, app := range apps {
+		if failures[n] != nil {
+			lost = append(lost, app.Name+": not kept, to be delivered again")
+		} else {
+			taken = append(taken, lines[n])
+		}
+	}
+	return append(lost, taken...), joined(failures)
 }
 
 func (i *Intake) pushedTo(ctx context.Context, app config.App, p push.Push, one *engine.Push) (string, error) {
@@ -137,7 +145,7 @@ func (i *Intake) pushedTo(ctx context.Context, app config.App, p push.Push, one 
 	case errors.Is(err, engine.ErrNotPushed):
 		return fmt.Sprintf("%s: dropped: %v; push it again, or deploy its digest", app.Name, err), nil
 	case err != nil:
-		return app.Name + ": not kept, to be delivered again", err
+		return "", err
 	case !fresh:
 		outcome = "known already"
 	}
