@@ -21,8 +21,9 @@ func (e *Engine) Resume(ctx context.Context) {
 	defer all.Wait()
 	free := make(chan struct{}, 8)
 	for _, d := range rows {
-		if app := e.apps[d.App]; app == nil || len(app.Problems) > 0 || !d.Marked && e.Now().Before(d.At) {
-			continue // an app that is claimed is marked, or due
+		app := e.apps[d.App]
+		if app == nil || len(app.Problems) > 0 || !e.mayBeClaimed(app, d) {
+			continue
 		}
 		free <- struct{}{}
 		all.Go(func() {
@@ -31,6 +32,12 @@ func (e *Engine) Resume(ctx context.Context) {
 			}
 		})
 	}
+}
+
+// mayBeClaimed by the row of an app: who claims it has marked it, unless an effect was pending, by its
+// wake-up, or by another configuration than the row's.
+func (e *Engine) mayBeClaimed(app *App, d Due) bool {
+	return d.Marked || d.Config != app.Fingerprint || !e.Now().Before(d.At.Add(-wakeupLostAfter))
 }
 
 // resume sends one wake-up, and none where the claim is given back. It begins with a place in free,

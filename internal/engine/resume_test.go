@@ -167,3 +167,56 @@ func (s observed) Commit(ctx context.Context, from engine.Snapshot, c engine.Cha
 	s.see(c.Record)
 	return s.Store.Commit(ctx, from, c)
 }
+
+// TestAProcessThatStartsFindsAClaimThatIsNotMarked: the worker that finds a pending effect does not mark
+// its app. Its row is due only when its wake-up counts as lost, or by another configuration.
+func TestAProcessThatStartsFindsAClaimThatIsNotMarked(t *testing.T) {
+	for name, begin := range map[string]func(w *env, wakeUp time.Time){
+		"by its wake-up": func(w *env, wakeUp time.Time) { w.clock = wakeUp },
+		"by another configuration": func(w *env, _ time.Time) {
+			w.app.Policy.RetireAfter, w.app.Fingerprint = time.Minute, "another"
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newEnv(t, nil)
+			w.push("2.0")
+			w.reach(release.Completed)
+			w.run(10 * time.Minute)
+			at, ok := w.wakeups.Next()
+			row, err := w.store.Due(t.Context(), "shop")
+			if !ok || err != nil || row.Marked || !row.At.After(at) {
+				t.Fatalf("a wake-up at %v: %v, and the row %+v: %v", at, ok, row, err)
+			}
+			begin(w, at)
+			claims, woken := 0, false
+			w.store = committed{w.store, func(r engine.Record) {
+				if claims++; claims > 1 || r.Lease.Owner == "" {
+					return
+				}
+				wakeups := fake.NewWakeups(nil) // the worker stands still, and its message stays hidden
+				engine.New(engine.Options{
+					Store: w.store, Wakeups: wakeups, Apps: []engine.App{w.app}, Now: func() time.Time { return w.clock }, Sleep: w.sleep,
+				}).Resume(t.Context())
+				_, woken = wakeups.Due(w.clock)
+			}}
+			w.restart()
+			if err := w.engine.Step(t.Context(), "shop", 0); claims == 0 || !woken {
+				t.Errorf("after %d commits, a wake-up was sent: %v (%v)", claims, woken, err)
+			}
+		})
+	}
+}
+
+// committed shows each record that was saved.
+type committed struct {
+	engine.Store
+	see func(engine.Record)
+}
+
+func (s committed) Commit(ctx context.Context, from engine.Snapshot, c engine.Change) (engine.Snapshot, error) {
+	snap, err := s.Store.Commit(ctx, from, c)
+	if err == nil {
+		s.see(snap.Record)
+	}
+	return snap, err
+}
