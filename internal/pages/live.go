@@ -21,10 +21,12 @@ const (
 	// lookEvery is the time between two looks for a stream about an app, and about all.
 	lookEvery    = 2 * time.Second
 	lookAllEvery = 10 * time.Second
-	// lookPace is how long a stream waits for each app that a look has read: 10,000 are read every
-	// 200 s.
+	// lookPace is the time between two looks for each app that one reads: 10,000 are read every 200 s.
 	lookPace = 20 * time.Millisecond
 )
+
+// pace is the time between two looks at so many apps.
+func pace(apps int) time.Duration { return max(lookAllEvery, time.Duration(apps)*lookPace) }
 
 // live sends an event whenever what a page shows has changed. A host that forwards holds an
 // answer back until its end, and does not set X-Forwarded-Host as one that proxies does: then
@@ -46,7 +48,7 @@ func (p *pages) live(c *call) error {
 	}
 	fmt.Fprint(c.w, "retry: 1000\nevent: hello\ndata: \n\n")
 	_ = out.Flush() // a reader that went away ends the context
-	every := max(lookAllEvery, time.Duration(apps)*lookPace)
+	every := pace(apps)
 	if name != "" {
 		every = lookEvery
 	}

@@ -9,6 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	protocol "github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+
 	"bluegreen/internal/release"
 )
 
@@ -111,4 +114,26 @@ func BenchmarkOverview(b *testing.B) {
 	b.ReportMetric(float64(time.Since(began).Milliseconds())/float64(rounds), "ms/page")
 	b.ReportMetric(float64(size)/1000, "kB")
 	b.ReportMetric(0, "ns/op")
+}
+
+// TestAPageOfManyAppsIsReadSeldom: an open page is read again at intervals, by a stream that reads all
+// apps or by itself.
+func TestAPageOfManyAppsIsReadSeldom(t *testing.T) {
+	for apps, want := range map[int]string{10: "/api/ui/live", 2000: "every 40 s"} {
+		t.Run(fmt.Sprint(apps), func(t *testing.T) {
+			b := browser(t)
+			send(b, protocol.AddScriptToEvaluateOnNewDocument, protocol.AddScriptToEvaluateOnNewDocumentParams{Source: `
+				window.asked = [];
+				window.setInterval = (_, ms) => { asked.push("every " + ms / 1000 + " s"); };
+				window.EventSource = class { constructor(at) { asked.push(at); } addEventListener() {} close() {} };`})
+			c := newCore(time.Now())
+			for n := range apps {
+				c.app(fmt.Sprintf("app-%05d", n), "1.0", 6, day)
+			}
+			b.serve(c)
+			if asked := get(b, chromedp.Evaluate[string](`asked.join(", ")`)); asked != want {
+				t.Errorf("the page asks by %q, expected %q", asked, want)
+			}
+		})
+	}
 }

@@ -87,7 +87,11 @@ func (p *pages) overview(c *call) error {
 	}
 	o.Problems, o.Silence, o.Tick = last.Problems, last.Silence, clock(last.LastTick, c.now)
 	o.fill(found)
-	return p.show(c, http.StatusOK, "overview", page{Title: o.Headline, Live: Base + "/live", Find: o.Find, Body: o})
+	shown := page{Title: o.Headline, Live: Base + "/live", Find: o.Find, Body: o}
+	if every := pace(found.all); every > lookAllEvery { // a stream would read all apps too
+		shown.Every = int(every.Seconds())
+	}
+	return p.show(c, http.StatusOK, "overview", shown)
 }
 
 // collected is what the overview keeps of apps while it reads them.

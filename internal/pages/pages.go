@@ -215,6 +215,7 @@ type page struct {
 	Title string
 	Who   visitor
 	Live  string // what /live watches, "" for nothing
+	Every int    // seconds between two reads of the page by itself, 0 where /live says when
 	Find  string // what the search holds
 	Body  any
 }

@@ -1,8 +1,9 @@
 // Keeps a page up to date: the server sends an event when something has changed, and the page
-// is then read again. Where the host holds a stream back, the page is read every ten seconds.
+// is then read again. Where the host holds a stream back, the page is read every ten seconds, and
+// that of many apps as seldom as it says.
 (() => {
   "use strict";
-  const script = document.currentScript, source = script.dataset.live;
+  const script = document.currentScript, source = script.dataset.live, every = Number(script.dataset.every);
   const voice = document.getElementById("voice");
   let stream, timer, reading = false;
 
@@ -39,6 +40,7 @@
   }
 
   function listen() {
+    if (every > 0) return poll(every);
     stream = new EventSource(source);
     const late = setTimeout(() => { stream.close(); poll(10); }, 8000);
     stream.addEventListener("hello", () => { clearTimeout(late); poll(20); read(); }); // ages go on while nothing changes
