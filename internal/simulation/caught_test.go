@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -83,5 +84,16 @@ func (c *caught) save(t *testing.T) {
 	}
 	if err := os.WriteFile(caughtFile, []byte(b.String()), 0o644); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestAProcessThatIsKilledCatchesNoMutant: by a system that has no memory left, or by its user.
+func TestAProcessThatIsKilledCatchesNoMutant(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "mutant.test")
+	if err := os.WriteFile(binary, []byte("#!/bin/sh\nkill -KILL $$\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if by, _, err := catch(t.Context(), binary, 0, ""); err == nil {
+		t.Errorf("it is caught: %s", by)
 	}
 }

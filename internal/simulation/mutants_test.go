@@ -305,13 +305,20 @@ func TestEveryMutantIsCaught(t *testing.T) {
 					t.Errorf("seed %d breaks a promise without the mutant too: %v", seed, err)
 				}
 			}
+			if args == search {
+				args = ""
+			}
 			known.by(m.name, args)
 		})
 	}
 }
 
-// idle ends a mutant that waits for ever and computes nothing.
-const idle = 15 * time.Minute
+const (
+	// idle ends a mutant that waits for ever and computes nothing.
+	idle = 15 * time.Minute
+	// search are the arguments for many drawn runs. It is not remembered: what it finds is a seed.
+	search = "-test.run=NoRun -seeds=15000"
+)
 
 var errUnnoticed = errors.New("no test failed")
 
@@ -325,7 +332,7 @@ func catch(ctx context.Context, binary string, mutant int, before string) (by, a
 	}{
 		{30, ""},
 		{300, before},
-		{1200, "-test.run=NoRun -seeds=15000"},
+		{1200, search},
 		{1200, "-test.run=Crash/rollback_target"},
 		{1200, "-test.run=Crash -test.short"},
 	} {
@@ -338,8 +345,13 @@ func catch(ctx context.Context, binary string, mutant int, before string) (by, a
 		cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", chosenBy, mutant+1))
 		began := time.Now()
 		out, err := cmd.CombinedOutput()
+		late := ctx.Err() != nil
 		cancel()
 		if killed := cmd.ProcessState.ExitCode() < 0; killed {
+			used := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+			if spent := used >= time.Duration(try.most)*time.Second*9/10; !spent && (!late || used > idle/10) {
+				return "", "", fmt.Errorf("%v was killed after %s, of which it computed for %s: %w", with, time.Since(began).Round(time.Second), used.Round(time.Second), errUnnoticed)
+			}
 			return fmt.Sprintf("%v does not end", with), try.args, nil
 		}
 		if err != nil {
