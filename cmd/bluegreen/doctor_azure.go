@@ -30,6 +30,7 @@ type azure struct {
 	subscription string
 	site         webSite
 	apps         []configured
+	unread       []api.Check // of apps whose configuration cannot be read
 }
 
 // configured is what the app says of the configuration of an app.
@@ -82,7 +83,7 @@ func (r *remote) examineAzure(ctx context.Context, apps []string) (checks []api.
 	}
 	group.Go(func() { parts[3], try = az.alerts(ctx) })
 	group.Wait()
-	return slices.Concat(parts...), try
+	return slices.Concat(slices.Concat(parts...), az.unread), try
 }
 
 // findAzure finds the Function app; the check says why there is none.
@@ -105,10 +106,14 @@ func (r *remote) findAzure(ctx context.Context, apps []string) (*azure, *api.Che
 	settings, errs := make([]api.Configuration, len(apps)), make([]error, len(apps))
 	abreast(apps, func(n int, name string) { settings[n], errs[n] = r.client().Configuration(ctx, name) })
 	for n, name := range apps {
-		if errs[n] != nil {
+		switch {
+		case errs[n] == nil:
+			a.apps = append(a.apps, configuredOf(name, settings[n]))
+		case len(apps) == 1:
 			return nil, unmade("the configuration of "+name+" cannot be read: "+errs[n].Error(), "bluegreen status "+name)
+		default: // it hides no other
+			a.unread = append(a.unread, api.Check{Name: "azure", Target: name, State: api.CheckUnknown, Reason: "its configuration cannot be read: " + errs[n].Error(), Fix: "bluegreen status APP"})
 		}
-		a.apps = append(a.apps, configuredOf(name, settings[n]))
 	}
 	sites, err := list[webSite](ctx, a, "Microsoft.Web/sites", "2025-03-01")
 	if err != nil {

@@ -184,6 +184,26 @@ func TestTheDoctorOfManyApps(t *testing.T) {
 	}
 }
 
+// TestAnAppThatIsNotAnsweredHidesNoCheckOfAzure of what all apps share, or of another app.
+func TestAnAppThatIsNotAnsweredHidesNoCheckOfAzure(t *testing.T) {
+	s := newSite(t)
+	azureIsWell().installed(t)
+	s.front.Store(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/api/apps/pay/configuration":
+			api.WriteError(w, r, api.Errorf(http.StatusConflict, "refused", "not now"))
+		case strings.HasSuffix(r.URL.Path, "/configuration"):
+			api.Write(w, http.StatusOK, api.Configuration{Settings: []api.Setting{{Key: "image.registry", Value: "shopacr.azurecr.io"}, {Key: "image.repository", Value: "team/other"}}})
+		case r.URL.Path == "/api/health":
+			api.Write(w, http.StatusOK, api.Health{Apps: []api.AppHealth{{Name: "pay"}, {Name: "shop"}}})
+		default:
+			api.Write(w, http.StatusOK, api.Doctor{})
+		}
+	}))
+	r := s.run("doctor")
+	s.expects(r, exitFailed, "no subscription lets pushes to team/other through", "NOT KNOWN  all apps, azure (pay): its configuration cannot be read: ")
+}
+
 func (s *site) diagnosed(args ...string) (diagnosis, ran) {
 	s.Helper()
 	r := s.run(append([]string{"doctor", "shop", "-o", "json"}, args...)...)
