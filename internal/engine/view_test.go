@@ -114,3 +114,20 @@ func TestManyAppsAreReadWithARequestEach(t *testing.T) {
 		t.Errorf("%d apps are read with %v", len(names), calls)
 	}
 }
+
+// TestAListThatFailsHidesNoApp: what was seen of each is in a row of its own too, and an app that
+// releases needs none.
+func TestAListThatFailsHidesNoApp(t *testing.T) {
+	fails := false
+	f := newFleet(t, 4, func(call string, _ bool) error {
+		if fails && call == "list due" {
+			return errors.New("the server is busy")
+		}
+		return nil
+	})
+	f.run(time.Hour)
+	fails = true
+	if _, errs := f.engine.Views(t.Context(), f.engine.Apps()); errors.Join(errs...) != nil {
+		t.Error(errs)
+	}
+}
