@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Subscribes the function image-pushed to the registry, for the repositories in
 # bluegreen.yaml, or where they are more than the 24 that a filter has room for, for what they
-# begin with: the function drops the pushes to others. Azure refuses the subscription until the deployed function exists, so this
-# runs after publish.sh and waits for the function.
+# begin with: the function drops the pushes to others. Azure refuses the subscription until the
+# deployed function exists, so this runs after publish.sh and waits for the function.
 source "$(dirname "$0")/common.sh"
 needs go
 deployed

@@ -62,7 +62,8 @@ func (c *Client) Apps(ctx context.Context) (Apps, error) {
 
 // Pages hands over all apps by name, a page at a time, and returns the last page.
 func (c *Client) Pages(ctx context.Context, each func([]App)) (Apps, error) {
-	after, path := "", "apps"
+	// Of large pages the server lists what it else reads app by app.
+	after, path := "", "apps?limit="+strconv.Itoa(MostApps)
 	for {
 		var page Apps
 		if err := c.call(ctx, http.MethodGet, path, "", nil, &page); err != nil {

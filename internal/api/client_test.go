@@ -125,7 +125,7 @@ func TestTheBaseMayNameAPIOrNot(t *testing.T) {
 		}
 	}
 	c.Token = nil
-	if _, err := c.Apps(t.Context()); err != nil || paths[len(paths)-1] != "/api/apps k" {
+	if _, err := c.Apps(t.Context()); err != nil || paths[len(paths)-1] != "/api/apps?limit=500 k" {
 		t.Error(err, paths)
 	}
 	c.Token = func(context.Context) (string, error) { return "", errors.New("not signed in") }
@@ -148,7 +148,7 @@ func TestPagesAreFollowedToNoOtherPlace(t *testing.T) {
 		fmt.Fprintf(w, `{"apps": [{"name": "a%d"}], "next": "https://elsewhere.example/steal?after=%s"}`, n, []string{"a0", "a1", "a1"}[n])
 	})
 	_, err := c.Apps(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "is not bluegreen's") || strings.Join(paths, " ") != "/api/apps /api/apps?after=a0 /api/apps?after=a1" {
+	if err == nil || !strings.Contains(err.Error(), "is not bluegreen's") || strings.Join(paths, " ") != "/api/apps?limit=500 /api/apps?after=a0 /api/apps?after=a1" {
 		t.Errorf("%v, asked %q", err, paths)
 	}
 }
