@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
@@ -31,7 +32,8 @@ type sparse struct {
 	*tally
 }
 
-// tally counts records by their message; those of this program are constants.
+// tally counts records by their message; those of this program are constants. Requests that change
+// something are counted apart from those that read: a change is logged whatever else fails.
 type tally struct {
 	mu sync.Mutex
 	of map[string]minute
@@ -46,12 +48,22 @@ type minute struct {
 func (t *tally) add(r slog.Record) (n, omitted int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	m := t.of[r.Message]
+	alike := r.Message
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key != "method" {
+			return true
+		}
+		if method := a.Value.String(); method != http.MethodGet && method != http.MethodHead {
+			alike += ", a change"
+		}
+		return false
+	})
+	m := t.of[alike]
 	if r.Time.Sub(m.begin) >= time.Minute {
 		omitted, m = max(0, m.count-mostAlike), minute{begin: r.Time}
 	}
 	m.count++
-	t.of[r.Message] = m
+	t.of[alike] = m
 	return m.count, omitted
 }
 

@@ -43,3 +43,16 @@ func TestWhatAllAppsHaveInCommonIsLoggedBounded(t *testing.T) {
 		t.Errorf("%d lines", n)
 	}
 }
+
+// TestReadsThatFailHideNoChange: open pages and watches read on while the storage is away.
+func TestReadsThatFailHideNoChange(t *testing.T) {
+	var out, errs bytes.Buffer
+	log := newLog(&out, &errs)
+	for range 200 {
+		log.Error("request answered", "method", "GET", "status", 503)
+	}
+	log.Error("request answered", "method", "POST", "status", 503, "app", "shop", "who", "ana")
+	if n := strings.Count(errs.String(), "\n"); n != mostAlike+1 || !strings.Contains(errs.String(), `"who":"ana"`) {
+		t.Errorf("%d lines are logged, with the change: %v", n, strings.Contains(errs.String(), "ana"))
+	}
+}
