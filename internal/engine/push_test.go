@@ -83,3 +83,24 @@ func TestAPushIsWhatTheRegistryHas(t *testing.T) {
 		t.Errorf("when it can be asked again: accepted %v, %v", fresh, err)
 	}
 }
+
+// TestAnAppThatNamesAnotherRegistryKeepsNoPushFromOthers: an event is matched by all writings of a
+// registry's name, and one of them may be a mistake.
+func TestAnAppThatNamesAnotherRegistryKeepsNoPushFromOthers(t *testing.T) {
+	w := newEnv(t, nil)
+	now := func() time.Time { return w.clock }
+	right, wrong := fake.NewRegistry(now), fake.NewRegistry(now)
+	image := img("2.0", w.clock.Add(-time.Hour))
+	right.Push(image)
+	mistaken := w.app
+	mistaken.Name, mistaken.Repository, mistaken.Registry = "pay", "registry.example/team/app", wrong
+	w.app.Repository, w.app.Registry = "registry-hash.example/team/app", right
+	e := engine.New(engine.Options{Store: w.store, Wakeups: w.wakeups, Apps: []engine.App{mistaken, w.app}, Now: now})
+	push := e.Push("1", image)
+	if _, err := push.Accept(t.Context(), "pay"); !errors.Is(err, engine.ErrNotPushed) {
+		t.Error(err)
+	}
+	if fresh, err := push.Accept(t.Context(), "shop"); !fresh || err != nil {
+		t.Errorf("accepted %v, %v", fresh, err)
+	}
+}

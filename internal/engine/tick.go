@@ -113,12 +113,12 @@ type Push struct {
 	event  string
 	image  release.Image
 	mu     sync.Mutex
-	ask    func() error
+	asked  map[string]func() error // by the repository as an app names it
 }
 
 // Push begins a push. The event's id is the same for each of its deliveries.
 func (e *Engine) Push(event string, i release.Image) *Push {
-	return &Push{engine: e, event: event, image: i}
+	return &Push{engine: e, event: event, image: i, asked: map[string]func() error{}}
 }
 
 // Accept accepts the pushed image for an app of the repository. The event is a hint: the registry is
@@ -141,10 +141,11 @@ func (p *Push) known(ctx context.Context, app *App) error {
 		return nil
 	}
 	p.mu.Lock()
-	if p.ask == nil {
-		p.ask = sync.OnceValue(func() error { return p.engine.known(ctx, app, p.image) })
+	ask := p.asked[app.Repository]
+	if ask == nil {
+		ask = sync.OnceValue(func() error { return p.engine.known(ctx, app, p.image) })
+		p.asked[app.Repository] = ask
 	}
-	ask := p.ask
 	p.mu.Unlock()
 	return ask()
 }
