@@ -252,6 +252,9 @@ func (s *sim) invoke(w *worker, a *app, do func(ctx context.Context, e *engine.E
 // pause lets time pass for the present invocation.
 func (s *sim) pause(d time.Duration) {
 	t := s.current
+	if t == nil { // the run is over, and what recovers from panics goes on
+		panic(killed{})
+	}
 	t.at = s.now.Add(d)
 	if !t.yield(struct{}{}) {
 		panic(killed{})
