@@ -202,7 +202,7 @@ func (c *chaos) outage(ctx context.Context, r *rand.Rand) {
 			return
 		}
 		c.state.Lock()
-		c.outages = append(c.outages, span{what: fmt.Sprintf("%s, live for %d apps with users", color, live), from: from, to: time.Now()})
+		c.outages = append(c.outages, outage{span{what: fmt.Sprintf("%s, live for %d apps with users", color, live), from: from, to: time.Now()}, color})
 		c.state.Unlock()
 	}
 }

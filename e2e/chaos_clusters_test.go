@@ -135,27 +135,46 @@ func (c *chaos) untilFresh(ctx context.Context, r *rand.Rand, met func(api.App) 
 	return last, false
 }
 
-// losses counts the requests of an app's users that failed although nothing foreign was in effect.
-func (c *chaos) losses(w *web) (lost, all int) {
+// losses counts the requests of an app's users that failed although nothing foreign was in effect, and
+// apart from them those that failed where the way to its pods was not known.
+func (c *chaos) losses(w *web) (lost, unknown, all int) {
 	for _, answer := range w.users.answers() {
 		if answer.at.Before(w.from) || w.rivaled(answer.at) {
 			continue
 		}
 		all++
+		if answer.failed != "" && c.withoutEndpoints(w, answer.at) {
+			unknown++
+			continue
+		}
 		if answer.failed != "" {
 			lost++
 		}
 	}
-	return lost, all
+	return lost, unknown, all
+}
+
+// withoutEndpoints reports whether the pods of an app had just been replaced when the API server of
+// their cluster went away: its controllers then could not write the new EndpointSlices, and nothing
+// that forwards requests in the cluster learns of the new pods until they can.
+func (c *chaos) withoutEndpoints(w *web, at time.Time) bool {
+	const again = 10 * time.Second // until the controllers have their watches back
+	return slices.ContainsFunc(c.outages, func(o outage) bool {
+		return o.from.Before(at) && at.Before(o.to.Add(again)) &&
+			len(c.watched.between(c.placeOf(w.name, o.color), at.Add(-again), at.Add(time.Second))) > 0
+	})
 }
 
 // baseline logs what the same faults and load have cost with and without releases.
 func (c *chaos) baseline() {
 	var text []string
-	base, of := c.losses(c.webs[stillApp])
+	base, _, of := c.losses(c.webs[stillApp])
 	for _, name := range c.webNames() {
-		lost, all := c.losses(c.webs[name])
+		lost, unknown, all := c.losses(c.webs[name])
 		text = append(text, fmt.Sprintf("%s %d of %d", name, lost, all))
+		if unknown > 0 {
+			c.t.Logf("%s: %d more were lost while no EndpointSlice could be written for its new pods", name, unknown)
+		}
 		if lost*of > base*all {
 			c.t.Errorf("%s has lost %d of %d requests, the app without a release %d of %d", name, lost, all, base, of)
 			c.explain(c.webs[name])

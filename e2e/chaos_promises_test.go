@@ -308,7 +308,14 @@ func (c *chaos) report(chaotic, all time.Duration) {
 	if c.watched.seen() < c.started()/2 {
 		c.t.Errorf("only %d changes of Deployments were seen: the watch shows nothing", c.watched.seen())
 	}
-	if c.kills < 5 || c.freezes == 0 || len(c.outages) == 0 || c.rivals.own == 0 || len(c.refusals) == 0 || c.weak == 0 || len(c.rivals.phases) < len(rivalPhases) {
+	if !c.enough() {
 		c.t.Error("there was not enough chaos")
 	}
+}
+
+// enough reports whether each kind of fault was there.
+func (c *chaos) enough() bool {
+	c.state.Lock()
+	defer c.state.Unlock()
+	return c.kills >= 5 && c.freezes > 0 && len(c.outages) > 0 && c.rivals.own > 0 && len(c.refusals) > 0 && c.weak > 0 && len(c.rivals.phases) >= len(rivalPhases)
 }

@@ -46,7 +46,7 @@ type chaos struct {
 	views    map[string]api.App
 	pushes   []pushed
 	alerts   []fired
-	outages  []span // per cluster
+	outages  []outage
 	refusals []span // clusters that refused every write
 	weak     int    // rollback targets of which only one pod was ready for a while
 	rivals   rival
@@ -67,6 +67,12 @@ type web struct {
 type span struct {
 	what     string
 	from, to time.Time
+}
+
+// outage is a time without the API server of the cluster of a color.
+type outage struct {
+	span
+	color release.Color
 }
 
 func (s span) has(t time.Time) bool { return !t.Before(s.from) && (s.to.IsZero() || t.Before(s.to)) }
@@ -97,7 +103,7 @@ func TestChaosLosesNoRequestAndKeepsEveryPromise(t *testing.T) {
 	clock.Go(func() { c.tick(ticking, c.rand(100)) })
 	c.pushAll(c.rand(101), func() bool {
 		took := time.Since(began)
-		return took >= chaosLeast && c.started() >= chaosReleases || took >= chaosMost
+		return took >= chaosLeast && c.started() >= chaosReleases && c.enough() || took >= chaosMost
 	})
 	stop()
 	actors.Wait()
