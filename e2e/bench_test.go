@@ -37,17 +37,25 @@ const benchReplicas = 3
 
 // BenchmarkSwitch compares the time from an accepted event to the switched Service
 // selector with a bare loop that patches the idle Deployment, watches it and patches the
-// selector, on the same API server in the same run.
+// selector, on the same API server in the same run. With the tables in memory it shows what of the
+// difference is the emulated storage, which needs a core of the same machine.
 func BenchmarkSwitch(b *testing.B) {
-	for _, apps := range []int{1, 100, 1000} {
-		b.Run(fmt.Sprintf("%d-apps", apps), func(b *testing.B) {
+	for _, c := range []struct {
+		apps   int
+		memory bool
+	}{{1, false}, {1, true}, {100, false}, {100, true}, {1000, false}} {
+		apps, name := c.apps, fmt.Sprintf("%d-apps", c.apps)
+		if c.memory {
+			name += "-tables-in-memory"
+		}
+		b.Run(name, func(b *testing.B) {
 			rounds := 1
 			if apps == 1 {
 				rounds = 15
 			}
 			var bare, ours []time.Duration
 			for range b.N {
-				x := newRace(b, apps)
+				x := newRace(b, apps, c.memory)
 				for round := range rounds {
 					bare = append(bare, x.all(func(i int) time.Duration { return x.bare(i, round) })...)
 					ours = append(ours, x.all(func(i int) time.Duration { return x.ours(i, round) })...)
@@ -81,7 +89,7 @@ type race struct {
 	gateways []*stopwatch
 }
 
-func newRace(b *testing.B, apps int) *race {
+func newRace(b *testing.B, apps int, memory bool) *race {
 	w := newEnv(b)
 	cluster, _ := clusters(b)
 	x := &race{b: b, cluster: cluster, client: cluster.Client()}
@@ -106,7 +114,11 @@ func newRace(b *testing.B, apps int) *race {
 			}),
 		})
 	}
-	x.engine = engine.New(engine.Options{Store: w.store(), Wakeups: fake.NewWakeups(nil), Apps: all})
+	store := engine.Store(w.store())
+	if memory {
+		store = fake.NewStore(nil)
+	}
+	x.engine = engine.New(engine.Options{Store: store, Wakeups: fake.NewWakeups(nil), Apps: all})
 	for i, name := range x.names { // taken over before the clock starts, as apps in use are
 		cluster.WaitAvailable(b, x.spaces[i], "blue", benchReplicas)
 		cluster.WaitAvailable(b, x.own[i], "blue", benchReplicas)
