@@ -393,7 +393,7 @@ var wordings = map[reason.Reason]wording{
 		"`approver: other`: a function key does not say who holds it.",
 		"sign in to promote it"},
 	reason.StarterUnproven: {"release {present} was begun with a function key, which does not identify its user, and needs another person's approval: {cure}",
-		"`approver: other`: the release was begun with a function key, so that nobody can be another person.",
+		"`approver: other`: the release was begun with a function key, and a key does not say who used it: whoever approves may be the one who began it.",
 		"cancel it, and begin it again signed in"},
 
 	// What was seen.
