@@ -165,18 +165,25 @@ func (d *decision) bakeTroubles(e Probed, v verdict) (backIsWell bool) {
 	return backIsWell
 }
 
-// troubles are what one look found wrong. An operator is asked for the first of them.
+// troubles are what one look found wrong. An operator is asked for the first of them, and by
+// one look alone only for what stays until someone acts.
 type troubles struct {
 	d     *decision
 	why   reason.Reason
+	stays bool
 	texts []string
 }
 
 func (t *troubles) add(why reason.Reason, a about) {
 	if why != "" {
 		t.why, t.texts = cmp.Or(t.why, why), append(t.texts, t.d.words(why, a))
+		t.stays = t.stays || !mayPass[why]
 	}
 }
+
+// mayPass are the troubles that the next look of a bake may no longer find: one answer that was
+// late, one pod that was replaced.
+var mayPass = map[reason.Reason]bool{reason.BakeUnknown: true, reason.TargetUnhealthy: true}
 
 func (t *troubles) warn(warnings []string) {
 	for _, w := range warnings {
@@ -184,18 +191,22 @@ func (t *troubles) warn(warnings []string) {
 	}
 }
 
-// troubled records what a look found wrong, and asks for help once; nothing ends it.
+// troubled records what a look found wrong, and asks for help once; nothing ends it. What may
+// pass is asked for when a second look in a row finds trouble.
 func (d *decision) troubled(t troubles) {
 	s := &d.s
-	switch {
-	case len(t.texts) == 0:
+	if len(t.texts) == 0 {
 		s.Trouble = Note{}
 		return
-	case s.Trouble.IsZero():
+	}
+	first := s.Trouble.IsZero()
+	if first {
 		s.Trouble = Note{By: bluegreen, Since: d.now}
 	}
 	s.Trouble.Why = strings.Join(t.texts, "; ")
-	d.ask(t.why, s.Trouble.Why)
+	if t.stays || !first {
+		d.ask(t.why, s.Trouble.Why)
+	}
 }
 
 // targetProblem is what is wrong with the rollback target in the bake.

@@ -196,7 +196,7 @@ var wordings = map[reason.Reason]wording{
 		"No color served before the present one.",
 		"push a fixed image"},
 	reason.TargetUnhealthy: {"the rollback target is not healthy{tail}",
-		"The gateway sees the rollback target as unhealthy.",
+		"Too few of its pods are ready, it cannot be looked at, or the gateway sees it as unhealthy. In a bake one look alone does not ask for help.",
 		"fix the target; rollback with force sends users there all the same"},
 	reason.TargetMissing: {"the rollback target {color}, which served with {image}, is gone: {cure}",
 		"The Deployment of the rollback target is gone, so there is nothing to return to.",
