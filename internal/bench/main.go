@@ -107,7 +107,7 @@ var subjects = map[string]string{
 	"Handler":    "The handler as a process: its binary, the time to its first answer, and its memory after a thousand events.",
 	"Tick":       "A tick of apps at rest that has nothing to look at, beside as many requests that list the same rows and do no more.",
 	"Looks":      "The looks of a tick at 10,000 apps on 50 gateways and 20 clusters that share their reads, beside the same looks each by itself; every request takes 5 ms.",
-	"EventStorm": "10,000 pushes with duplicates through the Functions host to one handler, beside a bare loop that inserts the same rows, and one that also puts a message on the queue for each. In `working` the same handler works on the apps meanwhile.",
+	"EventStorm": "10,000 pushes with duplicates through the Functions host to one handler, beside a bare loop that inserts the same rows, and one that also puts a message on the queue for each.",
 	"Intake":     "New events, each with its wake-up and the mark that makes its app due, beside a bare loop that inserts the same rows of events and puts the same messages on a queue.",
 	"Writes":     "Writes to the API server of a release of three pods, those of its controllers included, beside a rolling update of three pods. `own-writes` are those of bluegreen alone.",
 	"Overview":   "The page of 500 apps, without the storage.",
